@@ -1,0 +1,51 @@
+# The two commands: `make demo` and `make test`. Everything else is for people who work on Bartizan.
+
+CARGO ?= cargo
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: demo test check lint doc bench-bank bench needs needs-demo help clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: needs-demo ## build, then run the example bank behind its guards; Ctrl-C ends it
+	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
+	PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan up examples/bank/fleet.yaml
+
+test: needs lint ## every test: tidy, format, clippy, unit, integration, documentation
+	$(CARGO) build --workspace --all-targets
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace --no-fail-fast
+else
+	$(CARGO) test --workspace --no-fail-fast --lib --bins --tests
+endif
+	$(CARGO) test --workspace --doc
+
+lint: needs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) xtask tidy
+
+check: ## the quickest useful answer while writing
+	$(CARGO) check --workspace --all-targets
+
+doc: ## the code's own documentation, in target/doc
+	$(CARGO) doc --workspace --no-deps
+
+bench-bank: needs-demo ## the bank in modes off, mtls and full, interleaved; table to benches/results/
+	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
+	python3 benches/bank_modes.py
+
+bench: needs ## single engines: issuance, verification, decisions
+	$(CARGO) run --release --package bartizan-identity --example issue_rate
+	$(CARGO) run --release --package bartizan-policy --example decide_cost
+
+clean: ## remove build output and what runs left behind
+	$(CARGO) clean
+	rm -rf examples/bank/.bartizan
+
+needs:
+	@sh xtask/needs.sh cargo cc python3 node curl redis-server redis-cli
+
+needs-demo:
+	@sh xtask/needs.sh cargo cc python3 node

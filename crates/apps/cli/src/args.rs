@@ -1,0 +1,394 @@
+//! The command line: every subcommand, flag and example. What stands here is what `--help` prints, and
+//! `help.txt` beside this crate keeps it as a golden file.
+
+use bartizan_core::{RequestId, ServiceName, TrustDomain};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// One guard on every service of a fleet, and one watch over all of them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bartizan",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 it was tried and failed, 2 the command line makes no sense.\n\n\
+                  Start with:\n  \
+                  bartizan check fleet.yaml\n  \
+                  bartizan up fleet.yaml"
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Everything that `bartizan` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a fleet: control, node, a sidecar for each service, the programs, the gateway.
+    #[command(after_help = "Examples:\n  \
+        bartizan up examples/bank/fleet.yaml\n  \
+        bartizan up fleet.yaml --mode mtls\n  \
+        bartizan up fleet.yaml --no-table --once-ready 'curl --cacert \"$BARTIZAN_CA\" \"$BARTIZAN_GATEWAY/api/health\"'\n\n\
+        Ctrl-C stops everything in order; a second Ctrl-C kills at once.")]
+    Up(UpArgs),
+    /// Check a fleet file and its policies, and start nothing.
+    #[command(after_help = "Examples:\n  bartizan check fleet.yaml\n  bartizan check fleet.yaml --json")]
+    Check(CheckArgs),
+    /// Work with policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Why was a request allowed or denied: decision, deciding policies, attributes, epoch, hop by hop.
+    #[command(after_help = "Examples:\n  \
+        bartizan explain 4bf92f3577b34da6a3ce929d0e0e4736\n  \
+        bartizan explain 4bf92f3577b34da6a3ce929d0e0e4736 --json\n\n\
+        The request id is in the answer's `x-request-id` header, in every event, and is the trace id of `traceparent`.")]
+    Explain(RequestArgs),
+    /// The way of one request through the fleet, with the time spent at each hop.
+    #[command(after_help = "Example:\n  bartizan trace 4bf92f3577b34da6a3ce929d0e0e4736")]
+    Trace(RequestArgs),
+    /// Which proxy is there, what it enforces, and how it fares.
+    #[command(after_help = "Examples:\n  bartizan status\n  bartizan status --json --fleet examples/bank/fleet.yaml")]
+    Status(DataArgs),
+    /// What happened: decisions, handshakes, refusals, changes, processes.
+    #[command(after_help = "Examples:\n  \
+        bartizan events --deny --limit 20\n  \
+        bartizan events --follow --service accounts --deny\n  \
+        bartizan events --follow --json | jq .message")]
+    Events(EventsArgs),
+    /// The counters of control and of every proxy, as Prometheus text.
+    #[command(after_help = "Example:\n  bartizan metrics | grep denied")]
+    Metrics(PlaceArgs),
+    /// Read fleet file and policies anew; what is invalid is refused and nothing changes.
+    #[command(after_help = "Example:\n  bartizan reload")]
+    Reload(DataArgs),
+    /// The certificate authority: a root that can stay offline.
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// Make a single-use join token.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Run the control plane (`up` does this for you).
+    #[command(after_help = "Example:\n  \
+        bartizan control --fleet fleet.yaml --plan plan.json --data /var/lib/bartizan\n\n\
+        It stops when its standard input ends and on SIGTERM.")]
+    Control(ControlArgs),
+    /// Run the node agent, which vouches for the proxies of this machine (`up` does this for you).
+    #[command(after_help = "Example:\n  \
+        bartizan token node | bartizan node --name local --control 127.0.0.1:7000 \\\n      \
+            --trust-bundle roots.pem --trust-domain bank.example --socket node.sock \\\n      \
+            --proxy-binary /usr/bin/bartizan-proxy --keep-running\n\n\
+        The join token is the first line of standard input. It stops when its standard input ends and on SIGTERM.")]
+    Node(NodeArgs),
+    /// Print the JSON Schema of the fleet file, for editors.
+    #[command(after_help = "Example:\n  bartizan schema > fleet.schema.json")]
+    Schema,
+    /// Run a program that dies with its parent; `up` starts programs through this.
+    #[command(hide = true)]
+    ExecProgram(ExecProgramArgs),
+    /// End the process groups that standard input names, once it ends; `up` keeps one of these.
+    #[command(hide = true)]
+    Bury,
+}
+
+/// How much of Bartizan is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// No proxies: programs talk directly, to measure what the rest costs.
+    Off,
+    /// Identity and mutual TLS, no policy decisions.
+    Mtls,
+    /// Everything.
+    Full,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The fleet file.
+    #[arg(value_name = "FLEET")]
+    pub(crate) fleet: PathBuf,
+    /// How much of Bartizan is on.
+    #[arg(long, value_enum, default_value = "full")]
+    pub(crate) mode: ModeArg,
+    /// Where keys, certificates, events, logs and sockets live [default: `.bartizan/<fleet>` beside the fleet file].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Run this with `sh -c` once everything is ready, then stop the fleet and end with its exit code.
+    ///
+    /// It finds BARTIZAN_GATEWAY (URL), BARTIZAN_CA (PEM file) and BARTIZAN_DATA (folder) in its environment.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) once_ready: Option<String>,
+    /// Print lines even on a terminal.
+    #[arg(long)]
+    pub(crate) no_table: bool,
+}
+
+/// Arguments of `check` and `policy check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The fleet file.
+    #[arg(value_name = "FLEET")]
+    pub(crate) fleet: PathBuf,
+    /// Print one JSON document instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Subcommands of `policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check the policies of a fleet against the schema that follows from its file.
+    #[command(after_help = "Example:\n  bartizan policy check fleet.yaml")]
+    Check(CheckArgs),
+}
+
+/// Where a running fleet is found.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// Data folder of the running fleet [default: the only `.bartizan/*` from here upwards].
+    #[arg(long, value_name = "DIR", env = "BARTIZAN_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Fleet file of the running fleet; its data folder is looked for beside it.
+    #[arg(long, value_name = "FLEET", conflicts_with = "data")]
+    pub(crate) fleet: Option<PathBuf>,
+}
+
+/// A running fleet, and how to print what it says.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One request of a running fleet.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    /// Request id: 32 hex digits.
+    #[arg(value_name = "REQUEST_ID", value_parser = request_id)]
+    pub(crate) request: RequestId,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on printing what happens until interrupted.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only events of this service (`gateway` for the edge).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<ServiceName>,
+    /// Only what was denied, refused or failed.
+    #[arg(long)]
+    pub(crate) deny: bool,
+    /// At most this many, the newest ones.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Subcommands of `ca`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Make a root: `root.sealed` (key and certificate, sealed with the passphrase) and `roots.pem` in a folder.
+    #[command(after_help = "Example:\n  \
+        bartizan ca init --trust-domain bank.example --dir ca --root-passphrase-file passphrase.txt")]
+    Init(CaInitArgs),
+    /// Sign the signing request of an issuing CA with a sealed root.
+    #[command(after_help = "Example:\n  \
+        bartizan ca sign --dir ca --root-passphrase-file passphrase.txt --csr issuing.csr > issuing.pem")]
+    Sign(CaSignArgs),
+    /// Show the certificates of a folder's root or of a PEM file.
+    #[command(after_help = "Examples:\n  bartizan ca show --dir ca\n  bartizan ca show --pem roots.pem --json")]
+    Show(CaShowArgs),
+}
+
+/// Arguments of `ca init`.
+#[derive(Debug, Args)]
+pub(crate) struct CaInitArgs {
+    /// Trust domain of the root, such as `bank.example`.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) trust_domain: TrustDomain,
+    /// Folder for the two files; made when absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// File whose first line is the passphrase.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: PathBuf,
+}
+
+/// Arguments of `ca sign`.
+#[derive(Debug, Args)]
+pub(crate) struct CaSignArgs {
+    /// Folder with `root.sealed`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// File whose first line is the passphrase [default: `root.passphrase` in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
+    /// The signing request, PEM or DER.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csr: PathBuf,
+}
+
+/// Arguments of `ca show`.
+#[derive(Debug, Args)]
+pub(crate) struct CaShowArgs {
+    /// Folder with `roots.pem`.
+    #[arg(long, value_name = "DIR", required_unless_present = "pem", conflicts_with = "pem")]
+    pub(crate) dir: Option<PathBuf>,
+    /// A PEM file with certificates.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pem: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Subcommands of `token`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// A token with which one node can join the running fleet.
+    #[command(after_help = "Example:\n  bartizan token node --data .bartizan/bank")]
+    Node(DataArgs),
+}
+
+/// Arguments of `control`.
+#[derive(Debug, Args)]
+pub(crate) struct ControlArgs {
+    /// The fleet file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fleet: PathBuf,
+    /// Where everything listens, as `up` writes it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: PathBuf,
+    /// Data folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// File whose first line is the passphrase of the root [default: `root.passphrase` in the data folder, made when absent].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
+    /// Bytes that events may take on disk; further ones are dropped and counted [default: all there are].
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) events_bytes_max: Option<u64>,
+    /// A host name under which clients reach the gateway, beside `localhost` and its address; may be repeated.
+    #[arg(long = "edge-name", value_name = "HOST")]
+    pub(crate) edge_names: Vec<String>,
+    /// Go on when standard input ends.
+    #[arg(long)]
+    pub(crate) keep_running: bool,
+}
+
+/// Arguments of `node`.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Name of this node.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: ServiceName,
+    /// Address of control.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) control: SocketAddr,
+    /// Root certificates (PEM) by which control is recognised.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust_bundle: PathBuf,
+    /// Trust domain of the fleet.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) trust_domain: TrustDomain,
+    /// Unix socket to serve.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// The only executable that gets vouchers.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) proxy_binary: PathBuf,
+    /// Secret from which sealing keys are derived; made (mode 0600) when absent.
+    ///
+    /// Without it, what proxies sealed on disk is lost when the node restarts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seal_secret: Option<PathBuf>,
+    /// Only this process may announce tickets [default: any process of the same user].
+    #[arg(long, value_name = "PID")]
+    pub(crate) supervisor_pid: Option<i32>,
+    /// Go on when standard input ends.
+    #[arg(long)]
+    pub(crate) keep_running: bool,
+}
+
+/// Arguments of `exec-program`.
+#[derive(Debug, Args)]
+pub(crate) struct ExecProgramArgs {
+    /// Process id of the parent to die with.
+    #[arg(long, value_name = "PID")]
+    pub(crate) parent: u32,
+    /// Program and arguments.
+    #[arg(last = true, required = true, value_name = "ARGV")]
+    pub(crate) argv: Vec<OsString>,
+}
+
+fn request_id(text: &str) -> Result<RequestId, String> {
+    let parsed = RequestId::parse(text);
+    parsed.ok_or_else(|| "expected 32 lower-case hex digits, as in the `x-request-id` header of an answer".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, CommandFactory};
+    use std::fmt::Write as _;
+
+    /// Columns of the golden file: the widest that `max_term_width` allows.
+    const COLUMNS: usize = 100;
+
+    fn helped(command: &mut Command, name: &str, out: &mut String) {
+        let _ = write!(out, "$ {name} --help\n{}\n", command.render_long_help());
+        for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+            let name = format!("{name} {}", sub.get_name());
+            helped(sub, &name, out);
+        }
+    }
+
+    /// What `--help` prints is part of the product: a change shows in the diff of `help.txt`.
+    #[test]
+    fn help_is_as_the_golden_file_has_it() {
+        let mut command = Cli::command().term_width(COLUMNS);
+        command.build();
+        let mut text = String::new();
+        helped(&mut command, "bartizan", &mut text);
+        let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("help.txt");
+        if std::env::var_os("BARTIZAN_BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            golden == text,
+            "help.txt is out of date; run `BARTIZAN_BLESS=1 cargo nextest run -p bartizan-cli help_is`"
+        );
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_command_has_an_example() {
+        fn look(command: &Command) {
+            let subs: Vec<_> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect();
+            if subs.is_empty() {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Example"), "`{}` has no example", command.get_name());
+            }
+            subs.into_iter().for_each(look);
+        }
+        look(&Cli::command());
+    }
+}

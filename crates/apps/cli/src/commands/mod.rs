@@ -1,0 +1,98 @@
+//! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
+
+mod ca;
+mod check;
+mod control;
+mod events;
+mod exec_program;
+mod explain;
+mod metrics;
+mod node;
+mod reload;
+mod status;
+mod token;
+mod trace;
+
+use crate::args::{Command, PlaceArgs, PolicyCommand, TokenCommand};
+use crate::data_dir::{DataDir, find};
+use crate::failure::{Failure, chain};
+use crate::up;
+use bartizan_runtime::local::LocalError;
+use bartizan_runtime::logs;
+use serde::Serialize;
+use std::io::{ErrorKind, Write};
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// A [`Failure`] with text and exit code.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    // The long-running parts log what they do; a command that answers a question only prints the answer.
+    logs::start(if matches!(command, Command::Control(_) | Command::Node(_)) { "info" } else { "warn" });
+    match command {
+        Command::Up(args) => up::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Policy(PolicyCommand::Check(args)) => check::policies(&args),
+        Command::Explain(args) => waiting(explain::run(&args)),
+        Command::Trace(args) => waiting(trace::run(&args)),
+        Command::Status(args) => waiting(status::run(&args)),
+        Command::Events(args) => waiting(events::run(&args)),
+        Command::Metrics(args) => waiting(metrics::run(&args)),
+        Command::Reload(args) => waiting(reload::run(&args)),
+        Command::Ca(command) => ca::run(command),
+        Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
+        Command::Control(args) => control::run(args),
+        Command::Node(args) => node::run(args),
+        Command::Schema => print(&bartizan_core::fleet::json_schema()),
+        Command::ExecProgram(args) => exec_program::run(&args),
+        Command::Bury => {
+            up::bury(std::io::stdin().lock());
+            Ok(())
+        }
+    }
+}
+
+/// Waits for a short piece of work.
+fn waiting(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?.block_on(work)
+}
+
+/// The data folder that a command is about.
+fn place(args: &PlaceArgs) -> Result<DataDir, Failure> {
+    let here =
+        std::env::current_dir().map_err(|error| Failure::new(format!("cannot tell the current folder: {error}")))?;
+    find(args.data.as_deref(), args.fleet.as_deref(), &here)
+}
+
+/// What to tell where a running fleet gave no answer.
+fn unanswered(data: &DataDir, error: &LocalError) -> Failure {
+    match error {
+        LocalError::NotRunning { .. } => Failure::new(format!(
+            "the fleet in `{}` is not running (or runs in mode `off`, or its control is just being restarted); start it with \
+             `bartizan up`",
+            data.path().display()
+        )),
+        // It says what is wrong and what to do, in its own words.
+        LocalError::Refused { body, .. } if !body.trim().is_empty() => Failure::new(body.trim().to_owned()),
+        error => Failure::new(format!("{}; the log is {}", chain(error), data.log("bartizan.control.log").display())),
+    }
+}
+
+/// Prints `text` as it is.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader has seen enough, as `head` does.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Said(0)),
+        Err(error) => Err(Failure::new(format!("cannot print: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints a value as JSON for machines and people.
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::new(format!("cannot print as JSON: {error}")))?;
+    print(&format!("{text}\n"))
+}

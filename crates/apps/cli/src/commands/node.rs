@@ -1,0 +1,44 @@
+//! `bartizan node`.
+
+use crate::args::NodeArgs;
+use crate::failure::{Failure, chain};
+use bartizan_node::Options;
+use bartizan_runtime::stop;
+use tokio_util::sync::CancellationToken;
+
+/// Threads of the node, a count: it answers a few requests a minute, and one of them may hash a large file.
+const THREADS: usize = 2;
+
+/// Runs the node agent until its input ends, a signal comes, or its identity is lost.
+pub(crate) fn run(args: NodeArgs) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: NodeArgs) -> Result<(), Failure> {
+    let signals = stop::on_signals();
+    let parent = CancellationToken::new();
+    let token = stop::first_line_then_watch(parent.clone()).await.map_err(|error| {
+        Failure::new(format!("no join token: {error}; pipe one in with `bartizan token node | bartizan node …`"))
+    })?;
+    if !args.keep_running {
+        let signals = signals.clone();
+        tokio::spawn(async move {
+            parent.cancelled().await;
+            signals.cancel();
+        });
+    }
+    let options = Options {
+        name: args.name,
+        trust_domain: args.trust_domain,
+        control: args.control,
+        trust_bundle: args.trust_bundle,
+        socket: args.socket,
+        proxy_binary: args.proxy_binary,
+        seal_secret: args.seal_secret,
+        supervisor: args.supervisor_pid,
+        token,
+    };
+    bartizan_node::run(options, signals).await.map_err(|error| Failure::new(chain(&error)))
+}

@@ -1,0 +1,49 @@
+//! Every number of the command line and of `bartizan up`, with its unit and the reason for it.
+
+use std::time::Duration;
+
+/// How often a thing that is being started is asked whether it is ready: quick enough not to be felt.
+pub(crate) const READY_POLL: Duration = Duration::from_millis(20);
+/// One connection attempt to a program on loopback; anything slower is not ready.
+pub(crate) const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+/// How long one of our own parts (control, node, sidecar, gateway) gets to become ready.
+pub(crate) const PART_READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long a program gets to listen: interpreters with many modules on a loaded machine need seconds.
+pub(crate) const PROGRAM_READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a service that runs already (`at`) is waited for.
+pub(crate) const AT_READY_WITHIN: Duration = Duration::from_secs(10);
+/// Ends of one part before the fleet was ready, a count; after that the start is given up. A program that ends
+/// because its neighbour is not up yet deserves a second and a third chance.
+pub(crate) const START_ATTEMPTS_MAX: u32 = 3;
+/// First pause before a dead part is started again.
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(200);
+/// Longest pause before a dead part is started again.
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// A part that lived this long starts with the first pause again.
+pub(crate) const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(10);
+/// How long a part gets to end after it was asked to; then it is killed.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How long the kernel gets to take away what was killed.
+pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// How often the table is drawn and control is asked.
+pub(crate) const DRAW_EVERY: Duration = Duration::from_secs(1);
+/// How often the summary line is printed where there is no terminal.
+pub(crate) const SUMMARY_EVERY: Duration = Duration::from_secs(10);
+/// How often the size of the log files is looked at.
+pub(crate) const LOG_CHECK_EVERY: Duration = Duration::from_secs(10);
+/// Size of a log file, in bytes, at which it becomes `<name>.log.old`: two of them per part bound the folder.
+pub(crate) const LOG_BYTES_MAX: u64 = 32 << 20;
+/// What is read back from the end of a log file to show why a part died, in bytes.
+pub(crate) const LOG_TAIL_BYTES: u64 = 8 << 10;
+/// What is shown of it, in lines: the last frames of a stack trace with its message.
+pub(crate) const LOG_TAIL_LINES: usize = 12;
+/// The same for a part that had been ready, in lines.
+pub(crate) const LOG_TAIL_LINES_SHORT: usize = 2;
+/// Process events that wait for control; further ones are dropped and counted.
+pub(crate) const PROCESS_EVENTS_MAX: usize = 1024;
+/// Pause before process events are offered again to a control that is away.
+pub(crate) const PROCESS_EVENTS_RETRY: Duration = Duration::from_millis(500);
+/// Longest `TRY` file beside a fleet file, in bytes.
+pub(crate) const TRY_BYTES_MAX: usize = 16 << 10;
+/// Largest certificate or signing request file read by `bartizan ca`, in bytes.
+pub(crate) const CA_FILE_BYTES_MAX: usize = 64 << 10;

@@ -1,0 +1,198 @@
+//! `bartizan explain` and `bartizan trace` for people.
+
+use super::{event, grouped, utc};
+use bartizan_core::Verdict;
+use bartizan_core::event::SeenBy;
+use bartizan_core::snapshot::Facts;
+use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Trace};
+use std::fmt::Write as _;
+
+/// Deepest indent of a trace, in calls: a line must stay readable.
+const DEPTH_SHOWN_MAX: usize = 12;
+
+/// Why each hop decided as it did.
+pub(crate) fn why(found: &Explanation) -> String {
+    let mut text = format!("request {}\n", found.request);
+    if found.hops.is_empty() {
+        text.push_str("nothing was written about it; ids are kept for as long as events are\n");
+    }
+    for (number, hop) in found.hops.iter().enumerate() {
+        let _ = writeln!(text, "\n{}. {}", number + 1, asked(hop));
+        match &hop.decision {
+            Some(decision) => explain(&mut text, decision, hop),
+            None => {
+                let _ = writeln!(text, "   nothing was decided here{}", outcome(hop));
+            }
+        }
+    }
+    text
+}
+
+/// The way of the request with its times, indented by the depth of the call.
+pub(crate) fn way(found: &Trace) -> String {
+    let mut text = format!("request {}\n", found.request);
+    for step in &found.steps {
+        let indent = "  ".repeat(usize::try_from(step.depth).unwrap_or(0).min(DEPTH_SHOWN_MAX));
+        let what =
+            event::message(&step.event).unwrap_or_else(|| "recorded, but not readable by this version".to_owned());
+        let took = step.took_us.map(|us| format!("  {} µs", grouped(us))).unwrap_or_default();
+        let added = step.added_us.map(|us| format!(", {} µs of it added", grouped(us))).unwrap_or_default();
+        let service = step.service.as_ref().map_or("-", |service| service.as_str());
+        let _ = writeln!(text, "{}  {indent}{service} {}: {what}{took}{added}", utc(step.at), side(step.seen_by));
+    }
+    text
+}
+
+const fn side(seen_by: SeenBy) -> &'static str {
+    match seen_by {
+        SeenBy::Gateway => "gateway",
+        SeenBy::Inbound => "inbound",
+        SeenBy::Outbound => "outbound",
+        SeenBy::Control => "control",
+        SeenBy::Node => "node",
+        SeenBy::Supervisor => "supervisor",
+    }
+}
+
+fn asked(hop: &Hop) -> String {
+    let side = match hop.seen_by {
+        SeenBy::Gateway => "at the gateway",
+        SeenBy::Inbound => "into",
+        SeenBy::Outbound => "out of",
+        SeenBy::Control | SeenBy::Node | SeenBy::Supervisor => "seen by",
+    };
+    let place = match (&hop.service, hop.seen_by) {
+        (_, SeenBy::Gateway) | (None, _) => side.to_owned(),
+        (Some(service), _) => format!("{side} {service}"),
+    };
+    let from = match (&hop.from, hop.seen_by) {
+        (Some(id), _) => id.to_string(),
+        (None, SeenBy::Outbound) => "its own program".to_owned(),
+        (None, _) => "a client without identity".to_owned(),
+    };
+    let what = if hop.method.is_empty() { "connects".to_owned() } else { format!("{} {}", hop.method, hop.path) };
+    let route = hop.route.as_ref().map(|route| format!(" (route {route})")).unwrap_or_default();
+    let to = hop.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+    format!("{place}: {from} {what}{to}{route}")
+}
+
+fn outcome(hop: &Hop) -> String {
+    let status = hop.status.map(|status| format!(", answered {status}")).unwrap_or_default();
+    let error = hop.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    format!("{status}{error}")
+}
+
+fn explain(text: &mut String, decision: &ExplainedDecision, hop: &Hop) {
+    let ExplainedDecision { verdict, reason: _, policies, lines, epoch: _, epoch_is_current, principal, resource } =
+        decision;
+    let word = if *verdict == Verdict::Allow { "allowed" } else { "denied" };
+    // The first line is the verdict with its epoch.
+    let (first, rest) = lines.split_first().map_or((word, &[][..]), |(first, rest)| (first.as_str(), rest));
+    let _ = writeln!(text, "   {first}{}", outcome(hop));
+    for line in rest {
+        let _ = writeln!(text, "   {line}");
+    }
+    if policies.is_empty() && *verdict == Verdict::Deny {
+        text.push_str("   no policy permits it; declare the call in the fleet file, or permit it in a policy\n");
+    }
+    if !epoch_is_current {
+        text.push_str("   these policies are no longer in force\n");
+    }
+    if let Some(action) = hop.action {
+        let _ = writeln!(text, "   action     {}", action.as_str());
+    }
+    attributes(text, "principal", principal.as_ref());
+    attributes(text, "resource", resource.as_ref());
+}
+
+fn attributes(text: &mut String, who: &str, facts: Option<&Facts>) {
+    if let Some(Facts { owner, data, routes: _ }) = facts {
+        let owner = if owner.is_empty() { "nobody" } else { owner };
+        let _ = writeln!(text, "   {who:<10} owner {owner}, data [{}]", data.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::snapshot::Epoch;
+    use bartizan_core::status::Step;
+    use bartizan_core::{Action, ServiceName, SpiffeId, Timestamp};
+
+    fn found() -> Explanation {
+        let hop = Hop {
+            at: Timestamp::from_millis(951_782_400_123),
+            service: ServiceName::parse("gateway").ok(),
+            seen_by: SeenBy::Gateway,
+            from: None,
+            to: ServiceName::parse("accounts").ok(),
+            action: None,
+            method: "POST".to_owned(),
+            path: "/accounts/1".to_owned(),
+            route: None,
+            status: Some(403),
+            error: None,
+            decision: None,
+            took_us: 1240,
+            added_us: Some(90),
+        };
+        let denied = Hop {
+            service: ServiceName::parse("accounts").ok(),
+            seen_by: SeenBy::Inbound,
+            from: SpiffeId::parse("spiffe://bank.test/svc/gateway").ok(),
+            action: Some(Action::Write),
+            route: Some("one".to_owned()),
+            decision: Some(ExplainedDecision {
+                verdict: Verdict::Deny,
+                reason: Some("clients only read".to_owned()),
+                policies: vec!["edge-reads".to_owned()],
+                lines: vec![
+                    "denied at policy epoch 7".to_owned(),
+                    "reason: clients only read".to_owned(),
+                    "forbid `edge-reads` at edge.cedar:3:1".to_owned(),
+                    "    forbid(principal == Workload::\"gateway\",".to_owned(),
+                    "      action, resource);".to_owned(),
+                ],
+                epoch: Epoch(7),
+                epoch_is_current: false,
+                principal: Some(Facts::default()),
+                resource: Some(Facts { owner: "core".to_owned(), data: vec!["pii".to_owned()], routes: Vec::new() }),
+            }),
+            ..hop.clone()
+        };
+        Explanation { request: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![hop, denied] }
+    }
+
+    #[test]
+    fn explains_hop_by_hop() {
+        insta::assert_snapshot!("why", why(&found()));
+    }
+
+    #[test]
+    fn tells_the_way_with_times() {
+        let step = |depth, service: &str, seen_by, message: &str| Step {
+            depth,
+            at: Timestamp::from_millis(951_782_400_123),
+            service: ServiceName::parse(service).ok(),
+            seen_by,
+            took_us: Some(1240),
+            added_us: (depth == 0).then_some(90),
+            event: serde_json::json!({ "message": message }),
+        };
+        let steps = vec![
+            step(0, "gateway", SeenBy::Gateway, "somebody GET /accounts/1 of accounts: answered with 200"),
+            step(1, "accounts", SeenBy::Inbound, "gateway GET /accounts/1 of accounts: answered with 200"),
+        ];
+        insta::assert_snapshot!("way", way(&Trace { request: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), steps }));
+    }
+
+    #[test]
+    fn a_deny_without_a_policy_says_what_is_missing() {
+        let mut found = found();
+        found.hops.remove(0);
+        found.hops[0].decision.as_mut().unwrap().policies.clear();
+        assert!(why(&found).contains("no policy permits it"));
+        found.hops.clear();
+        assert!(why(&found).contains("nothing was written"));
+    }
+}

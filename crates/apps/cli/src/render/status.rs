@@ -1,0 +1,142 @@
+//! `bartizan status` for people.
+
+use super::{grouped, left, megabytes, micros, rate, table, utc};
+use bartizan_core::snapshot::{Freshness, Kind, Mode};
+use bartizan_core::status::{ProxyStatus, Status};
+use std::fmt::Write as _;
+
+/// Wide enough for every column; who has a narrow terminal can scroll or use `--json`.
+const WIDTH: u16 = 200;
+
+/// Everything, control first.
+pub(crate) fn text(status: &Status) -> String {
+    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, store } = status;
+    let mode = match mode {
+        Mode::Off => "off",
+        Mode::Mtls => "mtls",
+        Mode::Full => "full",
+    };
+    let ends = [("issuing CA", control.issuing_not_after), ("root", control.root_not_after)];
+    let ends: Vec<_> = ends.iter().map(|(what, end)| format!("{what} {} left", left(end.since(*now)))).collect();
+    let epochs_text: Vec<_> = epochs.iter().map(|(kind, epoch)| format!("{} {}", kind.as_str(), epoch.0)).collect();
+    let mut text = format!("fleet {fleet}, trust domain {trust_domain}, mode {mode}\n");
+    let _ = writeln!(text, "control {} since {}; {}", control.version, utc(control.started_at), ends.join(", "));
+    let _ = writeln!(text, "epochs in force: {}", epochs_text.join(", "));
+    let lost = match store.lost_total() {
+        0 => "none lost".to_owned(),
+        n => format!("{} LOST{}", grouped(n), store.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()),
+    };
+    let _ = writeln!(text, "events: {} stored, {} waiting, {lost}\n", grouped(store.stored), grouped(store.waiting));
+
+    let headers = [
+        "SERVICE",
+        "IDENTITY",
+        "STATE",
+        "ENFORCES",
+        "CERT LEFT",
+        "CALLS",
+        "DENIED",
+        "FAILED",
+        "CALLS/s",
+        "P50 µs",
+        "P99 µs",
+        "MiB",
+        "EVENTS LOST",
+    ];
+    text.push_str(&table(&headers, proxies.iter().map(|proxy| cells(proxy, status)).collect(), WIDTH));
+    text.push('\n');
+    for proxy in proxies {
+        for (kind, why) in &proxy.refused {
+            let _ = writeln!(text, "{} refused {}: {why}", proxy.service, kind.as_str());
+        }
+    }
+    text
+}
+
+fn cells(proxy: &ProxyStatus, status: &Status) -> Vec<String> {
+    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    vec![
+        proxy.service.to_string(),
+        proxy.id.to_string(),
+        state(proxy),
+        enforces(proxy, status),
+        or_dash(proxy.svid_not_after.map(|end| left(end.since(status.now)))),
+        grouped(proxy.calls),
+        grouped(proxy.denied),
+        grouped(proxy.failed),
+        rate(proxy.calls_per_s),
+        or_dash(proxy.added_p50_us.map(micros)),
+        or_dash(proxy.added_p99_us.map(micros)),
+        megabytes(proxy.resident_bytes),
+        grouped(proxy.events.dropped),
+    ]
+}
+
+fn state(proxy: &ProxyStatus) -> String {
+    match proxy.freshness {
+        None => "not seen yet",
+        Some(Freshness::Fresh) if proxy.attached => "fresh",
+        Some(Freshness::Fresh) => "away",
+        Some(Freshness::Stale) => "stale",
+        Some(Freshness::Degraded) => "degraded",
+        Some(Freshness::Expired) => "expired",
+    }
+    .to_owned()
+}
+
+/// `newest`, or what is behind: `policies 3 of 5`.
+fn enforces(proxy: &ProxyStatus, status: &Status) -> String {
+    if proxy.held.is_empty() {
+        return "nothing".to_owned();
+    }
+    let behind: Vec<_> = status
+        .epochs
+        .iter()
+        .filter_map(|(kind, epoch)| {
+            let held = proxy.held.get(kind).copied().unwrap_or_default();
+            (held != *epoch).then(|| format!("{} {} of {}", kind.as_str(), held.0, epoch.0))
+        })
+        .collect();
+    if !behind.is_empty() {
+        return behind.join(", ");
+    }
+    let held: Vec<_> =
+        Kind::ALL.iter().filter_map(|kind| proxy.held.get(kind)).map(|epoch| epoch.0.to_string()).collect();
+    format!("newest ({})", held.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_who_enforces_what() {
+        let proxy = |service: &str, freshness: Option<&str>, policies: u64, refused: serde_json::Value| {
+            serde_json::json!({
+                "service": service, "id": format!("spiffe://bank.example/svc/{service}"), "owner": null, "attached": freshness == Some("fresh"),
+                "instance": null, "pid": null, "version": null, "freshness": freshness, "last_heard": null,
+                "svid_not_after": 1_003_000_000u64, "held": if policies > 0 { serde_json::json!({ "bundles": 1, "policies": policies }) } else { serde_json::json!({}) },
+                "refused": refused, "calls_per_s": 81.24, "denied_per_s": 0.0, "calls": 12_345, "denied": 6, "failed": 0,
+                "input_refused": 0, "added_p50_us": 61, "added_p99_us": null,
+                "handshakes": {"attempted": 0, "completed": 0, "failed": {}}, "connections_open": 0, "resident_bytes": 9_437_184,
+                "cpu_us": 0, "events": {"offered": 0, "dropped": 2, "delivered": 0}
+            })
+        };
+        let none = serde_json::json!({});
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "fleet": "bank", "trust_domain": "bank.example", "mode": "full", "now": 1_000_000_000u64,
+            "control": {"started_at": 951_782_400_123u64, "version": "0.1.0", "listen": "127.0.0.1:1", "svid_not_after": 1_000_000_000u64,
+                        "issuing_not_after": 1_086_400_000u64, "root_not_after": 900_000_000_000u64,
+                        "handshakes": {"attempted": 0, "completed": 0, "failed": {}}},
+            "epochs": {"bundles": 1, "policies": 5},
+            "proxies": [
+                proxy("accounts", Some("fresh"), 5, none.clone()),
+                proxy("ledger", Some("stale"), 3, serde_json::json!({"policies": "the signature does not hold"})),
+                proxy("users", None, 0, none),
+            ],
+            "store": {"offered": 12, "stored": 10, "known": 0, "lost": {"disk_full": 2}, "waiting": 0, "reason": "no space left on device"}
+        }))
+        .unwrap();
+        insta::assert_snapshot!("status", text(&status));
+    }
+}

@@ -1,0 +1,159 @@
+//! How each part is started: its executable, arguments, token and log.
+
+use super::child::{self, Input, Running, Spec};
+use super::environment::Ready;
+use super::part::Part;
+use crate::data_dir::{DataDir, make_private};
+use crate::failure::chain;
+use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Plan;
+use bartizan_core::status::NodeToken;
+use bartizan_core::{Secret, ServiceName};
+use bartizan_crypto::{base64, hash, random};
+use bartizan_node::api::{Done, Expect};
+use bartizan_runtime::local;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the node that `up` starts; one machine has one.
+const NODE_NAME: &str = "local";
+
+/// Everything that starting a part needs to know.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    /// `bartizan` itself.
+    pub(crate) bartizan: PathBuf,
+    /// `bartizan-proxy`.
+    pub(crate) proxy: PathBuf,
+    /// The fleet file, absolute.
+    pub(crate) fleet_file: PathBuf,
+    /// The fleet.
+    pub(crate) fleet: Arc<Fleet>,
+    /// Where everything listens; `None` in mode `off`, where nothing but programs is started.
+    pub(crate) plan: Option<Plan>,
+    /// The data folder.
+    pub(crate) data: DataDir,
+    /// The programs.
+    pub(crate) programs: BTreeMap<ServiceName, Ready>,
+}
+
+impl Launcher {
+    /// Starts `part` anew. A proxy gets a new ticket each time, a node a new join token.
+    ///
+    /// # Errors
+    /// A text that says which step failed.
+    pub(crate) async fn start(&self, part: &Part) -> Result<Running, String> {
+        child::spawn(self.spec(part).await?).await
+    }
+
+    async fn spec(&self, part: &Part) -> Result<Spec, String> {
+        match part {
+            Part::Control => self.control(),
+            Part::Node => self.node().await,
+            Part::Sidecar(service) => self.proxy(part, service).await,
+            Part::Gateway => self.proxy(part, &ServiceName::gateway()).await,
+            Part::Program(service) => self.program(part, service),
+        }
+    }
+
+    fn control(&self) -> Result<Spec, String> {
+        let args = [
+            ("--fleet", self.fleet_file.clone().into_os_string()),
+            ("--plan", self.data.plan().into_os_string()),
+            ("--data", self.data.path().as_os_str().to_owned()),
+        ];
+        Ok(self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::Control))
+    }
+
+    async fn node(&self) -> Result<Spec, String> {
+        let plan = self.plan()?;
+        let request = serde_json::json!({});
+        let token: NodeToken = local::post(&self.data.control_socket(), "/v1/node-tokens", &request)
+            .await
+            .map_err(|error| format!("control gave no join token: {}", chain(&error)))?;
+        let args = [
+            ("--name", NODE_NAME.into()),
+            ("--control", plan.control.to_string().into()),
+            ("--trust-bundle", self.data.roots().into_os_string()),
+            ("--trust-domain", self.fleet.trust_domain.to_string().into()),
+            ("--socket", self.data.node_socket().into_os_string()),
+            ("--proxy-binary", self.proxy.clone().into_os_string()),
+            ("--seal-secret", self.data.seal_secret().into_os_string()),
+            ("--supervisor-pid", std::process::id().to_string().into()),
+        ];
+        Ok(self.ours(&self.bartizan, Some("node"), &args, Input::Token(Secret::new(token.token)), &Part::Node))
+    }
+
+    async fn proxy(&self, part: &Part, service: &ServiceName) -> Result<Spec, String> {
+        let plan = self.plan()?;
+        let state = self.data.proxy_state(service.as_str());
+        make_private(&state).map_err(|failure| failure.to_string())?;
+        // 256 bits: as good as a key, which it is for the one process that redeems it.
+        let ticket = Secret::new(base64::encode_url(&random::bytes::<32>()));
+        let expect = Expect {
+            service: service.clone(),
+            ticket_sha256: hash::hex(&hash::sha256(ticket.expose().as_bytes())),
+            uid: rustix::process::getuid().as_raw(),
+        };
+        let Done {} = local::post(&self.data.node_socket(), "/v1/expect", &expect)
+            .await
+            .map_err(|error| format!("the node did not take its ticket: {}", chain(&error)))?;
+        let args = [
+            ("--service", service.to_string().into()),
+            ("--trust-domain", self.fleet.trust_domain.to_string().into()),
+            ("--control", plan.control.to_string().into()),
+            ("--node-socket", self.data.node_socket().into_os_string()),
+            ("--trust-bundle", self.data.roots().into_os_string()),
+            ("--state-dir", state.into_os_string()),
+        ];
+        let mut spec = self.ours(&self.proxy, None, &args, Input::Token(ticket), part);
+        spec.args.push("--exit-with-stdin".into());
+        Ok(spec)
+    }
+
+    fn program(&self, part: &Part, service: &ServiceName) -> Result<Spec, String> {
+        let ready = self.programs.get(service).ok_or_else(|| format!("`{service}` has no program"))?;
+        let mut args: Vec<OsString> = wrapped();
+        args.push(ready.executable.clone().into_os_string());
+        args.extend(ready.args.iter().map(OsString::from));
+        Ok(Spec {
+            executable: self.bartizan.clone(),
+            args,
+            env: ready.env.clone(),
+            dir: Some(ready.dir.clone()),
+            input: Input::Null,
+            log: self.data.log(&part.log_name()),
+        })
+    }
+
+    fn plan(&self) -> Result<&Plan, String> {
+        self.plan.as_ref().ok_or_else(|| "mode `off` starts programs alone".to_owned())
+    }
+
+    fn ours(
+        &self,
+        executable: &Path,
+        subcommand: Option<&str>,
+        args: &[(&str, OsString)],
+        input: Input,
+        part: &Part,
+    ) -> Spec {
+        let mut all: Vec<OsString> = subcommand.map(OsString::from).into_iter().collect();
+        all.extend(args.iter().flat_map(|(flag, value)| [OsString::from(flag), value.clone()]));
+        Spec {
+            executable: executable.to_owned(),
+            args: all,
+            env: BTreeMap::new(),
+            dir: None,
+            input,
+            log: self.data.log(&part.log_name()),
+        }
+    }
+}
+
+/// Arguments that make `bartizan` run what follows them as a program that dies with us.
+pub(crate) fn wrapped() -> Vec<OsString> {
+    vec!["exec-program".into(), "--parent".into(), std::process::id().to_string().into(), "--".into()]
+}

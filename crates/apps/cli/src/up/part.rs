@@ -1,0 +1,78 @@
+//! The parts that `up` keeps alive.
+
+use bartizan_core::ServiceName;
+use std::fmt;
+
+/// One supervised process. The order is the order of starting; stopping goes its own way (see `stop`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// `bartizan control`.
+    Control,
+    /// `bartizan node`.
+    Node,
+    /// The proxy of a service.
+    Sidecar(ServiceName),
+    /// The program of a service.
+    Program(ServiceName),
+    /// The proxy at the edge.
+    Gateway,
+}
+
+impl Part {
+    /// The word for its kind, as events name it.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Node => "node",
+            Self::Sidecar(_) => "sidecar",
+            Self::Program(_) => "program",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// The service it belongs to; `None` for control and node.
+    pub(crate) fn service(&self) -> Option<ServiceName> {
+        match self {
+            Self::Control | Self::Node => None,
+            Self::Sidecar(name) | Self::Program(name) => Some(name.clone()),
+            Self::Gateway => Some(ServiceName::gateway()),
+        }
+    }
+
+    /// Name of its log file.
+    pub(crate) fn log_name(&self) -> String {
+        // A service may be called `control` or even `bartizan`, but no service name has a dot.
+        match self {
+            Self::Control | Self::Node | Self::Gateway => format!("bartizan.{}.log", self.kind()),
+            Self::Sidecar(name) => format!("{name}.sidecar.log"),
+            Self::Program(name) => format!("{name}.log"),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Control | Self::Node | Self::Gateway => f.write_str(self.kind()),
+            Self::Sidecar(name) => write!(f, "sidecar of {name}"),
+            Self::Program(name) => f.write_str(name.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn log_names_never_collide() {
+        let names = ["control", "node", "gateway", "bartizan", "bartizan-control", "sidecar"];
+        let services = names.map(|name| ServiceName::parse(name).unwrap());
+        let mut parts = vec![Part::Control, Part::Node, Part::Gateway];
+        parts.extend(services.iter().cloned().map(Part::Sidecar));
+        parts.extend(services.iter().cloned().map(Part::Program));
+        let logs: BTreeSet<_> = parts.iter().map(Part::log_name).collect();
+        assert_eq!(logs.len(), parts.len());
+    }
+}

@@ -1,0 +1,104 @@
+//! Chooses where everything listens that the fleet file leaves open.
+
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Plan;
+use bartizan_core::snapshot::Mode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+/// How many ports [`plan`] needs.
+pub(crate) fn ports_needed(fleet: &Fleet) -> usize {
+    let chosen_edges: usize = fleet.services.values().map(|s| s.calls.iter().filter(|c| c.via.is_none()).count()).sum();
+    1 + fleet.services.len() + chosen_edges
+}
+
+/// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
+pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
+    let services = fleet.services.values();
+    let own = services.clone().map(|s| s.listen.port());
+    let vias = services.flat_map(|s| s.calls.iter()).filter_map(|c| c.via).map(|via| via.port());
+    own.chain(vias).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
+}
+
+/// Where everything listens: control, a mesh port for each service, a listener for each edge.
+///
+/// `ports` are free ones, at least [`ports_needed`]; `None` where there are too few.
+pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
+    let mut ports = ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
+    let control = ports.next()?;
+    let mut mesh = BTreeMap::new();
+    let mut outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>> = BTreeMap::new();
+    for (name, service) in &fleet.services {
+        mesh.insert(name.clone(), ports.next()?);
+        let mut edges = BTreeMap::new();
+        for call in &service.calls {
+            let at = match call.via {
+                Some(via) => via,
+                None => ports.next()?,
+            };
+            edges.insert(call.to.clone(), at);
+        }
+        outbound.insert(name.clone(), edges);
+    }
+    Some(Plan { mode, control, mesh, outbound })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::TrustDomain;
+    use bartizan_core::fleet::{Call, Gateway, Program, Protocol, Service};
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::parse(text).unwrap()
+    }
+
+    fn loopback(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn fleet() -> Fleet {
+        let service = |port, calls: &[(&str, Option<u16>)]| Service {
+            program: Program::Already,
+            listen: loopback(port),
+            protocol: Protocol::Auto,
+            owner: None,
+            data: Vec::new(),
+            calls: calls.iter().map(|(to, via)| Call { to: name(to), via: via.map(loopback) }).collect(),
+            routes: Vec::new(),
+        };
+        Fleet {
+            name: name("shop"),
+            trust_domain: TrustDomain::parse("shop.test").unwrap(),
+            services: BTreeMap::from([
+                (name("a"), service(1, &[("b", None), ("c", Some(9))])),
+                (name("b"), service(2, &[("c", None)])),
+                (name("c"), service(3, &[])),
+            ]),
+            gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new() }),
+            policies: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn gives_everybody_a_place_of_their_own_and_keeps_what_the_file_says() {
+        let fleet = fleet();
+        assert_eq!(ports_needed(&fleet), 6, "control, three services, two edges without `via`");
+        assert_eq!(ports_named(&fleet), BTreeSet::from([1, 2, 3, 9, 8443]));
+        let plan = plan(&fleet, Mode::Full, &[100, 101, 102, 103, 104, 105]).unwrap();
+        assert_eq!(plan.outbound[&name("a")][&name("c")], loopback(9));
+        let mut all = vec![plan.control];
+        all.extend(plan.mesh.values());
+        all.extend(plan.outbound.values().flat_map(BTreeMap::values));
+        let distinct: BTreeSet<_> = all.iter().collect();
+        assert_eq!((all.len(), distinct.len()), (7, 7));
+        assert_eq!(plan.mesh.len(), 3);
+    }
+
+    #[test]
+    fn too_few_ports_make_no_plan() {
+        assert_eq!(plan(&fleet(), Mode::Full, &[100, 101, 102, 103, 104]), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! Everything before the first process: the fleet is checked, its folder taken, its ports chosen, its programs found.
+
+use super::environment::{self, Around, Ready};
+use super::launcher::Launcher;
+use super::plan::{plan, ports_named, ports_needed};
+use super::screen::Screen;
+use crate::args::{ModeArg, UpArgs};
+use crate::check::{Checked, check};
+use crate::data_dir::{DataDir, Lock, folder_of, make_private};
+use crate::failure::{Failure, chain};
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::{Fleet, Program};
+use bartizan_core::plan::Plan;
+use bartizan_core::snapshot::Mode;
+use bartizan_runtime::limits::SOCKET_PATH_BYTES_MAX;
+use bartizan_runtime::{files, listen, ports};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A fleet that can be started.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// How its parts are started.
+    pub(crate) launcher: Launcher,
+    /// Its policy files.
+    pub(crate) policy_files: BTreeMap<String, String>,
+    /// Which parts are on.
+    pub(crate) mode: Mode,
+    /// Holds the data folder.
+    pub(crate) lock: Lock,
+}
+
+/// Prepares what `args` ask for, telling each step. Must be called within a tokio runtime.
+///
+/// # Errors
+/// A [`Failure`] that says what is in the way; nothing runs then.
+pub(crate) fn prepare(args: &UpArgs, screen: &Screen) -> Result<Prepared, Failure> {
+    let step = screen.step("check");
+    let checked = check(&args.fleet).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        Failure::new(format!("{}\nnothing was started; mend the fleet and try again", lines.join("\n")))
+    })?;
+    let mode = match args.mode {
+        ModeArg::Off => Mode::Off,
+        ModeArg::Mtls => Mode::Mtls,
+        ModeArg::Full => Mode::Full,
+    };
+    step.done(&checked.summary());
+    for warning in &checked.warnings {
+        screen.line(&format!("warning: {warning}"));
+    }
+
+    let step = screen.step("plan");
+    let prepared = plan_all(args, checked, mode, screen)?;
+    step.done(&format!("data in {}", prepared.launcher.data.path().display()));
+    Ok(prepared)
+}
+
+fn plan_all(args: &UpArgs, checked: Checked, mode: Mode, screen: &Screen) -> Result<Prepared, Failure> {
+    let Checked { fleet, files: policy_files, policies: _, warnings: _ } = checked;
+    let fleet_file = std::fs::canonicalize(&args.fleet)
+        .map_err(|error| Failure::new(format!("cannot use `{}`: {error}", args.fleet.display())))?;
+    let bartizan = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
+    let proxy = folder_of(&bartizan).join("bartizan-proxy");
+    if mode != Mode::Off && !proxy.is_file() {
+        let message = format!(
+            "there is no `{}`; build it with `cargo build -p bartizan-proxy`, or install it beside `bartizan`",
+            proxy.display()
+        );
+        return Err(Failure::new(message));
+    }
+
+    let path = args.data.clone().unwrap_or_else(|| DataDir::beside(&fleet_file, fleet.name.as_str()));
+    let data = DataDir::create(&path)?;
+    sockets_fit(&data)?;
+    let lock = data.lock()?;
+    ports_are_free(&fleet, mode)?;
+    let plan = if mode == Mode::Off { None } else { Some(choose(&fleet, mode, &data)?) };
+    if mode == Mode::Off {
+        warn_of_fixed_places(&fleet, screen);
+    }
+    let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
+    let launcher = Launcher { bartizan, proxy, fleet_file, fleet: Arc::new(fleet), plan, data, programs };
+    Ok(Prepared { launcher, policy_files, mode, lock })
+}
+
+/// The kernel takes short socket paths only; better said now than by a control that dies.
+fn sockets_fit(data: &DataDir) -> Result<(), Failure> {
+    for socket in [data.control_socket(), data.node_socket()] {
+        let bytes = socket.as_os_str().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            return Err(Failure::new(format!(
+                "socket path `{}` has {bytes} bytes, the kernel takes {SOCKET_PATH_BYTES_MAX}; choose a shorter folder with --data",
+                socket.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Every address that the fleet file names and that we or its programs are going to open.
+fn ports_are_free(fleet: &Fleet, mode: Mode) -> Result<(), Failure> {
+    let free = |what: String, addr: SocketAddr| match listen::bind(addr) {
+        Ok(_closed_again) => Ok(()),
+        Err(error) => Err(Failure::new(format!(
+            "{what} cannot start: {}; stop what is in the way, or change the fleet file",
+            chain(&error)
+        ))),
+    };
+    for (name, service) in &fleet.services {
+        if matches!(service.program, Program::Run { .. }) {
+            free(format!("service `{name}`"), service.listen)?;
+        }
+        for via in service.calls.iter().filter_map(|call| call.via).filter(|_| mode != Mode::Off) {
+            free(format!("the sidecar of `{name}`"), via)?;
+        }
+    }
+    match &fleet.gateway {
+        Some(gateway) if mode != Mode::Off => free("the gateway".to_owned(), gateway.listen),
+        _ => Ok(()),
+    }
+}
+
+/// Chooses ports and writes the plan down for control.
+fn choose(fleet: &Fleet, mode: Mode, data: &DataDir) -> Result<Plan, Failure> {
+    let named = ports_named(fleet);
+    // A named port may be free still; with this many more there are enough others.
+    let mut free = ports::free_loopback_ports(ports_needed(fleet) + named.len()).map_err(|error| {
+        Failure::new(format!("cannot choose ports: {error}; end some of what listens on this machine"))
+    })?;
+    free.retain(|port| !named.contains(port));
+    let plan = plan(fleet, mode, &free).ok_or_else(|| Failure::new("cannot choose ports: too few are free"))?;
+    let text =
+        serde_json::to_vec_pretty(&plan).map_err(|error| Failure::new(format!("cannot write the plan: {error}")))?;
+    let path = data.plan();
+    files::write_atomic(&path, &text, 0o600)
+        .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))?;
+    Ok(plan)
+}
+
+/// In mode `off` nobody listens at a `via` address, and a program may know no other.
+fn warn_of_fixed_places(fleet: &Fleet, screen: &Screen) {
+    for (name, service) in &fleet.services {
+        for call in service
+            .calls
+            .iter()
+            .filter(|call| call.via.is_some_and(|via| fleet.services.get(&call.to).is_none_or(|s| s.listen != via)))
+        {
+            screen.line(&format!(
+                "warning: `{name}` expects `{}` at its `via` address, where nothing listens in mode `off`; use a placeholder instead",
+                call.to
+            ));
+        }
+    }
+}
+
+fn programs(
+    fleet: &Fleet,
+    plan: Option<&Plan>,
+    fleet_file: &Path,
+    bartizan: &Path,
+    data: &DataDir,
+) -> Result<BTreeMap<ServiceName, Ready>, Failure> {
+    let fleet_dir = folder_of(fleet_file);
+    let mut search: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    search.push(folder_of(bartizan));
+    let mut programs = BTreeMap::new();
+    for name in fleet.services.keys() {
+        let folder = data.service(name.as_str());
+        let around = Around { fleet_dir: &fleet_dir, search: &search, data: &folder };
+        let ready = environment::ready(fleet, name, plan, &around)
+            .map_err(|error| Failure::new(format!("{}: {error}", fleet_file.display())))?;
+        if let Some(ready) = ready {
+            make_private(&folder)?;
+            programs.insert(name.clone(), ready);
+        }
+    }
+    Ok(programs)
+}

@@ -1,0 +1,9 @@
+//! The command line from outside: what it prints and which exit code it ends with. Whole fleets are in `testkit`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bartizan; // runs the binary
+mod ca;
+mod check;
+mod exec_program;
+mod failures;
+mod off;

@@ -1,0 +1,73 @@
+//! What was asked and what was answered.
+
+use crate::snapshot::Epoch;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a caller wants to do to a service, in the words that policies use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A safe HTTP method: GET, HEAD, OPTIONS (RFC 9110 section 9.2.1).
+    Read,
+    /// POST, PUT, PATCH or DELETE.
+    Write,
+    /// Any other HTTP method that the proxy lets through.
+    Other,
+    /// Opening a TCP connection to a service that does not speak HTTP.
+    Connect,
+}
+
+impl Action {
+    /// Every action, in the order of the manual.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Other, Self::Connect];
+
+    /// The class of an HTTP method.
+    pub fn of_method(method: &str) -> Self {
+        match method {
+            "GET" | "HEAD" | "OPTIONS" => Self::Read,
+            "POST" | "PUT" | "PATCH" | "DELETE" => Self::Write,
+            _ => Self::Other,
+        }
+    }
+
+    /// The word used in policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Other => "other",
+            Self::Connect => "connect",
+        }
+    }
+}
+
+/// The answer of the policy engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// At least one permit applies and no forbid does.
+    Allow,
+    /// Everything else, also when the evaluation failed.
+    Deny,
+}
+
+/// A verdict with what led to it; enough to explain it later without the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Allow or deny.
+    pub verdict: Verdict,
+    /// Identifiers of the policies that decided, sorted. Empty: nothing permitted it.
+    pub policies: Vec<Arc<str>>,
+    /// Text of the deciding policy's `@reason` annotation, or of the evaluation error; meant for the caller too.
+    pub reason: Option<Arc<str>>,
+    /// The policy snapshot that was in force.
+    pub epoch: Epoch,
+}
+
+impl Decision {
+    /// True where the call may go on.
+    pub fn is_allow(&self) -> bool {
+        self.verdict == Verdict::Allow
+    }
+}

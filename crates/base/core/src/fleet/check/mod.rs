@@ -1,0 +1,174 @@
+//! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
+
+mod gateway;
+mod ports;
+mod service;
+
+use self::ports::Ports;
+use super::node::{Node, Value};
+use super::raw::{RawFleet, RawService};
+use super::reader::{At, Field, Read, Report, Reported, Spot, did_you_mean, dot};
+use super::report::FleetErrors;
+use super::{Fleet, Protocol};
+use crate::limits::{FLEET_FILE_BYTES_MAX, SERVICES_MAX};
+use crate::name::{GATEWAY, ServiceName, TrustDomain};
+use std::collections::{HashMap, HashSet};
+
+/// Parses and checks a fleet file. `file` is its name for messages.
+///
+/// # Errors
+/// Everything that is wrong with it, except that a text which is no YAML has that one error. No part of a file with
+/// an error is of use.
+pub fn parse(text: &str, file: &str) -> Result<Fleet, FleetErrors> {
+    let mut report = Report::new(file, text);
+    let draft = read(&mut report, text).and_then(|raw| check(&mut report, raw));
+    let warnings = report.finish()?;
+    let mut fleet = draft.expect("what failed is in the report, which was empty");
+    fleet.warnings = warnings;
+    Ok(fleet)
+}
+
+fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
+    let whole = Spot::default();
+    if text.len() > FLEET_FILE_BYTES_MAX {
+        let problem = format!("the file has {} bytes, more than the {FLEET_FILE_BYTES_MAX} that are read", text.len());
+        return Err(report.refuse(&whole, problem, "split the fleet"));
+    }
+    let root = Node::parse(text).map_err(|(place, problem)| {
+        let problem = format!("not readable as YAML: {problem}");
+        report.refuse(&Spot { place, key: String::new() }, problem, "")
+    })?;
+    if matches!(root.value, Value::Nothing) {
+        return Err(report.refuse(
+            &whole,
+            "the file is empty",
+            "begin with `fleet: NAME`, `trust_domain: NAME` and `services:`",
+        ));
+    }
+    RawFleet::read(report, root)
+}
+
+fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
+    let RawFleet { fleet, trust_domain, services, gateway, policies, spot } = raw;
+    let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
+        ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
+    });
+    let trust_domain =
+        required(report, trust_domain, &spot, "trust_domain", "name it, such as `trust_domain: bank.example`")
+            .and_then(|at| {
+                TrustDomain::parse(&at.value)
+                    .map_err(|e| report.refuse_value(&at, format!("not a trust domain: {}", e.why), ""))
+            });
+    let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
+    let services = required(report, services, &spot, "services", "declare at least one service")?;
+    if services.value.is_empty() {
+        return Err(report.refuse(&services.spot, "there is no service", "declare at least one"));
+    }
+    if services.value.len() > SERVICES_MAX {
+        let problem = format!("{} services, more than the {SERVICES_MAX} of the largest fleet", services.value.len());
+        return Err(report.refuse(&services.spot, problem, "split the fleet"));
+    }
+
+    let known = Known::of(&services.value);
+    let mut ports = Ports::default();
+    let mut names = Vec::with_capacity(services.value.len());
+    // Every service is looked at, also after one failed: whoever reads the report wants all of it.
+    let mut checked = Vec::with_capacity(services.value.len());
+    for (name, body) in services.value {
+        checked.push(service::check(report, &known, &mut ports, &name, body));
+        names.push(name);
+    }
+    // After the services, so that it is the gateway's port that is reported as taken.
+    let gateway =
+        gateway.optional().and_then(|at| at.map(|at| gateway::check(report, &known, &mut ports, at)).transpose());
+
+    let fleet = Fleet {
+        name: name?,
+        trust_domain: trust_domain?,
+        services: checked.into_iter().collect::<Result<_, _>>()?,
+        gateway: gateway?,
+        policies: policies?,
+        warnings: Vec::new(),
+    };
+    warn_of_uncalled(report, &fleet, &names);
+    Ok(fleet)
+}
+
+fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]) {
+    let called: HashSet<String> = fleet.edges().map(|(_, to)| to.as_str().to_owned()).collect();
+    for name in names.iter().filter(|name| !called.contains(&name.value)) {
+        let way_out = "name it under `calls` of a service or in a route of the gateway, unless it only calls others";
+        report.warn(&name.spot, "nobody may call it", way_out);
+    }
+}
+
+/// The names that the file declares, each with its protocol where that makes sense. Services whose bodies are
+/// broken are among them: a call to a broken service is no second error.
+struct Known(HashMap<String, Option<Protocol>>);
+
+impl Known {
+    fn of(services: &[(At<String>, Read<RawService>)]) -> Self {
+        let protocol = |body: &Read<RawService>| match &body.as_ref().ok()?.value.protocol {
+            Field::Absent => Some(Protocol::Auto),
+            Field::Bad(_) => None,
+            Field::Is(at) => protocol(&at.value),
+        };
+        Self(services.iter().map(|(name, body)| (name.value.clone(), protocol(body))).collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn protocol(&self, name: &str) -> Option<Protocol> {
+        self.0.get(name).copied().flatten()
+    }
+
+    fn is_tcp(&self, name: &str) -> bool {
+        self.protocol(name) == Some(Protocol::Tcp)
+    }
+
+    /// The service named by `at`; `way_out` is for the case that there is none.
+    fn resolve(&self, report: &mut Report<'_>, at: &At<String>, way_out: &str) -> Result<ServiceName, Reported> {
+        if at.value == GATEWAY {
+            return Err(report.refuse_value(
+                at,
+                "the gateway cannot be called",
+                "it is where calls from outside come in",
+            ));
+        }
+        if !self.has(&at.value) {
+            let near = report.nearest(&at.value, self.0.keys().map(String::as_str));
+            return Err(report.refuse_value(at, "no such service", did_you_mean(near, way_out)));
+        }
+        // A declared name that is no good was reported where it is declared; here it is only repeated.
+        ServiceName::parse(&at.value).map_err(|e| report.refuse_value(at, format!("not a service name: {}", e.why), ""))
+    }
+}
+
+fn protocol(text: &str) -> Option<Protocol> {
+    match text {
+        "http" => Some(Protocol::Http),
+        "grpc" => Some(Protocol::Grpc),
+        "tcp" => Some(Protocol::Tcp),
+        "auto" => Some(Protocol::Auto),
+        _ => None,
+    }
+}
+
+/// The value of a key that has to be there.
+fn required<T>(report: &mut Report<'_>, field: Field<T>, map: &Spot, key: &str, way_out: &str) -> Read<T> {
+    let missing = Spot { place: map.place, key: dot(&map.key, key) };
+    field.optional()?.ok_or_else(|| report.refuse(&missing, "is missing", way_out))
+}
+
+/// A text for the operating system: not empty, without NUL.
+fn os_text(report: &mut Report<'_>, at: At<String>) -> Result<String, Reported> {
+    if at.value.is_empty() {
+        return Err(report.refuse_value(&at, "is empty", "give it a value, or delete the key"));
+    }
+    if at.value.contains('\0') {
+        return Err(report.refuse_value(&at, "has a NUL character", "no program can be given one"));
+    }
+    Ok(at.value)
+}

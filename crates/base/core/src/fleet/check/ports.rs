@@ -1,0 +1,68 @@
+//! Addresses: what may be one, and that each is used once.
+
+use super::super::reader::{At, Report, Reported};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// Every address of the fleet that was seen so far.
+#[derive(Default)]
+pub(super) struct Ports {
+    /// By address and port: key and line of the first user.
+    taken: HashMap<SocketAddr, User>,
+    /// By port alone: the first user, for addresses that mean every interface.
+    by_port: HashMap<u16, User>,
+}
+
+#[derive(Clone)]
+struct User {
+    key: String,
+    line: u64,
+}
+
+impl Ports {
+    /// An address of a program or a sidecar: loopback, one port, nobody else's.
+    pub(super) fn loopback(&mut self, report: &mut Report<'_>, at: &At<String>) -> Result<SocketAddr, Reported> {
+        let address = address(report, at)?;
+        if !address.ip().is_loopback() {
+            // The program speaks plain text there; only on loopback does nobody else hear it.
+            let way_out = format!("only loopback is allowed here, such as `127.0.0.1:{}`", address.port());
+            return Err(report.refuse_value(at, "not a loopback address", way_out));
+        }
+        self.take(report, at, address)
+    }
+
+    /// An address that may be on any interface.
+    pub(super) fn anywhere(&mut self, report: &mut Report<'_>, at: &At<String>) -> Result<SocketAddr, Reported> {
+        let address = address(report, at)?;
+        self.take(report, at, address)
+    }
+
+    fn take(&mut self, report: &mut Report<'_>, at: &At<String>, address: SocketAddr) -> Result<SocketAddr, Reported> {
+        let other =
+            if address.ip().is_unspecified() { self.by_port.get(&address.port()) } else { self.taken.get(&address) };
+        if let Some(User { key, line }) = other {
+            let problem = format!("the address is taken by {key} (line {line})");
+            return Err(report.refuse_value(at, problem, "give each a port of its own"));
+        }
+        let user = User { key: at.spot.key.clone(), line: at.spot.place.line };
+        self.by_port.entry(address.port()).or_insert_with(|| user.clone());
+        self.taken.insert(address, user);
+        Ok(address)
+    }
+}
+
+fn address(report: &mut Report<'_>, at: &At<String>) -> Result<SocketAddr, Reported> {
+    let address: SocketAddr = at.value.parse().map_err(|_| {
+        let port = at.value.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).filter(|port| *port != 0);
+        let way_out = format!("write it as `127.0.0.1:{}`", port.unwrap_or(7102));
+        report.refuse_value(at, "expected an IP address and a port", way_out)
+    })?;
+    if address.port() == 0 {
+        return Err(report.refuse_value(at, "port 0 is no port to be found at", "choose one from 1 to 65535"));
+    }
+    Ok(match address {
+        // One spelling per address, so that `[::ffff:127.0.0.1]:80` is seen to be `127.0.0.1:80`.
+        SocketAddr::V6(v6) => SocketAddr::new(IpAddr::V6(*v6.ip()).to_canonical(), v6.port()),
+        v4 => v4,
+    })
+}

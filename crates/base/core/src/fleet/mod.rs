@@ -1,0 +1,143 @@
+//! The fleet file: what a fleet consists of and who may call whom.
+//!
+//! The text becomes a tree with places, that becomes raw structs, those become the checked [`Fleet`]; only the
+//! checked one travels.
+
+mod check; // raw -> checked
+mod near;
+mod node; // text -> tree
+mod placeholder;
+mod raw;
+mod reader; // tree -> raw, and the report of what is wrong
+mod report;
+
+pub use check::parse;
+pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
+pub use raw::json_schema;
+pub use report::{FleetError, FleetErrors};
+
+use crate::name::{ServiceName, TrustDomain};
+use crate::path::PathPattern;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// A fleet that was checked whole: every name resolves, every port is used once, every edge has two ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fleet {
+    /// Its name, a DNS label.
+    pub name: ServiceName,
+    /// The trust domain of all its identities.
+    pub trust_domain: TrustDomain,
+    /// Its services.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// The edge, where there is one.
+    pub gateway: Option<Gateway>,
+    /// Folder of Cedar files, relative to the fleet file; `None` where only the declared calls count.
+    pub policies: Option<String>,
+    /// Things worth saying that are no errors, such as a service without an owner.
+    pub warnings: Vec<FleetError>,
+}
+
+/// One service of a fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// How its program comes to run.
+    pub program: Program,
+    /// Where the program listens; always loopback, port not 0.
+    pub listen: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Classes of data it handles, such as `pii`.
+    pub data: Vec<String>,
+    /// The services it may call.
+    pub calls: Vec<Call>,
+    /// Named parts of it, for policies.
+    pub routes: Vec<NamedRoute>,
+}
+
+/// How a program comes to run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Program {
+    /// `bartizan up` starts it.
+    Run {
+        /// Program and arguments, with placeholders for [`fill`]: `${callee.url}`, `${callee.addr}`, `${callee.host}`
+        /// and `${callee.port}` for the place where a declared callee is to be found, `${data}` for a folder of the
+        /// service's own, `${listen}` for its own address.
+        argv: Vec<String>,
+        /// Environment, with the same placeholders.
+        env: BTreeMap<String, String>,
+        /// Working folder, relative to the fleet file.
+        dir: Option<String>,
+    },
+    /// Something else starts it (`at:` in the file, or `listen:` without `run:`).
+    Already,
+}
+
+/// One declared edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The callee.
+    pub to: ServiceName,
+    /// Where the caller expects it; chosen at start where `None`.
+    pub via: Option<SocketAddr>,
+}
+
+/// What a program speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1, and HTTP/2 where the caller speaks it.
+    Http,
+    /// HTTP/2 without TLS ("prior knowledge").
+    Grpc,
+    /// Bytes. Policies see only the connection.
+    Tcp,
+    /// Looked at per connection: an HTTP request line or HTTP/2 preface within a moment, else bytes.
+    #[default]
+    Auto,
+}
+
+/// A named part of a service: `balance: GET /accounts/*/balance`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedRoute {
+    /// Its name, unique in the service.
+    pub name: ServiceName,
+    /// The method it is for; any where `None`.
+    pub method: Option<String>,
+    /// Its paths.
+    pub path: PathPattern,
+}
+
+/// The edge of the fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// Where clients connect with TLS; the one address that need not be loopback.
+    pub listen: SocketAddr,
+    /// What goes where.
+    pub routes: Vec<GatewayRoute>,
+}
+
+/// One route of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayRoute {
+    /// Which paths; the path reaches the service unchanged.
+    pub path: PathPattern,
+    /// Where they go.
+    pub to: ServiceName,
+}
+
+impl Fleet {
+    /// Every edge, caller and callee, the gateway's routes among them.
+    pub fn edges(&self) -> impl Iterator<Item = (ServiceName, ServiceName)> + '_ {
+        let calls = self.services.iter().flat_map(|(name, s)| s.calls.iter().map(|c| (name.clone(), c.to.clone())));
+        let mut routed: Vec<_> = self.gateway.iter().flat_map(|g| g.routes.iter().map(|r| r.to.clone())).collect();
+        routed.sort();
+        routed.dedup();
+        calls.chain(routed.into_iter().map(|to| (ServiceName::gateway(), to)))
+    }
+}

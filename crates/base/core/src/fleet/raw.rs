@@ -1,0 +1,285 @@
+//! What a fleet file says, before anything is checked: one struct per map of the file, and its JSON Schema.
+//!
+//! The comments here are what an editor shows for each key.
+
+use super::Protocol;
+use super::node::{Node, Value};
+use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
+use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+const NAME_PATTERN: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
+const DOMAIN_PATTERN: &str = "^[a-z0-9._-]+$";
+const ROUTE_PATTERN: &str = "^((GET|HEAD|OPTIONS|POST|PUT|PATCH|DELETE) )?/";
+const DATA_PATTERN: &str = "^[a-z][a-z0-9_-]*$";
+
+/// A fleet: its services, who may call whom, and its edge.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Fleet", deny_unknown_fields, title = "Bartizan fleet file")]
+pub(super) struct RawFleet {
+    /// Name of the fleet: lower-case letters, digits and `-`.
+    #[schemars(regex(pattern = NAME_PATTERN), length(max = SERVICE_NAME_BYTES_MAX))]
+    pub(super) fleet: Field<String>,
+    /// Trust domain of all identities of the fleet, such as `bank.example`.
+    #[schemars(regex(pattern = DOMAIN_PATTERN), length(max = TRUST_DOMAIN_BYTES_MAX))]
+    pub(super) trust_domain: Field<String>,
+    /// The services, by name. A name is a DNS label; `gateway` is taken.
+    #[schemars(with = "BTreeMap<String, RawService>")]
+    pub(super) services: Field<Named<Read<RawService>>>,
+    /// The edge of the fleet, where clients from outside come in.
+    #[schemars(default)]
+    pub(super) gateway: Field<RawGateway>,
+    /// Folder of Cedar policy files, relative to this file. Where left out, the declared calls alone count.
+    #[schemars(default)]
+    pub(super) policies: Field<String>,
+    #[schemars(skip)]
+    pub(super) spot: Spot,
+}
+
+/// One service. It has `listen` (and `run`, where Bartizan starts it), or `at`.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Service", deny_unknown_fields)]
+pub(super) struct RawService {
+    /// Program and arguments, where `bartizan up` starts it. Placeholders: `${callee.url}`, `${callee.addr}`,
+    /// `${callee.host}`, `${callee.port}` for the place where a declared callee is to be found, `${listen}` for the
+    /// service's own address, `${data}` for a folder of its own; `$${` stands for `${`.
+    #[schemars(default, with = "Vec<Scalar>", length(min = 1))]
+    pub(super) run: Field<Vec<Read<String>>>,
+    /// Environment of the program, with the same placeholders as `run`.
+    #[schemars(default, with = "BTreeMap<String, Scalar>")]
+    pub(super) env: Field<Named<Read<String>>>,
+    /// Working folder of the program, relative to this file.
+    #[schemars(default)]
+    pub(super) dir: Field<String>,
+    /// Where the program listens: a loopback address with its port, such as `127.0.0.1:7102`.
+    #[schemars(default)]
+    pub(super) listen: Field<String>,
+    /// Where a program that runs already listens, instead of `run` and `listen`.
+    #[schemars(default)]
+    pub(super) at: Field<String>,
+    /// What the program speaks; looked at per connection where left out.
+    #[schemars(default, with = "Protocol")]
+    pub(super) protocol: Field<String>,
+    /// Who answers for the service.
+    #[schemars(default, length(min = 1))]
+    pub(super) owner: Field<String>,
+    /// Classes of data that it handles, such as `pii`.
+    #[schemars(default, inner(regex(pattern = DATA_PATTERN)), with = "Vec<String>")]
+    pub(super) data: Field<Vec<Read<String>>>,
+    /// The services it may call. Nothing else is reachable from it.
+    #[schemars(default, with = "Vec<RawCall>")]
+    pub(super) calls: Field<Vec<Result<RawCall, Reported>>>,
+    /// Named parts of the service, for policies: `balance: GET /accounts/*/balance`. `*` is one segment, `**` the rest.
+    #[schemars(default, with = "BTreeMap<String, RouteText>")]
+    pub(super) routes: Field<Named<Read<String>>>,
+}
+
+/// A declared edge: the callee's name, alone or with the address where the program expects it.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Call", untagged)]
+pub(super) enum RawCall {
+    /// Name of the callee.
+    Name(#[schemars(with = "String")] At<String>),
+    /// Name of the callee, and where the program expects to find it.
+    Via(RawVia),
+}
+
+/// A declared edge with the address where the program expects the callee.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "CallVia", deny_unknown_fields)]
+pub(super) struct RawVia {
+    /// Name of the callee.
+    pub(super) to: Field<String>,
+    /// Loopback address where the program expects the callee, such as `127.0.0.1:15432`; chosen where left out.
+    #[schemars(default)]
+    pub(super) via: Field<String>,
+    #[schemars(skip)]
+    pub(super) spot: Spot,
+}
+
+/// The edge of the fleet.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Gateway", deny_unknown_fields)]
+pub(super) struct RawGateway {
+    /// Where clients connect with TLS, such as `127.0.0.1:8443`. The one address that may be outside loopback.
+    pub(super) listen: Field<String>,
+    /// Which paths go to which service. The most exact pattern wins.
+    #[schemars(with = "Vec<RawGatewayRoute>", length(min = 1))]
+    pub(super) routes: Field<Vec<Result<RawGatewayRoute, Reported>>>,
+}
+
+/// One route of the gateway.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "GatewayRoute", deny_unknown_fields)]
+pub(super) struct RawGatewayRoute {
+    /// Paths, such as `/api/accounts/**`: `*` is one segment, `**` at the end the rest. The path reaches the service unchanged.
+    #[schemars(regex(pattern = "^/"))]
+    pub(super) path: Field<String>,
+    /// The service they go to.
+    pub(super) to: Field<String>,
+    /// Who may come in. Only `none` so far: the gateway does not check users' tokens yet.
+    #[schemars(default, with = "Auth")]
+    pub(super) auth: Field<String>,
+    #[schemars(skip)]
+    pub(super) spot: Spot,
+}
+
+/// Whom a route of the gateway lets in.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+enum Auth {
+    /// Everybody.
+    None,
+}
+
+/// A text; a number or boolean is taken as it is written.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+enum Scalar {
+    Text(String),
+    Number(f64),
+    Bool(bool),
+}
+
+/// A path pattern, alone or behind an HTTP method.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+struct RouteText(#[schemars(regex(pattern = ROUTE_PATTERN))] String);
+
+impl<T: JsonSchema> JsonSchema for Field<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T>()
+    }
+}
+
+/// The JSON Schema (2020-12) of the fleet file, for editors; ends with a line feed.
+///
+/// It says what the file may look like; that names exist and ports are used once is checked by [`super::parse`].
+pub fn json_schema() -> String {
+    let mut schema = schemars::schema_for!(RawFleet).to_value();
+    // Sorted here, since another crate of the build may switch serde_json to the order of insertion.
+    schema.sort_all_objects();
+    let schema = Schema::try_from(schema).expect("it was a schema a moment ago");
+    let text = serde_json::to_string_pretty(&schema).expect("a schema is a JSON value");
+    text + "\n"
+}
+
+impl RawFleet {
+    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies"];
+
+    pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
+        let mut fields = report.fields(node, String::new(), Self::KEYS)?;
+        Ok(Self {
+            fleet: fields.text("fleet"),
+            trust_domain: fields.text("trust_domain"),
+            services: fields.take("services", |report, node, key| report.named(node, key, RawService::read)),
+            gateway: fields.take("gateway", RawGateway::read),
+            policies: fields.text("policies"),
+            spot: fields.spot,
+        })
+    }
+}
+
+impl RawService {
+    const KEYS: &[&str] = &["run", "env", "dir", "listen", "at", "protocol", "owner", "data", "calls", "routes"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            run: fields.take("run", |report, node, key| report.list(node, key, Report::scalar)),
+            env: fields.take("env", |report, node, key| report.named(node, key, Report::scalar)),
+            dir: fields.text("dir"),
+            listen: fields.text("listen"),
+            at: fields.text("at"),
+            protocol: fields.text("protocol"),
+            owner: fields.text("owner"),
+            data: fields.take("data", |report, node, key| report.list(node, key, Report::text)),
+            calls: fields.take("calls", |report, node, key| report.list(node, key, RawCall::read)),
+            routes: fields.take("routes", |report, node, key| report.named(node, key, Report::text)),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawCall {
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
+        if matches!(node.value, Value::Map(_)) {
+            RawVia::read(report, node, key).map(Self::Via)
+        } else {
+            report.text(node, key).map(Self::Name)
+        }
+    }
+}
+
+impl RawVia {
+    const KEYS: &[&str] = &["to", "via"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        Ok(Self { to: fields.text("to"), via: fields.text("via"), spot: fields.spot })
+    }
+}
+
+impl RawGateway {
+    const KEYS: &[&str] = &["listen", "routes"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            listen: fields.text("listen"),
+            routes: fields.take("routes", |report, node, key| report.list(node, key, RawGatewayRoute::read)),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawGatewayRoute {
+    const KEYS: &[&str] = &["path", "to", "auth"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        Ok(Self { path: fields.text("path"), to: fields.text("to"), auth: fields.text("auth"), spot: fields.spot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value as Json;
+
+    /// The reader's list of keys and the schema's are written apart; an editor must not offer what the reader refuses.
+    #[test]
+    fn the_schema_knows_the_keys_that_the_reader_knows() {
+        let schema: Json = serde_json::from_str(&json_schema()).unwrap();
+        let names = |schema: &Json| {
+            assert_eq!(schema["additionalProperties"], Json::Bool(false), "{schema}");
+            let mut names: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+            names.sort();
+            names
+        };
+        for (schema, keys) in [
+            (&schema, RawFleet::KEYS),
+            (&schema["$defs"]["Service"], RawService::KEYS),
+            (&schema["$defs"]["CallVia"], RawVia::KEYS),
+            (&schema["$defs"]["Gateway"], RawGateway::KEYS),
+            (&schema["$defs"]["GatewayRoute"], RawGatewayRoute::KEYS),
+        ] {
+            let mut keys = keys.to_vec();
+            keys.sort_unstable();
+            assert_eq!(names(schema), keys);
+        }
+        assert_eq!(schema["required"], serde_json::json!(["fleet", "trust_domain", "services"]));
+    }
+}

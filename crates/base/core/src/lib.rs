@@ -1,0 +1,27 @@
+//! The words everybody here uses: names, time, limits, events, decisions, the fleet model, snapshots.
+//!
+//! In: text and bytes from outside. Out: types that are always right, or an error that says what to do.
+//! Absent on purpose: sockets, files, clocks, tasks and randomness; `now` is always an argument.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod decision;
+pub mod event;
+pub mod fleet;
+pub mod limits;
+pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
+pub mod path;
+pub mod plan;
+pub mod redact;
+pub mod secret;
+pub mod snapshot;
+pub mod stats;
+pub mod status;
+pub mod time;
+pub mod trace;
+
+pub use decision::{Action, Decision, Verdict};
+pub use name::{Role, ServiceName, SpiffeId, TrustDomain};
+pub use secret::Secret;
+pub use time::Timestamp;
+pub use trace::{RequestId, TraceContext};

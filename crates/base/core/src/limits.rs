@@ -1,0 +1,38 @@
+//! Limits that more than one crate has to agree on. Limits of one crate alone stand in that crate's `limits.rs`.
+
+use std::time::Duration;
+
+/// Longest fleet file in bytes: 1,000 richly described services are about 400 KiB.
+pub const FLEET_FILE_BYTES_MAX: usize = 4 << 20;
+/// Most services in a fleet, a count.
+pub const SERVICES_MAX: usize = 10_000;
+/// Longest policy file in bytes.
+pub const POLICY_FILE_BYTES_MAX: usize = 1 << 20;
+/// Most policies in force at once, a count: ten per service in the largest fleet.
+pub const POLICIES_MAX: usize = 100_000;
+/// Largest snapshot payload in bytes; one frame of the control stream holds it.
+pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+/// Life of a leaf certificate. Short, since it is the bound on what a stolen key is worth.
+pub const LEAF_TTL: Duration = Duration::from_secs(3600);
+/// How far a leaf's start lies in the past, so that a peer whose clock is slow accepts it.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// Life of a join token: long enough for a process to start, useless afterwards.
+pub const JOIN_TOKEN_TTL: Duration = Duration::from_secs(300);
+/// Life of a node's voucher for a proxy.
+pub const VOUCHER_TTL: Duration = Duration::from_secs(60);
+/// Longest certificate chain accepted, leaf included, a count: leaf, issuing CA, one intermediate more.
+pub const CHAIN_CERTS_MAX: usize = 4;
+/// Largest single certificate accepted, in bytes of DER.
+pub const CERT_BYTES_MAX: usize = 16 << 10;
+/// Most events in one batch on the control stream, a count.
+pub const EVENT_BATCH_MAX: usize = 512;
+/// Events that wait in a proxy for control; further ones are dropped and counted.
+pub const EVENT_QUEUE_MAX: usize = 16_384;
+/// How often control speaks on an otherwise silent stream.
+pub const TICK: Duration = Duration::from_secs(2);
+/// Silence after which a proxy calls its snapshots stale.
+pub const STALE_AFTER: Duration = Duration::from_secs(10);
+/// Silence after which a proxy calls its snapshots degraded.
+pub const DEGRADED_AFTER: Duration = Duration::from_secs(600);
+/// Silence after which a proxy calls its snapshots expired and refuses new requests.
+pub const EXPIRED_AFTER: Duration = Duration::from_secs(24 * 3600);

@@ -1,0 +1,258 @@
+//! Request paths, in the one form that gateway, policy and program read alike.
+//!
+//! A path that two readers could understand in two ways (`..`, `//`, `%2f`, `\`) is refused, not mended:
+//! mending it in one place only moves the disagreement to the next hop.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Longest path in bytes, query not counted: twice what common servers take by default for a segment-rich path.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// Most segments in a path or pattern, a count: bounds the matching loop.
+pub const SEGMENTS_MAX: usize = 64;
+
+/// Why a request path was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It does not begin with `/`.
+    #[error("path does not begin with `/`")]
+    NotAbsolute,
+    /// Over [`PATH_BYTES_MAX`] or [`SEGMENTS_MAX`].
+    #[error("path is too long")]
+    TooLong,
+    /// `//` or a segment `.` or `..`, plain or percent-encoded.
+    #[error("path has an empty, `.` or `..` segment")]
+    DotSegment,
+    /// An encoded `/`, `\` or NUL, a `\`, a control or a non-ASCII byte, or a broken percent sequence.
+    #[error("path has a character that servers read in different ways")]
+    Ambiguous,
+}
+
+/// Checks a request path (without query): `Ok` means every reader splits it into the same segments.
+///
+/// A single trailing `/` is allowed. Percent-encoding of other characters is left as it is.
+///
+/// # Errors
+/// [`PathError`], one variant per cause.
+pub fn check(path: &str) -> Result<(), PathError> {
+    if path.len() > PATH_BYTES_MAX {
+        return Err(PathError::TooLong);
+    }
+    let Some(rest) = path.strip_prefix('/') else { return Err(PathError::NotAbsolute) };
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    for (count, segment) in rest.split('/').enumerate() {
+        if count >= SEGMENTS_MAX {
+            return Err(PathError::TooLong);
+        }
+        check_segment(segment.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn check_segment(segment: &[u8]) -> Result<(), PathError> {
+    let (mut at, mut dots, mut others) = (0, 0, 0);
+    while at < segment.len() {
+        let byte = match segment[at] {
+            b'%' => {
+                let hex = segment.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok());
+                let decoded = hex
+                    .filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))
+                    .and_then(|h| u8::from_str_radix(h, 16).ok());
+                at += 3;
+                match decoded {
+                    // `%25` would decode twice to something else at a reader that decodes twice.
+                    None | Some(b'/' | b'\\' | b'%' | 0..=0x1f | 0x7f) => return Err(PathError::Ambiguous),
+                    Some(byte) => byte,
+                }
+            }
+            0..=0x20 | 0x7f.. | b'\\' | b'?' | b'#' | b';' => return Err(PathError::Ambiguous),
+            byte => {
+                at += 1;
+                byte
+            }
+        };
+        if byte == b'.' { dots += 1 } else { others += 1 }
+    }
+    if others == 0 && dots <= 2 { Err(PathError::DotSegment) } else { Ok(()) }
+}
+
+/// A pattern over paths: literal segments, `*` for exactly one segment, `**` at the end for any number (also none).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathPattern {
+    text: Box<str>,
+    segments: Box<[Segment]>,
+    open_end: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Segment {
+    Literal(Box<str>),
+    One,
+}
+
+/// Why a text is not a path pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a path pattern: {why}")]
+pub struct PatternError {
+    text: String,
+    why: &'static str,
+}
+
+impl PatternError {
+    /// The rule that the text breaks.
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+}
+
+impl PathPattern {
+    /// # Errors
+    /// [`PatternError`] where `**` is not the last segment, `*` is part of a segment, or the literal parts
+    /// are not a path that [`check`] accepts.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let refuse = |why| PatternError { text: text.chars().take(80).collect(), why };
+        let Some(rest) = text.strip_prefix('/') else { return Err(refuse("it must begin with `/`")) };
+        let (rest, open_end) = match rest.strip_suffix("**") {
+            Some(head) if head.is_empty() || head.ends_with('/') => (head.strip_suffix('/').unwrap_or(head), true),
+            _ => (rest, false),
+        };
+        let mut segments = Vec::new();
+        for segment in rest.split('/').filter(|_| !rest.is_empty()) {
+            match segment {
+                "*" => segments.push(Segment::One),
+                _ if segment.contains('*') => {
+                    return Err(refuse("`*` stands for a whole segment, `**` for the rest at the end"));
+                }
+                _ if check_segment(segment.as_bytes()).is_err() => {
+                    return Err(refuse("a segment is empty or ambiguous"));
+                }
+                _ => segments.push(Segment::Literal(segment.into())),
+            }
+        }
+        if segments.len() > SEGMENTS_MAX || text.len() > PATH_BYTES_MAX {
+            return Err(refuse("it is too long"));
+        }
+        Ok(Self { text: text.into(), segments: segments.into(), open_end })
+    }
+
+    /// Whether `path`, which [`check`] has accepted, fits. A trailing `/` of `path` does not matter.
+    pub fn matches(&self, path: &str) -> bool {
+        let rest = path.strip_prefix('/').unwrap_or(path);
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let mut given = rest.split('/').filter(|_| !rest.is_empty());
+        for wanted in &self.segments {
+            match (wanted, given.next()) {
+                (_, None) => return false,
+                (Segment::One, Some(_)) => {}
+                (Segment::Literal(literal), Some(segment)) if **literal == *segment => {}
+                _ => return false,
+            }
+        }
+        self.open_end || given.next().is_none()
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How exact the pattern is, for choosing the most exact of several: literals before wildcards, closed before open.
+    pub fn rank(&self) -> (usize, usize, bool) {
+        let literals = self.segments.iter().filter(|s| matches!(s, Segment::Literal(_))).count();
+        (literals, self.segments.len(), !self.open_end)
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+impl TryFrom<String> for PathPattern {
+    type Error = PatternError;
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        Self::parse(&text)
+    }
+}
+impl From<PathPattern> for String {
+    fn from(pattern: PathPattern) -> String {
+        pattern.text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refuses_paths_that_two_readers_split_differently() {
+        for path in [
+            "",
+            "accounts",
+            "//accounts",
+            "/accounts//1",
+            "/accounts/../admin",
+            "/accounts/./1",
+            "/accounts/..",
+            "/..",
+            "/%2e%2e/admin",
+            "/.%2E/admin",
+            "/a%2fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a%00",
+            "/a%zz",
+            "/a%2",
+            "/a b",
+            "/a\u{e9}",
+            "/a%252e",
+            "/a;v=1",
+            "/a#b",
+        ] {
+            assert!(check(path).is_err(), "accepted {path:?}");
+        }
+        for path in ["/", "/accounts", "/accounts/", "/a.b/..c/...", "/a%20b", "/@~!$&'()*+,=:"] {
+            assert_eq!(check(path), Ok(()), "{path:?}");
+        }
+        assert_eq!(check(&"/a".repeat(65)), Err(PathError::TooLong));
+        assert_eq!(check(&format!("/{}", "a".repeat(5000))), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn patterns_match_whole_paths() {
+        for (pattern, path, fits) in [
+            ("/**", "/", true),
+            ("/**", "/a/b", true),
+            ("/", "/", true),
+            ("/", "/a", false),
+            ("/accounts/**", "/accounts", true),
+            ("/accounts/**", "/accounts/1/balance", true),
+            ("/accounts/**", "/accountsx", false),
+            ("/accounts/*", "/accounts/1", true),
+            ("/accounts/*", "/accounts", false),
+            ("/accounts/*", "/accounts/1/2", false),
+            ("/accounts/*/balance", "/accounts/1/balance/", true),
+            ("/accounts/*/balance", "/accounts/1/close", false),
+        ] {
+            assert_eq!(PathPattern::parse(pattern).unwrap().matches(path), fits, "{pattern} on {path}");
+        }
+        for bad in ["", "a", "/a*", "/**/a", "/a//b", "/a/../b"] {
+            assert!(PathPattern::parse(bad).is_err(), "accepted {bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_path_has_no_way_up(path in "/[a-z./%2eE\\\\;]{0,20}") {
+            if check(&path).is_ok() {
+                let decoded = path.replace("%2e", ".").replace("%2E", ".");
+                prop_assert!(!decoded.split('/').any(|s| s == ".." || s == "."), "{}", decoded);
+            }
+        }
+    }
+}

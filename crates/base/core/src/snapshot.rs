@@ -1,0 +1,218 @@
+//! What control tells proxies: signed, numbered, whole.
+
+use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
+use crate::limits;
+use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Number of a snapshot; grows by one with every change, over restarts of control too. 0 means "none yet".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// What a snapshot is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Trust anchors by trust domain: [`Bundles`].
+    Bundles,
+    /// Cedar policies and the schema they were checked against: [`Policies`].
+    Policies,
+    /// Who is where and who calls whom: [`Directory`].
+    Directory,
+}
+
+impl Kind {
+    /// Every kind, in the order in which a proxy needs them.
+    pub const ALL: [Self; 3] = [Self::Bundles, Self::Policies, Self::Directory];
+
+    /// The word used in file names and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bundles => "bundles",
+            Self::Policies => "policies",
+            Self::Directory => "directory",
+        }
+    }
+
+    /// The inverse of [`Kind::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// What the signature covers: header and payload in one JSON text, whose bytes are signed as they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed<P> {
+    /// The kind; a payload signed as one kind is never read as another.
+    pub kind: Kind,
+    /// Its number.
+    pub epoch: Epoch,
+    /// When control made it. The signer's certificate is judged at this moment.
+    pub issued_at: Timestamp,
+    /// The trust domain it is for.
+    pub trust_domain: TrustDomain,
+    /// The content.
+    pub payload: P,
+}
+
+/// A snapshot as it travels and as it lies on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// JSON of a [`Signed`], exactly the bytes that were signed.
+    pub body: String,
+    /// ECDSA P-256 with SHA-256 over `body`, ASN.1 DER, in base64.
+    pub signature: String,
+    /// The signer's chain, leaf first, DER in base64. Its leaf names the control role.
+    pub chain: Vec<String>,
+}
+
+/// Trust anchors. A domain with an empty list is known and trusts nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundles {
+    /// Root certificates by trust domain, DER in base64.
+    pub roots: BTreeMap<TrustDomain, Vec<String>>,
+}
+
+/// Policies of a fleet, as text: each proxy compiles them itself, against the schema that came along.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policies {
+    /// The Cedar schema, in Cedar's schema syntax.
+    pub schema: String,
+    /// Policy files by name; names beginning with `fleet:` were compiled from the fleet file.
+    pub files: BTreeMap<String, String>,
+    /// What policies may ask about each service, the gateway among them.
+    pub services: BTreeMap<ServiceName, Facts>,
+}
+
+/// Attributes of a service, for policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// Who answers for it; empty where nobody was named.
+    pub owner: String,
+    /// Classes of data it handles.
+    pub data: Vec<String>,
+    /// Names of its named routes.
+    pub routes: Vec<ServiceName>,
+}
+
+/// How much of Bartizan is switched on, so that the cost of each part can be measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// No proxies at all: programs speak to each other directly.
+    Off,
+    /// Identity and mutual TLS, no policy decision and no decision events.
+    Mtls,
+    /// Everything.
+    #[default]
+    Full,
+}
+
+/// What one proxy has to know of the fleet: itself and those it calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Name of the fleet.
+    pub fleet: String,
+    /// Which parts are on.
+    pub mode: Mode,
+    /// The proxy's own service.
+    pub own: Own,
+    /// The services that `own` may call, by name.
+    pub peers: BTreeMap<ServiceName, Peer>,
+}
+
+/// The proxy's own part of the directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Own {
+    /// Its service.
+    pub name: ServiceName,
+    /// Its identity.
+    pub id: SpiffeId,
+    /// A sidecar's inbound side; `None` for the gateway.
+    pub inbound: Option<Inbound>,
+    /// Loopback listeners for the program's declared calls, by callee.
+    pub outbound: BTreeMap<ServiceName, SocketAddr>,
+    /// The gateway's side; `None` for a sidecar.
+    pub gateway: Option<GatewaySide>,
+}
+
+/// Where mutual TLS comes in and where the program listens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inbound {
+    /// Where the sidecar accepts mutual TLS.
+    pub mesh: SocketAddr,
+    /// Where the program listens, on loopback.
+    pub program: SocketAddr,
+    /// What the program speaks.
+    pub protocol: Protocol,
+    /// Named routes, for policies on parts of the service.
+    pub routes: Vec<NamedRoute>,
+}
+
+/// The gateway's listener and routes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySide {
+    /// Where clients connect with TLS.
+    pub listen: SocketAddr,
+    /// Routes, in the order of the fleet file; the most exact pattern wins.
+    pub routes: Vec<GatewayRoute>,
+}
+
+/// A service that may be called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// The identity its sidecar must prove.
+    pub id: SpiffeId,
+    /// Where its sidecar accepts mutual TLS.
+    pub mesh: SocketAddr,
+    /// What its program speaks.
+    pub protocol: Protocol,
+    /// Its named routes: the gateway decides by the same ones as the callee.
+    pub routes: Vec<NamedRoute>,
+}
+
+/// How much a proxy may rely on what it holds, judged by how long control has been silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Freshness {
+    /// Control was heard within [`limits::STALE_AFTER`]. Everything works.
+    Fresh,
+    /// Control is silent for longer. Everything goes on with what is held; changes do not arrive.
+    Stale,
+    /// Silent for longer than [`limits::DEGRADED_AFTER`]. As stale, and every answer to `status` warns.
+    Degraded,
+    /// Silent for longer than [`limits::EXPIRED_AFTER`]. New requests and handshakes are refused.
+    Expired,
+}
+
+impl Freshness {
+    /// Judges a silence of the given length.
+    pub fn after_silence(silence: Duration) -> Self {
+        match silence {
+            s if s < limits::STALE_AFTER => Self::Fresh,
+            s if s < limits::DEGRADED_AFTER => Self::Stale,
+            s if s < limits::EXPIRED_AFTER => Self::Degraded,
+            _ => Self::Expired,
+        }
+    }
+
+    /// Whether new requests and handshakes may still be judged.
+    pub fn serves(self) -> bool {
+        self < Self::Expired
+    }
+}

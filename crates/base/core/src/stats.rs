@@ -1,0 +1,149 @@
+//! Counters of one proxy, as they travel to control: totals since the proxy started, never differences.
+
+use crate::event::HandshakeFailure;
+use crate::name::ServiceName;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything one proxy counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProxyStats {
+    /// Calls into the service, by caller (`""` for a client without identity, at the gateway).
+    pub inbound: BTreeMap<String, EdgeStats>,
+    /// Calls out of the service, by callee.
+    pub outbound: BTreeMap<ServiceName, EdgeStats>,
+    /// TLS handshakes begun, as server and as client.
+    pub handshakes_attempted: u64,
+    /// Those that ended well.
+    pub handshakes_completed: u64,
+    /// Those that failed, by cause. attempted = completed + failed + under way.
+    pub handshakes_failed: BTreeMap<HandshakeFailure, u64>,
+    /// Input refused before it was a request.
+    pub refused: u64,
+    /// Connections open now.
+    pub connections_open: u64,
+    /// Events offered to the queue.
+    pub events_offered: u64,
+    /// Events dropped because the queue was full.
+    pub events_dropped: u64,
+    /// Events control has confirmed.
+    pub events_delivered: u64,
+    /// The proxy's own share of each request's time, inbound side (the gateway: its only side).
+    pub added: Histogram,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// User and system CPU time of the process, in microseconds.
+    pub cpu_us: u64,
+}
+
+/// Counters of one edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeStats {
+    /// Requests, or TCP connections.
+    pub calls: u64,
+    /// Those that policy denied.
+    pub denied: u64,
+    /// Those that failed for another reason (upstream gone, time-out).
+    pub failed: u64,
+}
+
+/// Buckets per power of two; the relative error of a quantile is at most 1/8.
+const SUB: usize = 8;
+/// Powers of two covered: 1 microsecond to about 17 minutes.
+const POWERS: usize = 30;
+
+/// A histogram of microseconds with a bounded relative error and a fixed size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    counts: Vec<u64>,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { counts: vec![0; SUB * POWERS] }
+    }
+}
+
+impl Histogram {
+    /// Number of buckets, for those who count in atomics of their own.
+    pub const BUCKETS: usize = SUB * POWERS;
+
+    /// The bucket of a value in microseconds.
+    pub fn bucket(us: u64) -> usize {
+        if us < SUB as u64 {
+            return us as usize;
+        }
+        let power = 63 - us.leading_zeros() as usize; // at least 3
+        let sub = (us >> (power - 3)) as usize & (SUB - 1);
+        ((power - 2) * SUB + sub).min(Self::BUCKETS - 1)
+    }
+
+    /// The largest value of a bucket, in microseconds.
+    fn upper(bucket: usize) -> u64 {
+        let (power, sub) = (bucket / SUB, (bucket % SUB) as u64);
+        if power == 0 { sub } else { (((SUB as u64 + sub + 1) << (power - 1)) - 1).max(1) }
+    }
+
+    /// From counts per bucket; missing ones are 0, further ones ignored.
+    pub fn from_counts(counts: impl IntoIterator<Item = u64>) -> Self {
+        let mut it = Self::default();
+        for (slot, count) in it.counts.iter_mut().zip(counts) {
+            *slot = count;
+        }
+        it
+    }
+
+    /// Adds one value, in microseconds.
+    pub fn record(&mut self, us: u64) {
+        self.counts[Self::bucket(us)] += 1;
+    }
+
+    /// Values in all.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The value below or at which the share `q` (0 to 1) of all values lies, in microseconds; `None` where empty.
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let total = self.count();
+        if total == 0 {
+            return None;
+        }
+        let rank = ((total as f64 * q).ceil() as u64).clamp(1, total);
+        let mut seen = 0;
+        for (bucket, count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return Some(Self::upper(bucket));
+            }
+        }
+        None
+    }
+
+    /// What came since `earlier`, an older reading of the same histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self::from_counts(self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_at_most_an_eighth_too_high(us in 1u64..1_000_000_000) {
+            let mut histogram = Histogram::default();
+            histogram.record(us);
+            let read = histogram.quantile(0.5).unwrap();
+            prop_assert!(read >= us && read - us <= us / 8 + 1, "{us} read as {read}");
+        }
+    }
+
+    #[test]
+    fn an_empty_histogram_has_no_quantile() {
+        assert_eq!(Histogram::default().quantile(0.5), None);
+    }
+}

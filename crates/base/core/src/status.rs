@@ -1,0 +1,325 @@
+//! What control's local API answers: the documents behind `bartizan status`, `explain`, `trace` and `reload`.
+//!
+//! Plain data, so that the command line can read them without knowing control.
+
+use crate::decision::{Action, Verdict};
+use crate::event::{HandshakeFailure, SeenBy};
+use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `GET /v1/status`: the whole fleet as control sees it now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Name of the fleet.
+    pub fleet: ServiceName,
+    /// Its trust domain.
+    pub trust_domain: TrustDomain,
+    /// Which parts are on.
+    pub mode: Mode,
+    /// Control's clock when this was written.
+    pub now: Timestamp,
+    /// The control process itself.
+    pub control: ControlStatus,
+    /// The epoch in force of each kind of snapshot.
+    pub epochs: BTreeMap<Kind, Epoch>,
+    /// One entry for each service of the fleet and for the gateway, by name, also where no proxy has come yet.
+    pub proxies: Vec<ProxyStatus>,
+    /// What became of events.
+    pub store: StoreStatus,
+}
+
+/// The control process itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlStatus {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Its version.
+    pub version: String,
+    /// Where proxies and nodes reach it.
+    pub listen: std::net::SocketAddr,
+    /// End of validity of its own certificate.
+    pub svid_not_after: Timestamp,
+    /// End of validity of its issuing CA.
+    pub issuing_not_after: Timestamp,
+    /// End of validity of the root.
+    pub root_not_after: Timestamp,
+    /// TLS handshakes at its own port.
+    pub handshakes: Handshakes,
+}
+
+/// One proxy, or the place of one that has not come yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProxyStatus {
+    /// Its service.
+    pub service: ServiceName,
+    /// The identity of that service.
+    pub id: SpiffeId,
+    /// Who answers for the service.
+    pub owner: Option<String>,
+    /// True while its stream is open.
+    pub attached: bool,
+    /// Random number of the proxy's process, in hex; `None` until one has come since control started.
+    pub instance: Option<String>,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// Its version.
+    pub version: Option<String>,
+    /// How current what it holds can be: fresh while it is attached, then by how long it is away. `None` until it came.
+    pub freshness: Option<Freshness>,
+    /// When it was heard last.
+    pub last_heard: Option<Timestamp>,
+    /// End of validity of the newest identity that control has issued to it or that it came with.
+    pub svid_not_after: Option<Timestamp>,
+    /// What it enforces, by its own acknowledgement.
+    pub held: BTreeMap<Kind, Epoch>,
+    /// What it refused, with its reason; gone as soon as it takes up a newer one.
+    pub refused: BTreeMap<Kind, String>,
+    /// Calls per second over the last seconds, into the service (at the gateway: into the fleet).
+    pub calls_per_s: f64,
+    /// Denied calls per second over the last seconds.
+    pub denied_per_s: f64,
+    /// Calls since the process started.
+    pub calls: u64,
+    /// Denied calls since the process started.
+    pub denied: u64,
+    /// Calls that failed for another reason, since the process started.
+    pub failed: u64,
+    /// Input that was refused before it was a call, since the process started.
+    pub input_refused: u64,
+    /// The proxy's own share of a call's time over the last seconds, median, in microseconds; `None` without calls.
+    pub added_p50_us: Option<u64>,
+    /// The same, 99th percentile.
+    pub added_p99_us: Option<u64>,
+    /// TLS handshakes since the process started.
+    pub handshakes: Handshakes,
+    /// Connections open now.
+    pub connections_open: u64,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// CPU time used since the process started, in microseconds.
+    pub cpu_us: u64,
+    /// What became of its events.
+    pub events: EventFlow,
+}
+
+impl ProxyStatus {
+    /// True where it enforces exactly the given epochs.
+    pub fn is_at(&self, epochs: &BTreeMap<Kind, Epoch>) -> bool {
+        self.attached && epochs.iter().all(|(kind, epoch)| self.held.get(kind) == Some(epoch))
+    }
+}
+
+/// TLS handshakes of one process since its start. attempted = completed + failed + under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handshakes {
+    /// Begun.
+    pub attempted: u64,
+    /// Ended well.
+    pub completed: u64,
+    /// Failed, by cause.
+    pub failed: BTreeMap<HandshakeFailure, u64>,
+}
+
+/// What became of a proxy's events since its process started. offered = delivered + dropped + waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventFlow {
+    /// Written by the proxy.
+    pub offered: u64,
+    /// Dropped by the proxy, because its queue was full.
+    pub dropped: u64,
+    /// Confirmed by control.
+    pub delivered: u64,
+}
+
+/// What became of the events that control received since it started.
+///
+/// offered = stored + known + lost + waiting, at every moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// Came in, from proxies, from the supervisor and from control itself.
+    pub offered: u64,
+    /// Are in the database.
+    pub stored: u64,
+    /// Came a second time (a proxy repeats what was not confirmed) and were in the database already.
+    pub known: u64,
+    /// Are nowhere, by reason: `queue_full`, `disk_full`, `store_failed`, `unreadable`.
+    pub lost: BTreeMap<String, u64>,
+    /// Wait to be stored.
+    pub waiting: u64,
+    /// Why the last attempt to store failed; `None` while storing works.
+    pub reason: Option<String>,
+}
+
+impl StoreStatus {
+    /// Everything that is lost, a count.
+    pub fn lost_total(&self) -> u64 {
+        self.lost.values().sum()
+    }
+}
+
+/// `GET /v1/explain/{request_id}`: why a request was allowed or denied, hop by hop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The request, 32 hex digits.
+    pub request: String,
+    /// Its hops in the order of the call.
+    pub hops: Vec<Hop>,
+}
+
+/// One hop of a request, as one proxy saw it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    /// When.
+    pub at: Timestamp,
+    /// The service whose proxy saw it.
+    pub service: Option<ServiceName>,
+    /// Which side of that proxy.
+    pub seen_by: SeenBy,
+    /// Who asked; `None` for a client without identity, or for the own program outbound.
+    pub from: Option<SpiffeId>,
+    /// The service that was asked; `None` where the input was refused before that was known.
+    pub to: Option<ServiceName>,
+    /// What was asked, in the words of policies.
+    pub action: Option<Action>,
+    /// HTTP method; empty for a TCP connection.
+    pub method: String,
+    /// Path without query; empty for a TCP connection.
+    pub path: String,
+    /// Named route.
+    pub route: Option<String>,
+    /// Status that was answered; `None` for a TCP connection.
+    pub status: Option<u16>,
+    /// Why the proxy itself answered, where it did.
+    pub error: Option<String>,
+    /// The decision, where this hop made one.
+    pub decision: Option<ExplainedDecision>,
+    /// Time of the whole call at this hop, in microseconds.
+    pub took_us: u64,
+    /// The proxy's own share, in microseconds.
+    pub added_us: Option<u64>,
+}
+
+/// A decision with everything that led to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedDecision {
+    /// Allow or deny.
+    pub verdict: Verdict,
+    /// The text for people.
+    pub reason: Option<String>,
+    /// Identifiers of the policies that decided. Empty with a deny: nothing permitted the call.
+    pub policies: Vec<String>,
+    /// The decision in lines for people: verdict, reason, then each deciding policy with its place and its text.
+    pub lines: Vec<String>,
+    /// The policy epoch that was in force.
+    pub epoch: Epoch,
+    /// True where that epoch is still the newest one.
+    pub epoch_is_current: bool,
+    /// What policies could ask about the caller, at that epoch. `None` where the epoch is no longer kept.
+    pub principal: Option<Facts>,
+    /// What policies could ask about the service, at that epoch.
+    pub resource: Option<Facts>,
+}
+
+/// `GET /v1/trace/{request_id}`: everything that was recorded about a request, in the order of the call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The request, 32 hex digits.
+    pub request: String,
+    /// What happened: a hop stands before the hops that it caused.
+    pub steps: Vec<Step>,
+}
+
+/// One record of a [`Trace`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// How many hops lie before it; 0 where the request entered, or where its parent is not known.
+    pub depth: u32,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// The service whose proxy saw it.
+    pub service: Option<ServiceName>,
+    /// Which side of that proxy.
+    pub seen_by: SeenBy,
+    /// Time of the whole call at this hop, in microseconds; `None` where the record is not about a call.
+    pub took_us: Option<u64>,
+    /// The proxy's own share, in microseconds.
+    pub added_us: Option<u64>,
+    /// The OCSF record.
+    pub event: serde_json::Value,
+}
+
+/// `POST /v1/node-tokens`: a join token for one node, single use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeToken {
+    /// The token. Whoever has it can become a node until it is used or has run out.
+    pub token: String,
+    /// When it runs out.
+    pub expires: Timestamp,
+}
+
+/// `POST /v1/reload`: what became of the changed files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The kinds whose content changed and that were published anew; empty where nothing changed.
+    pub changed: Vec<Kind>,
+    /// The epochs in force now.
+    pub epochs: BTreeMap<Kind, Epoch>,
+}
+
+/// `POST /v1/events`: what became of events that were handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Taken into the queue.
+    pub accepted: u64,
+    /// Dropped, because the queue was full.
+    pub dropped: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_at_an_epoch_only_while_attached_and_with_every_kind() {
+        let epochs = BTreeMap::from([(Kind::Policies, Epoch(3)), (Kind::Directory, Epoch(1))]);
+        let domain = TrustDomain::parse("bank.test").unwrap();
+        let service = ServiceName::parse("accounts").unwrap();
+        let mut proxy = ProxyStatus {
+            id: SpiffeId::of(&domain, &crate::Role::Service(service.clone())),
+            service,
+            owner: None,
+            attached: true,
+            instance: Some("1".to_owned()),
+            pid: Some(1),
+            version: None,
+            freshness: Some(Freshness::Fresh),
+            last_heard: None,
+            svid_not_after: None,
+            held: BTreeMap::from([(Kind::Policies, Epoch(3))]),
+            refused: BTreeMap::new(),
+            calls_per_s: 0.0,
+            denied_per_s: 0.0,
+            calls: 0,
+            denied: 0,
+            failed: 0,
+            input_refused: 0,
+            added_p50_us: None,
+            added_p99_us: None,
+            handshakes: Handshakes::default(),
+            connections_open: 0,
+            resident_bytes: 0,
+            cpu_us: 0,
+            events: EventFlow::default(),
+        };
+        assert!(!proxy.is_at(&epochs), "one kind is missing");
+        proxy.held.insert(Kind::Directory, Epoch(1));
+        assert!(proxy.is_at(&epochs));
+        let text = serde_json::to_string(&proxy).unwrap();
+        assert_eq!(serde_json::from_str::<ProxyStatus>(&text).unwrap(), proxy);
+        proxy.attached = false;
+        assert!(!proxy.is_at(&epochs), "nobody knows what it enforces now");
+    }
+}

@@ -1,0 +1,117 @@
+//! The thread through all hops of one request: W3C Trace Context, whose trace id is our request id.
+//!
+//! Source: W3C Trace Context, section 3.2 (traceparent, version 00).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The trace id of a request: 16 bytes, never all zero, printed as 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestId(u128);
+
+impl RequestId {
+    /// From 16 random bytes; all zero, which the standard forbids, becomes 1.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes).max(1))
+    }
+
+    /// Reads 32 hex digits; `None` for anything else and for zero.
+    pub fn parse(text: &str) -> Option<Self> {
+        let value = hex_lower(text, 32)?;
+        (value != 0).then_some(Self(value))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One hop's place in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The same on every hop.
+    pub request: RequestId,
+    /// This hop's span, never zero.
+    pub span: u64,
+    /// The trace flags byte; bit 0 means sampled.
+    pub flags: u8,
+}
+
+impl TraceContext {
+    /// Longest `traceparent` looked at, in bytes: version 00 has exactly 55; a later version may add fields.
+    pub const BYTES_MAX: usize = 128;
+
+    /// Reads a `traceparent` header; `None` where the standard tells a receiver to start a new trace.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() < 55 || text.len() > Self::BYTES_MAX || !text.is_ascii() {
+            return None;
+        }
+        let version = hex_lower(&text[0..2], 2)?;
+        let exact = text.len() == 55;
+        if version == 0xff || (version == 0 && !exact) || (!exact && text.as_bytes()[55] != b'-') {
+            return None;
+        }
+        if [2, 35, 52].iter().any(|&i| text.as_bytes()[i] != b'-') {
+            return None;
+        }
+        let request = RequestId::parse(&text[3..35])?;
+        let span = u64::try_from(hex_lower(&text[36..52], 16)?).ok()?;
+        let flags = u8::try_from(hex_lower(&text[53..55], 2)?).ok()?;
+        (span != 0).then_some(Self { request, span, flags })
+    }
+
+    /// The header value for the next hop, under a span id of this hop's own.
+    pub fn header(&self) -> String {
+        format!("00-{}-{:016x}-{:02x}", self.request, self.span, self.flags)
+    }
+}
+
+fn hex_lower(text: &str, digits: usize) -> Option<u128> {
+    let ok = text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if ok { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refuses_what_the_standard_tells_to_restart() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert!(TraceContext::parse(good).is_some());
+        for (text, why) in [
+            ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", "zero trace id"),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", "zero span"),
+            ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "version ff"),
+            ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "upper case"),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x", "version 00 with more"),
+            ("00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "wrong separator"),
+            ("", "empty"),
+        ] {
+            assert_eq!(TraceContext::parse(text), None, "accepted {text:?}, though {why}");
+        }
+        assert!(TraceContext::parse(&good.replacen("00", "01", 1)).is_some(), "a later version is read as 00");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_parses_back(id in any::<[u8; 16]>(), span in 1u64.., flags: u8) {
+            let context = TraceContext { request: RequestId::from_random(id), span, flags };
+            prop_assert_eq!(TraceContext::parse(&context.header()), Some(context));
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,140}") {
+            let _ = TraceContext::parse(&text);
+        }
+    }
+}

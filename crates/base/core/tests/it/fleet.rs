@@ -1,0 +1,1166 @@
+//! The fleet file: what is taken, what is refused, and in which words.
+//!
+//! Each message is compared whole: it is what somebody reads who has never seen the code.
+
+use bartizan_core::fleet::{FleetError, Program, Protocol, parse};
+use bartizan_core::limits;
+use proptest::prelude::*;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+const HEAD: &str = r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+"#;
+
+/// Two good services and `accounts`, whose body begins in line 7.
+fn bare_service(body: &str) -> String {
+    format!("{HEAD}  b: {{listen: \"127.0.0.1:7002\", protocol: http, owner: o}}\n  accounts:\n{body}")
+}
+
+/// As [`bare_service`], with a good address in line 7; `body` begins in line 8.
+fn service(body: &str) -> String {
+    bare_service(&format!("    listen: 127.0.0.1:7102\n{body}"))
+}
+
+/// An HTTP service `a`, a TCP service `db` and a gateway whose `body` begins in line 8.
+fn gateway(body: &str) -> String {
+    format!("{HEAD}  db: {{at: \"127.0.0.1:5432\", protocol: tcp}}\ngateway:\n  listen: 127.0.0.1:8443\n{body}")
+}
+
+/// Each case: what is wrong, the file, the whole report.
+fn assert_refused(cases: &[(&str, String, &[&str])]) {
+    for (why, text, report) in cases {
+        let errors = parse(text, "fleet.yaml").expect_err(why);
+        assert_eq!(errors.to_string(), report.join("\n"), "{why}");
+    }
+}
+
+#[test]
+fn refuses_a_text_that_is_no_fleet_at_all() {
+    assert_refused(&[
+        (
+            "empty",
+            "".to_owned(),
+            &["fleet.yaml: the file is empty; begin with `fleet: NAME`, `trust_domain: NAME` and `services:`"],
+        ),
+        (
+            "only a comment",
+            "# later\n".to_owned(),
+            &["fleet.yaml: the file is empty; begin with `fleet: NAME`, `trust_domain: NAME` and `services:`"],
+        ),
+        (
+            "a scalar",
+            "hello\n".to_owned(),
+            &["fleet.yaml:1:1: expected a map, found a text; write one `key: value` a line, indented"],
+        ),
+        (
+            "no keys",
+            "{}\n".to_owned(),
+            &[
+                "fleet.yaml:1:1: fleet: is missing; give the fleet a name, such as `fleet: bank`",
+                "fleet.yaml:1:1: trust_domain: is missing; name it, such as `trust_domain: bank.example`",
+                "fleet.yaml:1:1: services: is missing; declare at least one service",
+            ],
+        ),
+        (
+            "no YAML",
+            "fleet: [a
+b: c
+"
+            .to_owned(),
+            &["fleet.yaml:2:2: not readable as YAML: illegal placement of ':' indicator"],
+        ),
+        (
+            "a tab",
+            "fleet:
+	- x
+"
+            .to_owned(),
+            &["fleet.yaml:2:2: not readable as YAML: tabs disallowed within this context (block indentation)"],
+        ),
+        (
+            "unclosed quote",
+            r#"fleet: "a
+"#
+            .to_owned(),
+            &["fleet.yaml:1:8: not readable as YAML: unclosed quote"],
+        ),
+        (
+            "two documents",
+            "fleet: a
+---
+fleet: b
+"
+            .to_owned(),
+            &["fleet.yaml:3:1: not readable as YAML: there is a second document, and a fleet file is one"],
+        ),
+        (
+            "an alias to nothing",
+            "fleet: *x\n".to_owned(),
+            &["fleet.yaml:1:8: not readable as YAML: reference to unknown value"],
+        ),
+        (
+            "a tag",
+            "fleet: !secret x\n".to_owned(),
+            &["fleet.yaml:1:16: not readable as YAML: unsupported tag `!secret`"],
+        ),
+        (
+            "nested deeply",
+            "fleet: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n".to_owned(),
+            &["fleet.yaml:1:23: not readable as YAML: deeper, or by its anchors larger, than a fleet file may be"],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_misspelt_and_repeated_keys() {
+    assert_refused(&[
+        (
+            "unknown keys, two of which look like required ones",
+            "flet: bank
+trust_domain: bank.example
+service: {}
+foo: 1
+"
+            .to_owned(),
+            &[
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies",
+            ],
+        ),
+        (
+            "unknown key of a service",
+            service("    ownr: me\n"),
+            &[
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, listen, at, protocol, owner, data, calls, routes",
+            ],
+        ),
+        (
+            "unknown key of a call",
+            service(
+                r#"    calls:
+      - {to: a, vai: "127.0.0.1:1"}
+"#,
+            ),
+            &["fleet.yaml:9:17: services.accounts.calls[0].vai: unknown key; did you mean `via`? known here: to, via"],
+        ),
+        (
+            "unknown key of the gateway's route",
+            gateway(
+                "  routes:
+    - {path: /, to: a, authn: user}
+",
+            ),
+            &["fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: path, to, auth"],
+        ),
+        (
+            "a key twice",
+            r#"fleet: bank
+fleet: bonk
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+"#
+            .to_owned(),
+            &["fleet.yaml:2:1: fleet: the key is there already, in line 1; keep one of the two"],
+        ),
+        (
+            "a service twice",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+"#
+            .to_owned(),
+            &["fleet.yaml:5:3: services.a: the key is there already, in line 4; keep one of the two"],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_wrong_types() {
+    assert_refused(&[
+        (
+            "all over the top",
+            "fleet: 7
+trust_domain: [a]
+services: [a]
+gateway: x
+policies: {}
+"
+            .to_owned(),
+            &[
+                "fleet.yaml:1:8: fleet = `7`: expected a text, found a number; put it in quotes where it is meant as text",
+                "fleet.yaml:2:15: trust_domain: expected a text, found a list",
+                "fleet.yaml:3:11: services: expected a map, found a list; write one `key: value` a line, indented",
+                "fleet.yaml:4:10: gateway = `x`: expected a map, found a text; write one `key: value` a line, indented",
+                "fleet.yaml:5:11: policies: expected a text, found a map",
+            ],
+        ),
+        (
+            "a service that is a text",
+            "fleet: bank
+trust_domain: bank.example
+services:
+  a: 127.0.0.1:7001
+"
+            .to_owned(),
+            &[
+                "fleet.yaml:4:6: services.a = `127.0.0.1:7001`: expected a map, found a text; write one `key: value` a line, indented",
+            ],
+        ),
+        (
+            "a service with nothing",
+            "fleet: bank
+trust_domain: bank.example
+services:
+  a:
+"
+            .to_owned(),
+            &["fleet.yaml:4:4: services.a: expected a map, found nothing; give it a value, or delete the key"],
+        ),
+        (
+            "a bare port",
+            bare_service("    listen: 7102\n"),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `7102`: expected a text, found a number; put it in quotes where it is meant as text",
+            ],
+        ),
+        (
+            "a command line as one text",
+            service("    run: bank accounts\n"),
+            &[
+                "fleet.yaml:8:10: services.accounts.run = `bank accounts`: expected a list, found a text; write it as `[one, two]`, or one item a line behind `-`",
+            ],
+        ),
+        (
+            "a list where a text belongs",
+            service("    owner: [me]\n"),
+            &["fleet.yaml:8:12: services.accounts.owner: expected a text, found a list"],
+        ),
+        (
+            "a call that is a list",
+            service("    calls: [[a]]\n"),
+            &["fleet.yaml:8:13: services.accounts.calls[0]: expected a text, found a list"],
+        ),
+        (
+            "a call that is a number",
+            service("    calls: [7]\n"),
+            &[
+                "fleet.yaml:8:13: services.accounts.calls[0] = `7`: expected a text, found a number; put it in quotes where it is meant as text",
+            ],
+        ),
+        (
+            "true where a text belongs",
+            service("    owner: true\n"),
+            &[
+                "fleet.yaml:8:12: services.accounts.owner = `true`: expected a text, found true or false; put it in quotes where it is meant as text",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_names() {
+    assert_refused(&[
+        (
+            "of the fleet",
+            r#"fleet: My Bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+"#
+            .to_owned(),
+            &["fleet.yaml:1:8: fleet = `My Bank`: not a name: only lower-case letters, digits and `-` are allowed"],
+        ),
+        (
+            "of the trust domain",
+            r#"fleet: bank
+trust_domain: spiffe://bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:2:15: trust_domain = `spiffe://bank.example`: not a trust domain: only lower-case letters, digits, `.`, `-` and `_` are allowed",
+            ],
+        ),
+        (
+            "of a service",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  Accounts_1: {listen: "127.0.0.1:7001", protocol: http}
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:4:3: services.Accounts_1: not a service name: only lower-case letters, digits and `-` are allowed; rename it",
+            ],
+        ),
+        (
+            "reserved",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  gateway: {listen: "127.0.0.1:7001", protocol: http}
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:4:3: services.gateway: the name is taken: it is the gateway's own identity; call the service something else",
+            ],
+        ),
+        (
+            "no services",
+            "fleet: bank
+trust_domain: bank.example
+services: {}
+"
+            .to_owned(),
+            &["fleet.yaml:3:11: services: there is no service; declare at least one"],
+        ),
+        (
+            "of an owner",
+            service(
+                r#"    owner: " "
+"#,
+            ),
+            &[
+                "fleet.yaml:8:12: services.accounts.owner = ` `: not an owner: expected 1 to 100 bytes on one line; name a team, or delete the key",
+            ],
+        ),
+        (
+            "of a class of data",
+            service("    data: [PII, pii, pii]\n"),
+            &[
+                "fleet.yaml:8:12: services.accounts.data[0] = `PII`: not a class of data: a lower-case letter, then lower-case letters, digits, `-` and `_`; such as `pii` or `financial`",
+                "fleet.yaml:8:22: services.accounts.data[2] = `pii`: named twice; delete one",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_calls() {
+    assert_refused(&[
+        (
+            "to a misspelt service",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  ledger: {listen: "127.0.0.1:7002", protocol: http, owner: o}
+  accounts:
+    listen: 127.0.0.1:7102
+    calls: [a, ledgr]
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:8:16: services.accounts.calls[1] = `ledgr`: no such service; did you mean `ledger`? declare it under services or remove it from calls",
+            ],
+        ),
+        (
+            "to nothing like it",
+            service("    calls: [postgres]\n"),
+            &[
+                "fleet.yaml:8:13: services.accounts.calls[0] = `postgres`: no such service; declare it under services or remove it from calls",
+            ],
+        ),
+        (
+            "to itself",
+            service("    calls: [accounts]\n"),
+            &[
+                "fleet.yaml:8:13: services.accounts.calls[0] = `accounts`: a service does not call itself; delete it; what stays in the program needs no edge",
+            ],
+        ),
+        (
+            "twice",
+            service("    calls: [a, a]\n"),
+            &["fleet.yaml:8:16: services.accounts.calls[1] = `a`: the call is declared twice; delete one"],
+        ),
+        (
+            "twice, once with an address",
+            service(
+                r#"    calls: [a, {to: a, via: "127.0.0.1:9"}]
+"#,
+            ),
+            &["fleet.yaml:8:21: services.accounts.calls[1].to = `a`: the call is declared twice; delete one"],
+        ),
+        (
+            "to the gateway",
+            service("    calls: [gateway]\n"),
+            &[
+                "fleet.yaml:8:13: services.accounts.calls[0] = `gateway`: the gateway cannot be called; it is where calls from outside come in",
+            ],
+        ),
+        (
+            "without a callee",
+            service(
+                r#"    calls: [{via: "127.0.0.1:9"}]
+"#,
+            ),
+            &["fleet.yaml:8:13: services.accounts.calls[0].to: is missing; name the callee"],
+        ),
+        (
+            "several at once",
+            service(
+                r#"    calls: [x, accounts, {to: y, via: "10.0.0.1:9"}]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:13: services.accounts.calls[0] = `x`: no such service; declare it under services or remove it from calls",
+                "fleet.yaml:8:16: services.accounts.calls[1] = `accounts`: a service does not call itself; delete it; what stays in the program needs no edge",
+                "fleet.yaml:8:31: services.accounts.calls[2].to = `y`: no such service; declare it under services or remove it from calls",
+                "fleet.yaml:8:39: services.accounts.calls[2].via = `10.0.0.1:9`: not a loopback address; only loopback is allowed here, such as `127.0.0.1:9`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_addresses() {
+    assert_refused(&[
+        (
+            "a name",
+            bare_service("    listen: localhost:7102\n"),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `localhost:7102`: expected an IP address and a port; write it as `127.0.0.1:7102`",
+            ],
+        ),
+        (
+            "no port",
+            bare_service("    listen: 127.0.0.1\n"),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `127.0.0.1`: expected an IP address and a port; write it as `127.0.0.1:7102`",
+            ],
+        ),
+        (
+            "port 0",
+            bare_service("    listen: 127.0.0.1:0\n"),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `127.0.0.1:0`: port 0 is no port to be found at; choose one from 1 to 65535",
+            ],
+        ),
+        (
+            "listen on every interface",
+            bare_service("    listen: 0.0.0.0:7102\n"),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `0.0.0.0:7102`: not a loopback address; only loopback is allowed here, such as `127.0.0.1:7102`",
+            ],
+        ),
+        (
+            "at another host",
+            bare_service("    at: 10.0.0.7:5432\n"),
+            &[
+                "fleet.yaml:7:9: services.accounts.at = `10.0.0.7:5432`: not a loopback address; only loopback is allowed here, such as `127.0.0.1:5432`",
+            ],
+        ),
+        (
+            "via another host",
+            service(
+                r#"    calls: [{to: a, via: "10.0.0.7:5432"}]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:26: services.accounts.calls[0].via = `10.0.0.7:5432`: not a loopback address; only loopback is allowed here, such as `127.0.0.1:5432`",
+            ],
+        ),
+        (
+            "via port 0",
+            service(
+                r#"    calls: [{to: a, via: "127.0.0.1:0"}]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:26: services.accounts.calls[0].via = `127.0.0.1:0`: port 0 is no port to be found at; choose one from 1 to 65535",
+            ],
+        ),
+        (
+            "listen of another service",
+            bare_service("    listen: 127.0.0.1:7001\n"),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `127.0.0.1:7001`: the address is taken by services.a.listen (line 4); give each a port of its own",
+            ],
+        ),
+        (
+            "via the callee's own port",
+            service(
+                r#"    calls: [{to: a, via: "127.0.0.1:7001"}]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:26: services.accounts.calls[0].via = `127.0.0.1:7001`: the address is taken by services.a.listen (line 4); give each a port of its own",
+            ],
+        ),
+        (
+            "two via alike",
+            service(
+                r#"    calls: [{to: a, via: "127.0.0.1:9"}, {to: b, via: "127.0.0.1:9"}]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:55: services.accounts.calls[1].via = `127.0.0.1:9`: the address is taken by services.accounts.calls[0].via (line 8); give each a port of its own",
+            ],
+        ),
+        (
+            "the same in IPv6 spelling",
+            bare_service(
+                r#"    listen: "[::ffff:127.0.0.1]:7001"
+"#,
+            ),
+            &[
+                "fleet.yaml:7:13: services.accounts.listen = `[::ffff:127.0.0.1]:7001`: the address is taken by services.a.listen (line 4); give each a port of its own",
+            ],
+        ),
+        (
+            "gateway on a service's port",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  db: {at: "127.0.0.1:5432", protocol: tcp}
+gateway:
+  listen: 127.0.0.1:7001
+  routes: [{path: /, to: a}]
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:7:11: gateway.listen = `127.0.0.1:7001`: the address is taken by services.a.listen (line 4); give each a port of its own",
+            ],
+        ),
+        (
+            "gateway on every interface",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  db: {at: "127.0.0.1:5432", protocol: tcp}
+gateway:
+  listen: 0.0.0.0:7001
+  routes: [{path: /, to: a}]
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:7:11: gateway.listen = `0.0.0.0:7001`: the address is taken by services.a.listen (line 4); give each a port of its own",
+            ],
+        ),
+        (
+            "gateway port 0",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  db: {at: "127.0.0.1:5432", protocol: tcp}
+gateway:
+  listen: 127.0.0.1:0
+  routes: [{path: /, to: a}]
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:7:11: gateway.listen = `127.0.0.1:0`: port 0 is no port to be found at; choose one from 1 to 65535",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_how_a_program_runs() {
+    assert_refused(&[
+        (
+            "neither run nor at nor listen",
+            bare_service("    owner: me\n"),
+            &[
+                "fleet.yaml:6:3: services.accounts.listen: is missing; give `listen` with the address of the program, or `at` where it runs already",
+            ],
+        ),
+        (
+            "run without listen",
+            bare_service("    run: [bank]\n"),
+            &[
+                "fleet.yaml:6:3: services.accounts.listen: is missing; say where the program listens, such as `listen: 127.0.0.1:7102`",
+            ],
+        ),
+        (
+            "run and at",
+            bare_service(
+                "    run: [bank]
+    at: 127.0.0.1:7102
+",
+            ),
+            &[
+                "fleet.yaml:8:9: services.accounts.at = `127.0.0.1:7102`: `run` and `at` exclude each other; keep `run` (with `listen`) where bartizan is to start the program, `at` where it runs already",
+            ],
+        ),
+        (
+            "listen and at",
+            service("    at: 127.0.0.1:7103\n"),
+            &[
+                "fleet.yaml:8:9: services.accounts.at = `127.0.0.1:7103`: `listen` and `at` exclude each other; `at` says where it listens; delete `listen`",
+            ],
+        ),
+        (
+            "empty run",
+            service("    run: []\n"),
+            &[
+                "fleet.yaml:8:10: services.accounts.run: there is no program; name it, such as `run: [python3, server.py]`",
+            ],
+        ),
+        (
+            "empty program",
+            service(
+                r#"    run: [""]
+"#,
+            ),
+            &["fleet.yaml:8:11: services.accounts.run[0] = ``: there is no program; name it first"],
+        ),
+        (
+            "env and dir without run",
+            service(
+                "    env: {A: b}
+    dir: x
+",
+            ),
+            &[
+                "fleet.yaml:8:10: services.accounts.env: it says how to start a program, and there is no `run`; add `run`, or delete it",
+                "fleet.yaml:9:10: services.accounts.dir = `x`: it says how to start a program, and there is no `run`; add `run`, or delete it",
+            ],
+        ),
+        (
+            "bad name of a variable",
+            service(
+                r#"    run: [bank]
+    env: {"A=B": c}
+"#,
+            ),
+            &[
+                "fleet.yaml:9:11: services.accounts.env.A=B: not a name of a variable; it must not be empty nor hold `=` or NUL",
+            ],
+        ),
+        (
+            "NUL",
+            service(
+                r#"    run: [bank, "a\0b"]
+"#,
+            ),
+            &[
+                r#"fleet.yaml:8:17: services.accounts.run[1] = `a\u{0}b`: has a NUL character; no program can be given one"#,
+            ],
+        ),
+        (
+            "empty dir",
+            service(
+                r#"    run: [bank]
+    dir: ""
+"#,
+            ),
+            &["fleet.yaml:9:10: services.accounts.dir = ``: is empty; give it a value, or delete the key"],
+        ),
+        (
+            "unknown protocol",
+            service("    protocol: https\n"),
+            &[
+                "fleet.yaml:8:15: services.accounts.protocol = `https`: no such protocol; did you mean `http`? known are `http`, `grpc`, `tcp` and `auto`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_placeholders() {
+    assert_refused(&[
+        (
+            "of nothing",
+            service(
+                r#"    run: [bank, "${home}/x"]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:17: services.accounts.run[1] = `${home}/x`: `${home}` stands for nothing; known are `${data}`, `${listen}` and, of each callee, `${callee.url}`, `.addr`, `.host` and `.port`; `$${` is a plain `${`",
+            ],
+        ),
+        (
+            "open",
+            service(
+                r#"    run: [bank, "${data"]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:17: services.accounts.run[1] = `${data`: `${` without `}`; close it, or write `$${` for the two characters",
+            ],
+        ),
+        (
+            "unknown part",
+            service(
+                r#"    calls: [a]
+    run: [bank, "${a.uri}"]
+"#,
+            ),
+            &[
+                "fleet.yaml:9:17: services.accounts.run[1] = `${a.uri}`: `${a.uri}` stands for nothing; known are `${data}`, `${listen}` and, of each callee, `${callee.url}`, `.addr`, `.host` and `.port`; `$${` is a plain `${`",
+            ],
+        ),
+        (
+            "a service that it does not call",
+            service(
+                r#"    calls: [a]
+    run: [bank]
+    env: {B: "${b.url}"}
+"#,
+            ),
+            &[
+                "fleet.yaml:10:14: services.accounts.env.B = `${b.url}`: `b` is not among the calls of this service; add it to `calls`",
+            ],
+        ),
+        (
+            "misspelt callee",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  accounts-db: {listen: "127.0.0.1:7002", protocol: http, owner: o}
+  accounts:
+    listen: 127.0.0.1:7102
+    calls: [accounts-db]
+    run: [bank]
+    env: {B: "${acounts-db.url}"}
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:10:14: services.accounts.env.B = `${acounts-db.url}`: `acounts-db` is not among the calls of this service; did you mean `accounts-db`? name one of its `calls`",
+            ],
+        ),
+        (
+            "no service at all",
+            service(
+                r#"    run: [bank, "${redis.addr}"]
+"#,
+            ),
+            &[
+                "fleet.yaml:8:17: services.accounts.run[1] = `${redis.addr}`: `redis` is not among the calls of this service; name one of its `calls`",
+            ],
+        ),
+        (
+            "URL of tcp",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  b: {listen: "127.0.0.1:7002", protocol: tcp, owner: o}
+  accounts:
+    listen: 127.0.0.1:7102
+    calls: [b]
+    run: [bank, "${b.url}"]
+"#
+            .to_owned(),
+            &[
+                "fleet.yaml:9:17: services.accounts.run[1] = `${b.url}`: `b` speaks tcp and has no URL; use `${b.addr}`, or `.host` and `.port`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_routes_of_a_service() {
+    assert_refused(&[
+        (
+            "bad pattern",
+            service(
+                "    protocol: http
+    routes: {all: /a*}
+",
+            ),
+            &[
+                "fleet.yaml:9:19: services.accounts.routes.all = `/a*`: not a path pattern: `*` stands for a whole segment, `**` for the rest at the end; such as `GET /accounts/*/balance`",
+            ],
+        ),
+        (
+            "no slash",
+            service(
+                "    protocol: http
+    routes: {all: GET accounts}
+",
+            ),
+            &[
+                "fleet.yaml:9:19: services.accounts.routes.all = `GET accounts`: not a path pattern: it must begin with `/`; such as `GET /accounts/*/balance`",
+            ],
+        ),
+        (
+            "unknown method",
+            service(
+                "    protocol: http
+    routes: {all: GTE /accounts}
+",
+            ),
+            &[
+                "fleet.yaml:9:19: services.accounts.routes.all = `GTE /accounts`: `GTE` is no method of a route; write `GET /path`, or the path alone for every method; known are GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE",
+            ],
+        ),
+        (
+            "bad name",
+            service(
+                "    protocol: http
+    routes: {All: /accounts}
+",
+            ),
+            &[
+                "fleet.yaml:9:14: services.accounts.routes.All: not a name of a route: only lower-case letters, digits and `-` are allowed; rename it",
+            ],
+        ),
+        (
+            "alike",
+            service(
+                "    protocol: http
+    routes:
+      one: GET /a
+      two: GET /a
+",
+            ),
+            &[
+                "fleet.yaml:11:12: services.accounts.routes.two = `GET /a`: the same route has another name in line 10; keep one of the two",
+            ],
+        ),
+        (
+            "of a tcp service",
+            service(
+                "    protocol: tcp
+    routes: {all: /}
+",
+            ),
+            &[
+                "fleet.yaml:9:13: services.accounts.routes: a service with `protocol: tcp` has no routes that could be enforced; say `protocol: http` or `grpc`, or delete the routes",
+            ],
+        ),
+        (
+            "of a service that may be tcp",
+            service("    routes: {all: /}\n"),
+            &[
+                "fleet.yaml:8:13: services.accounts.routes: a service with `protocol: auto` has no routes that could be enforced; say `protocol: http` or `grpc`, or delete the routes",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_gateway_routes() {
+    assert_refused(&[
+        (
+            "gateway without routes",
+            gateway(""),
+            &["fleet.yaml:7:3: gateway.routes: is missing; say what it opens, or delete `gateway`"],
+        ),
+        (
+            "empty routes",
+            gateway("  routes: []\n"),
+            &["fleet.yaml:8:11: gateway.routes: there is no route; add one, or delete `gateway`"],
+        ),
+        (
+            "gateway without listen",
+            r#"fleet: bank
+trust_domain: bank.example
+services:
+  a: {listen: "127.0.0.1:7001", protocol: http, owner: o}
+  db: {at: "127.0.0.1:5432", protocol: tcp}
+gateway:
+  routes: [{path: /, to: a}]
+"#
+            .to_owned(),
+            &["fleet.yaml:7:3: gateway.listen: is missing; say where clients connect, such as `127.0.0.1:8443`"],
+        ),
+        (
+            "to nothing",
+            gateway("  routes: [{path: /, to: acounts}]\n"),
+            &[
+                "fleet.yaml:8:26: gateway.routes[0].to = `acounts`: no such service; declare it under services, or delete the route",
+            ],
+        ),
+        (
+            "without a service",
+            gateway("  routes: [{path: /}]\n"),
+            &["fleet.yaml:8:12: gateway.routes[0].to: is missing; name the service that gets the requests"],
+        ),
+        (
+            "without a path",
+            gateway("  routes: [{to: a}]\n"),
+            &["fleet.yaml:8:12: gateway.routes[0].path: is missing; give a pattern, such as `/api/accounts/**`"],
+        ),
+        (
+            "bad pattern",
+            gateway("  routes: [{path: /a/**/b, to: a}]\n"),
+            &[
+                "fleet.yaml:8:19: gateway.routes[0].path = `/a/**/b`: not a path pattern: `*` stands for a whole segment, `**` for the rest at the end",
+            ],
+        ),
+        (
+            "pattern twice",
+            gateway(
+                "  routes:
+    - {path: /a/**, to: a}
+    - {path: /a/**, to: a}
+",
+            ),
+            &[
+                "fleet.yaml:10:14: gateway.routes[1].path = `/a/**`: the pattern is there already, in line 9; keep one of the two",
+            ],
+        ),
+        (
+            "to a tcp service",
+            gateway("  routes: [{path: /, to: db}]\n"),
+            &[
+                "fleet.yaml:8:26: gateway.routes[0].to = `db`: it speaks tcp, and the gateway forwards HTTP; route to a service with `protocol: http` or `grpc`",
+            ],
+        ),
+        (
+            "to the gateway",
+            gateway("  routes: [{path: /, to: gateway}]\n"),
+            &[
+                "fleet.yaml:8:26: gateway.routes[0].to = `gateway`: the gateway cannot be called; it is where calls from outside come in",
+            ],
+        ),
+        (
+            "with users",
+            gateway("  routes: [{path: /, to: a, auth: user}]\n"),
+            &[
+                "fleet.yaml:8:35: gateway.routes[0].auth = `user`: the gateway does not check users' tokens yet, and what cannot be enforced is refused; write `auth: none` or delete the line where everybody may come in",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_a_file_over_the_limits() {
+    let large = format!("# {}\n", "x".repeat(limits::FLEET_FILE_BYTES_MAX));
+    let error = parse(&large, "fleet.yaml").unwrap_err().to_string();
+    assert_eq!(error, "fleet.yaml: the file has 4194307 bytes, more than the 4194304 that are read; split the fleet");
+
+    let mut many = String::from("fleet: bank\ntrust_domain: bank.example\nservices:\n");
+    for i in 0..=limits::SERVICES_MAX {
+        let _ = writeln!(many, "  s{i}: {{listen: \"127.0.0.1:1\"}}");
+    }
+    let error = parse(&many, "fleet.yaml").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "fleet.yaml:4:3: services: 10001 services, more than the 10000 of the largest fleet; split the fleet"
+    );
+}
+
+/// A small file must not become a large tree, whichever way it repeats itself.
+#[test]
+fn refuses_alias_bombs_quickly() {
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..9 {
+        let _ = writeln!(laughs, "a{i}: &a{i} [{}]", vec![format!("*a{}", i - 1); 10].join(", "));
+    }
+    let long_text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 900].join(", "));
+    let merges = format!(
+        "a: &a {{{}}}\nb: [{}]\n",
+        (0..1000).map(|i| format!("k{i}: 1")).collect::<Vec<_>>().join(", "),
+        vec!["{<<: *a}"; 900].join(", ")
+    );
+    for (what, text) in [("nested lists", laughs), ("a long text", long_text), ("merged maps", merges)] {
+        let start = Instant::now();
+        let error = parse(&text, "fleet.yaml").unwrap_err().to_string();
+        assert!(error.contains("than a fleet file may be"), "{what}: {error}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{what} took {:?}", start.elapsed());
+    }
+}
+
+/// A wrong file of the largest size costs a bounded report and a bounded time.
+#[test]
+fn keeps_a_bounded_number_of_errors() {
+    let mut text = String::from("fleet: bank\ntrust_domain: bank.example\nservices:\n");
+    for i in 0..5_000 {
+        let _ = writeln!(text, "  service-{i}: {{listen: \"127.0.0.1:{}\", calls: [servise-{i}, servixe-{i}]}}", i + 1);
+    }
+    let start = Instant::now();
+    let errors = parse(&text, "fleet.yaml").unwrap_err();
+    assert_eq!((errors.as_slice().len(), errors.left_out()), (100, 9_900));
+    assert!(errors.to_string().ends_with("\n9900 more errors are not shown"));
+    assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
+}
+
+/// A message is one line of bounded length, whatever the file says.
+#[test]
+fn quotes_the_file_within_bounds() {
+    let long = "x\\n\\e[31m".repeat(1000);
+    for body in [
+        format!("    run: [bank, \"${{{long}}}\"]\n"),
+        format!("    run: [bank, \"${{{long}.url}}\"]\n"),
+        format!("    protocol: http\n    routes: {{all: \"{long} /x\"}}\n"),
+        format!("    calls: [\"{long}\"]\n"),
+        format!("    \"{long}\": 1\n"),
+        format!("    owner: !{}\n", "x".repeat(1000)),
+    ] {
+        let message = parse(&service(&body), "fleet.yaml").unwrap_err().to_string();
+        assert!(message.len() < 1000, "{} bytes", message.len());
+        assert!(!message.contains(char::is_control), "{message}");
+    }
+}
+
+const BANK: &str = r#"
+fleet: bank
+trust_domain: bank.example
+services:
+  accounts:
+    run: [bank, accounts, --listen, "${listen}", --port, 7102, --ledger, "${ledger.url}"]
+    env: { DATA: "${data}", LEVEL: 1.10, DEBUG: true, OTHER: 0x10, EMPTY: "" }
+    dir: work
+    listen: 127.0.0.1:7102
+    protocol: http
+    owner: core-banking
+    data: [pii, financial]
+    calls: [ledger, { to: postgres, via: "127.0.0.1:15432" }]
+    routes:
+      balance: GET /accounts/*/balance
+      all: /**
+  ledger: { listen: "[::1]:7102", protocol: grpc, owner: core-banking }
+  postgres:
+    at: 127.0.0.1:5432
+    protocol: tcp
+    owner: dba
+gateway:
+  listen: 0.0.0.0:8443
+  routes:
+    - { path: /api/accounts/**, to: accounts, auth: none }
+    - { path: /, to: ledger }
+policies: policies/
+"#;
+
+#[test]
+fn reads_everything_that_a_file_can_say() {
+    let fleet = parse(BANK, "fleet.yaml").unwrap();
+    assert_eq!((fleet.name.as_str(), fleet.trust_domain.as_str()), ("bank", "bank.example"));
+    assert_eq!(fleet.policies.as_deref(), Some("policies/"));
+    assert_eq!(fleet.warnings, []);
+
+    let service = |name: &str| fleet.services.iter().find(|(n, _)| n.as_str() == name).unwrap().1;
+    let accounts = service("accounts");
+    let Program::Run { argv, env, dir } = &accounts.program else { panic!("it has `run`") };
+    assert_eq!(argv, &["bank", "accounts", "--listen", "${listen}", "--port", "7102", "--ledger", "${ledger.url}"]);
+    let env: Vec<_> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        env,
+        ["DATA=${data}", "DEBUG=true", "EMPTY=", "LEVEL=1.10", "OTHER=0x10"],
+        "numbers as they are written"
+    );
+    assert_eq!(dir.as_deref(), Some("work"));
+    assert_eq!(accounts.listen, "127.0.0.1:7102".parse().unwrap());
+    assert_eq!(accounts.protocol, Protocol::Http);
+    assert_eq!(accounts.owner.as_deref(), Some("core-banking"));
+    assert_eq!(accounts.data, ["pii", "financial"]);
+    let calls: Vec<_> = accounts.calls.iter().map(|call| (call.to.as_str(), call.via)).collect();
+    assert_eq!(calls, [("ledger", None), ("postgres", Some("127.0.0.1:15432".parse().unwrap()))]);
+    let routes: Vec<_> =
+        accounts.routes.iter().map(|r| (r.name.as_str(), r.method.as_deref(), r.path.as_str())).collect();
+    assert_eq!(routes, [("balance", Some("GET"), "/accounts/*/balance"), ("all", None, "/**")]);
+
+    assert_eq!(service("ledger").protocol, Protocol::Grpc);
+    assert_eq!(service("ledger").program, Program::Already, "something else starts it");
+    assert_eq!(service("postgres").program, Program::Already);
+    assert_eq!(service("postgres").listen, "127.0.0.1:5432".parse().unwrap());
+
+    let gateway = fleet.gateway.as_ref().unwrap();
+    assert_eq!(gateway.listen, "0.0.0.0:8443".parse().unwrap());
+    let routes: Vec<_> = gateway.routes.iter().map(|r| (r.path.as_str(), r.to.as_str())).collect();
+    assert_eq!(routes, [("/api/accounts/**", "accounts"), ("/", "ledger")]);
+    let edges: Vec<_> = fleet.edges().map(|(from, to)| format!("{from}>{to}")).collect();
+    assert_eq!(edges, ["accounts>ledger", "accounts>postgres", "gateway>accounts", "gateway>ledger"]);
+}
+
+/// What newcomers copy from must be without a blemish.
+#[test]
+fn the_example_bank_gives_no_warning() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/bank/fleet.yaml");
+    let fleet = parse(&std::fs::read_to_string(file).unwrap(), "fleet.yaml").unwrap();
+    assert_eq!(fleet.warnings, []);
+}
+
+#[test]
+fn reads_anchors_and_merge_keys() {
+    let text = r#"
+fleet: bank
+trust_domain: bank.example
+services:
+  a: &common { listen: "127.0.0.1:1", owner: &owner core, protocol: http, calls: [b] }
+  b: { <<: *common, listen: "127.0.0.1:2", calls: [a] }
+  c: { listen: "127.0.0.1:3", owner: *owner, protocol: tcp, calls: [a] }
+"#;
+    let fleet = parse(text, "fleet.yaml").unwrap();
+    let owners: Vec<_> = fleet.services.values().map(|s| s.owner.as_deref().unwrap()).collect();
+    assert_eq!(owners, ["core"; 3]);
+    let wrong = text.replace("calls: [a] }\n  c", "calls: [b] }\n  c");
+    let error = parse(&wrong, "fleet.yaml").unwrap_err().to_string();
+    assert!(error.starts_with("fleet.yaml:6:52: services.b.calls[0] = `b`: a service does not call itself"), "{error}");
+}
+
+#[test]
+fn warns_of_what_is_no_error() {
+    let text = r#"
+fleet: bank
+trust_domain: bank.example
+services:
+  a: { listen: "127.0.0.1:7001", calls: [db] }
+  db: { at: "127.0.0.1:5432", protocol: tcp, owner: dba }
+"#;
+    let warnings: Vec<_> = parse(text, "fleet.yaml").unwrap().warnings.iter().map(FleetError::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "fleet.yaml:5:3: services.a.protocol: left out, so each connection is looked at; say `http`, `grpc` or `tcp`, so that nobody has to guess and policies on routes can be enforced",
+            "fleet.yaml:5:3: services.a.owner: left out; say who answers for the service; alerts and findings go there",
+            "fleet.yaml:5:3: services.a.calls: a program that is not started here cannot be told where to find db; give each a fixed place: `{ to: NAME, via: \"127.0.0.1:PORT\" }`",
+            "fleet.yaml:5:3: services.a: nobody may call it; name it under `calls` of a service or in a route of the gateway, unless it only calls others",
+        ]
+    );
+}
+
+fn fleet_of(services: usize, calls: usize) -> String {
+    let mut text = String::from("fleet: large\ntrust_domain: large.example\nservices:\n");
+    for i in 0..services {
+        let calls: Vec<_> = (1..=calls).map(|k| format!("service-{}", (i + k * k) % services)).collect();
+        let _ = write!(
+            text,
+            "  service-{i}:\n    run: [program, --listen, \"${{listen}}\", --next, \"${{{}.url}}\"]\n    env: {{ DATA: \"${{data}}\" }}\n    \
+             listen: 127.0.0.1:{}\n    protocol: http\n    owner: team-{}\n    data: [pii]\n    calls: [{}]\n    \
+             routes: {{ one: GET /things/*, all: /** }}\n",
+            calls[0],
+            10_000 + i,
+            i % 20,
+            calls.join(", "),
+        );
+    }
+    text
+}
+
+#[test]
+fn reads_a_fleet_of_1000_services_at_once() {
+    let text = fleet_of(1000, 10);
+    let start = Instant::now();
+    let fleet = parse(&text, "fleet.yaml").unwrap();
+    let took = start.elapsed();
+    println!("{} KiB, 1,000 services, 10,000 calls: {took:?}", text.len() / 1024);
+    assert_eq!((fleet.services.len(), fleet.edges().count()), (1000, 10_000));
+    assert_eq!(fleet.warnings, []);
+    // Generous: the point is that nothing here is quadratic. A debug build on a slow machine needs about 0.3 s.
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+}
+
+proptest! {
+    /// Damages a good file in one place. Whatever comes of it: no panic, and every error names a place inside the file.
+    #[test]
+    fn a_damaged_file_is_read_or_refused_with_a_place(at in 0..BANK.len(), cut in 0..40usize, put in "[ \\PC\n\t]{0,6}") {
+        prop_assume!(BANK.is_char_boundary(at));
+        let end = (at + cut).min(BANK.len());
+        let text = format!("{}{put}{}", &BANK[..at], &BANK[end..]);
+        let lines = text.lines().count() as u64 + 1;
+        if let Err(errors) = parse(&text, "f") {
+            prop_assert!(!errors.as_slice().is_empty());
+            for error in errors.as_slice() {
+                prop_assert!(error.line <= lines, "{error}");
+                prop_assert!(!error.to_string().contains('\n'), "{error}");
+            }
+        }
+    }
+}

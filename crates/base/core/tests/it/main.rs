@@ -1,0 +1,8 @@
+//! What outsiders see of the vocabulary: the fleet file with its messages, its schema, records.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod fleet;
+mod ocsf;
+mod redact;
+mod samples;
+mod schema;

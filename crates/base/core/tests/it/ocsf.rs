@@ -1,0 +1,287 @@
+//! Events as OCSF records: what the schema requires is there, and the interesting parts are where a query looks.
+
+use crate::samples::{AT_MS, all, event, peer, request};
+use bartizan_core::event::{
+    Change, Config, Connection, Context, Event, Handshake, HandshakeFailure, Identity, Loss, OCSF_VERSION, Process,
+    Refused, Request, SeenBy, What, to_ocsf,
+};
+use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_core::{ServiceName, SpiffeId, Timestamp, TrustDomain, Verdict};
+use serde_json::{Value, json};
+
+fn record(event: &Event) -> Value {
+    let trust_domain = TrustDomain::parse("bank.example").unwrap();
+    let data = ["pii".to_owned()];
+    let context = Context {
+        trust_domain: &trust_domain,
+        fleet: "bank",
+        host: Some("host-1"),
+        product_version: "0.1.0",
+        owner: Some("core-banking"),
+        data: &data,
+    };
+    to_ocsf(event, &context)
+}
+
+/// What the classes of version 1.6.0 require, from the `requirement` and `constraints` of their definitions; of
+/// constraints the one that we fulfil.
+fn required(class_uid: u64) -> &'static [&'static str] {
+    match class_uid {
+        1007 => &[
+            "/actor/app_name",
+            "/device/type_id",
+            "/device/name",
+            "/process/pid",
+            "/process/file/name",
+            "/process/file/type_id",
+        ],
+        3002 => &["/user/uid", "/service/name"],
+        3004 => &["/entity/name"],
+        4001 => &["/connection_info/direction_id"],
+        4002 => &["/connection_info/direction_id", "/http_response/code"],
+        6008 => &[],
+        other => panic!("class {other} is not ours"),
+    }
+}
+
+#[test]
+fn every_kind_has_what_its_class_requires() {
+    let kinds = [
+        (4002, "request", 4),
+        (4001, "connection", 4),
+        (4001, "handshake", 4),
+        (4002, "refused", 4),
+        (3004, "config", 3),
+        (1007, "process", 1),
+        (3002, "identity", 3),
+        (6008, "loss", 6),
+    ];
+    let events = all("text");
+    assert_eq!(events.len(), kinds.len());
+    for (event, (class_uid, kind, category_uid)) in events.iter().zip(kinds) {
+        let record = record(event);
+        let number = |pointer: &str| {
+            record.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{kind}: no {pointer}"))
+        };
+        assert_eq!((number("/class_uid"), number("/category_uid")), (class_uid, category_uid), "{kind}");
+        assert_eq!(number("/type_uid"), class_uid * 100 + number("/activity_id"), "{kind}");
+        assert_eq!(number("/time"), AT_MS);
+        assert!((1..=6).contains(&number("/severity_id")) && (1..=2).contains(&number("/status_id")), "{kind}");
+        assert_eq!(record["metadata"]["version"], OCSF_VERSION);
+        assert_eq!(record["metadata"]["product"]["name"], "Bartizan");
+        assert_eq!(record["metadata"]["uid"], "00000000000000010000000000000002");
+        for pointer in required(class_uid) {
+            assert!(
+                record.pointer(pointer).is_some_and(|value| !value.is_null()),
+                "{kind}: no {pointer} in {record:#}"
+            );
+        }
+        if category_uid == 4 {
+            assert!(record.get("src_endpoint").or(record.get("dst_endpoint")).is_some(), "{kind}");
+        }
+        if record.get("tls").is_some() {
+            assert_eq!(record["tls"]["version"], "1.3");
+        }
+        let own = &record["unmapped"]["bartizan"];
+        assert_eq!((&own["kind"], &own["service"], &own["fleet"]), (&json!(kind), &json!("accounts"), &json!("bank")));
+        for key in
+            ["seen_by", "request", "peer", "to", "decision", "policies", "epoch", "reason", "denial", "owner", "data"]
+        {
+            assert!(own.get(key).is_some(), "{kind}: no unmapped.bartizan.{key}");
+        }
+        assert_eq!(own["denial"], event.is_denial());
+    }
+}
+
+#[test]
+fn a_denied_request_says_who_what_and_why() {
+    let record = record(&event(SeenBy::Inbound, What::Request(request(Verdict::Deny, "over the limit"))));
+    let expected: Value = serde_json::from_str(DENIED).unwrap();
+    assert_eq!(record, expected, "{record:#}");
+}
+
+const DENIED: &str = r#"{
+    "category_uid": 4,
+    "class_uid": 4002,
+    "class_name": "HTTP Activity",
+    "activity_id": 3,
+    "activity_name": "Get",
+    "type_uid": 400203,
+    "severity_id": 3,
+    "severity": "Medium",
+    "status_id": 2,
+    "status": "Failure",
+    "status_code": "denied",
+    "status_detail": "over the limit",
+    "time": 1700000000123,
+    "duration": 2,
+    "message": "payment GET /accounts/over the limit of accounts: denied with 403",
+    "metadata": {
+        "version": "1.6.0",
+        "product": { "name": "Bartizan", "vendor_name": "Bartizan", "version": "0.1.0" },
+        "uid": "00000000000000010000000000000002",
+        "correlation_uid": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "tenant_uid": "bank.example",
+        "log_name": "bartizan",
+        "profiles": ["security_control", "trace"]
+    },
+    "action_id": 2,
+    "action": "Denied",
+    "disposition_id": 2,
+    "disposition": "Blocked",
+    "authorizations": [
+        { "decision": "deny", "policy": { "uid": "fleet:calls#payment", "version": "7" } },
+        { "decision": "deny", "policy": { "uid": "limits", "version": "7" } }
+    ],
+    "policy": { "uid": "fleet:calls#payment", "version": "7", "is_applied": true, "desc": "over the limit" },
+    "http_request": {
+        "http_method": "GET",
+        "url": { "path": "/accounts/over the limit" },
+        "uid": "4bf92f3577b34da6a3ce929d0e0e4736"
+    },
+    "http_response": { "code": 403, "latency": 2 },
+    "http_status": 403,
+    "src_endpoint": { "svc_name": "payment", "uid": "spiffe://bank.example/svc/payment" },
+    "dst_endpoint": { "svc_name": "accounts", "uid": "spiffe://bank.example/svc/accounts" },
+    "connection_info": { "direction_id": 1, "direction": "Inbound", "protocol_name": "tcp" },
+    "trace": {
+        "uid": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span": {
+            "uid": "00f067aa0ba902b7",
+            "parent_uid": "00000000000000b7",
+            "start_time": 1700000000121,
+            "end_time": 1700000000123,
+            "service": { "name": "accounts" }
+        }
+    },
+    "unmapped": {
+        "bartizan": {
+            "kind": "request",
+            "service": "accounts",
+            "seen_by": "inbound",
+            "request": "4bf92f3577b34da6a3ce929d0e0e4736",
+            "peer": "spiffe://bank.example/svc/payment",
+            "to": "accounts",
+            "decision": "deny",
+            "policies": ["fleet:calls#payment", "limits"],
+            "epoch": 7,
+            "reason": "over the limit",
+            "denial": true,
+            "action": "read",
+            "route": "balance",
+            "took_us": 2500,
+            "added_us": 80,
+            "fleet": "bank",
+            "owner": "core-banking",
+            "data": ["pii"]
+        }
+    }
+}"#;
+
+#[test]
+fn outcomes_and_activities() {
+    let request = |change: &dyn Fn(&mut Request)| {
+        let mut it = request(Verdict::Allow, "1");
+        change(&mut it);
+        What::Request(it)
+    };
+    let handshake = |failure| {
+        What::Handshake(Handshake {
+            peer: peer(),
+            remote: None,
+            failure,
+            detail: None,
+            group: None,
+            suite: None,
+            took_us: 1,
+        })
+    };
+    let refused = |status| What::Refused(Refused { peer: None, remote: None, rule: "headers_too_long".into(), status });
+    let config = |change| What::Config(Config { kind: Kind::Bundles, epoch: Epoch(1), change, detail: None });
+    let process = |started, exit: Option<&str>| {
+        let exit = exit.map(Into::into);
+        What::Process(Process { kind: "sidecar".into(), executable: "/bin/x".into(), pid: 1, started, exit })
+    };
+    let connection = |error: Option<&str>| {
+        let to = ServiceName::parse("postgres").unwrap();
+        let error = error.map(Into::into);
+        What::Connection(Connection { peer: peer(), to, decision: None, bytes_up: 1, bytes_down: 2, took_us: 1, error })
+    };
+    let identity = |renewal| {
+        let not_after = Some(Timestamp::from_secs(5));
+        What::Identity(Identity { id: peer().unwrap(), serial: Some("0a".into()), not_after, renewal, refused: None })
+    };
+    let loss = |dropped| What::Loss(Loss { arrow: "proxy.queue".into(), offered: 9, delivered: 9 - dropped, dropped });
+    // type_uid, severity_id, status_id, disposition_id (0 where the record has none)
+    for (why, what, expected) in [
+        ("allowed", request(&|_| {}), [400_203, 1, 1, 1]),
+        ("other method", request(&|r| r.method = "PROPFIND".into()), [400_299, 1, 1, 1]),
+        ("patch", request(&|r| r.method = "PATCH".into()), [400_209, 1, 1, 1]),
+        ("program failed", request(&|r| r.status = 500), [400_203, 2, 2, 1]),
+        ("not found is an answer", request(&|r| r.status = 404), [400_203, 1, 1, 1]),
+        ("upstream gone", request(&|r| (r.status, r.error) = (502, Some("gone".into()))), [400_203, 2, 2, 1]),
+        ("nothing decided", request(&|r| r.decision = None), [400_203, 1, 1, 0]),
+        ("handshake", handshake(None), [400_101, 1, 1, 0]),
+        ("wrong peer", handshake(Some(HandshakeFailure::WrongPeer)), [400_105, 3, 2, 2]),
+        ("slow peer", handshake(Some(HandshakeFailure::Timeout)), [400_104, 2, 2, 0]),
+        ("refused with an answer", refused(431), [400_200, 3, 2, 2]),
+        ("refused without one", refused(0), [400_105, 3, 2, 2]),
+        ("published", config(Change::Published), [300_403, 1, 1, 0]),
+        ("snapshot refused", config(Change::Refused), [300_403, 4, 2, 0]),
+        ("started", process(true, None), [100_701, 1, 1, 0]),
+        ("ended well", process(false, Some("exit 0")), [100_702, 1, 1, 0]),
+        ("ended badly", process(false, Some("exit 3")), [100_702, 2, 2, 0]),
+        ("killed", process(false, Some("signal 9")), [100_702, 2, 2, 0]),
+        ("connection", connection(None), [400_102, 1, 1, 0]),
+        ("connection cut", connection(Some("idle")), [400_103, 2, 2, 0]),
+        ("first identity", identity(false), [300_203, 1, 1, 0]),
+        ("renewed identity", identity(true), [300_205, 1, 1, 0]),
+        ("no loss", loss(0), [600_801, 1, 1, 0]),
+        ("loss", loss(2), [600_801, 4, 2, 0]),
+    ] {
+        let record = record(&event(SeenBy::Inbound, what));
+        let number = |key: &str| record[key].as_u64().unwrap_or(0);
+        assert_eq!(
+            [number("type_uid"), number("severity_id"), number("status_id"), number("disposition_id")],
+            expected,
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn ends_of_a_connection() {
+    let own = json!({ "svc_name": "accounts", "uid": "spiffe://bank.example/svc/accounts" });
+    let peer_end = json!({ "svc_name": "payment", "uid": "spiffe://bank.example/svc/payment" });
+    let handshake = What::Handshake(Handshake {
+        peer: peer(),
+        remote: None,
+        failure: None,
+        detail: None,
+        group: None,
+        suite: None,
+        took_us: 1,
+    });
+    let inbound = record(&event(SeenBy::Inbound, handshake.clone()));
+    assert_eq!((&inbound["src_endpoint"], &inbound["dst_endpoint"]), (&peer_end, &own));
+    let outbound = record(&event(SeenBy::Outbound, handshake));
+    assert_eq!((&outbound["src_endpoint"], &outbound["dst_endpoint"]), (&own, &peer_end));
+
+    let mut from_outside = request(Verdict::Allow, "1");
+    (from_outside.peer, from_outside.client) = (None, Some("192.0.2.7:5000".parse().unwrap()));
+    let edge = record(&event(SeenBy::Gateway, What::Request(from_outside)));
+    assert_eq!(edge["src_endpoint"], json!({ "ip": "192.0.2.7", "port": 5000 }));
+
+    let mut from_own_program = request(Verdict::Allow, "1");
+    (from_own_program.peer, from_own_program.to) = (None, ServiceName::parse("ledger").unwrap());
+    let out = record(&event(SeenBy::Outbound, What::Request(from_own_program)));
+    assert_eq!((&out["src_endpoint"], &out["dst_endpoint"]["svc_name"]), (&own, &json!("ledger")));
+
+    let mut stranger = request(Verdict::Deny, "1");
+    stranger.peer = Some(SpiffeId::parse("spiffe://evil.example/svc/payment").unwrap());
+    let record = record(&event(SeenBy::Inbound, What::Request(stranger)));
+    assert_eq!(
+        record["src_endpoint"]["svc_name"], "spiffe://evil.example/svc/payment",
+        "a stranger never looks like one of ours"
+    );
+}

@@ -1,0 +1,130 @@
+//! One event of each kind, and of the kinds with several outcomes the one that has most to say.
+
+use bartizan_core::event::{
+    Change, Config, Connection, Event, EventId, Handshake, HandshakeFailure, Identity, Judged, Loss, Process, Refused,
+    Request, SeenBy, What,
+};
+use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_core::{Action, RequestId, ServiceName, SpiffeId, Timestamp, Verdict};
+use std::sync::Arc;
+
+pub(crate) const AT_MS: u64 = 1_700_000_000_123;
+
+pub(crate) fn request_id() -> RequestId {
+    RequestId::parse("4bf92f3577b34da6a3ce929d0e0e4736").unwrap()
+}
+
+pub(crate) fn event(seen_by: SeenBy, what: What) -> Event {
+    Event {
+        id: EventId(1, 2),
+        at: Timestamp::from_millis(AT_MS),
+        service: Some(ServiceName::parse("accounts").unwrap()),
+        seen_by,
+        request: matches!(what, What::Request(_)).then(request_id),
+        what,
+    }
+}
+
+pub(crate) fn peer() -> Option<SpiffeId> {
+    Some(SpiffeId::parse("spiffe://bank.example/svc/payment").unwrap())
+}
+
+pub(crate) fn judged(verdict: Verdict, reason: &str) -> Option<Judged> {
+    let policies = vec!["fleet:calls#payment".into(), "limits".into()];
+    Some(Judged { verdict, policies, reason: Some(reason.into()), epoch: Epoch(7) })
+}
+
+pub(crate) fn request(verdict: Verdict, text: &str) -> Request {
+    let denied = verdict == Verdict::Deny;
+    Request {
+        peer: peer(),
+        to: ServiceName::parse("accounts").unwrap(),
+        method: "GET".into(),
+        path: format!("/accounts/{text}").into(),
+        route: Some("balance".into()),
+        action: Action::Read,
+        decision: judged(verdict, text),
+        status: if denied { 403 } else { 200 },
+        error: denied.then(|| text.into()),
+        took_us: 2_500,
+        added_us: 80,
+        client: None,
+        span: 0x00f0_67aa_0ba9_02b7,
+        parent_span: 0xb7,
+    }
+}
+
+/// `text` stands wherever an event has free text.
+pub(crate) fn all(text: &str) -> Vec<Event> {
+    let some: Option<Arc<str>> = Some(text.into());
+    let to = ServiceName::parse("postgres").unwrap();
+    vec![
+        event(SeenBy::Inbound, What::Request(Request { method: text.into(), ..request(Verdict::Deny, text) })),
+        event(
+            SeenBy::Outbound,
+            What::Connection(Connection {
+                peer: None,
+                to,
+                decision: judged(Verdict::Allow, text),
+                bytes_up: 10,
+                bytes_down: 20,
+                took_us: 5_000,
+                error: some.clone(),
+            }),
+        ),
+        event(
+            SeenBy::Inbound,
+            What::Handshake(Handshake {
+                peer: None,
+                remote: Some("127.0.0.1:40000".parse().unwrap()),
+                failure: Some(HandshakeFailure::NoCertificate),
+                detail: some.clone(),
+                group: Some("X25519MLKEM768".into()),
+                suite: Some("TLS13_AES_128_GCM_SHA256".into()),
+                took_us: 900,
+            }),
+        ),
+        event(
+            SeenBy::Gateway,
+            What::Refused(Refused {
+                peer: None,
+                remote: Some("[::1]:9".parse().unwrap()),
+                rule: text.into(),
+                status: 400,
+            }),
+        ),
+        event(
+            SeenBy::Control,
+            What::Config(Config {
+                kind: Kind::Policies,
+                epoch: Epoch(8),
+                change: Change::Refused,
+                detail: some.clone(),
+            }),
+        ),
+        event(
+            SeenBy::Supervisor,
+            What::Process(Process {
+                kind: "program".into(),
+                executable: format!("/opt/{text}").into(),
+                pid: 42,
+                started: false,
+                exit: some.clone(),
+            }),
+        ),
+        event(
+            SeenBy::Control,
+            What::Identity(Identity {
+                id: peer().unwrap(),
+                serial: None,
+                not_after: None,
+                renewal: false,
+                refused: some,
+            }),
+        ),
+        event(
+            SeenBy::Control,
+            What::Loss(Loss { arrow: "control.store".into(), offered: 10, delivered: 7, dropped: 3 }),
+        ),
+    ]
+}

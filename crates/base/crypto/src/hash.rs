@@ -1,0 +1,42 @@
+//! SHA-256, hexadecimal, and comparison that tells nothing by its time.
+
+use aws_lc_rs::{constant_time, digest};
+use std::fmt::Write as _;
+
+/// SHA-256 of `data`.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, data);
+    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+/// Whether `a` and `b` are the same, in time that depends on their lengths only.
+///
+/// For secrets and their hashes: an early exit would tell a guesser how many bytes were right.
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_as_fips_180_4_says() {
+        // FIPS 180-4, the example of one block.
+        assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn compares_whole_slices() {
+        assert!(equal(b"", b"") && equal(b"abc", b"abc"));
+        assert!(!equal(b"abc", b"abd") && !equal(b"abc", b"ab") && !equal(b"", b"a"));
+    }
+}

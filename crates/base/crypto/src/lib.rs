@@ -1,0 +1,28 @@
+//! The one door to cryptography: hashes, keys, signatures, sealing, X.509.
+//!
+//! In: bytes. Out: bytes, or types that hold only what passed a check ([`cert::Cert`], [`csr::CsrKey`]).
+//! Sizes are bounded by [`limits`] and by `bartizan_core::limits` before anything is parsed.
+//! Absent on purpose: clocks (`now` is an argument), files, sockets, and any choice of algorithm: signatures are
+//! ECDSA P-256 with SHA-256, sealing is AES-256-GCM, passphrases go through Argon2id. Who may be trusted with what is
+//! for `identity` to say. Name constraints are not issued: rustls-webpki refuses every URI below one.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error; // what can go wrong, in the caller's terms
+pub mod limits;
+
+pub mod base64;
+pub mod hash;
+pub mod random;
+
+pub mod key; // P-256 key pairs and signatures
+pub mod seal; // AES-256-GCM, Argon2id, HKDF
+
+pub mod cert; // reads certificates, verifies paths
+pub mod csr; // certificate requests: only the key counts
+pub mod issue; // makes certificates
+
+#[cfg(feature = "forge")]
+pub mod forge; // makes wrong ones, for tests
+
+pub use error::{CertError, CryptoError, PathError};
+pub use key::KeyPair;

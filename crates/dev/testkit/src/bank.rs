@@ -1,0 +1,100 @@
+//! The example bank, copied to a folder of the test's own and moved to free ports.
+
+use crate::fleet::Up;
+use crate::http::{Answer, request};
+use crate::ports::free_ports;
+use crate::wait::{Deadline, wait_for};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// The five services.
+pub const BANK_SERVICES: [&str; 5] = ["users", "accounts", "payment", "transactions", "notifications"];
+
+/// The bank's folder in this repository.
+pub fn bank_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../examples/bank")
+}
+
+/// A running bank.
+#[derive(Debug)]
+pub struct Bank {
+    /// The fleet behind it.
+    pub up: Up,
+    /// `https://127.0.0.1:PORT`.
+    pub gateway: String,
+    /// Ports of the programs, in the order of the fleet file's 7101 to 7105.
+    pub ports: Vec<u16>,
+    /// The gateway's port.
+    pub gateway_port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Bank {
+    /// Copies, moves to free ports, starts, waits until ready.
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_with(args, |_| {})
+    }
+
+    /// As [`Bank::start`]; `change` may alter the copied folder first.
+    ///
+    /// # Panics
+    /// Where the copy cannot be made or the fleet does not start.
+    pub fn start_with(args: &[&str], change: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        copy(&bank_folder(), folder.path());
+        let mut ports = free_ports(6);
+        let fleet = folder.path().join("fleet.yaml");
+        let mut text = std::fs::read_to_string(&fleet).expect("the bank has a fleet file");
+        for (old, new) in [7101, 7102, 7103, 7104, 7105, 8443].iter().zip(&ports) {
+            text = text.replace(&format!("127.0.0.1:{old}"), &format!("127.0.0.1:{new}"));
+        }
+        std::fs::write(&fleet, text).expect("the copy is writable");
+        change(folder.path());
+        let up = Up::start(&fleet, args);
+        let gateway_port = ports.pop().expect("six were asked for");
+        Self { up, gateway: format!("https://127.0.0.1:{gateway_port}"), ports, gateway_port, folder }
+    }
+
+    /// The copied folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A request through the gateway.
+    pub fn call(&self, method: &str, path: &str, headers: &[&str], body: Option<&str>) -> Answer {
+        request(method, &format!("{}{path}", self.gateway), Some(&self.up.ca()), headers, body)
+    }
+
+    /// `bank load` through the gateway; it checks the money at its end.
+    ///
+    /// # Panics
+    /// Where the program cannot be started.
+    pub fn load(&self, args: &[&str]) -> Output {
+        let mut load = std::process::Command::new(crate::fleet::binary("bank"));
+        load.arg("load").arg("--url").arg(&self.gateway).arg("--ca").arg(self.up.ca()).arg("--json").args(args);
+        load.output().expect("bank starts")
+    }
+
+    /// Waits until the proxy of `service` is attached and enforces the newest epochs.
+    pub fn wait_attached(&self, service: &str) {
+        wait_for(&format!("{service} attached"), Deadline::default(), || {
+            self.up.proxy(service).filter(|p| p["attached"] == true).map(|_| ())
+        });
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder is readable").flatten() {
+        let name = entry.file_name();
+        if matches!(name.to_str(), Some(".bartizan" | "__pycache__" | "target")) {
+            continue;
+        }
+        let target = to.join(&name);
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}

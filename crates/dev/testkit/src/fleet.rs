@@ -1,0 +1,156 @@
+//! `bartizan up` as a child of the test.
+
+use crate::proc;
+use crate::wait::{Deadline, wait_for};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+/// A program of this workspace, as `cargo build --workspace` left it beside the tests.
+///
+/// # Panics
+/// Where it was not built.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let folder = test.ancestors().find(|a| a.join(name).is_file());
+    let folder = folder.unwrap_or_else(|| panic!("`{name}` is not built: run `cargo build --workspace` first"));
+    folder.join(name)
+}
+
+/// A running fleet. Dropping it stops everything, by force if need be.
+#[derive(Debug)]
+pub struct Up {
+    child: Child,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The fleet file.
+    pub fleet: PathBuf,
+}
+
+impl Up {
+    /// Starts `bartizan up FLEET ARGS` with its data folder beside the fleet file, and does not wait.
+    ///
+    /// # Panics
+    /// Where the program cannot be started.
+    pub fn launch(fleet: &Path, args: &[&str]) -> Self {
+        let data = fleet.with_file_name("data");
+        let log = File::create(fleet.with_file_name("up.log")).expect("the test's own folder is writable");
+        let child = Command::new(binary("bartizan"))
+            .arg("up")
+            .arg(fleet)
+            .arg("--data")
+            .arg(&data)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file can be duplicated"))
+            .stderr(log)
+            .spawn()
+            .expect("bartizan starts");
+        Self { child, data, fleet: fleet.to_owned() }
+    }
+
+    /// As [`Up::launch`], then waits for the line that begins with `ready`.
+    ///
+    /// # Panics
+    /// With the log, where it ends or does not become ready.
+    pub fn start(fleet: &Path, args: &[&str]) -> Self {
+        let mut up = Self::launch(fleet, args);
+        wait_for("bartizan up to be ready", Deadline(std::time::Duration::from_secs(120)), || {
+            if let Some(status) = up.child.try_wait().expect("a child can be asked") {
+                panic!("bartizan up ended with {status}:\n{}", up.log());
+            }
+            up.log().lines().any(|line| line.trim_start().starts_with("ready")).then_some(())
+        });
+        up
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.fleet.with_file_name("up.log")).unwrap_or_default()
+    }
+
+    /// The certificate file with which clients trust the gateway.
+    pub fn ca(&self) -> PathBuf {
+        self.data.join("roots.pem")
+    }
+
+    /// Runs `bartizan ARGS --data <this fleet>`.
+    ///
+    /// # Panics
+    /// Where the program cannot be started.
+    pub fn cli(&self, args: &[&str]) -> Output {
+        let output = Command::new(binary("bartizan")).args(args).arg("--data").arg(&self.data).output();
+        output.expect("bartizan starts")
+    }
+
+    /// Standard output of [`Up::cli`], which has to succeed.
+    ///
+    /// # Panics
+    /// Where the command fails.
+    pub fn say(&self, args: &[&str]) -> String {
+        let output = self.cli(args);
+        assert!(output.status.success(), "{args:?}: {output:?}\n{}", self.log());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// `bartizan status --json`; `None` while control is away.
+    pub fn status(&self) -> Option<serde_json::Value> {
+        let output = self.cli(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).ok().filter(|_| output.status.success())
+    }
+
+    /// The row of one proxy in the status.
+    pub fn proxy(&self, service: &str) -> Option<serde_json::Value> {
+        let status = self.status()?;
+        status["proxies"].as_array()?.iter().find(|p| p["service"] == service).cloned()
+    }
+
+    /// Process id of `bartizan up` itself.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Processes of this fleet whose command line has all of `words`.
+    pub fn find(&self, words: &[&str]) -> Vec<u32> {
+        let fits = |pid: &u32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            words.iter().all(|word| line.contains(word))
+        };
+        proc::tree(self.pid()).into_iter().skip(1).filter(fits).collect()
+    }
+
+    /// The one process of [`Up::find`].
+    ///
+    /// # Panics
+    /// Where there is none, or more than one.
+    pub fn find_one(&self, words: &[&str]) -> u32 {
+        wait_for(&format!("one process like {words:?}"), Deadline::default(), || match self.find(words)[..] {
+            [pid] => Some(pid),
+            _ => None,
+        })
+    }
+
+    /// Ctrl-C, then waits for the end.
+    ///
+    /// # Panics
+    /// Where it does not end.
+    pub fn interrupt(&mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the child lives");
+        wait_for("bartizan up to stop", Deadline::default(), || self.child.try_wait().expect("a child can be asked"))
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let pids = proc::tree(self.pid());
+        for pid in pids {
+            proc::kill_hard(pid);
+        }
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of bartizan up ---\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Parts that die, disks that fill, files that tear: nothing wrong is allowed, no money is lost, all comes back.
+
+use bartizan_testkit::{Bank, Deadline, kill_hard, wait_for};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+fn denied_still(bank: &Bank, when: &str) {
+    let denied = bank.call("POST", "/accounts/transfers", &[], Some("{}"));
+    assert_eq!(denied.status, 403, "{when}: {denied:?}");
+}
+
+#[test]
+fn control_is_killed_and_the_data_plane_goes_on() {
+    let bank = Bank::start(&[]);
+    let before = bank.up.status().unwrap()["epochs"].clone();
+    let control = bank.up.find_one(&["bartizan control "]);
+    // Stopped, not killed, so that it stays away for as long as this test likes.
+    let freeze = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &control.to_string()]).status().unwrap().success());
+    };
+    freeze("-STOP");
+    denied_still(&bank, "control is away");
+    let load = bank.load(&["--users", "2", "--accounts", "4", "--count", "50", "--concurrency", "2"]);
+    assert!(load.status.success(), "control is away: {load:?}");
+
+    // A sidecar that dies meanwhile comes back from its disk, with the help of its node alone.
+    let sidecar = bank.up.find_one(&["bartizan-proxy", "--service accounts"]);
+    kill_hard(sidecar);
+    wait_for("the sidecar to serve again", Deadline::default(), || {
+        (bank.call("GET", "/accounts/1", &[], None).status < 500).then_some(())
+    });
+    assert_ne!(bank.up.find_one(&["bartizan-proxy", "--service accounts"]), sidecar);
+    denied_still(&bank, "control is away and the sidecar started from disk");
+
+    kill_hard(control);
+    freeze_is_over(&bank, control);
+    bank.wait_attached("accounts");
+    assert_eq!(bank.up.status().unwrap()["epochs"], before, "a restart without a change keeps the epochs");
+    denied_still(&bank, "control is back");
+}
+
+fn freeze_is_over(bank: &Bank, old: u32) {
+    wait_for("control to come back", Deadline::default(), || {
+        let now = bank.up.find(&["bartizan control "]);
+        (!now.contains(&old) && bank.up.status().is_some()).then_some(())
+    });
+}
+
+#[test]
+fn sidecars_and_services_are_killed_under_load_and_no_money_is_lost() {
+    let bank = Bank::start(&[]);
+    let load = thread::scope(|scope| {
+        let load =
+            scope.spawn(|| bank.load(&["--users", "4", "--accounts", "10", "--duration", "8", "--concurrency", "4"]));
+        for victim in [
+            &["bartizan-proxy", "--service accounts"][..],
+            &["bank accounts"],
+            &["bartizan-proxy", "--service payment"],
+            &["bank payment"],
+            &["bartizan control "],
+            &["bartizan node "],
+        ] {
+            let pid = bank.up.find_one(victim);
+            kill_hard(pid);
+            wait_for(&format!("{victim:?} to come back"), Deadline::default(), || {
+                bank.up.find(victim).first().filter(|&&now| now != pid).map(|_| ())
+            });
+        }
+        load.join().unwrap()
+    });
+    let said = String::from_utf8_lossy(&load.stdout).into_owned();
+    assert!(load.status.success(), "money was made or lost: {said}\n{}", String::from_utf8_lossy(&load.stderr));
+    for service in ["accounts", "payment", "gateway"] {
+        bank.wait_attached(service);
+    }
+    denied_still(&bank, "after everything was killed once");
+}
+
+#[test]
+fn a_half_written_snapshot_is_refused_and_the_one_before_is_used() {
+    let bank = Bank::start(&[]);
+    let state = find_file(&bank.up.data, "accounts", "policies.snap");
+    // A second version, so that there is one before.
+    let policies = bank.folder().join("policies/late.cedar");
+    std::fs::write(&policies, "@id(\"late\")\nforbid (principal, action, resource == Service::\"users\") when { context.path == \"/late\" };\n").unwrap();
+    let epoch = bank.up.status().unwrap()["epochs"]["policies"].as_u64().unwrap();
+    bank.up.say(&["reload"]);
+    wait_for("the new policies to be enforced", Deadline::default(), || {
+        (bank.up.proxy("accounts")?["held"]["policies"].as_u64()? > epoch).then_some(())
+    });
+
+    let control = bank.up.find_one(&["bartizan control "]);
+    assert!(Command::new("kill").args(["-STOP", &control.to_string()]).status().unwrap().success());
+    let whole = std::fs::read(&state).unwrap();
+    std::fs::write(&state, &whole[..whole.len() / 2]).unwrap();
+    kill_hard(bank.up.find_one(&["bartizan-proxy", "--service accounts"]));
+    wait_for("the sidecar to serve from the snapshot before", Deadline::default(), || {
+        (bank.call("GET", "/accounts/1", &[], None).status < 500).then_some(())
+    });
+    denied_still(&bank, "with the policies before");
+    kill_hard(control);
+    bank.wait_attached("accounts");
+    wait_for("the refusal to be recorded", Deadline::default(), || {
+        let text = bank.up.say(&["events", "--deny", "--service", "accounts"]);
+        text.lines().any(|line| line.contains("policies") && line.contains("refused")).then_some(())
+    });
+}
+
+fn find_file(data: &Path, service: &str, name: &str) -> std::path::PathBuf {
+    let mut folders = vec![data.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.ends_with(name) && path.to_string_lossy().contains(service) {
+                return path;
+            }
+        }
+    }
+    panic!("no {name} of {service} below {}", data.display());
+}

@@ -1,0 +1,9 @@
+//! Whole fleets, started and broken for real.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bank_up; // start here: the main job
+mod events; // what was seen can be found again
+mod faults; // kill -9, full disk, half-written files
+mod outside; // who may not come in
+mod own_fleet; // services that nobody here wrote
+mod wrong_files; // refused before anything starts

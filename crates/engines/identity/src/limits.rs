@@ -1,0 +1,22 @@
+//! Limits of this crate alone.
+
+use std::time::Duration;
+
+/// Life of a root. Ten years: replacing it is a planned act, and its key lies sealed.
+pub const ROOT_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Life of an issuing CA. A week: its key is in the memory of a control process, which renews it on its own.
+pub const ISSUING_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Life of the gateway's certificate for outside clients.
+pub const EDGE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// Most trust domains in a bundle set, a count: the own one and those federated with.
+pub const DOMAINS_MAX: usize = 1_000;
+/// Most roots of one trust domain, a count: three are held in the middle of a rotation, the rest is room.
+pub const ROOTS_MAX: usize = 16;
+/// Most join tokens that wait or are remembered, a count: each start of a node takes one.
+pub const JOIN_TOKENS_MAX: usize = 1_024;
+/// Longest join token in bytes: a prefix and 32 bytes in base64.
+pub const JOIN_TOKEN_BYTES_MAX: usize = 64;
+/// Longest voucher in bytes: a full chain of ordinary certificates in base64, and 2 KiB of name twice.
+pub const VOUCHER_BYTES_MAX: usize = 32 << 10;
+/// Most voucher nonces remembered, a count: the largest fleet reconnecting six times within a voucher's life.
+pub const NONCES_MAX: usize = 65_536;

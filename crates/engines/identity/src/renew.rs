@@ -1,0 +1,40 @@
+//! When a certificate is to be replaced.
+
+use bartizan_core::Timestamp;
+
+/// Share of a certificate's life after which it is renewed.
+const RENEW_AFTER: f64 = 0.5;
+/// How far around [`RENEW_AFTER`] renewals are spread, either way, so that a fleet started at once does not renew at once.
+const SPREAD: f64 = 0.1;
+
+/// The moment to renew: at half life, plus or minus 10 % of that half, by `jitter` (a random number from 0 to 1).
+///
+/// A `jitter` outside of that range counts as the nearer end, one that is no number as the middle.
+pub fn renew_at(not_before: Timestamp, not_after: Timestamp, jitter: f64) -> Timestamp {
+    let jitter = if jitter.is_nan() { 0.5 } else { jitter.clamp(0.0, 1.0) };
+    let share = RENEW_AFTER * (1.0 + SPREAD * (2.0 * jitter - 1.0));
+    not_before.plus(not_after.since(not_before).mul_f64(share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn renews_around_half_life() {
+        let at = |jitter| renew_at(Timestamp::from_secs(1000), Timestamp::from_secs(4600), jitter).as_secs();
+        assert_eq!((at(0.0), at(0.5), at(1.0)), (2620, 2800, 2980));
+        assert_eq!((at(-7.0), at(f64::NAN), at(7.0)), (2620, 2800, 2980));
+    }
+
+    proptest! {
+        #[test]
+        fn renews_within_life_whatever_the_numbers(start in 0..u64::MAX, life in 0..u64::from(u32::MAX), jitter: f64) {
+            let not_before = Timestamp::from_millis(start);
+            let not_after = Timestamp::from_millis(start.saturating_add(life));
+            let at = renew_at(not_before, not_after, jitter);
+            prop_assert!(not_before <= at && at <= not_after);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A decision in words: who decided, with text and place.
+
+use crate::error::Page;
+use crate::read::{Written, read};
+use bartizan_core::snapshot::Policies;
+use bartizan_core::{Decision, Verdict};
+
+/// Lines for a person: the verdict with its reason, then each deciding policy with its place and source text.
+///
+/// `policies` is the snapshot of the decision's epoch; a policy that is not in it is said to be missing.
+pub fn explain(decision: &Decision, policies: &Policies) -> Vec<String> {
+    let verdict = match decision.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Deny => "denied",
+    };
+    let mut lines = vec![format!("{verdict} at policy epoch {}", decision.epoch.0)];
+    lines.extend(decision.reason.iter().map(|reason| format!("reason: {reason}")));
+    if decision.policies.is_empty() {
+        return lines;
+    }
+    let read = read(&policies.files);
+    for id in &decision.policies {
+        match read.policies.iter().find(|written| written.id == *id) {
+            Some(written) => lines.extend(shown(written, policies)),
+            None => lines.push(format!("policy `{id}` is not among the policies at hand; they are of another epoch")),
+        }
+    }
+    lines
+}
+
+fn shown(written: &Written, policies: &Policies) -> Vec<String> {
+    let text = policies.files.get(&*written.file).map_or("", String::as_str);
+    let (line, column) = Page::new(&written.file, text).place(written.span.start);
+    let effect = if written.is_permit() { "permit" } else { "forbid" };
+    let mut lines = vec![format!("{effect} `{}` at {}:{line}:{column}", written.id, written.file)];
+    // The first line begins at the policy; the others lose what it was indented by.
+    let indent = column as usize - 1;
+    let dedented = written.text(&policies.files).lines().map(|line| {
+        let blank = line.chars().take(indent).take_while(|c| matches!(c, ' ' | '\t')).count();
+        format!("    {}", &line[blank..])
+    });
+    lines.extend(dedented);
+    lines
+}

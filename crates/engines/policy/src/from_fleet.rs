@@ -1,0 +1,96 @@
+//! The fleet's schema, and its declared calls as policies.
+
+use crate::declared::permit;
+use crate::known::route_id;
+use crate::scope::Actions;
+use bartizan_core::fleet::{Fleet, Protocol, Service};
+use bartizan_core::snapshot::{Facts, Policies};
+use bartizan_core::{Action, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Begins the names of files and policies that are compiled from the fleet file.
+pub const OWN_PREFIX: &str = "fleet:";
+/// The file of permits that the declared calls and the gateway's routes compile to.
+pub const CALLS_FILE: &str = "fleet:calls";
+
+/// The policy snapshot of a fleet: schema, permits for the declared calls, facts about services, and `files` as given.
+///
+/// Nothing is checked here; [`crate::check`] does, before a snapshot is published. A file of the user's that is
+/// called [`CALLS_FILE`] is replaced.
+pub fn from_fleet(fleet: &Fleet, files: BTreeMap<String, String>) -> Policies {
+    let mut files = files;
+    files.insert(CALLS_FILE.to_owned(), calls(fleet));
+    Policies { schema: schema(fleet), files, services: facts(fleet) }
+}
+
+/// The actions that a proxy in front of a program of this protocol can tell apart.
+pub(crate) fn actions_of(protocol: Protocol) -> Actions {
+    match protocol {
+        Protocol::Tcp => Actions::of(&[Action::Connect]),
+        Protocol::Http | Protocol::Grpc => Actions::of(&[Action::Read, Action::Write, Action::Other]),
+        Protocol::Auto => Actions::ALL,
+    }
+}
+
+fn schema(fleet: &Fleet) -> String {
+    format!(
+        r#"// What policies of the fleet `{}` are checked against.
+
+// A service as caller, such as `Workload::"payment"`; the gateway is `Workload::"gateway"`.
+entity Workload = {{
+  "owner": String,     // who answers for it; empty where nobody was named
+  "data": Set<String>, // classes of data it handles
+}};
+
+// A service as callee.
+entity Service = {{ "owner": String, "data": Set<String> }};
+
+// A named part of a service, such as `Route::"accounts/balance"`; it has the attributes of its service.
+entity Route in [Service] = {{ "owner": String, "data": Set<String> }};
+
+action "call";
+
+// read: GET, HEAD, OPTIONS; write: POST, PUT, PATCH, DELETE; other: any other method;
+// connect: a TCP connection, for which method and path are empty.
+action "read", "write", "other", "connect" in ["call"] appliesTo {{
+  principal: [Workload],
+  resource: [Service, Route],
+  context: {{ "method": String, "path": String }},
+}};
+"#,
+        fleet.name
+    )
+}
+
+fn calls(fleet: &Fleet) -> String {
+    let mut text =
+        format!("// The declared calls of the fleet `{}`. Compiled from its file; change them there.\n", fleet.name);
+    let edges: BTreeSet<(ServiceName, ServiceName)> = fleet.edges().collect();
+    for (from, to) in &edges {
+        if let Some(callee) = fleet.services.get(to) {
+            text.push('\n');
+            text.push_str(&permit(from, to, callee.protocol));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn facts(fleet: &Fleet) -> BTreeMap<ServiceName, Facts> {
+    let mut facts: BTreeMap<ServiceName, Facts> = BTreeMap::new();
+    for (name, service) in &fleet.services {
+        let routes = service.routes.iter().map(|route| route.name.clone()).collect();
+        let owner = service.owner.clone().unwrap_or_default();
+        facts.insert(name.clone(), Facts { owner, data: service.data.clone(), routes });
+    }
+    if fleet.gateway.is_some() {
+        facts.insert(ServiceName::gateway(), Facts::default());
+    }
+    facts
+}
+
+/// Every resource that a call to `name` may be about: the service, then its routes, as policies write them.
+pub(crate) fn resources(name: &ServiceName, service: &Service) -> impl Iterator<Item = Option<String>> {
+    let routes = service.routes.iter().map(|route| Some(route_id(name, route.name.as_str())));
+    std::iter::once(None).chain(routes.collect::<Vec<_>>())
+}

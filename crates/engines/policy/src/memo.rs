@@ -1,0 +1,109 @@
+//! A connection's memory of its own decisions: a repeated request costs one look-up.
+
+use crate::engine::{Answer, Ask, Engine};
+use crate::limits;
+use bartizan_core::{Action, Decision, ServiceName};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Weak};
+
+/// Remembers what one engine decided; holds nothing of it once another engine is in force.
+///
+/// One per connection and not shared, so nobody waits for anybody. Bounded by [`limits::MEMO_ENTRIES_MAX`].
+#[derive(Default)]
+pub struct Memo {
+    /// The engine that decided. Weak: an idle connection does not keep old policies in memory.
+    engine: Weak<Engine>,
+    hasher: RandomState,
+    /// Decisions that stand whatever method and path are.
+    settled: HashMap<u64, (Key, Arc<Decision>)>,
+    /// Decisions about exactly one method and path.
+    exact: HashMap<u64, (Key, Arc<Decision>)>,
+}
+
+/// What was asked. Compared in full: the hash only finds it, and two questions may have one hash.
+struct Key {
+    principal: ServiceName,
+    resource: ServiceName,
+    action: Action,
+    route: Option<Box<str>>,
+    method: Box<str>,
+    path: Box<str>,
+}
+
+impl Memo {
+    /// Decides as [`Engine::decide`] does.
+    pub fn decide(&mut self, engine: &Arc<Engine>, ask: &Ask<'_>) -> Arc<Decision> {
+        // A `Weak` keeps its address taken, so the same address is the same engine, hence the same epoch.
+        if self.engine.as_ptr() != Arc::as_ptr(engine) {
+            self.settled.clear();
+            self.exact.clear();
+            self.engine = Arc::downgrade(engine);
+        }
+        let any = Ask { method: "", path: "", ..*ask };
+        let (any_hash, exact_hash) = (self.hash(&any), self.hash(ask));
+        for (table, hash, wanted) in [(&self.settled, any_hash, &any), (&self.exact, exact_hash, ask)] {
+            if let Some((key, decision)) = table.get(&hash)
+                && key.is(wanted)
+            {
+                return Arc::clone(decision);
+            }
+        }
+        let Answer { decision, settled } = engine.answer(ask);
+        if settled {
+            put(&mut self.settled, any_hash, &any, &decision);
+        } else {
+            put(&mut self.exact, exact_hash, ask, &decision);
+        }
+        decision
+    }
+
+    fn hash(&self, ask: &Ask<'_>) -> u64 {
+        let Ask { principal, action, resource, route, method, path } = ask;
+        self.hasher.hash_one((principal, resource, action, route, method, path))
+    }
+}
+
+fn put(table: &mut HashMap<u64, (Key, Arc<Decision>)>, hash: u64, ask: &Ask<'_>, decision: &Arc<Decision>) {
+    // A client that never repeats itself must not make the memory long; see `MEMO_KEY_BYTES_MAX`.
+    if ask.method.len() + ask.path.len() + ask.route.map_or(0, str::len) > limits::MEMO_KEY_BYTES_MAX {
+        return;
+    }
+    if table.len() >= limits::MEMO_ENTRIES_MAX {
+        table.clear();
+    }
+    table.insert(hash, (Key::of(ask), Arc::clone(decision)));
+}
+
+impl Key {
+    fn of(ask: &Ask<'_>) -> Self {
+        Self {
+            principal: ask.principal.clone(),
+            resource: ask.resource.clone(),
+            action: ask.action,
+            route: ask.route.map(Into::into),
+            method: ask.method.into(),
+            path: ask.path.into(),
+        }
+    }
+
+    fn is(&self, ask: &Ask<'_>) -> bool {
+        let Ask { principal, action, resource, route, method, path } = *ask;
+        self.action == action
+            && *self.path == *path
+            && *self.method == *method
+            && self.route.as_deref() == route
+            && self.principal == *principal
+            && self.resource == *resource
+    }
+}
+
+/// Says how much is remembered.
+impl std::fmt::Debug for Memo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memo")
+            .field("settled", &self.settled.len())
+            .field("exact", &self.exact.len())
+            .finish_non_exhaustive()
+    }
+}

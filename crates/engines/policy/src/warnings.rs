@@ -1,0 +1,166 @@
+//! Controls that do nothing, or more than they seem to. No errors: each may be meant.
+
+use crate::enforceable::callee;
+use crate::error::PolicyError;
+use crate::from_fleet::{CALLS_FILE, actions_of, resources};
+use crate::index::Index;
+use crate::known::{Type, nearest, uid};
+use crate::read::Written;
+use crate::scope::{Actions, Call, Side};
+use crate::validate::Places;
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::Fleet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Calls listed in one warning, a count: enough to recognise what is meant.
+const EDGES_SHOWN: usize = 3;
+/// Annotations that mean something to us.
+const ANNOTATIONS: [&str; 3] = ["id", "reason", "declared"];
+
+/// Warnings about policies that have no errors.
+pub(crate) fn warnings(policies: &[Written], files: &BTreeMap<String, String>, fleet: &Fleet) -> Vec<PolicyError> {
+    let edges: BTreeSet<(ServiceName, ServiceName)> = fleet.edges().collect();
+    let mut places = Places::of(policies, files);
+    let mut found = Vec::new();
+    for written in policies.iter().filter(|written| !written.is_own()) {
+        for (message, help) in about(written, fleet, &edges) {
+            found.push(places.policy(written, message, help));
+        }
+    }
+    for (written, dead) in dead_edges(policies, fleet, &edges) {
+        let shown = dead
+            .iter()
+            .take(EDGES_SHOWN)
+            .map(|(from, to)| format!("`{from}` to `{to}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more =
+            if dead.len() > EDGES_SHOWN { format!(" and {} more", dead.len() - EDGES_SHOWN) } else { String::new() };
+        let message = format!("forbids every call that the fleet declares from {shown}{more}");
+        found.push(places.policy(
+            written,
+            message,
+            "remove the call from the fleet file, or narrow the forbid".to_owned(),
+        ));
+    }
+    found
+}
+
+fn about(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, ServiceName)>) -> Vec<(String, String)> {
+    let checks = [misspelt_annotation, opens_everything, leaves_routes_out, no_such_action];
+    let mut found: Vec<_> = checks.iter().filter_map(|check| check(written, fleet)).collect();
+    found.extend(edge(written, fleet, edges));
+    found
+}
+
+fn misspelt_annotation(written: &Written, _: &Fleet) -> Option<(String, String)> {
+    let unknown = |key: &&str| !ANNOTATIONS.contains(key);
+    let keys = written.policy.annotations().map(|(key, _)| key).filter(unknown);
+    let mut near = keys.filter_map(|key| nearest(key, ANNOTATIONS.into_iter()).map(|near| (key, near)));
+    near.next().map(|(key, near)| (format!("`@{key}` means nothing here"), format!("did you mean `@{near}`?")))
+}
+
+fn opens_everything(written: &Written, _: &Fleet) -> Option<(String, String)> {
+    let open = |side: &Side| matches!(side, Side::Any | Side::Is(_));
+    let scope = &written.scope;
+    let all = written.is_permit() && is_unconditional(written) && open(&scope.principal) && open(&scope.resource);
+    all.then(|| {
+        let message = "permits this to everybody on every service, so that the declared calls limit nothing".to_owned();
+        (message, "name the principal or the resource, or add a condition".to_owned())
+    })
+}
+
+fn leaves_routes_out(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
+    let Side::Eq(resource) = &written.scope.resource else { return None };
+    if Type::of(resource) != Some(Type::Service) {
+        return None;
+    }
+    let (name, service) = callee(&written.scope, fleet)?;
+    let first = service.routes.first()?;
+    let message =
+        format!("`resource == Service::\"{name}\"` leaves out its named routes, such as `{name}/{}`", first.name);
+    Some((message, format!("write `resource in Service::\"{name}\"` for all of the service")))
+}
+
+/// The actions of the scope that some proxy can see on a resource of the scope.
+fn visible(written: &Written, fleet: &Fleet) -> Actions {
+    let seen = match callee(&written.scope, fleet) {
+        Some((_, service)) => actions_of(service.protocol),
+        None => fleet.services.values().fold(Actions::NONE, |all, service| all.or(actions_of(service.protocol))),
+    };
+    written.scope.actions.and(seen)
+}
+
+fn no_such_action(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
+    visible(written, fleet).is_empty().then(|| {
+        let message = "the policy can never match: no service of the fleet is asked for such an action".to_owned();
+        (message, "HTTP services are asked to `read`, `write` or `other`, TCP services to `connect`".to_owned())
+    })
+}
+
+/// What a policy that names both ends says about a declared or undeclared call.
+fn edge(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, ServiceName)>) -> Option<(String, String)> {
+    let caller = written.scope.principal.anchor().filter(|entity| Type::of(entity) == Some(Type::Workload))?;
+    let caller = caller.id().unescaped();
+    let (callee, _) = callee(&written.scope, fleet)?;
+    if caller == callee {
+        let message = "the policy can never match: a service does not call itself through its proxy".to_owned();
+        return Some((message, "name another caller".to_owned()));
+    }
+    if !written.is_permit() {
+        return None;
+    }
+    let declared = edges.iter().any(|(from, to)| from.as_str() == caller && to.as_str() == callee);
+    if !declared {
+        let message = format!(
+            "`{caller}` is permitted to call `{callee}`, but the fleet declares no such call, so no proxy offers the way"
+        );
+        return Some((message, format!("add `{callee}` to the calls of `{caller}` in the fleet file")));
+    }
+    is_unconditional(written).then(|| {
+        let message = format!("the fleet's declared calls permit this already, by `{CALLS_FILE}/{caller}->{callee}`");
+        (message, "remove the policy".to_owned())
+    })
+}
+
+fn is_unconditional(written: &Written) -> bool {
+    !written.policy.has_non_scope_constraint()
+}
+
+type Edge = (ServiceName, ServiceName);
+
+/// Declared calls of which nothing is left, each with the first forbid that takes part.
+fn dead_edges<'a>(policies: &'a [Written], fleet: &Fleet, edges: &BTreeSet<Edge>) -> Vec<(&'a Written, Vec<Edge>)> {
+    let index = Index::of(policies.iter().map(|written| &written.scope));
+    let mut dead: BTreeMap<u32, Vec<Edge>> = BTreeMap::new();
+    for edge in edges {
+        if let Some(forbid) = killer(edge, policies, &index, fleet) {
+            dead.entry(forbid).or_default().push(edge.clone());
+        }
+    }
+    dead.into_iter().filter_map(|(forbid, edges)| Some((policies.get(forbid as usize)?, edges))).collect()
+}
+
+/// The first unconditional forbid on an edge, where such forbids leave no action on any part of the callee.
+fn killer((from, to): &Edge, policies: &[Written], index: &Index, fleet: &Fleet) -> Option<u32> {
+    let service = fleet.services.get(to)?;
+    let (principal, whole) = (uid(Type::Workload, from.as_str()), uid(Type::Service, to.as_str()));
+    let mut first = None;
+    for route in resources(to, service) {
+        let (resource, parent) = match route {
+            Some(route) => (uid(Type::Route, &route), Some(&whole)),
+            None => (whole.clone(), None),
+        };
+        for action in actions_of(service.protocol).iter() {
+            let call = Call { principal: &principal, action, resource: &resource, parent };
+            let forbids = |number: &u32| {
+                policies.get(*number as usize).is_some_and(|written| {
+                    !written.is_permit() && is_unconditional(written) && written.scope.fits(&call)
+                })
+            };
+            let forbid = index.near(&call).find(forbids)?;
+            first = Some(first.map_or(forbid, |known: u32| known.min(forbid)));
+        }
+    }
+    first
+}

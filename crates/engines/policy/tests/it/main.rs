@@ -1,0 +1,14 @@
+//! The policy engine from outside: a fleet and policy texts in, decisions and messages out.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod check;
+mod decide;
+mod equality;
+mod explain;
+mod from_fleet;
+mod limits;
+mod matrix;
+mod memo;
+mod refusals;
+mod soup;
+mod support;

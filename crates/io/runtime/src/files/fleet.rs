@@ -1,0 +1,98 @@
+//! The fleet file and the folder of policies it names.
+
+use super::read_bounded;
+use crate::limits;
+use bartizan_core::fleet::{self, Fleet, FleetErrors};
+use bartizan_core::limits::{FLEET_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Prefix of policy names that the fleet file itself compiles to.
+const RESERVED: &str = "fleet:";
+
+/// Why a fleet was not loaded. Nothing of it is used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file or folder could not be read, or is too long.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A file is not text.
+    #[error("`{}` is not UTF-8; save it as UTF-8", path.display())]
+    NotText {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The fleet file has errors, each with its place.
+    #[error(transparent)]
+    Fleet(FleetErrors),
+    /// A policy file cannot bear its name.
+    #[error("policy file `{}` has a name that is not UTF-8 or begins with `{RESERVED}`; rename it", path.display())]
+    Name {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Too many or too long policies.
+    #[error("`{}` holds more than {} policy files or {} bytes of policies", dir.display(), limits::POLICY_FILES_MAX, limits::POLICIES_BYTES_MAX)]
+    TooMuch {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+/// Reads the fleet file at `path` and the policies of the folder that it names (relative to the file).
+///
+/// Blocks for the disk.
+///
+/// # Errors
+/// [`LoadError`]; the fleet is loaded whole or not at all.
+pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), LoadError> {
+    let text = read_text(path, FLEET_FILE_BYTES_MAX)?;
+    let fleet = fleet::parse(&text, &path.display().to_string()).map_err(LoadError::Fleet)?;
+    let policies = match &fleet.policies {
+        Some(dir) => load_policies(&path.parent().unwrap_or(Path::new("")).join(dir))?,
+        None => BTreeMap::new(),
+    };
+    Ok((fleet, policies))
+}
+
+/// Reads the `*.cedar` files of a folder, by file name. Folders in it and hidden files are passed over.
+///
+/// Blocks for the disk.
+///
+/// # Errors
+/// [`LoadError`] at the first file that cannot be taken: half a folder of policies would allow what it forbids.
+pub fn load_policies(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> {
+    let unread = |source| LoadError::Read { path: dir.to_owned(), source };
+    let mut files = BTreeMap::new();
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        let cedar = path.extension().is_some_and(|e| e == "cedar");
+        let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+        if !cedar || hidden || path.is_dir() {
+            continue;
+        }
+        let name = match path.file_name().and_then(|n| n.to_str()) {
+            Some(name) if !name.starts_with(RESERVED) => name.to_owned(),
+            _ => return Err(LoadError::Name { path }),
+        };
+        let text = read_text(&path, POLICY_FILE_BYTES_MAX)?;
+        bytes += text.len();
+        files.insert(name, text);
+        if files.len() > limits::POLICY_FILES_MAX || bytes > limits::POLICIES_BYTES_MAX {
+            return Err(LoadError::TooMuch { dir: dir.to_owned() });
+        }
+    }
+    Ok(files)
+}
+
+fn read_text(path: &Path, bytes_max: usize) -> Result<String, LoadError> {
+    let bytes = read_bounded(path, bytes_max).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|_| LoadError::NotText { path: path.to_owned() })
+}

@@ -1,0 +1,22 @@
+//! Doors to the outside: TLS, the control stream, local APIs, files, signals, the clock.
+//!
+//! In: sockets, paths, signals. Out: streams whose peer was judged, bytes and values whose size was bounded.
+//! How much: every wait, buffer and count has a name in [`limits`].
+//! Absent on purpose: decisions. Who a peer may be is a closure of the caller's ([`tls::Judge`]), what a request
+//! may do is a handler of the caller's; this crate imports `base` alone.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod clock;
+pub mod control_stream; // gRPC between control and proxies, over `tls`
+pub mod control_v1; // its generated messages
+pub mod files;
+pub mod limits;
+pub mod listen; // TCP listeners, and who holds a port
+pub mod local; // JSON over HTTP on a Unix socket
+pub mod logs;
+pub mod ports; // free ports for a fleet
+pub mod process;
+pub mod stop; // signals, and a parent that went away
+pub mod tls; // start here: handshakes, and what is known of the peer afterwards
+
+mod proc_net;

@@ -1,0 +1,67 @@
+//! Limits of this crate, each with its unit and the reason for the number.
+
+use std::time::Duration;
+
+use bartizan_core::limits::SNAPSHOT_BYTES_MAX;
+
+/// Handshakes under way at once on the control stream's listener, a count. One holds about 20 KiB and at most
+/// [`HANDSHAKE_WITHIN`]; further clients wait in the kernel's accept queue.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Time for a handshake on the control stream. Ten times what a busy machine needs.
+pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+/// Time for a client that was refused to read the alert: a round trip across a continent.
+pub const LINGER: Duration = Duration::from_millis(100);
+/// Connections on the control stream at once, a count: one per proxy of the largest fleet, and as many again for
+/// those that are just being replaced.
+pub const CONTROL_CONNECTIONS_MAX: usize = 2 * bartizan_core::limits::SERVICES_MAX;
+/// Time for the TCP connection to control; loopback and data centres answer in milliseconds.
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// Largest message from control to a proxy, in bytes: the largest snapshot envelope and 64 KiB of framing.
+pub const DOWN_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + (64 << 10);
+/// Largest message from a proxy to control, in bytes: a full batch of events at 8 KiB each. Smaller than the other
+/// direction, since control holds one per proxy.
+pub const UP_BYTES_MAX: usize = 4 << 20;
+/// Calls open at once on one connection of the control stream, a count: Attach, and JoinNode beside it.
+pub const STREAMS_MAX: u32 = 8;
+/// Longest header list of a control call, in bytes; real ones are about 200.
+pub const CONTROL_HEADER_BYTES_MAX: u32 = 8 << 10;
+/// Bytes in flight per call of the control stream; a snapshot of some 100 KiB goes out without waiting.
+pub const CONTROL_WINDOW_BYTES: u32 = 1 << 20;
+/// Silence after which either end of the control stream asks whether the other is still there.
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+/// Time for the answer to that question. With [`KEEPALIVE_EVERY`] a vanished machine is noticed in 10 s.
+pub const KEEPALIVE_WITHIN: Duration = Duration::from_secs(5);
+/// Time open connections get to end by themselves once a stop was asked for.
+pub const DRAIN: Duration = Duration::from_secs(2);
+/// Pause after a failed `accept`: usually file descriptors ran out, and trying again at once would spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Largest request body on a local API, in bytes: a batch of the supervisor's events is about 100 KiB.
+pub const LOCAL_BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest answer of a local API that a client takes in, in bytes: the status of 10,000 services is about 10 MiB.
+pub const LOCAL_ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Longest text of a refusal that a client keeps, in bytes; more is cut, since it is for people.
+pub const LOCAL_REFUSAL_BYTES_MAX: usize = 64 << 10;
+/// Longest line of a streamed answer, in bytes: an OCSF record is about 2 KiB.
+pub const LOCAL_LINE_BYTES_MAX: usize = 1 << 20;
+/// Lines of a streamed answer that wait for a slow reader, a count; then the server waits.
+pub const LOCAL_LINES_WAITING_MAX: usize = 256;
+/// Connections on a local API at once, a count: some consoles and one `up`.
+pub const LOCAL_CONNECTIONS_MAX: usize = 256;
+/// Longest request head on a local API, in bytes.
+pub const LOCAL_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Time for a request head on a local API, and the longest a kept-alive connection idles.
+pub const LOCAL_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Time a client gives a local API to answer: a reload with 100,000 policies takes seconds.
+pub const LOCAL_ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Length of the kernel's queue of connections not accepted yet, a count; the kernel cuts it to `somaxconn`.
+pub const ACCEPT_QUEUE: i32 = 4096;
+/// Longest path of a Unix socket in bytes: `sun_path` has 108 with the closing NUL (unix(7)).
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Longest first line from a parent, in bytes: a ticket or a join token is about 60.
+pub const FIRST_LINE_BYTES_MAX: usize = 4096;
+/// Most policy files of a fleet, a count.
+pub const POLICY_FILES_MAX: usize = 10_000;
+/// Most bytes of policies of a fleet in all: they travel in one snapshot, where escaping adds to them.
+pub const POLICIES_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX / 4;

@@ -1,0 +1,124 @@
+//! TCP sockets: listeners with clear errors, accepted and dialled connections without Nagle's delay.
+
+use crate::{limits, proc_net};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody listens there already. Stop that process or choose another address.
+    #[error("address {addr} is in use{}", by(holder))]
+    InUse {
+        /// The address.
+        addr: SocketAddr,
+        /// Who holds it, as process id and name, where the kernel tells us.
+        holder: Option<(u32, String)>,
+    },
+    /// Anything else: no such address on this machine, or no right to a port below 1024.
+    #[error("cannot listen on {addr}: {source}")]
+    Refused {
+        /// The address.
+        addr: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+fn by(holder: &Option<(u32, String)>) -> String {
+    holder.as_ref().map(|(pid, name)| format!(" (by pid {pid}, `{name}`)")).unwrap_or_default()
+}
+
+impl ListenError {
+    fn of(addr: SocketAddr, source: io::Error) -> Self {
+        if source.kind() != io::ErrorKind::AddrInUse {
+            return Self::Refused { addr, source };
+        }
+        let rival = |l: &proc_net::Listening| {
+            l.addr.port() == addr.port()
+                && (l.addr.ip() == addr.ip() || l.addr.ip().is_unspecified() || addr.ip().is_unspecified())
+        };
+        let holder = proc_net::listening().into_iter().find(rival).and_then(|l| proc_net::holder(l.inode));
+        Self::InUse { addr, holder }
+    }
+}
+
+/// Listens on `addr`. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`ListenError`], which names the process in the way where it can.
+pub fn bind(addr: SocketAddr) -> Result<TcpListener, ListenError> {
+    let listener = socket(addr, false).and_then(TcpListener::from_std);
+    listener.map_err(|source| ListenError::of(addr, source))
+}
+
+/// `count` listeners on the same address (SO_REUSEPORT), among which the kernel spreads connections: one per
+/// single-threaded runtime. They are non-blocking; each runtime makes its own with `TcpListener::from_std`.
+///
+/// Port 0 chooses one port for all.
+///
+/// # Errors
+/// [`ListenError`]. A rival without SO_REUSEPORT is always seen; so is one that listened before us.
+pub fn bind_shared(addr: SocketAddr, count: usize) -> Result<Vec<std::net::TcpListener>, ListenError> {
+    let refuse = |source| ListenError::of(addr, source);
+    // Alone first: with SO_REUSEPORT a process of the same user would be joined, not reported.
+    let alone = socket(addr, false).map_err(refuse)?;
+    let addr = alone.local_addr().map_err(refuse)?;
+    drop(alone);
+    (0..count).map(|_| socket(addr, true).map_err(refuse)).collect()
+}
+
+fn socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // A restarted process must not wait for the connections of the one before to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&addr.into())?;
+    socket.listen(limits::ACCEPT_QUEUE)?;
+    Ok(socket.into())
+}
+
+/// The next connection, without Nagle's delay. `None` where accepting failed: it was logged and paused for, call again.
+///
+/// Cancel safe: a dropped future takes no connection.
+pub async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    match listener.accept().await {
+        Ok((socket, remote)) => {
+            // Fails only on a connection that is gone already, which the first read says.
+            let _ = socket.set_nodelay(true);
+            Some((socket, remote))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "accept failed, pausing");
+            tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+/// Dials `addr`, without Nagle's delay.
+///
+/// # Errors
+/// `TimedOut` after `within`; else what the kernel says.
+pub async fn connect(addr: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+    match tokio::time::timeout(within, TcpStream::connect(addr)).await {
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} ms", within.as_millis()))),
+        Ok(socket) => {
+            let socket = socket?;
+            socket.set_nodelay(true)?;
+            Ok(socket)
+        }
+    }
+}
+
+/// Whether something on this machine listens on `port` at an address that is not loopback, so that other machines
+/// may reach it. `false` where /proc cannot be read: it serves a warning, so it fails open.
+pub fn wildcard_listener(port: u16) -> bool {
+    proc_net::listening().iter().any(|l| l.addr.port() == port && !l.addr.ip().is_loopback())
+}

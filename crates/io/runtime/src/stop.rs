@@ -1,0 +1,151 @@
+//! When to stop: a signal, or a parent that went away.
+
+use crate::limits::FIRST_LINE_BYTES_MAX;
+use bartizan_core::Secret;
+use rustix::io::Errno;
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::AsFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// A token that SIGINT or SIGTERM cancels. Further signals change nothing: the stop is under way, in bounded time.
+///
+/// Must be called within a tokio runtime; listens for as long as that runtime lives.
+pub fn on_signals() -> CancellationToken {
+    let token = CancellationToken::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        match signal(kind) {
+            Ok(mut arrivals) => {
+                let token = token.clone();
+                tokio::spawn(async move {
+                    while arrivals.recv().await.is_some() {
+                        token.cancel();
+                    }
+                });
+            }
+            // The signal then ends the process at once, which is the kernel's default.
+            Err(error) => tracing::warn!(%error, ?kind, "cannot listen for a signal"),
+        }
+    }
+    token
+}
+
+/// Cancels `token` once standard input ends, as it does when the process that holds its other end is gone.
+/// What comes before the end is thrown away. A thread of its own waits; it ends with the process.
+pub fn when_parent_goes(token: CancellationToken) {
+    std::thread::spawn(move || watch(std::io::stdin(), &token));
+}
+
+/// Reads the first line of standard input (a ticket or token that the parent hands over), then watches as
+/// [`when_parent_goes`] does.
+///
+/// # Errors
+/// `UnexpectedEof` where the input ends first, `InvalidData` where the line is longer than
+/// [`FIRST_LINE_BYTES_MAX`], not UTF-8 or empty. `token` is cancelled then.
+pub async fn first_line_then_watch(token: CancellationToken) -> Result<Secret<String>> {
+    line_then_watch(std::io::stdin(), token).await
+}
+
+async fn line_then_watch(input: impl AsFd + Send + 'static, token: CancellationToken) -> Result<Secret<String>> {
+    let (tx, rx) = oneshot::channel();
+    // Not tokio's standard input: its thread cannot be left behind when the runtime shuts down.
+    std::thread::spawn(move || {
+        let line = first_line(&input);
+        let failed = line.is_err();
+        // Nobody waits any more where the caller gave up; watching goes on.
+        let _ = tx.send(line);
+        if failed {
+            token.cancel();
+        } else {
+            watch(input, &token);
+        }
+    });
+    rx.await.unwrap_or_else(|_| Err(Error::other("the reading thread ended")))
+}
+
+/// Byte by byte and without a buffer of its own, so that the secret is in one place, which [`Secret`] wipes.
+fn first_line(input: &impl AsFd) -> Result<Secret<String>> {
+    let mut line = Vec::with_capacity(FIRST_LINE_BYTES_MAX); // never grows, so never leaves a copy behind
+    loop {
+        let mut byte = [0];
+        match rustix::io::read(input, &mut byte) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(0) => return Err(Error::new(ErrorKind::UnexpectedEof, "standard input ended before its first line")),
+            Ok(_) if byte == *b"\n" => break,
+            Ok(_) if line.len() == FIRST_LINE_BYTES_MAX => {
+                let text = format!("the first line of standard input is longer than {FIRST_LINE_BYTES_MAX} bytes");
+                return Err(Error::new(ErrorKind::InvalidData, text));
+            }
+            Ok(_) => line.push(byte[0]),
+        }
+    }
+    match String::from_utf8(line) {
+        Ok(text) if text.is_empty() => {
+            Err(Error::new(ErrorKind::InvalidData, "the first line of standard input is empty"))
+        }
+        Ok(text) => Ok(Secret::new(text)),
+        Err(_) => Err(Error::new(ErrorKind::InvalidData, "the first line of standard input is not UTF-8")),
+    }
+}
+
+/// Reads to the end, then cancels. An error is an end too: a parent that cannot be watched is treated as gone.
+fn watch(input: impl AsFd, token: &CancellationToken) {
+    let mut thrown_away = [0; 256];
+    loop {
+        match rustix::io::read(&input, &mut thrown_away) {
+            Err(Errno::INTR) => {}
+            Ok(0) | Err(_) => return token.cancel(),
+            Ok(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[tokio::test]
+    async fn a_signal_cancels_and_does_not_kill() {
+        for kind in [Signal::TERM, Signal::INT] {
+            let token = on_signals();
+            assert!(!token.is_cancelled());
+            kill_process(getpid(), kind).unwrap();
+            token.cancelled().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn hands_out_the_first_line_and_cancels_when_the_parent_goes() {
+        let (mut parent, child) = UnixStream::pair().unwrap();
+        let token = CancellationToken::new();
+        parent.write_all(b"ticket-1\nmore\n").unwrap();
+        let line = line_then_watch(child, token.clone()).await.unwrap();
+        assert_eq!(line.expose(), "ticket-1");
+        assert!(!token.is_cancelled());
+        drop(parent);
+        token.cancelled().await;
+    }
+
+    #[tokio::test]
+    async fn refuses_a_first_line_that_is_no_ticket() {
+        for (bytes, why) in [
+            (b"".to_vec(), "no line at all"),
+            (b"cut".to_vec(), "no newline"),
+            (b"\n".to_vec(), "empty"),
+            (b"\xff\n".to_vec(), "not UTF-8"),
+            (vec![b'x'; FIRST_LINE_BYTES_MAX + 1], "too long"),
+        ] {
+            let (mut parent, child) = UnixStream::pair().unwrap();
+            let token = CancellationToken::new();
+            parent.write_all(&bytes).unwrap();
+            drop(parent);
+            assert!(line_then_watch(child, token.clone()).await.is_err(), "accepted, though {why}");
+            token.cancelled().await;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What control has to remember: events, epochs and a few names, in one SQLite file.
+//!
+//! In: batches of finished event records ([`Store::append`]), the content of snapshots ([`Store::publish`]).
+//! Out: events by filter, newest first found; the epoch of each kind, which only ever grows, over restarts and power cuts.
+//! How much: [`Options::bytes_max`] bounds the part that events may fill. A full store takes no further event and says so
+//! ([`StoreError::Full`]); it deletes nothing by itself, since the oldest events are what an investigator asks for first,
+//! and an attacker who can make noise must not be able to erase them. What was not stored is for the caller to count.
+//! A batch is stored whole or not at all. Epochs have room set aside, so that policies can change while events are full.
+//! Absent on purpose: what an event means, redaction (done before a record comes here), key material of any kind.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod connection;
+mod epoch;
+mod error;
+mod event; // start here: what is stored, and how it is asked for
+mod limits;
+mod meta;
+mod schema;
+mod store;
+mod writer;
+
+pub use epoch::{Content, Published};
+pub use error::StoreError;
+pub use event::{Appended, Filter, StoredEvent};
+pub use limits::QUERY_EVENTS_MAX;
+pub use store::{Options, Store};

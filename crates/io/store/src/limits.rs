@@ -1,0 +1,26 @@
+//! Every number that bounds the store.
+
+use std::time::Duration;
+
+/// Size of a database page in bytes: SQLite's default, stated because [`crate::Options::bytes_max`] is counted in pages.
+pub(crate) const PAGE_BYTES: u64 = 4096;
+/// Pages that only epochs and names may use, once events have filled theirs: 32 MiB, a year of hourly policy changes.
+pub(crate) const RESERVED_PAGES: u64 = 8192;
+/// Fewest pages for events, a count: empty tables and their indices take about 15.
+pub(crate) const EVENT_PAGES_MIN: u64 = 32;
+/// Requests that wait for the writer, a count. Each is a whole batch; callers wait beyond that.
+pub(crate) const WRITER_QUEUE_MAX: usize = 16;
+/// Rows of one INSERT, a count: 12 values a row, far below SQLite's 32,766 variables a statement.
+pub(crate) const ROWS_PER_INSERT: usize = 128;
+/// Most events that one query returns, a count: about 15 MiB of records.
+pub const QUERY_EVENTS_MAX: u32 = 10_000;
+/// Readers at once, a count: people at a terminal, so few.
+pub(crate) const READERS_MAX: u32 = 4;
+/// How long a statement waits for another process that holds the file (an `sqlite3` shell, a backup).
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a reader waits for a free connection.
+pub(crate) const READER_WAIT: Duration = Duration::from_secs(5);
+/// Epochs of each kind whose content is kept for `explain`, a count; older ones keep number and hash.
+pub(crate) const CONTENTS_KEPT: i64 = 32;
+/// Size in bytes to which the write-ahead log is cut after a checkpoint.
+pub(crate) const WAL_BYTES_KEPT: u64 = 16 << 20;

@@ -1,0 +1,60 @@
+//! The tables, and how a file of an earlier layout becomes one of this.
+
+use crate::error::StoreError;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+use std::path::Path;
+
+/// One step per layout; `PRAGMA user_version` holds the number of steps that a file has taken. Never edit a step
+/// that was released: add the next one.
+const STEPS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+CREATE TABLE events (
+    seq        INTEGER PRIMARY KEY,
+    id         BLOB NOT NULL UNIQUE,
+    at_ms      INTEGER NOT NULL,
+    service    TEXT,
+    seen_by    TEXT NOT NULL,
+    class_uid  INTEGER NOT NULL,
+    request_id TEXT,
+    denied     INTEGER NOT NULL,
+    status     INTEGER,
+    peer       TEXT,
+    json       TEXT NOT NULL,
+    record     BLOB NOT NULL
+) STRICT;
+CREATE INDEX events_at ON events (at_ms);
+CREATE INDEX events_service ON events (service, at_ms);
+CREATE INDEX events_denied ON events (at_ms) WHERE denied = 1;
+CREATE INDEX events_request ON events (request_id) WHERE request_id IS NOT NULL;
+CREATE TABLE epochs (
+    kind         TEXT NOT NULL,
+    epoch        INTEGER NOT NULL,
+    content_hash TEXT NOT NULL,
+    content      TEXT,
+    PRIMARY KEY (kind, epoch)
+) STRICT;
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+";
+
+/// Brings the file up to the newest layout.
+pub(crate) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let failed = |e| StoreError::of(path, e);
+    let known = STEPS.len() as i64;
+    let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
+    let found: i64 = row.try_get(0).map_err(failed)?;
+    if found > known {
+        return Err(StoreError::TooNew { path: path.to_owned(), found, known });
+    }
+    for (step, done) in STEPS.iter().zip(1..).skip(usize::try_from(found).unwrap_or(0)) {
+        // The number stands in the file's header, so it changes with the same transaction.
+        let sql = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {done}; COMMIT;");
+        // Built from constants above and a number: nothing from outside is in it.
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.map_err(failed)?;
+    }
+    Ok(())
+}

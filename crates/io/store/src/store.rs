@@ -1,0 +1,128 @@
+//! The store as its users see it.
+
+use crate::connection;
+use crate::epoch::{self, Content, Published};
+use crate::error::StoreError;
+use crate::event::{self, Appended, Filter, StoredEvent};
+use crate::limits::{EVENT_PAGES_MIN, PAGE_BYTES, READER_WAIT, READERS_MAX, WRITER_QUEUE_MAX};
+use crate::schema;
+use crate::writer::{Job, Writer};
+use bartizan_core::snapshot::{Epoch, Kind};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Sqlite, SqlitePool};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tokio::sync::{mpsc, oneshot};
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Bytes that the file may take before further events are refused (rounded to pages, at least 128 KiB).
+    /// `None`: as many as the disk has. The log beside the file comes on top, 16 MiB at rest.
+    pub bytes_max: Option<u64>,
+}
+
+/// An open store. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    path: PathBuf,
+    jobs: mpsc::Sender<Job>,
+    readers: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file, makes it where it is not there, and brings its tables up to date.
+    ///
+    /// Needs a tokio runtime, which gets one task that writes. Several processes may not write to one file usefully;
+    /// a second one waits for locks but harms nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`], each variant with its way out.
+    pub async fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
+        connection::make_file(path)?;
+        let mut first = connection::open(path, connection::Purpose::State, None).await?;
+        schema::migrate(&mut first, path).await?;
+        drop(sqlx::Connection::close(first).await);
+
+        let event_pages_max = options.bytes_max.map(|bytes| (bytes / PAGE_BYTES).max(EVENT_PAGES_MIN));
+        let (jobs, queue) = mpsc::channel(WRITER_QUEUE_MAX);
+        tokio::spawn(Writer::new(path.to_owned(), event_pages_max).run(queue));
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .min_connections(0)
+            .acquire_timeout(READER_WAIT)
+            .connect_lazy_with(connection::options(path).pragma("query_only", "1"));
+        Ok(Self { path: path.to_owned(), jobs, readers })
+    }
+
+    /// Stores a batch: all of it or, with an error, nothing. Events that are there already are left as they are.
+    ///
+    /// Dropping the future does not undo anything: the batch may still be stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] where there is no space; it works again by itself as soon as there is.
+    pub async fn append(&self, batch: Vec<StoredEvent>) -> Result<Appended, StoreError> {
+        if batch.is_empty() {
+            return Ok(Appended::default());
+        }
+        self.ask(|answer| Job::Append(batch, answer)).await?
+    }
+
+    /// Takes the content of every given kind. Where it differs from the newest one, the epoch of that kind grows by one;
+    /// else it stays. All kinds in one transaction, on disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; no epoch has grown then.
+    pub async fn publish(&self, contents: BTreeMap<Kind, Content>) -> Result<BTreeMap<Kind, Published>, StoreError> {
+        self.ask(|answer| Job::Publish(contents, answer)).await?
+    }
+
+    /// Sets a name of the whole store where it has none yet, and returns what it is. A caller that gets another value
+    /// back than it gave has opened somebody else's store.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it could be neither written nor read.
+    pub async fn claim(&self, key: &str, value: &str) -> Result<String, StoreError> {
+        self.ask(|answer| Job::Claim(key.to_owned(), value.to_owned(), answer)).await?
+    }
+
+    /// The newest events that fit, in the order in which they happened.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn events(&self, filter: &Filter) -> Result<Vec<StoredEvent>, StoreError> {
+        event::query(&mut *self.reader().await?, &self.path, filter).await
+    }
+
+    /// The content that was published under `epoch`; `None` where that number is unknown or its content no longer kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn content(&self, kind: Kind, epoch: Epoch) -> Result<Option<String>, StoreError> {
+        epoch::content(&mut *self.reader().await?, &self.path, kind, epoch).await
+    }
+
+    /// Ends the writer after what it has been given already, and the readers. Further calls answer [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let (answer, closed) = oneshot::channel();
+        self.readers.close().await;
+        if self.jobs.send(Job::Close(answer)).await.is_ok() {
+            // An error means that another call closed it first.
+            let _ = closed.await;
+        }
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.jobs.send(job(answer)).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolClosed => StoreError::Closed,
+            other => StoreError::of(&self.path, other),
+        })
+    }
+}

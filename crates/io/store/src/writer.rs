@@ -1,0 +1,128 @@
+//! The one task that writes.
+
+use crate::connection::{self, Purpose};
+use crate::epoch::{self, Content, Published};
+use crate::error::StoreError;
+use crate::event::{self, Appended, StoredEvent};
+use crate::limits::RESERVED_PAGES;
+use crate::meta;
+use bartizan_core::snapshot::Kind;
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the writer can be asked for. The answer goes to the sender that came along.
+pub(crate) enum Job {
+    Append(Vec<StoredEvent>, oneshot::Sender<Result<Appended, StoreError>>),
+    Publish(BTreeMap<Kind, Content>, oneshot::Sender<Result<BTreeMap<Kind, Published>, StoreError>>),
+    Claim(String, String, oneshot::Sender<Result<String, StoreError>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// Owns both writing connections; opens them when needed and again after a failure.
+pub(crate) struct Writer {
+    path: PathBuf,
+    /// Pages that events may fill; `None` for all that the disk has.
+    event_pages_max: Option<u64>,
+    events: Option<SqliteConnection>,
+    state: Option<SqliteConnection>,
+}
+
+impl Writer {
+    pub(crate) fn new(path: PathBuf, event_pages_max: Option<u64>) -> Self {
+        Self { path, event_pages_max, events: None, state: None }
+    }
+
+    /// Does one job after the other until it is told to close or nobody is left who could ask.
+    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut closed = None;
+        while let Some(job) = jobs.recv().await {
+            // A failed send means that whoever asked has gone; what was done stays done.
+            match job {
+                Job::Append(batch, answer) => drop(answer.send(self.append(&batch).await)),
+                Job::Publish(contents, answer) => drop(answer.send(self.publish(&contents).await)),
+                Job::Claim(key, value, answer) => drop(answer.send(self.claim(&key, &value).await)),
+                Job::Close(answer) => {
+                    closed = Some(answer);
+                    break;
+                }
+            }
+        }
+        for connection in [self.events.take(), self.state.take()].into_iter().flatten() {
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, path = %self.path.display(), "the database did not close cleanly; its log is read at the next start");
+            }
+        }
+        if let Some(answer) = closed {
+            let _ = answer.send(());
+        }
+    }
+
+    async fn append(&mut self, batch: &[StoredEvent]) -> Result<Appended, StoreError> {
+        let mut connection = self.take(Purpose::Events).await?;
+        let result = match begin(&mut connection).await {
+            Ok(()) => event::insert(&mut connection, &self.path, batch).await,
+            Err(error) => Err(StoreError::of(&self.path, error)),
+        };
+        self.finish(Purpose::Events, connection, result).await
+    }
+
+    async fn publish(&mut self, contents: &BTreeMap<Kind, Content>) -> Result<BTreeMap<Kind, Published>, StoreError> {
+        let mut connection = self.take(Purpose::State).await?;
+        let result = match begin(&mut connection).await {
+            Ok(()) => epoch::publish(&mut connection, &self.path, contents).await,
+            Err(error) => Err(StoreError::of(&self.path, error)),
+        };
+        self.finish(Purpose::State, connection, result).await
+    }
+
+    async fn claim(&mut self, key: &str, value: &str) -> Result<String, StoreError> {
+        let mut connection = self.take(Purpose::State).await?;
+        let result = match begin(&mut connection).await {
+            Ok(()) => meta::claim(&mut connection, &self.path, key, value).await,
+            Err(error) => Err(StoreError::of(&self.path, error)),
+        };
+        self.finish(Purpose::State, connection, result).await
+    }
+
+    async fn take(&mut self, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+        let (held, pages_max) = match purpose {
+            Purpose::Events => (self.events.take(), self.event_pages_max),
+            Purpose::State => (self.state.take(), self.event_pages_max.map(|pages| pages + RESERVED_PAGES)),
+        };
+        match held {
+            Some(connection) => Ok(connection),
+            None => connection::open(&self.path, purpose, pages_max).await,
+        }
+    }
+
+    /// Commits where all went well. After a failure the connection is given up: closing it undoes the transaction
+    /// whatever state it is in (a full disk makes SQLite roll back on its own, or not), and the next job opens anew.
+    async fn finish<T>(
+        &mut self,
+        purpose: Purpose,
+        mut connection: SqliteConnection,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let result = match result {
+            Ok(value) => {
+                let committed = sqlx::query("COMMIT").execute(&mut connection).await;
+                committed.map(|_| value).map_err(|e| StoreError::of(&self.path, e))
+            }
+            Err(error) => Err(error),
+        };
+        match (&result, purpose) {
+            (Ok(_), Purpose::Events) => self.events = Some(connection),
+            (Ok(_), Purpose::State) => self.state = Some(connection),
+            (Err(_), _) => drop(connection.close().await),
+        }
+        result
+    }
+}
+
+/// IMMEDIATE: the lock is taken, or waited for, here and not at the first write.
+async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map(drop)
+}

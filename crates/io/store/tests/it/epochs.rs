@@ -1,0 +1,64 @@
+//! Epochs only grow, whatever happens in between.
+
+use crate::Place;
+use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_store::{Content, Published};
+use std::collections::BTreeMap;
+
+fn contents(of: &[(Kind, &str)]) -> BTreeMap<Kind, Content> {
+    of.iter()
+        .map(|(kind, text)| (*kind, Content { hash: format!("hash of {text}"), text: (*text).to_owned() }))
+        .collect()
+}
+
+fn published(epoch: u64, changed: bool) -> Published {
+    Published { epoch: Epoch(epoch), changed }
+}
+
+#[tokio::test]
+async fn an_epoch_grows_with_its_content_alone() {
+    let place = Place::new();
+    let store = place.open().await;
+    let first = store.publish(contents(&[(Kind::Policies, "p1"), (Kind::Directory, "d1")])).await.unwrap();
+    assert_eq!(first, BTreeMap::from([(Kind::Policies, published(1, true)), (Kind::Directory, published(1, true))]));
+    let second = store.publish(contents(&[(Kind::Policies, "p2"), (Kind::Directory, "d1")])).await.unwrap();
+    assert_eq!(second, BTreeMap::from([(Kind::Policies, published(2, true)), (Kind::Directory, published(1, false))]));
+    // Back to an earlier content is a change like any other: a number is never used twice.
+    let third = store.publish(contents(&[(Kind::Policies, "p1")])).await.unwrap();
+    assert_eq!(third[&Kind::Policies], published(3, true));
+}
+
+#[tokio::test]
+async fn epochs_outlive_the_process() {
+    let place = Place::new();
+    for _ in 0..3 {
+        place.open().await.publish(contents(&[(Kind::Policies, "a")])).await.unwrap();
+        place.open().await.publish(contents(&[(Kind::Policies, "b")])).await.unwrap();
+    }
+    let again = place.open().await.publish(contents(&[(Kind::Policies, "b")])).await.unwrap();
+    assert_eq!(again[&Kind::Policies], published(6, false), "not closed in between, as after `kill -9`");
+}
+
+#[tokio::test]
+async fn old_content_can_be_read_until_it_is_too_old() {
+    let place = Place::new();
+    let store = place.open().await;
+    for n in 1..=40 {
+        store.publish(contents(&[(Kind::Policies, &format!("text {n}"))])).await.unwrap();
+    }
+    let read = async |epoch| store.content(Kind::Policies, Epoch(epoch)).await.unwrap();
+    assert_eq!(read(40).await.as_deref(), Some("text 40"));
+    assert_eq!(read(9).await.as_deref(), Some("text 9"), "32 are kept");
+    assert_eq!(read(8).await, None, "the next is not");
+    for unknown in [0, 41, u64::MAX] {
+        assert_eq!(read(unknown).await, None);
+    }
+    assert_eq!(store.content(Kind::Bundles, Epoch(40)).await.unwrap(), None, "another kind");
+}
+
+#[tokio::test]
+async fn the_first_to_claim_a_name_keeps_it() {
+    let place = Place::new();
+    assert_eq!(place.open().await.claim("trust_domain", "bank.test").await.unwrap(), "bank.test");
+    assert_eq!(place.open().await.claim("trust_domain", "shop.test").await.unwrap(), "bank.test");
+}

@@ -1,0 +1,51 @@
+//! The store against a real file: what it keeps, what it refuses, what a full disk and a power cut leave behind.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod damage;
+mod epochs;
+mod events;
+mod full;
+
+use bartizan_core::event::{EventId, SeenBy};
+use bartizan_core::{RequestId, ServiceName, Timestamp};
+use bartizan_store::{Options, Store, StoredEvent};
+use std::path::PathBuf;
+
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir.path().join("bartizan.db")
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.file(), Options::default()).await.unwrap()
+    }
+}
+
+/// Event number `n`: at `n` milliseconds, of `accounts`, nothing denied.
+pub(crate) fn event(n: u64) -> StoredEvent {
+    StoredEvent {
+        id: EventId(7, n),
+        at: Timestamp::from_millis(n),
+        service: Some(ServiceName::parse("accounts").unwrap()),
+        seen_by: SeenBy::Inbound,
+        class_uid: 4002,
+        request: Some(request(n)),
+        denied: false,
+        status: Some(200),
+        peer: Some("spiffe://bank.test/svc/payment".to_owned()),
+        json: format!("{{\"n\":{n}}}"),
+        record: vec![1, 2, 3],
+    }
+}
+
+pub(crate) fn request(n: u64) -> RequestId {
+    RequestId::parse(&format!("{:032x}", n + 1)).unwrap()
+}

@@ -1,0 +1,63 @@
+//! What an endpoint answers when it cannot do what was asked: a status and a line of text.
+
+use crate::error::{ControlError, chain};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bartizan_store::StoreError;
+
+/// A refusal. Its text is for the operator, who may know everything.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    text: String,
+}
+
+impl Failure {
+    /// The call makes no sense.
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
+
+    /// There is nothing of that name.
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, text: text.into() }
+    }
+
+    /// It may work later.
+    pub(crate) fn unavailable(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, text: text.into() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(chain(&error))
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        let text = chain(&error);
+        match error {
+            // What the operator wrote is wrong, and can be corrected.
+            ControlError::Fleet(_)
+            | ControlError::Policies(_)
+            | ControlError::Plan { .. }
+            | ControlError::PlanMisfit { .. }
+            | ControlError::Fixed { .. }
+            | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
+            ControlError::ForeignData { .. }
+            | ControlError::Ca(_)
+            | ControlError::Store(_)
+            | ControlError::Listen(_)
+            | ControlError::Socket { .. }
+            | ControlError::Serve(_) => Self::unavailable(text),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, self.text + "\n").into_response()
+    }
+}

@@ -1,0 +1,235 @@
+//! `GET /v1/metrics`: counters of control and of every proxy, in the Prometheus text format (version 0.0.4).
+
+use crate::api::status::status;
+use crate::api::table::{Endpoint, Method, Who};
+use crate::app::App;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bartizan_core::event::HandshakeFailure;
+use bartizan_core::stats::ProxyStats;
+use bartizan_core::status::{Handshakes, Status};
+use bartizan_core::{ServiceName, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
+
+pub(super) const IT: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/v1/metrics",
+    who: Who::Operator,
+    about: "Counters of control and of every proxy, as Prometheus text",
+    route: || get(answer),
+};
+
+async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let text = render(&status(&app), &app.registry.totals(), app.identities_refused());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// Name under which control's own numbers stand among those of services. No service can have it: names begin with a letter.
+const CONTROL: &str = "-control";
+/// Caller of calls that come from outside, without an identity.
+const OUTSIDE: &str = "-outside";
+
+fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refused: u64) -> String {
+    let mut page = Page::default();
+    handshakes(&mut page, status);
+    calls(&mut page, totals);
+    unauthorised(&mut page, status, totals, identities_refused);
+    events(&mut page, status);
+    expiry(&mut page, status);
+    proxies(&mut page, status);
+    page.text
+}
+
+/// M2: completed / attempted, with the cause of every failure.
+fn handshakes(page: &mut Page, status: &Status) {
+    let proxies = status.proxies.iter().map(|proxy| (proxy.service.as_str(), &proxy.handshakes));
+    let all: Vec<(&str, &Handshakes)> = proxies.chain([(CONTROL, &status.control.handshakes)]).collect();
+    page.family("bartizan_handshakes_attempted_total", "counter", "TLS handshakes begun");
+    all.iter().for_each(|(at, h)| page.value(&[("service", at)], h.attempted));
+    page.family("bartizan_handshakes_completed_total", "counter", "TLS handshakes that ended well");
+    all.iter().for_each(|(at, h)| page.value(&[("service", at)], h.completed));
+    page.family("bartizan_handshakes_failed_total", "counter", "TLS handshakes that failed, by cause");
+    for (at, handshakes) in &all {
+        for (cause, count) in &handshakes.failed {
+            page.value(&[("service", at), ("cause", cause.as_str())], *count);
+        }
+    }
+}
+
+/// M3: denied / calls, per edge, as the callee's side counts them.
+fn calls(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
+    for (name, help, count) in [
+        ("bartizan_calls_total", "Calls, by caller and callee", 0),
+        ("bartizan_denied_total", "Calls that policy denied", 1),
+        ("bartizan_failed_total", "Calls that failed for another reason", 2),
+    ] {
+        page.family(name, "counter", help);
+        for (to, totals) in totals {
+            for (from, edge) in &totals.inbound {
+                let from = if from.is_empty() { OUTSIDE } else { from };
+                page.value(&[("from", from), ("to", to.as_str())], [edge.calls, edge.denied, edge.failed][count]);
+            }
+        }
+    }
+    page.family("bartizan_input_refused_total", "counter", "Input refused before it was a request");
+    totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.refused));
+}
+
+/// M8: everything that somebody tried and was not allowed to.
+fn unauthorised(page: &mut Page, status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refused: u64) {
+    let denied: u64 = totals.iter().flat_map(|(_, it)| it.inbound.values()).map(|edge| edge.denied).sum();
+    let proxies = status.proxies.iter().map(|proxy| &proxy.handshakes.failed);
+    let handshakes: u64 = proxies.chain([&status.control.handshakes.failed]).map(unauthorised_handshakes).sum();
+    page.family(
+        "bartizan_unauthorised_total",
+        "counter",
+        "Attempts at what the caller may not have: calls, handshakes, identities",
+    );
+    page.value(&[("what", "call")], denied);
+    page.value(&[("what", "handshake")], handshakes);
+    page.value(&[("what", "identity")], identities_refused);
+}
+
+/// Without those that are nobody's attempt at anything: broken off, too slow, or we were not ready.
+fn unauthorised_handshakes(failed: &BTreeMap<HandshakeFailure, u64>) -> u64 {
+    let harmless = [HandshakeFailure::Protocol, HandshakeFailure::Timeout, HandshakeFailure::NotReady];
+    failed.iter().filter(|(cause, _)| !harmless.contains(cause)).map(|(_, count)| count).sum()
+}
+
+fn events(page: &mut Page, status: &Status) {
+    let store = &status.store;
+    for (name, help, count) in [
+        ("bartizan_events_offered_total", "Events that came to control", store.offered),
+        ("bartizan_events_stored_total", "Events in the store", store.stored),
+        ("bartizan_events_known_total", "Events that came a second time", store.known),
+    ] {
+        page.family(name, "counter", help);
+        page.value(&[], count);
+    }
+    page.family("bartizan_events_lost_total", "counter", "Events that are nowhere, by reason");
+    store.lost.iter().for_each(|(reason, count)| page.value(&[("reason", reason)], *count));
+    page.family("bartizan_events_waiting", "gauge", "Events that wait to be stored");
+    page.value(&[], store.waiting);
+    page.family(
+        "bartizan_proxy_events_total",
+        "counter",
+        "Events of each proxy: offered = delivered + dropped + waiting there",
+    );
+    for proxy in &status.proxies {
+        for (what, count) in [
+            ("offered", proxy.events.offered),
+            ("delivered", proxy.events.delivered),
+            ("dropped", proxy.events.dropped),
+        ] {
+            page.value(&[("service", proxy.service.as_str()), ("what", what)], count);
+        }
+    }
+}
+
+fn expiry(page: &mut Page, status: &Status) {
+    let left = |until: Timestamp| until.since(status.now).as_secs();
+    page.family("bartizan_certificate_expiry_seconds", "gauge", "Seconds until a service's identity runs out");
+    for proxy in &status.proxies {
+        if let Some(until) = proxy.svid_not_after {
+            page.value(&[("service", proxy.service.as_str())], left(until));
+        }
+    }
+    page.value(&[("service", CONTROL)], left(status.control.svid_not_after));
+    page.family("bartizan_authority_expiry_seconds", "gauge", "Seconds until a CA runs out");
+    page.value(&[("authority", "issuing")], left(status.control.issuing_not_after));
+    page.value(&[("authority", "root")], left(status.control.root_not_after));
+}
+
+fn proxies(page: &mut Page, status: &Status) {
+    page.family("bartizan_epoch", "gauge", "Epoch in force, by kind of snapshot");
+    status.epochs.iter().for_each(|(kind, epoch)| page.value(&[("kind", kind.as_str())], epoch.0));
+    page.family("bartizan_proxy_epoch", "gauge", "Epoch that a proxy enforces");
+    for proxy in &status.proxies {
+        for (kind, epoch) in &proxy.held {
+            page.value(&[("service", proxy.service.as_str()), ("kind", kind.as_str())], epoch.0);
+        }
+    }
+    page.family("bartizan_proxy_attached", "gauge", "1 while a proxy's stream is open");
+    status.proxies.iter().for_each(|p| page.value(&[("service", p.service.as_str())], u8::from(p.attached)));
+    page.family("bartizan_added_microseconds", "gauge", "A proxy's own share of a call's time over the last seconds");
+    for proxy in &status.proxies {
+        for (quantile, value) in [("0.5", proxy.added_p50_us), ("0.99", proxy.added_p99_us)] {
+            if let Some(value) = value {
+                page.value(&[("service", proxy.service.as_str()), ("quantile", quantile)], value);
+            }
+        }
+    }
+    page.family("bartizan_proxy_resident_bytes", "gauge", "Resident memory of a proxy");
+    status.proxies.iter().for_each(|p| page.value(&[("service", p.service.as_str())], p.resident_bytes));
+    page.family("bartizan_proxy_cpu_seconds_total", "counter", "CPU time of a proxy");
+    status.proxies.iter().for_each(|p| page.value(&[("service", p.service.as_str())], p.cpu_us as f64 / 1e6));
+}
+
+/// The text format: families of values.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+    name: &'static str,
+}
+
+impl Page {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+
+    fn value(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.text.push_str(self.name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            self.put(format_args!("{open}{label}=\"{}\"", Escaped(text)));
+        }
+        self.put(format_args!("{} {value}\n", if labels.is_empty() { "" } else { "}" }));
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(text).expect("a String takes everything");
+    }
+}
+
+/// A label's value, with `\`, `"` and line ends escaped as the format asks.
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '\\' => f.write_str("\\\\")?,
+                '"' => f.write_str("\\\"")?,
+                '\n' => f.write_str("\\n")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_cannot_break_out_of_their_quotes() {
+        let mut page = Page::default();
+        page.family("x_total", "counter", "help");
+        page.value(&[("from", "a\"} 1\nevil 2\\"), ("to", "b")], 3);
+        page.value(&[], 4);
+        let expected = "# HELP x_total help\n# TYPE x_total counter\nx_total{from=\"a\\\"} 1\\nevil 2\\\\\",to=\"b\"} 3\nx_total 4\n";
+        assert_eq!(page.text, expected);
+    }
+
+    #[test]
+    fn only_attempts_count_as_unauthorised() {
+        let failed = HandshakeFailure::ALL.into_iter().map(|cause| (cause, 1)).collect();
+        assert_eq!(unauthorised_handshakes(&failed), 7);
+    }
+}

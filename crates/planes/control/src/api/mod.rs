@@ -1,0 +1,22 @@
+//! The local API on `control.sock`: for people at the command line, and for the supervisor.
+//!
+//! Every endpoint stands in [`ENDPOINTS`], one file each; the router is built from that table and from nothing else.
+
+mod answer;
+mod authorize;
+mod events;
+mod explain;
+mod metrics;
+mod node_tokens;
+mod record;
+mod reload;
+mod status;
+mod table; // start here: which endpoints there are, and who may call them
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+pub use table::{ENDPOINTS, Endpoint, Method, Who};
+
+pub(crate) use table::router;

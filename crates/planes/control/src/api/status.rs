@@ -1,0 +1,47 @@
+//! `GET /v1/status`: the whole fleet as control sees it now.
+
+use crate::api::table::{Endpoint, Method, Who};
+use crate::app::App;
+use axum::Json;
+use axum::extract::State;
+use axum::routing::get;
+use bartizan_core::status::{ControlStatus, Status};
+use bartizan_runtime::clock;
+use std::sync::Arc;
+
+pub(super) const IT: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/v1/status",
+    who: Who::Operator,
+    about: "The fleet as control sees it now: proxies, what each enforces, rates, losses",
+    route: || get(answer),
+};
+
+async fn answer(State(app): State<Arc<App>>) -> Json<Status> {
+    Json(status(&app))
+}
+
+pub(super) fn status(app: &App) -> Status {
+    let now = clock::now();
+    let in_force = app.in_force();
+    let authority = app.authority();
+    let fleet = &in_force.desired.fleet;
+    Status {
+        fleet: fleet.name.clone(),
+        trust_domain: fleet.trust_domain.clone(),
+        mode: in_force.desired.plan.mode,
+        now,
+        control: ControlStatus {
+            started_at: app.started_at,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listen: app.listen,
+            svid_not_after: app.own().svid.not_after,
+            issuing_not_after: authority.validity().1,
+            root_not_after: authority.root_not_after(),
+            handshakes: app.handshakes(),
+        },
+        epochs: in_force.epochs.clone(),
+        proxies: app.registry.status(fleet, now),
+        store: app.pipeline.status(),
+    }
+}

@@ -1,0 +1,50 @@
+//! Every endpoint with who may call it.
+
+use crate::api::{authorize, events, explain, metrics, node_tokens, record, reload, status, trace};
+use crate::app::App;
+use axum::Router;
+use axum::routing::MethodRouter;
+use std::sync::Arc;
+
+/// Who may call an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The user that control runs as, and root: whoever could read its data folder anyway.
+    Operator,
+}
+
+/// How an endpoint is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Changes nothing.
+    Get,
+    /// Changes something.
+    Post,
+}
+
+/// One endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// How it is called.
+    pub method: Method,
+    /// Its path; `{request}` stands for a request id.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+    /// What it is for.
+    pub about: &'static str,
+    pub(crate) route: fn() -> MethodRouter<Arc<App>>,
+}
+
+/// All endpoints, in the order of the manual.
+pub const ENDPOINTS: &[Endpoint] =
+    &[status::IT, events::IT, record::IT, explain::IT, trace::IT, metrics::IT, node_tokens::IT, reload::IT];
+
+/// The router of the whole table. Nothing is reachable that is not in it.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for endpoint in ENDPOINTS {
+        router = router.route(endpoint.path, authorize::guard((endpoint.route)(), endpoint.who, Arc::clone(&app)));
+    }
+    router.with_state(app)
+}

@@ -1,0 +1,196 @@
+//! What all parts of control share.
+
+use crate::ca::{Authority, CaError, OwnIdentity};
+use crate::error::ControlError;
+use crate::events::{OwnEvents, Pipeline};
+use crate::fleet::load;
+use crate::options::Options;
+use crate::publish::{Current, publish};
+use crate::registry::Registry;
+use arc_swap::ArcSwap;
+use bartizan_core::Timestamp;
+use bartizan_core::event::{Change, Config, HandshakeFailure, What};
+use bartizan_core::snapshot::Kind;
+use bartizan_core::status::Handshakes;
+use bartizan_identity::join::JoinTokens;
+use bartizan_identity::voucher::Nonces;
+use bartizan_runtime::{clock, tls};
+use bartizan_store::Store;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Shared by every task. What changes is behind a swap, a watch or a short lock.
+pub(crate) struct App {
+    pub(crate) options: Options,
+    pub(crate) started_at: Timestamp,
+    pub(crate) listen: SocketAddr,
+    /// The user we run as: who may use the local API, beside root.
+    pub(crate) uid: u32,
+    pub(crate) store: Store,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) own_events: OwnEvents,
+    pub(crate) registry: Registry,
+    pub(crate) stop: CancellationToken,
+    in_force: watch::Sender<Current>,
+    authority: ArcSwap<Authority>,
+    own: ArcSwap<OwnIdentity>,
+    /// What the listener shows; follows `own`.
+    pub(crate) tls: Arc<ArcSwap<tls::Server>>,
+    /// One reload at a time: each compares with what the one before made.
+    reloading: tokio::sync::Mutex<()>,
+    tokens: Mutex<JoinTokens>,
+    nonces: Mutex<Nonces>,
+    handshakes: Mutex<Handshakes>,
+    identities_refused: std::sync::atomic::AtomicU64,
+}
+
+/// The parts that an [`App`] is made of.
+pub(crate) struct Parts {
+    pub(crate) options: Options,
+    pub(crate) listen: SocketAddr,
+    pub(crate) uid: u32,
+    pub(crate) store: Store,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) in_force: watch::Sender<Current>,
+    pub(crate) authority: Authority,
+    pub(crate) own: OwnIdentity,
+    pub(crate) stop: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
+        let Parts { options, listen, uid, store, pipeline, in_force, authority, own, stop } = parts;
+        let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
+        Ok(Self {
+            options,
+            started_at: clock::now(),
+            listen,
+            uid,
+            store,
+            own_events: OwnEvents::new(pipeline.clone()),
+            pipeline,
+            registry: Registry::default(),
+            stop,
+            in_force,
+            authority: ArcSwap::from_pointee(authority),
+            own: ArcSwap::from_pointee(own),
+            tls,
+            reloading: tokio::sync::Mutex::default(),
+            tokens: Mutex::default(),
+            nonces: Mutex::default(),
+            handshakes: Mutex::default(),
+            identities_refused: Default::default(),
+        })
+    }
+
+    /// What proxies are to enforce now.
+    pub(crate) fn in_force(&self) -> Current {
+        Arc::clone(&self.in_force.borrow())
+    }
+
+    /// Told whenever that changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Current> {
+        self.in_force.subscribe()
+    }
+
+    /// The issuing CA of now.
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        self.authority.load_full()
+    }
+
+    /// Our own identity of now.
+    pub(crate) fn own(&self) -> Arc<OwnIdentity> {
+        self.own.load_full()
+    }
+
+    /// From here on, identities come from `authority`. Those that were issued before stay good.
+    pub(crate) fn replace_authority(&self, authority: Authority) {
+        self.authority.store(Arc::new(authority));
+    }
+
+    /// From the next connection on, we show `own`.
+    pub(crate) fn replace_own(&self, own: OwnIdentity) -> Result<(), CaError> {
+        let server = own.server()?;
+        self.own.store(Arc::new(own));
+        self.tls.store(Arc::new(server));
+        Ok(())
+    }
+
+    /// Reads the files again. What is wrong changes nothing; what is new goes to every proxy.
+    ///
+    /// Dropping the future may leave a new epoch unannounced until the next reload.
+    pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let options = self.options.clone();
+        let desired = tokio::task::spawn_blocking(move || load(&options))
+            .await
+            .expect("loading does not panic, and nothing aborts the task")?;
+        let before = self.in_force();
+        for (what, held, wanted) in [
+            ("the fleet's name", before.desired.fleet.name.to_string(), desired.fleet.name.to_string()),
+            ("the trust domain", before.desired.fleet.trust_domain.to_string(), desired.fleet.trust_domain.to_string()),
+            ("the address of control", before.desired.plan.control.to_string(), desired.plan.control.to_string()),
+        ] {
+            if held != wanted {
+                return Err(ControlError::Fixed { what, held, wanted });
+            }
+        }
+        let bundles = self.authority().bundles().snapshot();
+        let after = publish(desired, &bundles, &self.own(), &self.store, clock::now()).await?;
+        let changed = after.changed_since(&before);
+        if !changed.is_empty() {
+            self.in_force.send_replace(Arc::new(after));
+        }
+        self.tell_published(&changed);
+        Ok(changed)
+    }
+
+    /// Reports new epochs as events.
+    pub(crate) fn tell_published(&self, kinds: &[Kind]) {
+        let in_force = self.in_force();
+        for kind in kinds {
+            let (epoch, change) = (in_force.epoch(*kind), Change::Published);
+            tracing::info!(kind = kind.as_str(), epoch = epoch.0, "published");
+            self.own_events.write(None, What::Config(Config { kind: *kind, epoch, change, detail: None }));
+        }
+    }
+
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, JoinTokens> {
+        self.tokens.lock().expect("nothing panics while it holds the tokens")
+    }
+
+    pub(crate) fn nonces(&self) -> MutexGuard<'_, Nonces> {
+        self.nonces.lock().expect("nothing panics while it holds the nonces")
+    }
+
+    /// Counts a handshake at our own port.
+    pub(crate) fn count_handshake(&self, failure: Option<HandshakeFailure>) {
+        let mut handshakes = self.handshakes.lock().expect("nothing panics while it holds the counters");
+        handshakes.attempted += 1;
+        match failure {
+            None => handshakes.completed += 1,
+            Some(failure) => *handshakes.failed.entry(failure).or_default() += 1,
+        }
+    }
+
+    pub(crate) fn handshakes(&self) -> Handshakes {
+        self.handshakes.lock().expect("nothing panics while it holds the counters").clone()
+    }
+
+    /// Counts an identity that was asked for and not given.
+    pub(crate) fn count_refused_identity(&self) {
+        self.identities_refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub(crate) fn identities_refused(&self) -> u64 {
+        self.identities_refused.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+//! This process' issuing CA, with the roots that it leads to.
+
+use crate::ca::{CaError, root};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::{Role, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::{KeyPair, random};
+use bartizan_identity::{IssueError, IssuingCa, Svid, TrustBundles, verify_peer};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+/// Issues identities. Its key is nowhere but in this process.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    issuing: IssuingCa,
+    bundles: TrustBundles,
+    root_not_after: Timestamp,
+}
+
+impl Authority {
+    /// Tries it out before anybody relies on it: what it issues has to be accepted by those who trust `bundles`.
+    pub(super) fn new(
+        issuing: IssuingCa,
+        bundles: TrustBundles,
+        roots: &Path,
+        now: Timestamp,
+    ) -> Result<Self, CaError> {
+        let domain = issuing.domain().clone();
+        let probe = issuing.issue(
+            KeyPair::generate()?.public_spki(),
+            &SpiffeId::of(&domain, &Role::Control),
+            random::bytes(),
+            now,
+        )?;
+        let chain: Vec<&[u8]> = probe.chain.iter().map(Vec::as_slice).collect();
+        verify_peer(&chain, &bundles, now).map_err(|source| CaError::Untrusted { path: roots.to_owned(), source })?;
+        let root_not_after = root::not_after(bundles.roots_of(domain.as_str()).unwrap_or_default(), now);
+        Ok(Self { issuing, bundles, root_not_after })
+    }
+
+    /// The trust domain.
+    pub(crate) fn domain(&self) -> &TrustDomain {
+        self.issuing.domain()
+    }
+
+    /// What everybody trusts.
+    pub(crate) fn bundles(&self) -> &TrustBundles {
+        &self.bundles
+    }
+
+    /// Validity of the issuing certificate.
+    pub(crate) fn validity(&self) -> (Timestamp, Timestamp) {
+        (self.issuing.not_before(), self.issuing.not_after())
+    }
+
+    /// End of validity of the root.
+    pub(crate) fn root_not_after(&self) -> Timestamp {
+        self.root_not_after
+    }
+
+    /// An identity for one hour. Whether the caller may have it was decided before.
+    pub(crate) fn issue(&self, spki: &[u8], id: &SpiffeId, now: Timestamp) -> Result<Svid, IssueError> {
+        self.issuing.issue(spki, id, random::bytes(), now)
+    }
+
+    /// The gateway's certificate for outside clients: names by which they reach it.
+    pub(crate) fn issue_edge(
+        &self,
+        spki: &[u8],
+        fleet: &Fleet,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<Svid, IssueError> {
+        let mut names = [&["localhost".to_owned()], names].concat();
+        names.sort();
+        names.dedup();
+        let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let listen = fleet.gateway.as_ref().map(|gateway| gateway.listen.ip());
+        addresses.extend(listen.filter(|ip| !ip.is_unspecified() && !addresses.contains(ip)));
+        self.issuing.issue_edge(spki, &names, &addresses, random::bytes(), now)
+    }
+}

@@ -1,0 +1,95 @@
+//! Why control does not start, or cannot go on.
+
+use crate::ca::CaError;
+use bartizan_identity::envelope::EnvelopeError;
+use bartizan_policy::PolicyErrors;
+use bartizan_runtime::files::LoadError;
+use bartizan_runtime::listen::ListenError;
+use bartizan_store::StoreError;
+use std::path::PathBuf;
+
+/// Why control does not start, or why a reload changed nothing. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The fleet file or a policy file cannot be used. Correct it.
+    #[error(transparent)]
+    Fleet(#[from] LoadError),
+    /// A policy is wrong, or could not be enforced. Correct it.
+    #[error(transparent)]
+    Policies(#[from] PolicyErrors),
+    /// The plan cannot be read.
+    #[error("cannot read the plan `{}`: {why}", path.display())]
+    Plan {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The plan is for another fleet, or for an earlier state of this one.
+    #[error("the plan `{}` does not fit the fleet:\n{}", path.display(), missing.join("\n"))]
+    PlanMisfit {
+        /// Its file.
+        path: PathBuf,
+        /// What it lacks, one line each.
+        missing: Vec<String>,
+    },
+    /// A change that a running control cannot make.
+    #[error(
+        "{what} cannot change while control runs, it is `{held}` and would be `{wanted}`; stop the fleet and start it anew"
+    )]
+    Fixed {
+        /// What would change.
+        what: &'static str,
+        /// As it is.
+        held: String,
+        /// As the files say.
+        wanted: String,
+    },
+    /// The data folder belongs to another fleet.
+    #[error("data folder `{}` belongs to trust domain `{found}`, this fleet is `{wanted}`; name another folder", data.display())]
+    ForeignData {
+        /// The folder.
+        data: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Ours.
+        wanted: String,
+    },
+    /// Root or issuing CA cannot be used.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A snapshot could not be made.
+    #[error("a snapshot could not be signed")]
+    Snapshot(#[from] EnvelopeError),
+    /// The port for proxies is taken, or not ours to take.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The local socket cannot be made.
+    #[error("cannot serve the local API: {source}")]
+    Socket {
+        /// What the kernel said; names the path.
+        source: std::io::Error,
+    },
+    /// Serving ended although nobody asked for it.
+    #[error("serving proxies failed")]
+    Serve(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some texts hold their cause's already.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,137 @@
+//! Where every event ended up. One lock, so that the sums balance whenever they are read.
+
+use crate::limits::EVENTS_WAITING_MAX;
+use bartizan_core::status::StoreStatus;
+use bartizan_store::Appended;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+/// Why events are nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loss {
+    /// More came than could be stored.
+    QueueFull,
+    /// There is no space on the disk, or events have filled theirs.
+    DiskFull,
+    /// The database failed in another way.
+    StoreFailed,
+    /// Not an event, too long, or written in another service's name.
+    Unreadable,
+}
+
+impl Loss {
+    /// The word used as a label.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::DiskFull => "disk_full",
+            Self::StoreFailed => "store_failed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    offered: u64,
+    stored: u64,
+    known: u64,
+    lost: BTreeMap<Loss, u64>,
+    waiting: u64,
+    reason: Option<String>,
+}
+
+impl Counters {
+    /// Takes `count` events in. False: there is no room, they are lost already.
+    pub(crate) fn enter(&self, count: u64) -> bool {
+        let mut inner = self.lock();
+        inner.offered += count;
+        if inner.waiting + count > EVENTS_WAITING_MAX as u64 {
+            *inner.lost.entry(Loss::QueueFull).or_default() += count;
+            return false;
+        }
+        inner.waiting += count;
+        true
+    }
+
+    /// Events that never were in the queue.
+    pub(crate) fn lose_at_once(&self, count: u64, why: Loss) {
+        let mut inner = self.lock();
+        inner.offered += count;
+        *inner.lost.entry(why).or_default() += count;
+    }
+
+    /// A batch is in the store. True where the one before was not.
+    pub(crate) fn stored(&self, appended: Appended) -> bool {
+        let mut inner = self.lock();
+        inner.waiting -= appended.new + appended.known;
+        inner.stored += appended.new;
+        inner.known += appended.known;
+        inner.reason.take().is_some()
+    }
+
+    /// A batch is not in the store and never will be. True where the one before was.
+    pub(crate) fn lost(&self, count: u64, why: Loss, reason: String) -> bool {
+        let mut inner = self.lock();
+        inner.waiting -= count;
+        *inner.lost.entry(why).or_default() += count;
+        inner.reason.replace(reason).is_none()
+    }
+
+    pub(crate) fn status(&self) -> StoreStatus {
+        let inner = self.lock();
+        StoreStatus {
+            offered: inner.offered,
+            stored: inner.stored,
+            known: inner.known,
+            lost: inner.lost.iter().map(|(why, count)| (why.as_str().to_owned(), *count)).collect(),
+            waiting: inner.waiting,
+            reason: inner.reason.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nothing panics while it holds the counters")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn balanced(counters: &Counters) -> StoreStatus {
+        let s = counters.status();
+        assert_eq!(s.offered, s.stored + s.known + s.lost_total() + s.waiting, "{s:?}");
+        s
+    }
+
+    #[test]
+    fn the_sums_balance_on_every_way() {
+        let counters = Counters::default();
+        assert!(counters.enter(10) && counters.enter(5));
+        balanced(&counters);
+        assert!(!counters.stored(Appended { new: 8, known: 2 }), "nothing had failed before");
+        assert!(counters.lost(5, Loss::DiskFull, "full".to_owned()), "the first failure");
+        counters.lose_at_once(3, Loss::Unreadable);
+        let status = balanced(&counters);
+        assert_eq!((status.stored, status.known, status.lost_total(), status.waiting), (8, 2, 8, 0));
+        assert_eq!(status.reason.as_deref(), Some("full"));
+
+        assert!(counters.enter(2));
+        assert!(counters.stored(Appended { new: 2, known: 0 }), "it works again");
+        assert_eq!(balanced(&counters).reason, None);
+    }
+
+    #[test]
+    fn a_full_queue_loses_the_whole_batch_and_says_so() {
+        let counters = Counters::default();
+        assert!(counters.enter(EVENTS_WAITING_MAX as u64));
+        assert!(!counters.enter(1));
+        assert_eq!(balanced(&counters).lost, BTreeMap::from([("queue_full".to_owned(), 1)]));
+    }
+}

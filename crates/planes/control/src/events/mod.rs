@@ -1,0 +1,12 @@
+//! The way of an event: in, redacted, turned into OCSF, stored, shown to whoever follows.
+//!
+//! offered = stored + known + lost + waiting, at every moment; all of it is in `status`.
+
+mod counters;
+mod own;
+mod pipeline;
+mod record;
+
+pub(crate) use own::OwnEvents;
+pub(crate) use pipeline::{Live, Pipeline, Sources};
+pub(crate) use record::{decode, read};

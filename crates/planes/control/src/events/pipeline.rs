@@ -1,0 +1,173 @@
+//! The queue before the store, and the task that empties it.
+
+use crate::error::chain;
+use crate::events::counters::{Counters, Loss};
+use crate::events::record;
+use crate::limits::{FOLLOW_WAITING_MAX, STORE_BATCH_MAX};
+use crate::publish::{Current, InForce};
+use bartizan_core::event::{Event, EventId, SeenBy, What};
+use bartizan_core::status::StoreStatus;
+use bartizan_crypto::random;
+use bartizan_runtime::clock;
+use bartizan_store::{Store, StoreError, StoredEvent};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// An event that was just stored, or found no room there: whoever follows sees both.
+pub(crate) type Live = Arc<StoredEvent>;
+
+/// Where events go in. Clones share the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline {
+    /// Unbounded as a channel; [`Counters::enter`] bounds what is in it.
+    queue: mpsc::UnboundedSender<Batch>,
+    counters: Arc<Counters>,
+    live: broadcast::Sender<Live>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    events: Vec<Event>,
+    done: oneshot::Sender<()>,
+}
+
+/// What the pipeline works with.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) store: Store,
+    /// For the context of an event: who owns the service, what data it handles.
+    pub(crate) in_force: watch::Receiver<Current>,
+    /// Where events happen: a plan has all of a fleet on one machine.
+    pub(crate) host: Option<String>,
+}
+
+impl Pipeline {
+    /// Starts the task. It ends once the last clone is dropped.
+    pub(crate) fn start(sources: Sources) -> Self {
+        let (queue, batches) = mpsc::unbounded_channel();
+        let it = Self { queue, counters: Arc::default(), live: broadcast::Sender::new(FOLLOW_WAITING_MAX) };
+        let worker = Worker { sources, counters: Arc::clone(&it.counters), live: it.live.clone() };
+        tokio::spawn(worker.run(batches));
+        it
+    }
+
+    /// Takes events in, or loses all of them where there is no room. Never waits. What is returned resolves when their
+    /// fate is known; `None` where it is known already.
+    pub(crate) fn offer(&self, events: Vec<Event>) -> Option<oneshot::Receiver<()>> {
+        if events.is_empty() || !self.counters.enter(events.len() as u64) {
+            return None;
+        }
+        let (done, fate) = oneshot::channel();
+        self.queue.send(Batch { events, done }).ok()?; // fails only when the runtime is shutting down
+        Some(fate)
+    }
+
+    /// Counts events that could not even be read.
+    pub(crate) fn lose_unreadable(&self, count: u64) {
+        self.counters.lose_at_once(count, Loss::Unreadable);
+    }
+
+    /// What is stored from now on.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Live> {
+        self.live.subscribe()
+    }
+
+    pub(crate) fn status(&self) -> StoreStatus {
+        self.counters.status()
+    }
+
+    /// Waits until what is in the queue now is stored or lost, at most `within`.
+    pub(crate) async fn drain(&self, within: Duration) {
+        let (done, fate) = oneshot::channel();
+        if self.queue.send(Batch { events: Vec::new(), done }).is_ok() {
+            // Late means that the store hangs; what waits is lost with the process, as after a kill.
+            let _ = tokio::time::timeout(within, fate).await;
+        }
+    }
+}
+
+struct Worker {
+    sources: Sources,
+    counters: Arc<Counters>,
+    live: broadcast::Sender<Live>,
+}
+
+impl Worker {
+    async fn run(self, mut batches: mpsc::UnboundedReceiver<Batch>) {
+        while let Some(first) = batches.recv().await {
+            // Whatever has gathered meanwhile shares one transaction.
+            let (mut events, mut dones) = (first.events, vec![first.done]);
+            while events.len() < STORE_BATCH_MAX {
+                let Ok(next) = batches.try_recv() else { break };
+                events.extend(next.events);
+                dones.push(next.done);
+            }
+            self.store(events).await;
+            for done in dones {
+                let _ = done.send(()); // whoever offered them may have gone
+            }
+        }
+    }
+
+    async fn store(&self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut stored = Vec::with_capacity(events.len());
+        let in_force = Arc::clone(&self.sources.in_force.borrow());
+        for (count, event) in events.into_iter().enumerate() {
+            stored.push(self.record(event, &in_force));
+            if count % 128 == 127 {
+                tokio::task::yield_now().await; // about 2 ms of work
+            }
+        }
+        let count = stored.len() as u64;
+        let copies: Vec<Live> =
+            if self.live.receiver_count() > 0 { stored.iter().cloned().map(Arc::new).collect() } else { Vec::new() };
+        match self.sources.store.append(stored).await {
+            Ok(appended) => {
+                if self.counters.stored(appended) {
+                    tracing::info!("events are stored again");
+                    self.tell_of_the_gap().await;
+                }
+            }
+            Err(error) => {
+                let why = if matches!(error, StoreError::Full { .. }) { Loss::DiskFull } else { Loss::StoreFailed };
+                let reason = chain(&error);
+                if self.counters.lost(count, why, reason.clone()) {
+                    tracing::error!(reason, "events are lost until this is mended; `bartizan status` shows how many");
+                }
+            }
+        }
+        for copy in copies {
+            let _ = self.live.send(copy); // nobody follows any more
+        }
+    }
+
+    fn record(&self, event: Event, in_force: &InForce) -> StoredEvent {
+        record::write(event, &in_force.desired.fleet, self.sources.host.as_deref())
+    }
+
+    /// Whoever reads the store later has to learn that something is missing there.
+    async fn tell_of_the_gap(&self) {
+        let status = self.counters.status();
+        let what = What::Loss(bartizan_core::event::Loss {
+            arrow: "control.store".into(),
+            offered: status.offered,
+            delivered: status.stored + status.known,
+            dropped: status.lost_total(),
+        });
+        let id = EventId(random::u64(), random::u64());
+        let event = Event { id, at: clock::now(), service: None, seen_by: SeenBy::Control, request: None, what };
+        if !self.counters.enter(1) {
+            return;
+        }
+        let in_force = Arc::clone(&self.sources.in_force.borrow());
+        let stored = self.record(event, &in_force);
+        match self.sources.store.append(vec![stored]).await {
+            Ok(appended) => drop(self.counters.stored(appended)),
+            Err(error) => drop(self.counters.lost(1, Loss::StoreFailed, chain(&error))),
+        }
+    }
+}

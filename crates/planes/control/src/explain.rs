@@ -1,0 +1,186 @@
+//! Why a request was allowed or denied, hop by hop; and everything that was recorded about it.
+
+use crate::app::App;
+use crate::events;
+use crate::hops;
+use crate::limits::REQUEST_EVENTS_MAX;
+use crate::publish::InForce;
+use bartizan_core::decision::{Decision, Verdict};
+use bartizan_core::event::{Connection, Event, Judged, Refused, Request, What};
+use bartizan_core::snapshot::{Epoch, Facts, Kind, Policies};
+use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
+use bartizan_core::{Action, RequestId, Role, ServiceName, SpiffeId, TrustDomain};
+use bartizan_store::{Filter, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The hops of a request with their decisions; `None` where nothing is known of it.
+pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Explanation>, StoreError> {
+    let in_force = app.in_force();
+    let mut past = Past { app, in_force: &in_force, read: BTreeMap::new() };
+    let mut explained = Vec::new();
+    for (_, event) in hops::in_order(recorded(app, request).await?.into_iter().filter_map(|(event, _)| event).collect())
+    {
+        if let Some(hop) = hop(&event, &mut past).await? {
+            explained.push(hop);
+        }
+    }
+    let request = request.to_string();
+    Ok(Some(Explanation { request, hops: explained }).filter(|it| !it.hops.is_empty()))
+}
+
+/// Everything that was recorded about a request; `None` where that is nothing.
+pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>, StoreError> {
+    let recorded = recorded(app, request).await?;
+    let mut texts: BTreeMap<_, String> =
+        recorded.iter().filter_map(|(e, json)| Some((e.as_ref()?.id, json.clone()))).collect();
+    let placed = hops::in_order(recorded.into_iter().filter_map(|(event, _)| event).collect());
+    let steps: Vec<Step> =
+        placed.into_iter().map(|(depth, event)| step(depth, &event, texts.remove(&event.id))).collect();
+    Ok(Some(Trace { request: request.to_string(), steps }).filter(|it| !it.steps.is_empty()))
+}
+
+/// Event and OCSF text of each record. What another version of this program wrote has no event.
+async fn recorded(app: &App, request: RequestId) -> Result<Vec<(Option<Event>, String)>, StoreError> {
+    let filter = Filter { request: Some(request), limit: Some(REQUEST_EVENTS_MAX), ..Filter::default() };
+    let stored = app.store.events(&filter).await?;
+    Ok(stored.into_iter().map(|it| (events::read(&it.record), it.json)).collect())
+}
+
+fn step(depth: u32, event: &Event, text: Option<String>) -> Step {
+    let (took_us, added_us) = times(event);
+    let (at, service, seen_by) = (event.at, event.service.clone(), event.seen_by);
+    let event = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    Step { depth, at, service, seen_by, took_us, added_us, event }
+}
+
+fn times(event: &Event) -> (Option<u64>, Option<u64>) {
+    match &event.what {
+        What::Request(it) => (Some(it.took_us.into()), Some(it.added_us.into())),
+        What::Connection(it) => (Some(it.took_us), None),
+        _ => (None, None),
+    }
+}
+
+/// A record as a hop; `None` for what is no call.
+async fn hop(event: &Event, past: &mut Past<'_>) -> Result<Option<Hop>, StoreError> {
+    let (took_us, added_us) = times(event);
+    let mut hop = Hop {
+        at: event.at,
+        service: event.service.clone(),
+        seen_by: event.seen_by,
+        from: None,
+        to: None,
+        action: None,
+        method: String::new(),
+        path: String::new(),
+        route: None,
+        status: None,
+        error: None,
+        decision: None,
+        took_us: took_us.unwrap_or(0),
+        added_us,
+    };
+    let (peer, judged) = match &event.what {
+        What::Request(Request { peer, to, method, path, route, action, decision, status, error, .. }) => {
+            (hop.to, hop.action, hop.status) = (Some(to.clone()), Some(*action), Some(*status));
+            (hop.method, hop.path) = (method.to_string(), path.to_string());
+            (hop.route, hop.error) = (route.as_deref().map(str::to_owned), error.as_deref().map(str::to_owned));
+            (peer, decision.as_ref())
+        }
+        What::Connection(Connection { peer, to, decision, error, .. }) => {
+            (hop.to, hop.action) = (Some(to.clone()), Some(Action::Connect));
+            hop.error = error.as_deref().map(str::to_owned);
+            (peer, decision.as_ref())
+        }
+        What::Refused(Refused { peer, rule, status, .. }) => {
+            (hop.status, hop.error) = (Some(*status).filter(|status| *status != 0), Some(rule.to_string()));
+            (peer, None)
+        }
+        _ => return Ok(None),
+    };
+    hop.from.clone_from(peer);
+    if let Some(judged) = judged {
+        hop.decision = Some(past.decision(judged, peer.as_ref(), hop.to.as_ref(), event).await?);
+    }
+    Ok(Some(hop))
+}
+
+/// The policies of earlier epochs, read from the store once each.
+struct Past<'a> {
+    app: &'a App,
+    in_force: &'a InForce,
+    read: BTreeMap<Epoch, Option<Arc<Policies>>>,
+}
+
+impl Past<'_> {
+    async fn decision(
+        &mut self,
+        judged: &Judged,
+        peer: Option<&SpiffeId>,
+        to: Option<&ServiceName>,
+        event: &Event,
+    ) -> Result<ExplainedDecision, StoreError> {
+        let policies = self.policies(judged.epoch).await?;
+        let decision = Decision {
+            verdict: judged.verdict,
+            policies: judged.policies.clone(),
+            reason: judged.reason.clone(),
+            epoch: judged.epoch,
+        };
+        let lines = match &policies {
+            Some(policies) => bartizan_policy::explain(&decision, policies),
+            None => vec![format!("the policies of epoch {} are not kept any more", judged.epoch.0)],
+        };
+        let caller = caller(peer, event, &self.in_force.desired.fleet.trust_domain);
+        let facts = |name: Option<&ServiceName>| -> Option<Facts> { policies.as_ref()?.services.get(name?).cloned() };
+        Ok(ExplainedDecision {
+            verdict: judged.verdict,
+            reason: judged.reason.as_deref().map(str::to_owned),
+            policies: judged.policies.iter().map(|id| id.to_string()).collect(),
+            lines: with_default(lines, judged),
+            epoch: judged.epoch,
+            epoch_is_current: self.in_force.epoch(Kind::Policies) == judged.epoch,
+            principal: facts(caller.as_ref()),
+            resource: facts(to),
+        })
+    }
+
+    async fn policies(&mut self, epoch: Epoch) -> Result<Option<Arc<Policies>>, StoreError> {
+        if let Some(known) = self.read.get(&epoch) {
+            return Ok(known.clone());
+        }
+        let policies = match self.in_force.policies_at(epoch) {
+            Some(policies) => Some(policies.clone()),
+            None => {
+                let text = self.app.store.content(Kind::Policies, epoch).await?;
+                text.and_then(|text| serde_json::from_str(&text).ok())
+            }
+        };
+        let policies = policies.map(Arc::new);
+        self.read.insert(epoch, policies.clone());
+        Ok(policies)
+    }
+}
+
+/// Who asked, in the words of policies. At the gateway it is the gateway itself.
+fn caller(peer: Option<&SpiffeId>, event: &Event, domain: &TrustDomain) -> Option<ServiceName> {
+    match peer {
+        Some(id) => match id.role_in(domain)? {
+            Role::Service(name) => Some(name),
+            Role::Control | Role::Node(_) => None,
+        },
+        None => event.service.clone(),
+    }
+}
+
+/// A deny without a policy needs a word: it is the absence of a permit.
+fn with_default(mut lines: Vec<String>, judged: &Judged) -> Vec<String> {
+    if judged.verdict == Verdict::Deny && judged.policies.is_empty() {
+        lines.push(
+            "no policy permits this call; declare it under `calls` in the fleet file, or permit it in a policy file"
+                .to_owned(),
+        );
+    }
+    lines
+}

@@ -1,0 +1,76 @@
+//! What each proxy has to know of the fleet: itself, and those it calls.
+
+use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Plan;
+use bartizan_core::snapshot::{Directory, GatewaySide, Inbound, Own, Peer};
+use bartizan_core::{Role, ServiceName, SpiffeId};
+use std::collections::BTreeMap;
+
+/// The directory of one service, or of the gateway. `None` where the fleet has no such service.
+///
+/// `plan` has passed [`super::check_plan`] against `fleet`.
+pub(crate) fn directory(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<Directory> {
+    let (own, callees) = match fleet.services.get(name) {
+        Some(_) => sidecar(fleet, plan, name)?,
+        None if *name == ServiceName::gateway() => gateway(fleet)?,
+        None => return None,
+    };
+    let peers = callees.into_iter().map(|callee| Some((callee.clone(), peer(fleet, plan, &callee)?)));
+    let peers = peers.collect::<Option<BTreeMap<_, _>>>()?;
+    Some(Directory { fleet: fleet.name.to_string(), mode: plan.mode, own, peers })
+}
+
+/// Everybody who gets a directory: each service, and the gateway where there is one.
+pub(crate) fn members(fleet: &Fleet) -> impl Iterator<Item = ServiceName> + '_ {
+    fleet.services.keys().cloned().chain(fleet.gateway.iter().map(|_| ServiceName::gateway()))
+}
+
+/// Whether somebody gets a directory.
+pub(crate) fn is_member(fleet: &Fleet, name: &ServiceName) -> bool {
+    fleet.services.contains_key(name) || (fleet.gateway.is_some() && *name == ServiceName::gateway())
+}
+
+/// The identity of a service of this fleet.
+pub(crate) fn id_of(fleet: &Fleet, name: &ServiceName) -> SpiffeId {
+    SpiffeId::of(&fleet.trust_domain, &Role::Service(name.clone()))
+}
+
+fn sidecar(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<(Own, Vec<ServiceName>)> {
+    let service = fleet.services.get(name)?;
+    let callees: Vec<_> = service.calls.iter().map(|call| call.to.clone()).collect();
+    let places = plan.outbound.get(name);
+    let outbound = callees.iter().map(|callee| Some((callee.clone(), *places?.get(callee)?)));
+    let inbound = Inbound {
+        mesh: *plan.mesh.get(name)?,
+        program: service.listen,
+        protocol: service.protocol,
+        routes: service.routes.clone(),
+    };
+    let own = Own {
+        name: name.clone(),
+        id: id_of(fleet, name),
+        inbound: Some(inbound),
+        outbound: outbound.collect::<Option<_>>()?,
+        gateway: None,
+    };
+    Some((own, callees))
+}
+
+fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
+    let gateway = fleet.gateway.as_ref()?;
+    let name = ServiceName::gateway();
+    let own = Own {
+        id: id_of(fleet, &name),
+        name,
+        inbound: None,
+        outbound: BTreeMap::new(),
+        gateway: Some(GatewaySide { listen: gateway.listen, routes: gateway.routes.clone() }),
+    };
+    Some((own, gateway.routes.iter().map(|route| route.to.clone()).collect()))
+}
+
+fn peer(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<Peer> {
+    let service = fleet.services.get(name)?;
+    let routes = service.routes.clone();
+    Some(Peer { id: id_of(fleet, name), mesh: *plan.mesh.get(name)?, protocol: service.protocol, routes })
+}

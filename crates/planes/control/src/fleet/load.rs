@@ -1,0 +1,44 @@
+//! Reads fleet file, policies and plan, and checks that they fit together.
+
+use crate::error::ControlError;
+use crate::fleet::plan::check_plan;
+use crate::limits::PLAN_BYTES_MAX;
+use crate::options::Options;
+use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Plan;
+use bartizan_core::snapshot::{Epoch, Policies};
+use bartizan_policy::Engine;
+use bartizan_runtime::files;
+use std::path::Path;
+
+/// What the files say. A value was checked: the policies compile, and the plan has a place for everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Desired {
+    pub(crate) fleet: Fleet,
+    pub(crate) plan: Plan,
+    pub(crate) policies: Policies,
+}
+
+/// Reads everything. Blocks for the disk, and for about 0.1 ms per policy.
+pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
+    let (fleet, files) = files::load_fleet(&options.fleet)?;
+    let summary = bartizan_policy::check(&fleet, &files)?;
+    for warning in &fleet.warnings {
+        tracing::warn!("{warning}");
+    }
+    for warning in &summary.warnings {
+        tracing::warn!("{warning}");
+    }
+    let policies = bartizan_policy::from_fleet(&fleet, files);
+    // Exactly what each proxy will do with them. What would fail there is refused here.
+    Engine::compile(&policies, Epoch(1))?;
+    let plan = read_plan(&options.plan)?;
+    check_plan(&fleet, &plan).map_err(|missing| ControlError::PlanMisfit { path: options.plan.clone(), missing })?;
+    Ok(Desired { fleet, plan, policies })
+}
+
+fn read_plan(path: &Path) -> Result<Plan, ControlError> {
+    let refuse = |why: String| ControlError::Plan { path: path.to_owned(), why };
+    let text = files::read_bounded(path, PLAN_BYTES_MAX).map_err(|error| refuse(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| refuse(error.to_string()))
+}

@@ -1,0 +1,8 @@
+//! From the files to what is to be in force: read, checked whole, not yet numbered or signed.
+
+mod directory;
+mod load;
+mod plan;
+
+pub(crate) use directory::{directory, id_of, is_member, members};
+pub(crate) use load::{Desired, load};

@@ -1,0 +1,25 @@
+//! Whether a plan has an address for everything that a fleet needs.
+
+use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Plan;
+
+/// What the plan lacks, one line each; nothing where it fits the fleet.
+pub(crate) fn check_plan(fleet: &Fleet, plan: &Plan) -> Result<(), Vec<String>> {
+    let mut missing = Vec::new();
+    for (name, service) in &fleet.services {
+        if !plan.mesh.contains_key(name) {
+            missing
+                .push(format!("the plan has no address for the sidecar of `{name}`; start the fleet anew to get one"));
+        }
+        let places = plan.outbound.get(name);
+        for call in &service.calls {
+            if !places.is_some_and(|places| places.contains_key(&call.to)) {
+                let callee = &call.to;
+                missing.push(format!(
+                    "the plan says not where `{name}` finds `{callee}`; start the fleet anew to get an address"
+                ));
+            }
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(missing) }
+}

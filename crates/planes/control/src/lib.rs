@@ -1,0 +1,35 @@
+//! Control: the one watch over a fleet. It hands out identities, publishes what each proxy has to know, and keeps what happened.
+//!
+//! In: the fleet file with its policies, a plan of addresses, a data folder; the streams of proxies; events.
+//! Out: identities for one hour, signed snapshots with growing epochs, OCSF records in the store, and a local API on
+//! `control.sock` ([`api::ENDPOINTS`]) for the same user and root.
+//! How much: see [`limits`]. Events that find no room are dropped and counted, never waited for.
+//! Absent on purpose: decisions about calls (each proxy makes its own), private keys of anybody else, and the root's own key,
+//! which is opened, used for one signature, and dropped.
+//!
+//! Control may go away at any time: proxies go on with what they hold. What must survive it is in the data folder:
+//! the sealed root, the epochs, the events.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod api; // the local side: people and the supervisor
+mod app; // what all parts share
+pub mod ca; // the root, this process' issuing CA, our own identity
+mod error;
+mod events; // the way of an event into the store
+mod explain;
+mod fleet; // from the files to what each proxy has to know
+mod hops;
+pub mod limits;
+mod options;
+mod publish; // epochs and signatures
+mod rates;
+mod registry; // which proxy is there, and what it says of itself
+mod start; // start here: what happens in which order, from the files to serving
+mod stream; // the gRPC side: proxies and nodes
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ControlError;
+pub use options::Options;
+pub use start::{run, serve};

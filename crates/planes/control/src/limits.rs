@@ -1,0 +1,61 @@
+//! Every number that bounds control.
+
+use std::time::Duration;
+
+/// Time for the first message of a stream. A proxy sends it at once; the rest is for a busy machine.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// Longest version text of a proxy in bytes.
+pub const VERSION_BYTES_MAX: usize = 64;
+/// Longest reason of a refused snapshot that is kept, in bytes; more is cut, since it is for people.
+pub const REFUSED_BYTES_MAX: usize = 1 << 10;
+/// Messages to one proxy that wait for the network, a count. Snapshots are the large ones, and there are three kinds.
+pub const DOWN_QUEUE_MAX: usize = 16;
+/// How long a proxy may leave that queue full before its stream is ended; it comes back and starts over.
+pub const DOWN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest single event on the stream in bytes: a request with the longest path is about 5 KiB.
+pub const EVENT_BYTES_MAX: usize = 16 << 10;
+/// Events that wait to be stored, a count: about 30 MiB; several seconds of a busy fleet.
+pub const EVENTS_WAITING_MAX: usize = 32_768;
+/// Events of one transaction, a count: large enough to share the cost of a commit, small enough to be confirmed soon.
+pub const STORE_BATCH_MAX: usize = 2_048;
+/// Longest counters of a proxy in bytes: 10,000 edges at about 90 bytes.
+pub const STATS_BYTES_MAX: usize = 1 << 20;
+/// Readings kept per proxy for rates, a count. One comes every [`bartizan_core::limits::TICK`] or so.
+pub const READINGS_MAX: usize = 16;
+/// Rates are taken over at least this long.
+pub const RATE_OVER: Duration = Duration::from_secs(2);
+/// Quantiles are taken over at least this long: fewer calls would make them jump.
+pub const QUANTILE_OVER: Duration = Duration::from_secs(10);
+/// A reading older than this says nothing about now.
+pub const READING_TTL: Duration = Duration::from_secs(8);
+
+/// Live events that wait for readers of `/v1/events?follow`, a count for all of them; slower ones miss some.
+pub const FOLLOW_WAITING_MAX: usize = 4_096;
+/// Lines that wait for one reader of `/v1/events?follow`, a count.
+pub const FOLLOW_LINES_MAX: usize = 256;
+/// Events of one `POST /v1/events`, a count.
+pub const POSTED_EVENTS_MAX: usize = bartizan_core::limits::EVENT_BATCH_MAX;
+/// Events of one request that `explain` and `trace` look at, a count: the longest chain of calls is far shorter.
+pub const REQUEST_EVENTS_MAX: u32 = 1_000;
+/// Events that `/v1/events` shows where no limit was asked for, a count.
+pub const EVENTS_SHOWN: u32 = 100;
+
+/// Longest plan file in bytes: 10,000 services with ten callees each are about 6 MiB.
+pub const PLAN_BYTES_MAX: usize = 32 << 20;
+/// Longest passphrase file, certificate request or certificate that is read, in bytes.
+pub const CA_FILE_BYTES_MAX: usize = 64 << 10;
+/// How often control looks whether a signed issuing certificate has been put in place.
+pub const ISSUING_POLL: Duration = Duration::from_millis(500);
+/// Shortest pause between two attempts to renew an identity of our own, also after a failure.
+pub const RENEW_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two such attempts: half of what is left of a one-hour identity, in small steps.
+pub const RENEW_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Time for events on their way to reach the store once a stop was asked for.
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+/// Batches of events of one proxy that are not confirmed yet, a count; a proxy keeps to 8 by itself.
+pub const UNCONFIRMED_MAX: usize = 64;
+/// Identities that one stream may ask for within [`RENEWALS_PER`], a count: each costs a signature.
+pub const RENEWALS_MAX: u32 = 12;
+/// See [`RENEWALS_MAX`].
+pub const RENEWALS_PER: Duration = Duration::from_secs(60);

@@ -1,0 +1,38 @@
+//! What control is started with.
+
+use std::path::PathBuf;
+
+/// Where control finds everything. [`Options::new`] chooses the defaults of `bartizan control`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The fleet file.
+    pub fleet: PathBuf,
+    /// The plan: where everything listens, JSON of [`bartizan_core::plan::Plan`].
+    pub plan: PathBuf,
+    /// The data folder. It holds `root.sealed`, `roots.pem`, `bartizan.db` and `control.sock`.
+    pub data: PathBuf,
+    /// File whose first line is the passphrase of the root. Where `None`, `root.passphrase` in the data folder is, and is
+    /// made at the first start: as safe as that folder.
+    pub root_passphrase_file: Option<PathBuf>,
+    /// Bytes that events may take on disk before further ones are dropped and counted; `None` for all there are.
+    pub events_bytes_max: Option<u64>,
+    /// Host names under which clients reach the gateway, beside `localhost` and the address it listens on.
+    pub edge_names: Vec<String>,
+    /// Whether to go on when standard input ends; [`crate::serve`] never looks at it.
+    pub keep_running: bool,
+}
+
+impl Options {
+    /// Defaults for everything that need not be said.
+    pub fn new(fleet: PathBuf, plan: PathBuf, data: PathBuf) -> Self {
+        Self {
+            fleet,
+            plan,
+            data,
+            root_passphrase_file: None,
+            events_bytes_max: None,
+            edge_names: Vec::new(),
+            keep_running: false,
+        }
+    }
+}

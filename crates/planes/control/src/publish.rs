@@ -1,0 +1,114 @@
+//! Numbers and signs what is to be in force.
+
+use crate::ca::OwnIdentity;
+use crate::error::ControlError;
+use crate::fleet::{Desired, directory, members};
+use bartizan_core::snapshot::{Bundles, Epoch, Kind, Policies, Signed};
+use bartizan_core::{ServiceName, Timestamp};
+use bartizan_crypto::hash;
+use bartizan_identity::envelope::{self, EnvelopeError};
+use bartizan_store::{Content, Store};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that proxies are to enforce now.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) desired: Desired,
+    pub(crate) epochs: BTreeMap<Kind, Epoch>,
+    /// What is the same for everybody, signed once.
+    bundles: Vec<u8>,
+    policies: Vec<u8>,
+}
+
+/// Gives `desired` its epochs and signs what is common to all. An epoch grows only where the content differs from the
+/// newest one in the store, so a restart changes nothing.
+pub(crate) async fn publish(
+    desired: Desired,
+    bundles: &Bundles,
+    own: &OwnIdentity,
+    store: &Store,
+    now: Timestamp,
+) -> Result<InForce, ControlError> {
+    // Signed under a number that no snapshot has, to find out beforehand what cannot be signed: an epoch that
+    // was given cannot be taken back.
+    sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
+    let published = store.publish(contents(&desired, bundles)).await?;
+    let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
+    let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], bundles, &desired, own, now)?;
+    let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;
+    Ok(InForce { desired, epochs, bundles, policies })
+}
+
+impl InForce {
+    /// The epoch of a kind.
+    pub(crate) fn epoch(&self, kind: Kind) -> Epoch {
+        self.epochs.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// The snapshot of a kind for one service, as it travels. `None` where the fleet has no such service.
+    pub(crate) fn envelope(
+        &self,
+        kind: Kind,
+        service: &ServiceName,
+        own: &OwnIdentity,
+        now: Timestamp,
+    ) -> Option<Result<Vec<u8>, EnvelopeError>> {
+        match kind {
+            Kind::Bundles => Some(Ok(self.bundles.clone())),
+            Kind::Policies => Some(Ok(self.policies.clone())),
+            Kind::Directory => {
+                let directory = directory(&self.desired.fleet, &self.desired.plan, service)?;
+                Some(sign(kind, self.epoch(kind), &directory, &self.desired, own, now))
+            }
+        }
+    }
+
+    /// The policies, where `epoch` is the one in force.
+    pub(crate) fn policies_at(&self, epoch: Epoch) -> Option<&Policies> {
+        (self.epoch(Kind::Policies) == epoch).then_some(&self.desired.policies)
+    }
+
+    /// The kinds whose epoch differs from that in `before`.
+    pub(crate) fn changed_since(&self, before: &Self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.epoch(*kind) != before.epoch(*kind)).collect()
+    }
+}
+
+fn sign<P: Serialize>(
+    kind: Kind,
+    epoch: Epoch,
+    payload: &P,
+    desired: &Desired,
+    own: &OwnIdentity,
+    now: Timestamp,
+) -> Result<Vec<u8>, EnvelopeError> {
+    let trust_domain = desired.fleet.trust_domain.clone();
+    let signed = Signed { kind, epoch, issued_at: now, trust_domain, payload };
+    envelope::sign(&signed, &own.key, &own.svid.chain).map(|envelope| envelope::to_json(&envelope))
+}
+
+/// What each kind says for the whole fleet. Only policies are kept as text: `explain` needs them later.
+fn contents(desired: &Desired, bundles: &Bundles) -> BTreeMap<Kind, Content> {
+    let directories: BTreeMap<ServiceName, _> =
+        members(&desired.fleet).map(|name| (name.clone(), directory(&desired.fleet, &desired.plan, &name))).collect();
+    let policies = json(&desired.policies);
+    let unkept = |hash| Content { hash, text: String::new() };
+    BTreeMap::from([
+        (Kind::Bundles, unkept(hash_of(&json(bundles)))),
+        (Kind::Directory, unkept(hash_of(&json(&directories)))),
+        (Kind::Policies, Content { hash: hash_of(&policies), text: policies }),
+    ])
+}
+
+fn hash_of(text: &str) -> String {
+    hash::hex(&hash::sha256(text.as_bytes()))
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("maps with text keys become JSON")
+}
+
+/// Shared by all streams; replaced as a whole.
+pub(crate) type Current = Arc<InForce>;

@@ -1,0 +1,142 @@
+//! From successive totals of one proxy to rates and quantiles of the last seconds.
+
+use crate::limits::{QUANTILE_OVER, RATE_OVER, READING_TTL, READINGS_MAX};
+use bartizan_core::Timestamp;
+use bartizan_core::stats::{Histogram, ProxyStats};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Recent readings of one instance of a proxy. An instance that starts anew gets a new window.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    readings: VecDeque<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    at: Timestamp,
+    calls: u64,
+    denied: u64,
+    added: Histogram,
+}
+
+/// What the last seconds looked like. All zero or `None` where nothing recent is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Rates {
+    pub(crate) calls_per_s: f64,
+    pub(crate) denied_per_s: f64,
+    pub(crate) added_p50_us: Option<u64>,
+    pub(crate) added_p99_us: Option<u64>,
+}
+
+impl Window {
+    /// Takes in the totals that were read at `at`.
+    pub(crate) fn push(&mut self, at: Timestamp, totals: &ProxyStats) {
+        if self.readings.back().is_some_and(|newest| newest.at >= at) {
+            return; // the clock was set back, or two readings in one millisecond
+        }
+        let (calls, denied) = totals.inbound.values().fold((0, 0), |(c, d), edge| (c + edge.calls, d + edge.denied));
+        self.readings.push_back(Reading { at, calls, denied, added: totals.added.clone() });
+        // The oldest one stays as long as no other is old enough to compare with.
+        while self.readings.len() > READINGS_MAX
+            || self.readings.get(1).is_some_and(|second| at.since(second.at) >= QUANTILE_OVER)
+        {
+            self.readings.pop_front();
+        }
+    }
+
+    /// Rates as of `now`.
+    pub(crate) fn rates(&self, now: Timestamp) -> Rates {
+        let Some(newest) = self.readings.back() else { return Rates::default() };
+        if now.since(newest.at) > READING_TTL {
+            return Rates::default();
+        }
+        let mut rates = Rates::default();
+        if let Some(base) = self.at_least_before(newest.at, RATE_OVER) {
+            let seconds = newest.at.since(base.at).as_secs_f64();
+            rates.calls_per_s = newest.calls.saturating_sub(base.calls) as f64 / seconds;
+            rates.denied_per_s = newest.denied.saturating_sub(base.denied) as f64 / seconds;
+        }
+        if let Some(base) = self.at_least_before(newest.at, QUANTILE_OVER) {
+            let recent = newest.added.since(&base.added);
+            rates.added_p50_us = recent.quantile(0.5);
+            rates.added_p99_us = recent.quantile(0.99);
+        }
+        rates
+    }
+
+    /// The newest reading that is `by` older than `than`, else the oldest one that is older at all.
+    fn at_least_before(&self, than: Timestamp, by: Duration) -> Option<&Reading> {
+        let old_enough = self.readings.iter().rev().find(|reading| than.since(reading.at) >= by);
+        old_enough.or_else(|| self.readings.front().filter(|reading| reading.at < than))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::stats::EdgeStats;
+
+    fn totals(calls: u64, denied: u64, added_us: &[u64]) -> ProxyStats {
+        let mut added = Histogram::default();
+        added_us.iter().for_each(|us| added.record(*us));
+        let edge = |calls, denied| EdgeStats { calls, denied, failed: 0 };
+        let inbound = [("payment".to_owned(), edge(calls, 0)), ("audit".to_owned(), edge(denied, denied))];
+        ProxyStats { inbound: inbound.into(), added, ..ProxyStats::default() }
+    }
+
+    fn second(s: u64) -> Timestamp {
+        Timestamp::from_secs(1000 + s)
+    }
+
+    #[test]
+    fn one_reading_is_no_rate() {
+        let mut window = Window::default();
+        assert_eq!(window.rates(second(0)), Rates::default());
+        window.push(second(0), &totals(500, 5, &[100]));
+        assert_eq!(window.rates(second(0)), Rates::default(), "nobody knows how long it took to get there");
+    }
+
+    #[test]
+    fn rates_are_over_the_last_seconds_and_not_over_the_whole_life() {
+        let mut window = Window::default();
+        for s in 0..100 {
+            window.push(second(s), &totals(s * 10, s, &[]));
+        }
+        window.push(second(100), &totals(1090, 100, &[]));
+        let rates = window.rates(second(100));
+        // Second 98 had 980 calls and 98 denied ones, which are calls too.
+        assert_eq!((rates.calls_per_s, rates.denied_per_s), ((1190.0 - 1078.0) / 2.0, 1.0));
+        assert!(window.readings.len() <= READINGS_MAX);
+    }
+
+    #[test]
+    fn quantiles_forget_what_is_long_ago() {
+        let mut window = Window::default();
+        let slow = [5000; 100];
+        for s in 0..10 {
+            window.push(second(s), &totals(0, 0, &slow));
+        }
+        for s in 10..30 {
+            let mut all = slow.to_vec();
+            all.extend(vec![100; (s - 9) as usize]);
+            window.push(second(s), &totals(0, 0, &all));
+        }
+        let rates = window.rates(second(29));
+        assert!(rates.added_p99_us.is_some_and(|us| us < 120), "{rates:?}");
+    }
+
+    #[test]
+    fn silence_and_odd_clocks_are_no_rate() {
+        let mut window = Window::default();
+        window.push(second(0), &totals(0, 0, &[]));
+        window.push(second(2), &totals(100, 0, &[]));
+        assert_eq!(window.rates(second(2)).calls_per_s, 50.0);
+        assert_eq!(window.rates(second(60)), Rates::default(), "too long ago");
+        window.push(second(1), &totals(900, 0, &[]));
+        window.push(second(2), &totals(900, 0, &[]));
+        assert_eq!(window.rates(second(2)).calls_per_s, 50.0, "a reading from the past is left out");
+        window.push(second(4), &totals(0, 0, &[]));
+        assert_eq!(window.rates(second(4)).calls_per_s, 0.0, "totals never shrink; if they do, nothing is made up");
+    }
+}

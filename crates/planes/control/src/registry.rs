@@ -1,0 +1,290 @@
+//! Which proxy is there, and what it says of itself.
+
+use crate::fleet::{id_of, members};
+use crate::rates::Window;
+use bartizan_core::fleet::Fleet;
+use bartizan_core::snapshot::{Epoch, Freshness, Kind};
+use bartizan_core::stats::ProxyStats;
+use bartizan_core::status::{EventFlow, Handshakes, ProxyStatus};
+use bartizan_core::{ServiceName, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+/// One stream, for as long as it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamId(u64);
+
+/// What a proxy says of itself when it comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Introduction {
+    pub(crate) instance: u64,
+    pub(crate) pid: u32,
+    pub(crate) version: String,
+    pub(crate) held: BTreeMap<Kind, Epoch>,
+    pub(crate) svid_not_after: Timestamp,
+}
+
+/// All proxies that came since control started, those that left among them.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    last_stream: u64,
+    places: BTreeMap<ServiceName, Place>,
+}
+
+/// The proxy of one service. A second stream beside an open one waits: it is shown as soon as the first one ends, so
+/// that somebody who comes with a stolen identity does not simply take the place of the one who is there.
+#[derive(Debug)]
+struct Place {
+    shown: Proxy,
+    attached: bool,
+    others: Vec<Proxy>,
+}
+
+#[derive(Debug)]
+struct Proxy {
+    stream: StreamId,
+    introduction: Introduction,
+    refused: BTreeMap<Kind, String>,
+    last_heard: Timestamp,
+    window: Window,
+    totals: ProxyStats,
+}
+
+impl Registry {
+    /// A stream was let in.
+    pub(crate) fn attach(&self, service: &ServiceName, introduction: Introduction, now: Timestamp) -> StreamId {
+        let mut inner = self.lock();
+        inner.last_stream += 1;
+        let stream = StreamId(inner.last_stream);
+        let (refused, window, totals) = Default::default();
+        let mut proxy = Proxy { stream, introduction, refused, last_heard: now, window, totals };
+        match inner.places.get_mut(service) {
+            None => {
+                drop(inner.places.insert(service.clone(), Place { shown: proxy, attached: true, others: Vec::new() }))
+            }
+            Some(place) if place.attached => place.others.push(proxy),
+            Some(place) => {
+                // The same process came back: its counters went on meanwhile.
+                if place.shown.introduction.instance == proxy.introduction.instance {
+                    proxy.window = std::mem::take(&mut place.shown.window);
+                    proxy.totals = std::mem::take(&mut place.shown.totals);
+                }
+                (place.shown, place.attached) = (proxy, true);
+            }
+        }
+        stream
+    }
+
+    /// A stream has ended.
+    pub(crate) fn detach(&self, service: &ServiceName, stream: StreamId) {
+        let mut inner = self.lock();
+        let Some(place) = inner.places.get_mut(service) else { return };
+        if place.shown.stream != stream {
+            place.others.retain(|proxy| proxy.stream != stream);
+        } else if place.others.is_empty() {
+            place.attached = false;
+        } else {
+            place.shown = place.others.remove(0);
+        }
+    }
+
+    /// The proxy said something.
+    pub(crate) fn heard(&self, service: &ServiceName, stream: StreamId, now: Timestamp) {
+        self.with(service, stream, |proxy| proxy.last_heard = now);
+    }
+
+    /// The proxy enforces `epoch` of `kind` now.
+    pub(crate) fn took_up(&self, service: &ServiceName, stream: StreamId, kind: Kind, epoch: Epoch) {
+        self.with(service, stream, |proxy| {
+            proxy.introduction.held.insert(kind, epoch);
+            proxy.refused.remove(&kind);
+        });
+    }
+
+    /// The proxy refused what it was sent of `kind`.
+    pub(crate) fn refused(&self, service: &ServiceName, stream: StreamId, kind: Kind, why: String) {
+        self.with(service, stream, |proxy| drop(proxy.refused.insert(kind, why)));
+    }
+
+    /// The proxy was given another identity.
+    pub(crate) fn renewed(&self, service: &ServiceName, stream: StreamId, not_after: Timestamp) {
+        self.with(service, stream, |proxy| proxy.introduction.svid_not_after = not_after);
+    }
+
+    /// The proxy's counters.
+    pub(crate) fn counted(&self, service: &ServiceName, stream: StreamId, totals: ProxyStats, now: Timestamp) {
+        self.with(service, stream, |proxy| {
+            proxy.window.push(now, &totals);
+            proxy.totals = totals;
+        });
+    }
+
+    /// Everybody whom the fleet has, present or not.
+    pub(crate) fn status(&self, fleet: &Fleet, now: Timestamp) -> Vec<ProxyStatus> {
+        let inner = self.lock();
+        members(fleet).map(|service| status_of(&service, inner.places.get(&service), fleet, now)).collect()
+    }
+
+    /// The last counters of every proxy that came.
+    pub(crate) fn totals(&self) -> Vec<(ServiceName, ProxyStats)> {
+        self.lock().places.iter().map(|(service, place)| (service.clone(), place.shown.totals.clone())).collect()
+    }
+
+    fn with(&self, service: &ServiceName, stream: StreamId, change: impl FnOnce(&mut Proxy)) {
+        let mut inner = self.lock();
+        let Some(place) = inner.places.get_mut(service) else { return };
+        let proxies = std::iter::once(&mut place.shown).chain(&mut place.others);
+        if let Some(proxy) = proxies.into_iter().find(|proxy| proxy.stream == stream) {
+            change(proxy);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nothing panics while it holds the registry")
+    }
+}
+
+fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: Timestamp) -> ProxyStatus {
+    let proxy = place.map(|place| &place.shown);
+    let attached = place.is_some_and(|place| place.attached);
+    let introduction = proxy.map(|proxy| &proxy.introduction);
+    let nothing = ProxyStats::default();
+    let totals = proxy.map_or(&nothing, |proxy| &proxy.totals);
+    let rates = proxy.filter(|_| attached).map(|proxy| proxy.window.rates(now)).unwrap_or_default();
+    let sum = |count: fn(&bartizan_core::stats::EdgeStats) -> u64| totals.inbound.values().map(count).sum();
+    ProxyStatus {
+        service: service.clone(),
+        id: id_of(fleet, service),
+        owner: fleet.services.get(service).and_then(|it| it.owner.clone()),
+        attached,
+        instance: introduction.map(|it| format!("{:016x}", it.instance)),
+        pid: introduction.map(|it| it.pid),
+        version: introduction.map(|it| it.version.clone()),
+        freshness: proxy.map(|proxy| match attached {
+            true => Freshness::Fresh,
+            false => Freshness::after_silence(now.since(proxy.last_heard)),
+        }),
+        last_heard: proxy.map(|proxy| proxy.last_heard),
+        svid_not_after: introduction.map(|it| it.svid_not_after),
+        held: introduction.map(|it| it.held.clone()).unwrap_or_default(),
+        refused: proxy.map(|proxy| proxy.refused.clone()).unwrap_or_default(),
+        calls_per_s: rates.calls_per_s,
+        denied_per_s: rates.denied_per_s,
+        calls: sum(|edge| edge.calls),
+        denied: sum(|edge| edge.denied),
+        failed: sum(|edge| edge.failed),
+        input_refused: totals.refused,
+        added_p50_us: rates.added_p50_us,
+        added_p99_us: rates.added_p99_us,
+        handshakes: Handshakes {
+            attempted: totals.handshakes_attempted,
+            completed: totals.handshakes_completed,
+            failed: totals.handshakes_failed.clone(),
+        },
+        connections_open: totals.connections_open,
+        resident_bytes: totals.resident_bytes,
+        cpu_us: totals.cpu_us,
+        events: EventFlow {
+            offered: totals.events_offered,
+            dropped: totals.events_dropped,
+            delivered: totals.events_delivered,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::fleet;
+
+    fn introduction(instance: u64) -> Introduction {
+        let svid_not_after = Timestamp::from_secs(5000);
+        Introduction { instance, pid: 1, version: "0.1.0".to_owned(), held: BTreeMap::new(), svid_not_after }
+    }
+
+    fn at(s: u64) -> Timestamp {
+        Timestamp::from_secs(1000 + s)
+    }
+
+    fn shown(registry: &Registry, s: u64) -> ProxyStatus {
+        registry.status(&fleet(), at(s)).into_iter().find(|p| p.service.as_str() == "accounts").unwrap()
+    }
+
+    #[test]
+    fn everybody_of_the_fleet_is_listed_before_anybody_came() {
+        let names: Vec<_> = Registry::default().status(&fleet(), at(0)).iter().map(|p| p.service.to_string()).collect();
+        assert_eq!(names, ["accounts", "ledger", "gateway"]);
+        let absent = shown(&Registry::default(), 0);
+        assert_eq!((absent.attached, absent.freshness, absent.instance), (false, None, None));
+    }
+
+    #[test]
+    fn a_second_stream_is_shown_once_the_first_has_gone() {
+        let registry = Registry::default();
+        let service = ServiceName::parse("accounts").unwrap();
+        let first = registry.attach(&service, introduction(1), at(0));
+        let second = registry.attach(&service, introduction(2), at(1));
+        let third = registry.attach(&service, introduction(3), at(1));
+        registry.took_up(&service, second, Kind::Policies, Epoch(9));
+        let instance = |s| shown(&registry, s).instance.unwrap();
+        assert!(instance(1).ends_with('1') && shown(&registry, 1).held.is_empty());
+        registry.detach(&service, third);
+        registry.detach(&service, first);
+        assert!(instance(2).ends_with('2') && shown(&registry, 2).attached);
+        assert_eq!(shown(&registry, 2).held, BTreeMap::from([(Kind::Policies, Epoch(9))]));
+        registry.detach(&service, second);
+        assert!(instance(3).ends_with('2') && !shown(&registry, 3).attached, "the last one is remembered");
+    }
+
+    #[test]
+    fn who_left_grows_stale() {
+        let registry = Registry::default();
+        let service = ServiceName::parse("accounts").unwrap();
+        let stream = registry.attach(&service, introduction(1), at(0));
+        registry.heard(&service, stream, at(5));
+        assert_eq!(shown(&registry, 500).freshness, Some(Freshness::Fresh), "attached");
+        registry.detach(&service, stream);
+        for (s, freshness) in [(6, Freshness::Fresh), (16, Freshness::Stale), (700, Freshness::Degraded)] {
+            assert_eq!(shown(&registry, s).freshness, Some(freshness), "after {s} s");
+        }
+    }
+
+    #[test]
+    fn a_refusal_stands_until_something_newer_is_taken_up() {
+        let registry = Registry::default();
+        let service = ServiceName::parse("accounts").unwrap();
+        let stream = registry.attach(&service, introduction(1), at(0));
+        registry.took_up(&service, stream, Kind::Policies, Epoch(1));
+        registry.refused(&service, stream, Kind::Policies, "bad".to_owned());
+        assert_eq!(shown(&registry, 1).refused[&Kind::Policies], "bad");
+        assert_eq!(shown(&registry, 1).held[&Kind::Policies], Epoch(1), "the one before stays in force");
+        registry.took_up(&service, stream, Kind::Policies, Epoch(3));
+        assert!(shown(&registry, 1).refused.is_empty());
+    }
+
+    #[test]
+    fn counters_of_a_process_that_came_back_go_on() {
+        let registry = Registry::default();
+        let service = ServiceName::parse("accounts").unwrap();
+        let totals = |calls| {
+            let edge = bartizan_core::stats::EdgeStats { calls, ..Default::default() };
+            ProxyStats { inbound: BTreeMap::from([(String::new(), edge)]), ..ProxyStats::default() }
+        };
+        let first = registry.attach(&service, introduction(1), at(0));
+        registry.counted(&service, first, totals(100), at(0));
+        registry.detach(&service, first);
+        let back = registry.attach(&service, introduction(1), at(1));
+        registry.counted(&service, back, totals(300), at(2));
+        assert_eq!(shown(&registry, 2).calls_per_s, 100.0);
+        registry.detach(&service, back);
+        let other = registry.attach(&service, introduction(2), at(3));
+        registry.counted(&service, other, totals(10), at(4));
+        let now = shown(&registry, 4);
+        assert_eq!((now.calls, now.calls_per_s), (10, 0.0), "another process counts from the start");
+    }
+}

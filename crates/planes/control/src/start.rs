@@ -1,0 +1,181 @@
+//! What happens in which order, from the files to serving, and back to the end.
+
+use crate::api;
+use crate::app::{App, Parts};
+use crate::ca::{Authority, CaError, OwnIdentity, Source, keep_renewed};
+use crate::error::ControlError;
+use crate::events::{Pipeline, Sources};
+use crate::fleet::{Desired, load};
+use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
+use crate::options::Options;
+use crate::publish::publish;
+use crate::stream::{Desk, judge, on_failure};
+use bartizan_core::TrustDomain;
+use bartizan_core::event::{Process, What};
+use bartizan_core::snapshot::Kind;
+use bartizan_runtime::{clock, control_stream, listen, local, stop};
+use bartizan_store::Store;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The database, in the data folder.
+const DATABASE: &str = "bartizan.db";
+/// The local API, in the data folder.
+const SOCKET: &str = "control.sock";
+
+/// Runs control until a signal, or until standard input ends (unless [`Options::keep_running`]). Then as [`serve`].
+///
+/// # Errors
+/// As [`serve`].
+pub async fn run(options: Options) -> Result<(), ControlError> {
+    let token = stop::on_signals();
+    if !options.keep_running {
+        stop::when_parent_goes(token.clone());
+    }
+    serve(options, token).await
+}
+
+/// Runs control until `stop` fires. Then streams and requests get about two seconds to end, events about three to reach the
+/// store, and the database is closed.
+///
+/// The socket of the local API appears last: whoever can connect to it finds everything working.
+///
+/// Cancel by `stop`, not by dropping the future: tasks of its own would live on.
+///
+/// # Errors
+/// [`ControlError`], at the start. Once it serves, only where serving itself fails.
+pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), ControlError> {
+    let Some(started) = start(options, stop.clone()).await? else { return Ok(()) };
+    let Started { app, source, listener, socket } = started;
+    tell_process(&app, true);
+    app.tell_published(&Kind::ALL);
+    let renewing = tokio::spawn(keep_renewed(Arc::clone(&app), source));
+    let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
+    tracing::info!(listen = %app.listen, "control is ready");
+
+    let desk = Desk::new(Arc::clone(&app));
+    let served =
+        control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
+    // Also where serving failed: the rest must not go on without it.
+    stop.cancel();
+    for task in [api, renewing] {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a task ended badly");
+        }
+    }
+    tell_process(&app, false);
+    app.pipeline.drain(DRAIN_WITHIN).await;
+    app.store.close().await;
+    served.map_err(|error| ControlError::Serve(error.into()))
+}
+
+/// Everything that is needed for serving, with both doors open but nobody behind them yet.
+pub(crate) struct Started {
+    pub(crate) app: Arc<App>,
+    pub(crate) source: Source,
+    pub(crate) listener: TcpListener,
+    pub(crate) socket: UnixListener,
+}
+
+/// `None` where `stop` fired first.
+pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<Option<Started>, ControlError> {
+    let desired = {
+        let options = options.clone();
+        tokio::task::spawn_blocking(move || load(&options))
+            .await
+            .expect("loading does not panic, and nothing aborts the task")?
+    };
+    let domain = desired.fleet.trust_domain.clone();
+    let store = open_store(&options, &domain).await?;
+    // Before the root is opened: where another control runs, that would be for nothing.
+    let listener = listen::bind(desired.plan.control)?;
+    // The plan's, unless its port is 0.
+    let listen = listener.local_addr().unwrap_or(desired.plan.control);
+
+    let source = Source::new(&options.data, options.root_passphrase_file.as_deref(), &domain);
+    let Some((source, authority)) = authority(source, &stop).await? else { return Ok(None) };
+    let own = OwnIdentity::issue(&authority, clock::now())?;
+    let app = assemble(options, desired, store, listen, authority, own, stop).await?;
+    let path = app.options.data.join(SOCKET);
+    let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
+    Ok(Some(Started { app: Arc::new(app), source, listener, socket }))
+}
+
+async fn assemble(
+    options: Options,
+    desired: Desired,
+    store: Store,
+    listen: SocketAddr,
+    authority: Authority,
+    own: OwnIdentity,
+    stop: CancellationToken,
+) -> Result<App, ControlError> {
+    let in_force = publish(desired, &authority.bundles().snapshot(), &own, &store, clock::now()).await?;
+    let in_force = watch::Sender::new(Arc::new(in_force));
+    let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
+    let uid = own_uid()?;
+    Ok(App::new(Parts { options, listen, uid, store, pipeline, in_force, authority, own, stop })?)
+}
+
+async fn open_store(options: &Options, domain: &TrustDomain) -> Result<Store, ControlError> {
+    let path = options.data.join(DATABASE);
+    let store = Store::open(&path, bartizan_store::Options { bytes_max: options.events_bytes_max }).await?;
+    let found = store.claim("trust_domain", domain.as_str()).await?;
+    if found != domain.as_str() {
+        store.close().await;
+        return Err(ControlError::ForeignData { data: options.data.clone(), found, wanted: domain.to_string() });
+    }
+    Ok(store)
+}
+
+/// Waits until there is an issuing CA: half a second from a sealed root, as long as it takes from an offline one.
+async fn authority(mut source: Source, stop: &CancellationToken) -> Result<Option<(Source, Authority)>, ControlError> {
+    loop {
+        let attempt = tokio::task::spawn_blocking(move || {
+            let outcome = source.attempt(clock::now());
+            (source, outcome)
+        });
+        let (back, outcome) = attempt.await.expect("opening a root does not panic, and nothing aborts the task");
+        if let Some(authority) = outcome? {
+            return Ok(Some((back, authority)));
+        }
+        source = back;
+        if stop.run_until_cancelled(tokio::time::sleep(ISSUING_POLL)).await.is_none() {
+            return Ok(None);
+        }
+    }
+}
+
+/// The user we run as: who owns our folder under /proc (proc(5)).
+fn own_uid() -> Result<u32, CaError> {
+    let path = PathBuf::from("/proc/self");
+    match std::fs::metadata(&path) {
+        Ok(about) => Ok(about.uid()),
+        Err(source) => Err(CaError::File { what: "read", path, source }),
+    }
+}
+
+/// `None` where the kernel does not say; events then lack a field.
+fn host_name() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn tell_process(app: &App, started: bool) {
+    let executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    app.own_events.write(
+        None,
+        What::Process(Process {
+            kind: "control".into(),
+            executable: executable.into(),
+            pid: std::process::id(),
+            started,
+            exit: (!started).then(|| "exit 0".into()),
+        }),
+    );
+}

@@ -1,0 +1,88 @@
+//! Who is let in, and as whom.
+//!
+//! Two ways lead in: a node's voucher for the key at hand, or the service's own certificate on the connection. Both name
+//! the service, and it has to be one of the fleet.
+
+use crate::app::App;
+use crate::fleet::{id_of, is_member};
+use crate::stream::hello::Hello;
+use crate::stream::refusal::Refusal;
+use bartizan_core::{SpiffeId, Timestamp};
+use bartizan_crypto::csr::CsrKey;
+use bartizan_identity::{Svid, VerifiedPeer, voucher};
+
+/// What an admitted proxy gets.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) id: SpiffeId,
+    /// A new identity, where one was asked for.
+    pub(crate) svid: Option<Svid>,
+    /// Until when the proxy is who it says.
+    pub(crate) not_after: Timestamp,
+    /// The key that is certified now; the next one has to be another.
+    pub(crate) spki: Vec<u8>,
+    /// True where it had an identity already.
+    pub(crate) renewal: bool,
+}
+
+/// Decides about a first message. On a yes by voucher, that voucher is used up.
+pub(crate) fn admit(
+    app: &App,
+    hello: &Hello,
+    peer: Option<&VerifiedPeer>,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let in_force = app.in_force();
+    let fleet = &in_force.desired.fleet;
+    if !is_member(fleet, &hello.service) {
+        return Err(Refusal::denied(format!("fleet `{}` has no service `{}`", fleet.name, hello.service)));
+    }
+    let id = id_of(fleet, &hello.service);
+    if let Some(peer) = peer.filter(|peer| *peer.id() != id) {
+        return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
+    }
+    match (&hello.voucher, peer) {
+        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), id, now),
+        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), id, now),
+        (None, None) => Err(Refusal::denied("neither a voucher nor a certificate")),
+    }
+}
+
+fn by_voucher(app: &App, text: &str, key: Option<&CsrKey>, id: SpiffeId, now: Timestamp) -> Result<Admitted, Refusal> {
+    let authority = app.authority();
+    let vouched = voucher::check(text, authority.bundles(), authority.domain(), now)
+        .map_err(|error| Refusal::denied(crate::error::chain(&error)))?;
+    if vouched.service != id {
+        return Err(Refusal::denied(format!("the voucher is for `{}`", vouched.service)));
+    }
+    let key = key.ok_or_else(|| Refusal::malformed("a voucher, but no certificate request to go with it"))?;
+    if !vouched.is_for(&key.spki) {
+        return Err(Refusal::denied("the voucher is for another key"));
+    }
+    // Last, so that nobody but the holder of the key can use a voucher up; and before anything is issued.
+    app.nonces().take(&vouched, now).map_err(|error| Refusal::denied(error.to_string()))?;
+    issue(app, key, id, now, false)
+}
+
+fn by_certificate(
+    app: &App,
+    peer: &VerifiedPeer,
+    key: Option<&CsrKey>,
+    id: SpiffeId,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    // It was in date when the connection began, which may be long ago.
+    if now >= peer.not_after() {
+        return Err(Refusal::denied("the certificate of the connection has run out"));
+    }
+    match key {
+        Some(key) if key.spki == peer.spki() => Err(Refusal::malformed("a renewal needs a fresh key")),
+        Some(key) => issue(app, key, id, now, true),
+        None => Ok(Admitted { id, svid: None, not_after: peer.not_after(), spki: peer.spki().to_vec(), renewal: true }),
+    }
+}
+
+fn issue(app: &App, key: &CsrKey, id: SpiffeId, now: Timestamp, renewal: bool) -> Result<Admitted, Refusal> {
+    let svid = app.authority().issue(&key.spki, &id, now).map_err(|error| Refusal::unable(error.to_string()))?;
+    Ok(Admitted { id, not_after: svid.not_after, spki: key.spki.clone(), renewal, svid: Some(svid) })
+}

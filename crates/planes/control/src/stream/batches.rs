@@ -1,0 +1,74 @@
+//! Batches of events of one stream, from the wire to the confirmation.
+
+use crate::app::App;
+use crate::events::decode;
+use crate::limits::UNCONFIRMED_MAX;
+use crate::stream::refusal::Refusal;
+use bartizan_core::ServiceName;
+use bartizan_core::event::{Event, SeenBy};
+use bartizan_core::limits::EVENT_BATCH_MAX;
+use bartizan_runtime::control_v1::Events;
+use std::collections::VecDeque;
+use tokio::sync::oneshot;
+
+/// Batches whose fate is not known yet, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    waiting: VecDeque<(u64, oneshot::Receiver<()>)>,
+}
+
+impl Batches {
+    /// Takes a batch in. `Ok(true)`: it can be confirmed at once. An error ends the stream.
+    pub(crate) fn take(&mut self, app: &App, service: &ServiceName, batch: Events) -> Result<bool, Refusal> {
+        if batch.records.len() > EVENT_BATCH_MAX {
+            return Err(Refusal::malformed(format!("{} events in one batch", batch.records.len())));
+        }
+        if self.waiting.len() >= UNCONFIRMED_MAX {
+            return Err(Refusal::exhausted(format!("{UNCONFIRMED_MAX} batches of events wait for confirmation")));
+        }
+        let sent = batch.records.len();
+        let events: Vec<Event> =
+            batch.records.iter().filter_map(|bytes| decode(bytes).filter(|it| is_of(it, service))).collect();
+        if events.len() < sent {
+            // Counted here and not refused: the good ones of the batch are worth having.
+            app.pipeline.lose_unreadable((sent - events.len()) as u64);
+            tracing::warn!(%service, count = sent - events.len(), "events that are none of this proxy's, or none at all");
+        }
+        match app.pipeline.offer(events) {
+            Some(fate) => {
+                self.waiting.push_back((batch.batch, fate));
+                Ok(false)
+            }
+            // Earlier batches are confirmed first, whatever became of this one.
+            None if !self.waiting.is_empty() => {
+                let (known, fate) = oneshot::channel();
+                let _ = known.send(());
+                self.waiting.push_back((batch.batch, fate));
+                Ok(false)
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// The number of the oldest batch, once its events are stored or counted as lost. Waits forever where there is none.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn next_done(&mut self) -> u64 {
+        let Some((batch, fate)) = self.waiting.front_mut() else { return std::future::pending().await };
+        // An error means that the pipeline has ended, and control with it.
+        let _ = fate.await;
+        let batch = *batch;
+        self.waiting.pop_front();
+        batch
+    }
+}
+
+/// A proxy speaks for its own service and for nobody else.
+fn is_of(event: &Event, service: &ServiceName) -> bool {
+    let side = match event.seen_by {
+        SeenBy::Inbound | SeenBy::Outbound => *service != ServiceName::gateway(),
+        SeenBy::Gateway => *service == ServiceName::gateway(),
+        SeenBy::Control | SeenBy::Node | SeenBy::Supervisor => false,
+    };
+    side && event.service.as_ref() == Some(service)
+}

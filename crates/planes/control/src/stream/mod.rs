@@ -1,0 +1,110 @@
+//! The gRPC side: nodes join, proxies attach.
+
+mod admit; // start here: who is let in, and as whom
+mod batches;
+mod hello;
+mod join;
+mod refusal;
+mod renew;
+mod session; // one proxy, from its first message to the end
+
+use crate::app::App;
+use bartizan_core::event::{Handshake, What};
+use bartizan_identity::{Svid, VerifiedPeer, verify_peer};
+use bartizan_runtime::control_stream::{PeerInfo, Request, Response, Status, Streaming, async_trait};
+use bartizan_runtime::control_v1::control_server::Control;
+use bartizan_runtime::control_v1::{self, Down, JoinNodeReply, JoinNodeRequest, Up};
+use bartizan_runtime::tls::{HandshakeError, Judge, JudgeError};
+use bartizan_runtime::{clock, control_stream};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Who is at the other end, where it showed a certificate.
+pub(crate) type Peer = Arc<VerifiedPeer>;
+
+/// The service as tonic calls it.
+pub(crate) struct Desk {
+    app: Arc<App>,
+}
+
+impl Desk {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+}
+
+#[async_trait]
+impl Control for Desk {
+    type AttachStream = ReceiverStream<Result<Down, Status>>;
+
+    async fn join_node(&self, request: Request<JoinNodeRequest>) -> Result<Response<JoinNodeReply>, Status> {
+        let (peer, _remote) = self.caller(&request);
+        let svid = join::join(&self.app, request.get_ref(), peer.as_deref()).map_err(|refusal| refusal.status())?;
+        Ok(Response::new(JoinNodeReply { svid: Some(wire(svid, false)) }))
+    }
+
+    async fn attach(&self, request: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        let (peer, remote) = self.caller(&request);
+        let (down, replies) = mpsc::channel(crate::limits::DOWN_QUEUE_MAX);
+        // The answer's head goes out at once: a client may wait for it before it says who it is.
+        tokio::spawn(session::run(Arc::clone(&self.app), request.into_inner(), down, peer, remote));
+        Ok(Response::new(ReceiverStream::new(replies)))
+    }
+}
+
+impl Desk {
+    /// Who called. Counts the handshake behind it: a connection carries one call as a rule.
+    fn caller<T>(&self, request: &Request<T>) -> (Option<Peer>, Option<SocketAddr>) {
+        let info = request.extensions().get::<PeerInfo<Peer>>();
+        let peer = info.and_then(|info| info.peer.clone());
+        let remote = info.map(|info| info.remote);
+        self.app.count_handshake(None);
+        let id = peer.as_ref().map(|peer| peer.id().clone());
+        self.app.own_events.write(None, handshake(id, remote, None));
+        (peer, remote)
+    }
+}
+
+/// Judges the certificates that clients of our port show: any good identity of our own trust domain gets a connection,
+/// what it may do there is decided per call.
+pub(crate) fn judge(app: &Arc<App>) -> Judge<Peer> {
+    let app = Arc::clone(app);
+    Arc::new(move |chain| {
+        let authority = app.authority();
+        let judged = verify_peer(chain, authority.bundles(), clock::now());
+        judged.map(Arc::new).map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
+    })
+}
+
+/// Counts and reports a handshake at our port that failed.
+pub(crate) fn on_failure(app: &Arc<App>) -> control_stream::OnFailure {
+    let app = Arc::clone(app);
+    Arc::new(move |remote, error| {
+        app.count_handshake(Some(error.failure));
+        app.own_events.write(None, handshake(None, Some(remote), Some(error)));
+    })
+}
+
+fn handshake(peer: Option<bartizan_core::SpiffeId>, remote: Option<SocketAddr>, error: Option<HandshakeError>) -> What {
+    What::Handshake(Handshake {
+        peer,
+        remote,
+        failure: error.as_ref().map(|error| error.failure),
+        detail: error.map(|error| error.detail.into()),
+        group: None,
+        suite: None,
+        took_us: 0,
+    })
+}
+
+/// An identity as it travels.
+fn wire(svid: Svid, edge: bool) -> control_v1::Svid {
+    control_v1::Svid {
+        chain: svid.chain,
+        not_before_ms: svid.not_before.as_millis(),
+        not_after_ms: svid.not_after.as_millis(),
+        edge,
+    }
+}

@@ -1,0 +1,74 @@
+//! The next identity for a proxy that is there already, and the gateway's certificate for outside clients.
+
+use crate::app::App;
+use crate::limits::{RENEWALS_MAX, RENEWALS_PER};
+use crate::stream::refusal::Refusal;
+use bartizan_core::{ServiceName, SpiffeId, Timestamp};
+use bartizan_crypto::csr;
+use bartizan_identity::Svid;
+use bartizan_runtime::control_v1::Renew;
+
+/// How often a stream has asked lately.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    since: Timestamp,
+    count: u32,
+}
+
+impl Allowance {
+    /// False where it has asked too often.
+    fn take(&mut self, now: Timestamp) -> bool {
+        if now.since(self.since) >= RENEWALS_PER {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count += 1;
+        self.count <= RENEWALS_MAX
+    }
+}
+
+/// Issues what `request` asks for to the proxy of `service`, and to nobody else: the stream says who it is. Also returns
+/// the key that was certified.
+pub(crate) fn renew(
+    app: &App,
+    request: &Renew,
+    service: &ServiceName,
+    id: &SpiffeId,
+    key_before: &[u8],
+    allowance: &mut Allowance,
+    now: Timestamp,
+) -> Result<(Svid, Vec<u8>), Refusal> {
+    if !allowance.take(now) {
+        return Err(Refusal::exhausted(format!(
+            "more than {RENEWALS_MAX} identities within {} s",
+            RENEWALS_PER.as_secs()
+        )));
+    }
+    let key = csr::check(&request.csr).map_err(|error| Refusal::malformed(error.to_string()))?;
+    if key.spki == key_before {
+        return Err(Refusal::malformed("a renewal needs a fresh key"));
+    }
+    let authority = app.authority();
+    let issued = if request.edge {
+        if *service != ServiceName::gateway() {
+            return Err(Refusal::denied("only the gateway gets a certificate for outside clients"));
+        }
+        authority.issue_edge(&key.spki, &app.in_force().desired.fleet, &app.options.edge_names, now)
+    } else {
+        authority.issue(&key.spki, id, now)
+    };
+    issued.map(|svid| (svid, key.spki)).map_err(|error| Refusal::unable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_too_often_waits_a_minute() {
+        let mut allowance = Allowance::default();
+        let at = |s: u64| Timestamp::from_secs(5000 + s);
+        assert!((0..RENEWALS_MAX).all(|_| allowance.take(at(0))));
+        assert!(!allowance.take(at(59)));
+        assert!(allowance.take(at(60)));
+    }
+}

@@ -1,0 +1,294 @@
+//! One proxy, from its first message to the end of its stream.
+
+use crate::app::App;
+use crate::fleet::{id_of, is_member};
+use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
+use crate::publish::Current;
+use crate::registry::{Introduction, StreamId};
+use crate::stream::admit::{Admitted, admit};
+use crate::stream::batches::Batches;
+use crate::stream::hello::Hello;
+use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
+use crate::stream::renew::{Allowance, renew};
+use crate::stream::{Peer, wire};
+use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_core::stats::ProxyStats;
+use bartizan_core::{ServiceName, SpiffeId, Timestamp, limits};
+use bartizan_runtime::clock;
+use bartizan_runtime::control_stream::{Status, Streaming};
+use bartizan_runtime::control_v1::{self, Ack, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+type Replies = mpsc::Sender<Result<Down, Status>>;
+
+/// Why a session is over.
+enum End {
+    /// The proxy left, or we are stopping.
+    Quiet,
+    /// The proxy is told why.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Runs a stream to its end. Ends by itself when the proxy leaves, breaks a rule or the app stops.
+pub(crate) async fn run(
+    app: Arc<App>,
+    ups: Streaming<Up>,
+    downs: Replies,
+    peer: Option<Peer>,
+    remote: Option<SocketAddr>,
+) {
+    let stop = app.stop.clone();
+    let session = begin_and_run(&app, ups, &downs, peer, remote);
+    let Some(Err(End::Refused(refusal))) = stop.run_until_cancelled(session).await else { return };
+    // A proxy that does not read is not told either.
+    let _ = timeout(DOWN_WITHIN, downs.send(Err(refusal.status()))).await;
+}
+
+async fn begin_and_run(
+    app: &Arc<App>,
+    mut ups: Streaming<Up>,
+    downs: &Replies,
+    peer: Option<Peer>,
+    remote: Option<SocketAddr>,
+) -> Result<(), End> {
+    let peer_id = peer.as_ref().map(|peer| peer.id().clone());
+    let hello = first_message(&mut ups).await.and_then(Hello::read).inspect_err(|refusal| {
+        report_unreadable(app, peer_id, remote, refusal);
+    })?;
+    // Seen before anything is sent, so that a change in between is sent too.
+    let changes = app.watch();
+    let admitted = admit(app, &hello, peer.as_deref(), clock::now()).inspect_err(|refusal| {
+        let in_force = app.in_force();
+        let fleet = &in_force.desired.fleet;
+        let known = is_member(fleet, &hello.service).then_some(&hello.service);
+        report_refused(app, known, id_of(fleet, &hello.service), peer.is_some(), refusal);
+    })?;
+    let mut session = Session::open(Arc::clone(app), hello, admitted, downs.clone(), changes);
+    session.run(&mut ups).await
+}
+
+async fn first_message(ups: &mut Streaming<Up>) -> Result<control_v1::Hello, Refusal> {
+    let first = timeout(HELLO_WITHIN, ups.message()).await;
+    let first =
+        first.map_err(|_| Refusal::exhausted(format!("no first message within {} s", HELLO_WITHIN.as_secs())))?;
+    let message = first
+        .map_err(|status| Refusal::malformed(format!("the first message cannot be read: {}", status.message())))?;
+    match message.and_then(|up| up.message) {
+        Some(up::Message::Hello(hello)) => Ok(hello),
+        Some(_) => Err(Refusal::malformed("the first message is not Hello")),
+        None => Err(Refusal::malformed("the stream ended before its first message")),
+    }
+}
+
+/// A proxy that was let in. Leaves the registry when dropped, however the stream ends.
+struct Session {
+    app: Arc<App>,
+    service: ServiceName,
+    id: SpiffeId,
+    stream: StreamId,
+    downs: Replies,
+    changes: watch::Receiver<Current>,
+    /// What it holds or was sent, by kind.
+    sent: BTreeMap<Kind, Epoch>,
+    /// Issued and not sent yet.
+    first_svid: Option<control_v1::Svid>,
+    not_after: Timestamp,
+    spki: Vec<u8>,
+    allowance: Allowance,
+    batches: Batches,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.app.registry.detach(&self.service, self.stream);
+        tracing::info!(service = %self.service, "a proxy left");
+    }
+}
+
+impl Session {
+    fn open(
+        app: Arc<App>,
+        hello: Hello,
+        admitted: Admitted,
+        downs: Replies,
+        changes: watch::Receiver<Current>,
+    ) -> Self {
+        let Admitted { id, svid, not_after, spki, renewal } = admitted;
+        let Hello { service, instance, pid, version, held, .. } = hello;
+        if let Some(svid) = &svid {
+            report_issued(&app, Some(&service), id.clone(), renewal, svid);
+        }
+        let introduction = Introduction { instance, pid, version, held: held.clone(), svid_not_after: not_after };
+        let stream = app.registry.attach(&service, introduction, clock::now());
+        tracing::info!(%service, pid, "a proxy came");
+        Self {
+            app,
+            service,
+            id,
+            stream,
+            downs,
+            changes,
+            sent: held,
+            first_svid: svid.map(|svid| wire(svid, false)),
+            not_after,
+            spki,
+            allowance: Allowance::default(),
+            batches: Batches::default(),
+        }
+    }
+
+    async fn run(&mut self, ups: &mut Streaming<Up>) -> Result<(), End> {
+        if let Some(svid) = self.first_svid.take() {
+            self.send(down::Message::Svid(svid)).await?;
+        }
+        self.send_snapshots().await?;
+        let mut ticks = interval(limits::TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                message = ups.message() => match message {
+                    Ok(Some(up)) => self.take(up).await?,
+                    // An error is the proxy or the network gone; there is nobody to tell.
+                    Ok(None) | Err(_) => return Err(End::Quiet),
+                },
+                changed = self.changes.changed() => match changed {
+                    Ok(()) => self.send_snapshots().await?,
+                    Err(_) => return Err(End::Quiet),
+                },
+                batch = self.batches.next_done() => self.send(down::Message::EventsStored(EventsStored { batch })).await?,
+                _ = ticks.tick() => self.tick().await?,
+            }
+        }
+    }
+
+    async fn tick(&mut self) -> Result<(), End> {
+        let now = clock::now();
+        // The stream is as good as the identity that opened it, or the last one that was issued on it.
+        if now >= self.not_after {
+            return Err(Refusal::denied("the identity of the stream has run out").into());
+        }
+        self.send(down::Message::Tick(Tick { now_ms: now.as_millis() })).await
+    }
+
+    /// Sends what the proxy does not hold. Proxies refuse what is older than what they hold, and then say so.
+    async fn send_snapshots(&mut self) -> Result<(), End> {
+        let in_force = Arc::clone(&self.changes.borrow_and_update());
+        if !is_member(&in_force.desired.fleet, &self.service) {
+            return Err(Refusal::denied(format!("the fleet has no service `{}` any more", self.service)).into());
+        }
+        for kind in Kind::ALL {
+            let epoch = in_force.epoch(kind);
+            if self.sent.get(&kind) == Some(&epoch) {
+                continue;
+            }
+            let own = self.app.own();
+            let envelope = match in_force.envelope(kind, &self.service, &own, clock::now()) {
+                None => continue,
+                Some(Err(error)) => return Err(Refusal::unable(crate::error::chain(&error)).into()),
+                Some(Ok(envelope)) => envelope,
+            };
+            self.send(down::Message::Snapshot(Snapshot { envelope })).await?;
+            self.sent.insert(kind, epoch);
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, up: Up) -> Result<(), End> {
+        self.app.registry.heard(&self.service, self.stream, clock::now());
+        match up.message {
+            None | Some(up::Message::Hello(_)) => Err(Refusal::malformed("an empty message, or a second Hello").into()),
+            Some(up::Message::Ack(ack)) => Ok(self.acknowledged(ack)?),
+            Some(up::Message::Renew(request)) => self.renew(request).await,
+            Some(up::Message::Stats(stats)) => Ok(self.counted(&stats)?),
+            Some(up::Message::Events(events)) => {
+                let batch = events.batch;
+                if self.batches.take(&self.app, &self.service, events)? {
+                    self.send(down::Message::EventsStored(EventsStored { batch })).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn acknowledged(&mut self, ack: Ack) -> Result<(), Refusal> {
+        let kind = Kind::parse(&ack.kind).ok_or_else(|| Refusal::malformed("an acknowledgement of unknown kind"))?;
+        let epoch = Epoch(ack.epoch);
+        let registry = &self.app.registry;
+        // No event from here: the proxy writes one, which also tells of what it took up while we were away.
+        if ack.refused.is_empty() {
+            registry.took_up(&self.service, self.stream, kind, epoch);
+        } else {
+            let why = cut(ack.refused, REFUSED_BYTES_MAX);
+            tracing::error!(service = %self.service, kind = kind.as_str(), epoch = epoch.0, why, "a proxy refused a snapshot");
+            registry.refused(&self.service, self.stream, kind, why);
+        }
+        Ok(())
+    }
+
+    async fn renew(&mut self, request: Renew) -> Result<(), End> {
+        let edge = request.edge;
+        let issued = renew(&self.app, &request, &self.service, &self.id, &self.spki, &mut self.allowance, clock::now());
+        match issued {
+            Ok((svid, spki)) => {
+                report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);
+                if !edge {
+                    (self.not_after, self.spki) = (svid.not_after, spki);
+                    self.app.registry.renewed(&self.service, self.stream, svid.not_after);
+                }
+                self.send(down::Message::Svid(wire(svid, edge))).await
+            }
+            Err(refusal) => {
+                report_refused(&self.app, Some(&self.service), self.id.clone(), true, &refusal);
+                let what = if edge { "edge" } else { "identity" }.to_owned();
+                // Its identity is known, so it may know the reason.
+                self.send(down::Message::Refusal(control_v1::Refusal { what, why: refusal.detail().to_owned() })).await
+            }
+        }
+    }
+
+    fn counted(&self, stats: &Stats) -> Result<(), Refusal> {
+        if stats.totals.len() > STATS_BYTES_MAX {
+            return Err(Refusal::malformed(format!("counters of {} bytes", stats.totals.len())));
+        }
+        let totals: ProxyStats =
+            postcard::from_bytes(&stats.totals).map_err(|e| Refusal::malformed(format!("counters: {e}")))?;
+        self.app.registry.counted(&self.service, self.stream, totals, clock::now());
+        Ok(())
+    }
+
+    async fn send(&self, message: down::Message) -> Result<(), End> {
+        match timeout(DOWN_WITHIN, self.downs.send(Ok(Down { message: Some(message) }))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Quiet),
+            Err(_) => Err(Refusal::exhausted("the proxy does not read what it is sent").into()),
+        }
+    }
+}
+
+/// At most `bytes_max` bytes of `text`, whole characters, without control characters.
+fn cut(text: String, bytes_max: usize) -> String {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_reason_is_cut_between_characters_and_stays_on_one_line() {
+        assert_eq!(cut("a\nb\u{1b}[31m".to_owned(), 100), "a b [31m");
+        assert_eq!(cut("éé".to_owned(), 3), "é");
+        assert_eq!(cut("x".repeat(5000), 1024).len(), 1024);
+    }
+}

@@ -1,0 +1,144 @@
+//! Why a request was decided as it was: by the policies of then, hop by hop.
+
+use crate::support::{Place, Running, service};
+use bartizan_core::event::{Event, EventId, Judged, Request, SeenBy, What};
+use bartizan_core::snapshot::Epoch;
+use bartizan_core::status::{Explanation, Trace};
+use bartizan_core::{Action, RequestId, Timestamp, Verdict};
+use bartizan_runtime::local::LocalError;
+
+const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const NIGHT: &str = "@id(\"no-night\")
+@reason(\"payments are closed\")
+forbid (principal == Workload::\"payment\", action, resource == Service::\"accounts\");
+";
+
+/// One hop: who saw it, span, parent, its end in milliseconds.
+fn hop(at: &str, seen_by: SeenBy, span: u64, parent_span: u64, end_ms: u64) -> Event {
+    let request = Request {
+        peer: None,
+        to: service("accounts"),
+        method: "POST".into(),
+        path: "/accounts/7/debit".into(),
+        route: None,
+        action: Action::Write,
+        decision: None,
+        status: 403,
+        error: None,
+        took_us: 2000,
+        added_us: 100,
+        client: None,
+        span,
+        parent_span,
+    };
+    Event {
+        id: EventId(span, end_ms),
+        at: Timestamp::from_millis(end_ms),
+        service: Some(service(at)),
+        seen_by,
+        request: RequestId::parse(ID),
+        what: What::Request(request),
+    }
+}
+
+fn denied(policies: &[&str], epoch: u64, end_ms: u64) -> Event {
+    let mut event = hop("accounts", SeenBy::Inbound, 3, 2, end_ms);
+    let What::Request(request) = &mut event.what else { unreachable!() };
+    request.peer = Some("spiffe://bank.test/svc/payment".parse().unwrap());
+    let policies = policies.iter().map(|id| (*id).into()).collect();
+    request.decision = Some(Judged {
+        verdict: Verdict::Deny,
+        policies,
+        reason: Some("payments are closed".into()),
+        epoch: Epoch(epoch),
+    });
+    event
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_call_is_explained_by_the_policy_that_denied_it_also_later() {
+    let place = Place::new();
+    place.write("policies/night.cedar", NIGHT);
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    let mut payment = control.proxy_of("payment").await;
+    // The callee's record is written, and here also delivered, before the caller's.
+    accounts.deliver(1, &[denied(&["no-night"], 1, 1000)]).await;
+    payment.deliver(1, &[hop("payment", SeenBy::Outbound, 2, 1, 1001)]).await;
+
+    for later in [false, true] {
+        if later {
+            std::fs::remove_file(place.path("policies/night.cedar")).unwrap();
+            control.reload().await.unwrap();
+        }
+        let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+        let at: Vec<_> = explanation.hops.iter().map(|hop| hop.service.clone().unwrap().to_string()).collect();
+        assert_eq!(at, ["payment", "accounts"], "the caller stands before the callee");
+        assert_eq!(explanation.hops[0].decision, None);
+        let hop = &explanation.hops[1];
+        assert_eq!((hop.method.as_str(), hop.path.as_str(), hop.status), ("POST", "/accounts/7/debit", Some(403)));
+        let decision = hop.decision.as_ref().unwrap();
+        assert_eq!((decision.verdict, decision.epoch, decision.epoch_is_current), (Verdict::Deny, Epoch(1), !later));
+        assert_eq!(decision.policies, ["no-night"]);
+        let text = decision.lines.join("\n");
+        for part in ["denied", "payments are closed", "night.cedar:1", "forbid (principal == Workload::\"payment\""] {
+            assert!(text.contains(part), "later: {later}, no {part} in {text}");
+        }
+        assert_eq!(decision.principal.as_ref().unwrap().owner, "payments");
+        assert_eq!(decision.resource.as_ref().unwrap().data, ["pii"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deny_without_a_policy_says_what_is_missing() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    accounts.deliver(1, &[denied(&[], 1, 1000)]).await;
+    let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+    let lines = explanation.hops[0].decision.as_ref().unwrap().lines.join("\n");
+    assert!(lines.contains("no policy permits this call"), "{lines}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_is_not_kept_leaves_the_decision_without_its_text() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    accounts.deliver(1, &[denied(&["no-night"], 77, 1000)]).await;
+    let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+    let decision = explanation.hops[0].decision.as_ref().unwrap();
+    assert_eq!((decision.policies.as_slice(), decision.principal.as_ref()), (&["no-night".to_owned()][..], None));
+    assert!(decision.lines[0].contains("epoch 77"), "{:?}", decision.lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_holds_everything_in_the_order_of_the_call() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut gateway = control.proxy_of("gateway").await;
+    let mut accounts = control.proxy_of("accounts").await;
+    accounts
+        .deliver(1, &[hop("accounts", SeenBy::Inbound, 2, 1, 900), hop("accounts", SeenBy::Outbound, 3, 2, 890)])
+        .await;
+    gateway.deliver(1, &[hop("gateway", SeenBy::Gateway, 1, 99, 1000)]).await;
+    let trace: Trace = control.get(&format!("/v1/trace/{ID}")).await;
+    let steps: Vec<_> = trace.steps.iter().map(|step| (step.depth, step.seen_by, step.took_us)).collect();
+    let took = Some(2000);
+    assert_eq!(steps, [(0, SeenBy::Gateway, took), (1, SeenBy::Inbound, took), (2, SeenBy::Outbound, took)]);
+    assert!(trace.steps.iter().all(|step| step.event["class_uid"] == 4002));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unknown_says_where_it_may_be() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    for what in ["explain", "trace"] {
+        let error = control.try_get::<serde_json::Value>(&format!("/v1/{what}/{ID}")).await.unwrap_err();
+        let LocalError::Refused { status, body } = error else { panic!("{error:?}") };
+        assert_eq!(status, 404);
+        assert!(body.contains(ID) && body.contains("bartizan status"), "{body}");
+        let error = control.try_get::<serde_json::Value>(&format!("/v1/{what}/nonsense")).await.unwrap_err();
+        assert!(matches!(error, LocalError::Refused { status: 400, .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,12 @@
+//! A whole control in a folder of its own, with a node and proxies that speak to it as real ones do.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+mod attach;
+mod ca;
+mod events;
+mod explain;
+mod join;
+mod metrics;
+mod publish;

@@ -1,0 +1,82 @@
+//! Numbers: what proxies count appears in the status and in the metrics.
+
+use crate::support::{Place, Running, service, wait_for};
+use bartizan_core::event::HandshakeFailure;
+use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
+
+fn totals(calls: u64, denied: u64) -> ProxyStats {
+    let mut added = Histogram::default();
+    (0..calls).for_each(|_| added.record(150));
+    let edge = EdgeStats { calls, denied, failed: 1 };
+    ProxyStats {
+        inbound: [("payment".to_owned(), edge), (String::new(), EdgeStats::default())].into(),
+        outbound: [(service("ledger"), edge)].into(),
+        handshakes_attempted: 10,
+        handshakes_completed: 7,
+        handshakes_failed: [(HandshakeFailure::Expired, 2), (HandshakeFailure::Timeout, 1)].into(),
+        refused: 4,
+        events_offered: 100,
+        events_dropped: 5,
+        events_delivered: 90,
+        added,
+        resident_bytes: 12 << 20,
+        cpu_us: 2_500_000,
+        ..ProxyStats::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_of_a_proxy_reach_status_and_metrics() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let proxy = control.proxy_of("accounts").await;
+    proxy.send_stats(&totals(1000, 30)).await;
+    wait_for("counters", async || (control.proxy("accounts").await.calls == 1000).then_some(())).await;
+    proxy.send_stats(&totals(1500, 40)).await;
+    let shown =
+        wait_for("rates", async || Some(control.proxy("accounts").await).filter(|it| it.calls_per_s > 0.0)).await;
+    assert_eq!((shown.calls, shown.denied, shown.failed, shown.input_refused), (1500, 40, 1, 4));
+    assert!(shown.denied_per_s > 0.0 && shown.calls_per_s > shown.denied_per_s);
+    let (p50, p99) = (shown.added_p50_us.unwrap(), shown.added_p99_us.unwrap());
+    assert!((150..=170).contains(&p50) && (150..=170).contains(&p99), "{p50} {p99}");
+    assert_eq!((shown.events.offered, shown.events.dropped, shown.events.delivered), (100, 5, 90));
+    assert_eq!(shown.handshakes.failed[&HandshakeFailure::Expired], 2);
+
+    let text = control.text("/v1/metrics").await;
+    for line in [
+        "bartizan_calls_total{from=\"payment\",to=\"accounts\"} 1500",
+        "bartizan_calls_total{from=\"-outside\",to=\"accounts\"} 0",
+        "bartizan_denied_total{from=\"payment\",to=\"accounts\"} 40",
+        "bartizan_handshakes_attempted_total{service=\"accounts\"} 10",
+        "bartizan_handshakes_completed_total{service=\"accounts\"} 7",
+        "bartizan_handshakes_failed_total{service=\"accounts\",cause=\"expired\"} 2",
+        "bartizan_unauthorised_total{what=\"call\"} 40",
+        "bartizan_unauthorised_total{what=\"handshake\"} 2",
+        "bartizan_unauthorised_total{what=\"identity\"} 0",
+        "bartizan_proxy_events_total{service=\"accounts\",what=\"dropped\"} 5",
+        "bartizan_epoch{kind=\"policies\"} 1",
+        "bartizan_proxy_epoch{service=\"accounts\",kind=\"directory\"} 1",
+        "bartizan_proxy_attached{service=\"ledger\"} 0",
+        "bartizan_proxy_cpu_seconds_total{service=\"accounts\"} 2.5",
+    ] {
+        assert!(text.lines().any(|it| it == line), "no line {line} in\n{text}");
+    }
+    assert!(text.contains("bartizan_certificate_expiry_seconds{service=\"accounts\"} 35"), "an hour, almost\n{text}");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(text.contains(&format!("# TYPE {} ", name.split('{').next().unwrap())), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_identities_count_as_attempts() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let csr = || bartizan_crypto::csr::make(&bartizan_crypto::KeyPair::generate().unwrap()).unwrap();
+    for _ in 0..3 {
+        assert!(crate::support::Node::ask(&control, None, "node", "guess", csr()).await.is_err());
+    }
+    let text = control.text("/v1/metrics").await;
+    assert!(text.contains("bartizan_unauthorised_total{what=\"identity\"} 3"), "{text}");
+}

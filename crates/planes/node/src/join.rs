@@ -1,0 +1,141 @@
+//! How the node comes by its identity: a join token the first time, its own identity from then on.
+
+use crate::limits::{JOIN_WITHIN, RETRY_FIRST, RETRY_MAX};
+use crate::own::{Own, OwnError};
+use bartizan_core::{Role, Secret, ServiceName, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::{CryptoError, KeyPair, csr, random};
+use bartizan_identity::{TrustBundles, expect_peer, verify_peer};
+use bartizan_runtime::control_stream::{self, ALPN, Code, ConnectError, Status};
+use bartizan_runtime::control_v1::JoinNodeRequest;
+use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
+use bartizan_runtime::{clock, tls::Identity};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Control was not reached, or what answered is not control. Try again.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Control did not answer in time. Try again, with a new token if that was the first contact.
+    #[error("control did not answer within {} s", JOIN_WITHIN.as_secs())]
+    Slow,
+    /// Control said no. A new token may help.
+    #[error("control refused: {}", .0.message())]
+    Refused(Box<Status>),
+    /// Control could not: it is starting or stopping. Try again.
+    #[error("control could not answer: {}", .0.message())]
+    Unable(Box<Status>),
+    /// What control sent is no identity for us.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// Our own key or TLS could not be made.
+    #[error("no key could be made: {0}")]
+    Crypto(#[from] CryptoError),
+    /// As above.
+    #[error("no TLS client could be made: {0}")]
+    Tls(#[from] TlsError),
+}
+
+impl JoinError {
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Slow | Self::Unable(_) => true,
+            Self::Refused(_) | Self::Own(_) | Self::Crypto(_) | Self::Tls(_) => false,
+        }
+    }
+}
+
+/// A node on its way into a fleet.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) name: ServiceName,
+    pub(crate) domain: TrustDomain,
+    pub(crate) control: SocketAddr,
+    pub(crate) bundles: Arc<TrustBundles>,
+}
+
+impl Candidate {
+    /// First contact: the token for an identity.
+    pub(crate) async fn join(&self, token: &Secret<String>) -> Result<Own, JoinError> {
+        Box::pin(self.ask(token.expose().clone(), None)).await
+    }
+
+    /// A new identity for the one held, with a fresh key.
+    pub(crate) async fn renew(&self, own: &Own) -> Result<Own, JoinError> {
+        Box::pin(self.ask(String::new(), Some(own))).await
+    }
+
+    async fn ask(&self, token: String, own: Option<&Own>) -> Result<Own, JoinError> {
+        let key = KeyPair::generate()?;
+        let request = JoinNodeRequest { token, name: self.name.to_string(), csr: csr::make(&key)? };
+        let identity = own.map(|own| Identity::new(own.chain(), own.key())).transpose()?;
+        let tls = tls::Client::new(identity.as_ref(), ALPN)?;
+        let answered = async {
+            let mut client = control_stream::connect(self.control, tls, self.judge()).await?;
+            client.join_node(request).await.map_err(of_status)
+        };
+        let answer = tokio::time::timeout(JOIN_WITHIN, answered).await.map_err(|_| JoinError::Slow)??;
+        let chain = answer.into_inner().svid.map(|svid| svid.chain).unwrap_or_default();
+        let id = SpiffeId::of(&self.domain, &Role::Node(self.name.clone()));
+        Ok(Own::check(key, chain, &id, &self.bundles, clock::now())?)
+    }
+
+    /// Only control itself gets to see a token.
+    fn judge(&self) -> Judge<()> {
+        let (bundles, control) = (Arc::clone(&self.bundles), SpiffeId::of(&self.domain, &Role::Control));
+        Arc::new(move |chain| {
+            let judged = verify_peer(chain, &bundles, clock::now()).and_then(|peer| expect_peer(peer, &control));
+            judged.map(|_| ()).map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
+        })
+    }
+}
+
+fn of_status(status: Status) -> JoinError {
+    match status.code() {
+        Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::FailedPrecondition => JoinError::Refused(Box::new(status)),
+        _ => JoinError::Unable(Box::new(status)),
+    }
+}
+
+/// Tries `attempt` until it succeeds, fails for good, or `until` has come.
+pub(crate) async fn again_and_again<F>(mut attempt: impl FnMut() -> F, until: Timestamp) -> Result<Own, JoinError>
+where
+    F: Future<Output = Result<Own, JoinError>>,
+{
+    let mut pause = RETRY_FIRST;
+    loop {
+        match attempt().await {
+            Err(error) if error.is_passing() && clock::now().plus(pause) < until => {
+                tracing::warn!(%error, pause_ms = pause.as_millis(), "no identity yet, trying again");
+            }
+            outcome => return outcome,
+        }
+        tokio::time::sleep(pause.mul_f64(0.5 + fraction())).await;
+        pause = (pause * 2).min(RETRY_MAX);
+    }
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn fraction() -> f64 {
+    // 53 bits are what the number type holds.
+    (random::u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Waits until the clock shows `at`, looking at it every `look`: a sleeping machine's timers stand still, its clock does not.
+pub(crate) async fn until(at: Timestamp, look: Duration) {
+    loop {
+        let left = at.since(clock::now());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(look)).await;
+    }
+}

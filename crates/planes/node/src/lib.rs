@@ -1,0 +1,31 @@
+//! The node: the process on a machine that vouches for the proxies there.
+//!
+//! In: a join token once; then tickets announced by the supervisor ([`api::Expect`]) and redeemed by proxies
+//! ([`api::Vouch`]) on a Unix socket. Out: vouchers that control exchanges for identities, and the keys under which
+//! proxies seal what they keep on disk. How much: [`limits`].
+//!
+//! A voucher takes three things: the kernel's word that the caller runs as the expected user, that its executable is the
+//! proxy as it was when the node started, and a ticket that counts once. The ticket is what proves; the executable is a
+//! second hurdle. Programs that run under the same user as the node are not kept apart by this: such a program can read
+//! the memory of its neighbours. A supervisor that wants more runs programs as other users.
+//!
+//! Absent on purpose: policy, events, workloads other than proxies. While control is away the node goes on vouching with
+//! the identity it holds; once that has run out it ends, since only a new join token helps.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod api; // what is said on the socket
+mod attest; // what the kernel says of a caller
+mod desk; // who gets a voucher
+mod join; // how the node comes by its own identity
+pub mod limits;
+mod own; // that identity
+mod run; // start here: `run`
+mod secret; // keys for sealing
+mod ticket; // tickets, announced and redeemed
+
+pub use attest::{AttestError, Attestor};
+pub use desk::{Desk, DeskError};
+pub use own::{Own, OwnError};
+pub use run::{NodeError, Options, run};
+pub use secret::NodeSecret;
+pub use ticket::TicketError;

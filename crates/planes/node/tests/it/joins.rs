@@ -1,0 +1,158 @@
+//! How the node comes by its identity and keeps it.
+
+use crate::authority::{Authority, Book, TestControl, domain, name, node_id, serve};
+use bartizan_core::{Role, Secret, SpiffeId};
+use bartizan_node::api::Health;
+use bartizan_node::{NodeError, Options, run};
+use bartizan_runtime::{clock, local};
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn control(life: Option<Duration>) -> TestControl {
+    let book = Book { token: Some("t0ken".to_owned()), renewed: Vec::new(), life, failed: 0 };
+    TestControl { authority: Arc::new(Authority::new()), book: Arc::new(Mutex::new(book)) }
+}
+
+fn control_id() -> SpiffeId {
+    SpiffeId::of(&domain(), &Role::Control)
+}
+
+fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token: &str) -> Options {
+    let trust_bundle = dir.join("roots.pem");
+    std::fs::write(&trust_bundle, control.authority.pem()).unwrap();
+    Options {
+        name: name("local"),
+        trust_domain: domain(),
+        control: addr,
+        trust_bundle,
+        socket: dir.join("node.sock"),
+        proxy_binary: "/bin/sh".into(),
+        seal_secret: Some(dir.join("node.secret")),
+        supervisor: None,
+        token: Secret::new(token.to_owned()),
+    }
+}
+
+/// Polls the node's health until it satisfies `wanted`.
+async fn health(socket: &Path, mut wanted: impl FnMut(&Health) -> bool) -> Health {
+    let began = Instant::now();
+    loop {
+        match local::get::<Health>(socket, "/v1/health").await {
+            Ok(health) if wanted(&health) => return health,
+            other => assert!(began.elapsed() < DEADLINE, "not in time: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joins_with_a_token_serves_and_stops() {
+    let temp = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let control = control(None);
+    let addr = serve(control.clone(), &control_id(), stop.clone());
+    let node = tokio::spawn(run(options(temp.path(), &control, addr, "t0ken"), stop.clone()));
+    let health = health(&temp.path().join("node.sock"), |_| true).await;
+    assert_eq!(health.id, node_id());
+    assert!(health.not_after > clock::now());
+    assert!(temp.path().join("node.secret").is_file());
+    stop.cancel();
+    node.await.unwrap().unwrap();
+    assert!(!temp.path().join("node.sock").exists(), "the socket is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renews_with_the_identity_it_holds_and_no_token() {
+    let temp = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let control = control(Some(Duration::from_secs(4)));
+    let addr = serve(control.clone(), &control_id(), stop.clone());
+    let node = tokio::spawn(run(options(temp.path(), &control, addr, "t0ken"), stop.clone()));
+    let first = health(&temp.path().join("node.sock"), |_| true).await;
+    let second = health(&temp.path().join("node.sock"), |health| health.not_after > first.not_after).await;
+    assert!(second.not_after > first.not_after);
+    assert_eq!(control.book.lock().unwrap().renewed.first(), Some(&node_id()));
+    stop.cancel();
+    node.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ends_when_its_identity_runs_out_while_control_is_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let (stop, control_stop) = (CancellationToken::new(), CancellationToken::new());
+    let control = control(Some(Duration::from_secs(3)));
+    let addr = serve(control.clone(), &control_id(), control_stop.clone());
+    let node = tokio::spawn(run(options(temp.path(), &control, addr, "t0ken"), stop.clone()));
+    let socket = temp.path().join("node.sock");
+    let first = health(&socket, |_| true).await;
+    control_stop.cancel();
+    // While control is away it answers; then it ends by itself, at the end of its life and not before.
+    health(&socket, |_| true).await;
+    let ended = tokio::time::timeout(DEADLINE, node).await.expect("it ended").unwrap();
+    assert!(matches!(ended, Err(NodeError::RanOut { .. })), "{ended:?}");
+    assert!(clock::now() >= first.not_after, "it gave up early");
+    assert!(!socket.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_token_is_refused_at_once_and_says_what_to_do() {
+    let temp = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let control = control(None);
+    let addr = serve(control.clone(), &control_id(), stop.clone());
+    let refused = run(options(temp.path(), &control, addr, "guess"), stop.clone()).await.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("new token"), "{text}");
+    assert_eq!(refused.source().unwrap().to_string(), "control refused: join token is not known");
+    stop.cancel();
+}
+
+/// Whoever listens at control's port without control's identity must not get to see the token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shows_its_token_to_control_alone() {
+    for (impostor, same_root) in [
+        (SpiffeId::of(&domain(), &Role::Service(name("accounts"))), true),
+        (SpiffeId::of(&domain(), &Role::Node(name("local"))), true),
+        (control_id(), false),
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let (honest, rogue) = (control(None), control(None));
+        let served = if same_root { honest.clone() } else { rogue };
+        let book = Arc::clone(&served.book);
+        let addr = serve(served, &impostor, stop.clone());
+        let node = tokio::spawn(run(options(temp.path(), &honest, addr, "t0ken"), stop.clone()));
+        let began = Instant::now();
+        while book.lock().unwrap().failed < 2 {
+            assert!(began.elapsed() < DEADLINE, "{impostor}: it does not go on trying");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(!node.is_finished());
+        assert!(book.lock().unwrap().token.is_some(), "{impostor} was given the token");
+        stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let control = control(None);
+    let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let ask = async |change: fn(&mut Options)| {
+        let mut options = options(temp.path(), &control, nowhere, "t");
+        change(&mut options);
+        run(options, CancellationToken::new()).await.unwrap_err().to_string()
+    };
+    assert!(
+        ask(|o| o.proxy_binary = "/nonexistent/proxy".into()).await.contains("the proxy binary `/nonexistent/proxy`")
+    );
+    assert!(ask(|o| o.trust_bundle = "/nonexistent/roots".into()).await.contains("trust bundle `/nonexistent/roots`"));
+    assert!(ask(|o| o.trust_bundle = o.seal_secret.clone().unwrap()).await.contains("trust bundle"));
+    assert!(ask(|o| o.seal_secret = Some("/nonexistent/dir/secret".into())).await.contains("the seal secret"));
+}

@@ -1,0 +1,6 @@
+//! The node from outside: who gets a voucher, and how the node comes by its identity and keeps it.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod authority; // a CA and a control that only lets nodes join
+mod joins;
+mod vouches;

@@ -1,0 +1,112 @@
+//! Answers that the proxy gives itself: one small JSON object with the request id, and never more than the caller may know.
+
+use crate::framing::Rule;
+use bartizan_core::{Decision, RequestId};
+use http::{HeaderValue, Response, StatusCode, header};
+use std::sync::Arc;
+
+/// Name of the header that carries the request id to the client.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// Why the proxy answers in place of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// A short word, for events and for callers that switch on it.
+    pub word: Arc<str>,
+    /// What it means, for people.
+    pub text: &'static str,
+    /// What policy says to the caller.
+    pub reason: Option<Arc<str>>,
+    /// The framing rule that was broken: then there was no request, and the event says so.
+    pub rule: Option<Rule>,
+    /// The connection is not to be used again.
+    pub close: bool,
+}
+
+impl Answer {
+    /// With a status, a word and a text.
+    pub fn new(status: u16, word: &str, text: &'static str) -> Self {
+        Self { status, word: word.into(), text, reason: None, rule: None, close: false }
+    }
+
+    /// The request broke a framing rule.
+    pub fn refused(rule: Rule) -> Self {
+        let text = match rule.status() {
+            405 => "this method is not allowed here",
+            408 => "the request took too long to arrive",
+            414 | 431 => "the request head is too large",
+            505 => "this version of HTTP is not spoken here",
+            _ => "the request is not well-formed",
+        };
+        Self { rule: Some(rule), close: true, ..Self::new(rule.status(), rule.word(), text) }
+    }
+
+    /// Policy said no.
+    pub fn denied(decision: &Decision) -> Self {
+        let reason = decision.reason.clone().unwrap_or_else(|| "not permitted".into());
+        Self { reason: Some(reason), ..Self::new(403, "denied", "denied by policy") }
+    }
+
+    /// The connection is not to be used again.
+    #[must_use]
+    pub fn and_close(self) -> Self {
+        Self { close: true, ..self }
+    }
+
+    /// The response, with the id under which the event can be found.
+    pub fn response(&self, request: RequestId, http2: bool) -> Response<String> {
+        let reason = self.reason.as_deref().unwrap_or(&self.word);
+        let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": request.to_string() });
+        let mut response = Response::new(format!("{body}\n"));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REQUEST_ID_HEADER, id_value(request));
+        if self.close && !http2 {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// A request id as a header value.
+pub fn id_value(request: RequestId) -> HeaderValue {
+    HeaderValue::try_from(request.to_string()).expect("32 hex digits are a header value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::Verdict;
+    use bartizan_core::snapshot::Epoch;
+
+    fn body(answer: &Answer) -> String {
+        answer.response(RequestId::from_random([7; 16]), false).into_body()
+    }
+
+    #[test]
+    fn a_denial_shows_the_reason_of_the_policy_and_nothing_else_of_it() {
+        let mut decision = Decision {
+            verdict: Verdict::Deny,
+            policies: vec!["secret-policy-name".into()],
+            reason: None,
+            epoch: Epoch(4),
+        };
+        let silent = body(&Answer::denied(&decision));
+        assert!(silent.contains("not permitted") && !silent.contains("secret-policy-name"), "{silent}");
+        decision.reason = Some("only at \"night\"".into());
+        assert!(body(&Answer::denied(&decision)).contains(r#"only at \"night\""#));
+    }
+
+    #[test]
+    fn a_refusal_closes_the_connection_of_http1_only() {
+        let answer = Answer::refused(Rule::BareLf);
+        let id = RequestId::from_random([7; 16]);
+        assert_eq!(answer.response(id, false).headers()[header::CONNECTION], "close");
+        assert!(answer.response(id, true).headers().get(header::CONNECTION).is_none());
+        assert_eq!(answer.response(id, true).headers()[REQUEST_ID_HEADER], id.to_string().as_str());
+    }
+}

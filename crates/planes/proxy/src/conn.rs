@@ -1,0 +1,173 @@
+//! What is known of one accepted connection, and what its requests share.
+
+use crate::counters::{Counters, Edge, Open};
+use crate::live::Proxy;
+use crate::strict_io::Notes;
+use crate::upstream::Pools;
+use bartizan_core::event::SeenBy;
+use bartizan_core::{Role, ServiceName, Timestamp};
+use bartizan_identity::VerifiedPeer;
+use bartizan_policy::Memo;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Which of the proxy's doors a connection came through.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// Mutual TLS from another sidecar, for the own program.
+    Inbound,
+    /// Plain, from the own program, for this callee.
+    Outbound(ServiceName),
+    /// TLS from outside the fleet.
+    Gateway,
+}
+
+impl Side {
+    /// The word in events.
+    pub fn seen_by(&self) -> SeenBy {
+        match self {
+            Self::Inbound => SeenBy::Inbound,
+            Self::Outbound(_) => SeenBy::Outbound,
+            Self::Gateway => SeenBy::Gateway,
+        }
+    }
+}
+
+/// A peer that proved to be a service of our trust domain.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Its service.
+    pub name: ServiceName,
+    /// The proof.
+    pub peer: VerifiedPeer,
+}
+
+impl Caller {
+    /// The service behind a verified peer; `None` for nodes, control and foreign domains, which call no services.
+    pub fn of(peer: VerifiedPeer, proxy: &Proxy) -> Option<Self> {
+        match peer.id().role_in(&proxy.domain) {
+            Some(Role::Service(name)) => Some(Self { name, peer }),
+            _ => None,
+        }
+    }
+
+    /// False once its certificate has run out: what it proved then is no longer proof.
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        now < self.peer.not_after()
+    }
+}
+
+/// What one worker thread has for itself.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all threads share.
+    pub proxy: Arc<Proxy>,
+    /// This worker's counters.
+    pub counters: Arc<Counters>,
+    /// Its connections to programs and peers.
+    pub pools: Pools,
+    /// Every task that serves somebody.
+    pub tasks: TaskTracker,
+    /// Cancelled when the process stops: relays end, and nothing new begins.
+    pub stop: CancellationToken,
+}
+
+/// A connection's place among [`crate::limits::CONNECTIONS_MAX`] and in the counter of open ones, until it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    /// From the listener's semaphore.
+    pub permit: OwnedSemaphorePermit,
+    /// From the worker's counters.
+    pub open: Open,
+}
+
+/// An accepted connection before anything was read from it.
+#[derive(Debug)]
+pub struct Fresh {
+    /// The thread it runs on.
+    pub worker: Rc<Worker>,
+    /// The socket.
+    pub stream: TcpStream,
+    /// The other end's address.
+    pub remote: SocketAddr,
+    /// Its slot.
+    pub slot: Slot,
+    /// Cancelled when its listener goes away.
+    pub stop: CancellationToken,
+}
+
+/// What stays of [`Fresh`] once its stream went into TLS or HTTP.
+#[derive(Debug)]
+pub struct About {
+    /// The thread it runs on.
+    pub worker: Rc<Worker>,
+    /// The other end's address.
+    pub remote: SocketAddr,
+    /// Its slot.
+    pub slot: Slot,
+}
+
+/// One accepted connection that speaks HTTP. Its requests run on one thread, so plain cells do.
+#[derive(Debug)]
+pub struct Conn {
+    /// The thread it runs on.
+    pub worker: Rc<Worker>,
+    /// Its door.
+    pub side: Side,
+    /// The other end's address.
+    pub remote: SocketAddr,
+    /// The other end's identity; always there inbound, never elsewhere.
+    pub caller: Option<Caller>,
+    /// Decisions made on it.
+    pub memo: RefCell<Memo>,
+    /// What the framing guard says; HTTP/1.1 only.
+    pub notes: Option<Notes>,
+    /// Counters of calls from this caller; `None` outbound.
+    pub inbound_edge: Option<Arc<Edge>>,
+    /// Requests not finished yet; HTTP/2 only, where no framing guard counts them.
+    pub in_flight: Cell<usize>,
+    /// When the last one finished.
+    pub idle_since: Cell<Instant>,
+    /// Kept as long as anything of the connection lives, a protocol it was switched to among them.
+    _slot: Slot,
+}
+
+impl Conn {
+    /// A connection that was just accepted.
+    pub fn new(about: About, side: Side, caller: Option<Caller>, notes: Option<Notes>) -> Rc<Self> {
+        let About { worker, remote, slot } = about;
+        let inbound_edge = match (&side, &caller) {
+            (Side::Outbound(_), _) => None,
+            (_, caller) => Some(worker.counters.inbound(caller.as_ref().map_or("", |c| c.name.as_str()))),
+        };
+        Rc::new(Self {
+            worker,
+            side,
+            remote,
+            caller,
+            memo: RefCell::default(),
+            notes,
+            inbound_edge,
+            in_flight: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            _slot: slot,
+        })
+    }
+
+    /// What all threads share.
+    pub fn proxy(&self) -> &Arc<Proxy> {
+        &self.worker.proxy
+    }
+
+    /// True where requests come as HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.notes.is_none()
+    }
+}

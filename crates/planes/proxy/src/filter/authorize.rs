@@ -1,0 +1,36 @@
+//! May this caller do this to this service? Policy decides; a connection remembers what was decided on it.
+//!
+//! Inbound the caller is the peer, at the gateway it is the gateway. Outbound nothing is decided: a listener exists only
+//! for declared edges, and the callee's own sidecar decides.
+
+use super::{Exchange, Filter};
+use crate::answer::Answer;
+use crate::conn::Side;
+use bartizan_core::snapshot::Mode;
+use bartizan_core::{Action, ServiceName};
+use bartizan_policy::Ask;
+
+pub(super) const IT: Filter = Filter { name: "authorize", run };
+
+fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    if matches!(x.conn.side, Side::Outbound(_)) || x.live.directory.as_ref().is_some_and(|d| d.mode == Mode::Mtls) {
+        return Ok(());
+    }
+    let gateway = ServiceName::gateway();
+    let principal = x.conn.caller.as_ref().map_or(&gateway, |caller| &caller.name);
+    let (Some(policies), Some(resource)) = (&x.live.policies, &x.to) else {
+        return Err(Answer::new(503, "not_ready", "this proxy has no policies yet"));
+    };
+    let method = x.head.method.as_str();
+    let ask = Ask {
+        principal,
+        action: Action::of_method(method),
+        resource,
+        route: x.route.as_deref(),
+        method,
+        path: x.head.uri.path(),
+    };
+    let decision = x.conn.memo.borrow_mut().decide(policies, &ask);
+    x.decision = Some(decision.clone());
+    if decision.is_allow() { Ok(()) } else { Err(Answer::denied(&decision)) }
+}

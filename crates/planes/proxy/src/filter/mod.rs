@@ -1,0 +1,82 @@
+//! What a request goes through before it is forwarded: one list, in order, each line with the reason for its place.
+//!
+//! A filter looks at the request and its connection, may change the head, and either lets it go on or answers it.
+//! Filters do no I/O. What cannot be checked is refused.
+
+mod authorize;
+mod body_limit;
+mod form;
+mod hop_headers;
+mod path;
+mod peer;
+mod ready;
+mod request_id;
+mod route;
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+pub use body_limit::too_large as body_too_large;
+pub use hop_headers::strip_response;
+pub use request_id::{parent_span, read as read_trace};
+
+use crate::answer::Answer;
+use crate::conn::Conn;
+use crate::live::Live;
+use bartizan_core::{Decision, ServiceName, Timestamp, TraceContext};
+use http::request::Parts;
+use std::sync::Arc;
+
+/// A filter: its name, for this list's reader and for tests, and its work.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    /// Its file's name.
+    pub name: &'static str,
+    /// Lets the request go on, or answers it.
+    pub run: fn(&mut Exchange<'_>) -> Result<(), Answer>,
+}
+
+/// Every filter, for sidecars and gateway alike. One that has nothing to do on a side says so itself.
+pub const IN_ORDER: &[Filter] = &[
+    form::IT,        // first: what HTTP/2 brings gets the checks that the framing guard gave HTTP/1.1
+    ready::IT,       // without identity, directory or fresh snapshots nothing below can be judged
+    peer::IT,        // a caller whose certificate has run out leaves here, before anything is looked up for it
+    path::IT,        // an ambiguous path must not reach route or policy, which would read it one way of several
+    route::IT,       // says which service (gateway) and which named route; policies ask for both
+    body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
+    authorize::IT,   // knows caller, service, route, method and path by now
+    hop_headers::IT, // changes the head, hence after everything that may still refuse
+    request_id::IT,  // writes the trace header; after `hop_headers`, so that no `Connection` line can take it away
+    stamp::IT,       // last, for the same reason: what we say about client and caller is the final word
+];
+
+/// One request on its way through the filters.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// The connection it came on.
+    pub conn: &'a Conn,
+    /// The picture that it is judged by, the same for all filters.
+    pub live: &'a Live,
+    /// When it is judged.
+    pub now: Timestamp,
+    /// Its head; what is left here at the end is forwarded.
+    pub head: &'a mut Parts,
+    /// Its place in its trace; read before the first filter, so that every refusal can be found again.
+    pub trace: TraceContext,
+    /// It asks for WebSocket, as the framing guard read it.
+    pub upgrade: bool,
+    /// The service asked. Filled in by `route` at the gateway, known from the start elsewhere.
+    pub to: Option<ServiceName>,
+    /// The named route that fits. Filled in by `route`.
+    pub route: Option<Arc<str>>,
+    /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
+    pub decision: Option<Arc<Decision>>,
+}
+
+/// Sends `exchange` through every filter.
+///
+/// # Errors
+/// The first filter's [`Answer`] that does not let it go on.
+pub fn run(exchange: &mut Exchange<'_>) -> Result<(), Answer> {
+    IN_ORDER.iter().try_for_each(|filter| (filter.run)(exchange))
+}

@@ -1,0 +1,16 @@
+//! Refuses paths that two readers could understand in two ways; see `bartizan_core::path`.
+
+use super::{Exchange, Filter};
+use crate::answer::Answer;
+use bartizan_core::path::{self, PathError};
+
+pub(super) const IT: Filter = Filter { name: "path", run };
+
+fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    path::check(x.head.uri.path()).map_err(|error| match error {
+        PathError::TooLong => Answer::new(414, "path_too_long", "the path is too long"),
+        PathError::NotAbsolute | PathError::DotSegment | PathError::Ambiguous => {
+            Answer::new(400, "path_ambiguous", "the path can be read in more than one way")
+        }
+    })
+}

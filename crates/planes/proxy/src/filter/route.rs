@@ -1,0 +1,79 @@
+//! Which service a request is for, and which of its named routes.
+
+use super::{Exchange, Filter};
+use crate::answer::Answer;
+use crate::conn::Side;
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::{GatewayRoute, NamedRoute};
+
+pub(super) const IT: Filter = Filter { name: "route", run };
+
+fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    let Some(directory) = &x.live.directory else { return Err(unknown()) };
+    let path = x.head.uri.path();
+    match &x.conn.side {
+        Side::Gateway => {
+            let routes = directory.own.gateway.as_ref().map_or(&[][..], |g| &g.routes);
+            let to = to_service(routes, path).ok_or_else(unknown)?;
+            let routes = directory.peers.get(to).map_or(&[][..], |peer| &peer.routes);
+            x.route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
+            x.to = Some(to.clone());
+        }
+        Side::Inbound => {
+            let routes = directory.own.inbound.as_ref().map_or(&[][..], |i| &i.routes);
+            x.route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
+        }
+        Side::Outbound(_) => {}
+    }
+    Ok(())
+}
+
+fn unknown() -> Answer {
+    Answer::new(404, "no_route", "there is nothing here")
+}
+
+/// The most exact pattern that fits; the first of equals.
+fn to_service<'a>(routes: &'a [GatewayRoute], path: &str) -> Option<&'a ServiceName> {
+    let fits = routes.iter().filter(|r| r.path.matches(path));
+    fits.reduce(|best, r| if r.path.rank() > best.path.rank() { r } else { best }).map(|r| &r.to)
+}
+
+/// As [`to_service`]; a route for exactly this method goes before one for any.
+fn named<'a>(routes: &'a [NamedRoute], method: &str, path: &str) -> Option<&'a ServiceName> {
+    let rank = |r: &NamedRoute| (r.path.rank(), r.method.is_some());
+    let fits = routes.iter().filter(|r| r.method.as_deref().is_none_or(|m| m == method) && r.path.matches(path));
+    fits.reduce(|best, r| if rank(r) > rank(best) { r } else { best }).map(|r| &r.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::path::PathPattern;
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_most_exact_gateway_route_wins() {
+        let route = |path: &str, to: &str| GatewayRoute { path: PathPattern::parse(path).unwrap(), to: name(to) };
+        let routes = [route("/**", "web"), route("/api/**", "api"), route("/api/*", "one"), route("/api/pay", "pay")];
+        for (path, to) in [("/", "web"), ("/api/a/b", "api"), ("/api/a", "one"), ("/api/pay", "pay")] {
+            assert_eq!(to_service(&routes, path), Some(&name(to)), "{path}");
+        }
+        assert_eq!(to_service(&routes[1..], "/other"), None);
+    }
+
+    #[test]
+    fn a_named_route_for_the_method_goes_before_one_for_any() {
+        let route = |n: &str, method: Option<&str>, path: &str| NamedRoute {
+            name: name(n),
+            method: method.map(str::to_owned),
+            path: PathPattern::parse(path).unwrap(),
+        };
+        let routes = [route("any", None, "/a/*"), route("read", Some("GET"), "/a/*")];
+        assert_eq!(named(&routes, "GET", "/a/1"), Some(&name("read")));
+        assert_eq!(named(&routes, "POST", "/a/1"), Some(&name("any")));
+        assert_eq!(named(&routes, "POST", "/b"), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! The list and the folder are the same.
+
+use super::IN_ORDER;
+
+#[test]
+fn every_file_of_this_folder_is_in_the_list_once() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/filter");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<_> = files.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
+    files.retain(|name| name != "mod" && name != "tests");
+    files.sort();
+    let mut listed: Vec<_> = IN_ORDER.iter().map(|filter| filter.name.to_owned()).collect();
+    listed.sort();
+    assert_eq!(files, listed);
+}
+
+#[test]
+fn what_refuses_comes_before_what_changes_the_head() {
+    let place = |name: &str| IN_ORDER.iter().position(|f| f.name == name).unwrap();
+    for judge in ["form", "ready", "peer", "path", "route", "body_limit", "authorize"] {
+        assert!(place(judge) < place("hop_headers"), "{judge}");
+    }
+    assert!(place("route") < place("authorize"), "policy asks for the service and its route");
+    assert!(place("hop_headers") < place("request_id") && place("hop_headers") < place("stamp"));
+}

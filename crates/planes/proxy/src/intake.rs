@@ -1,0 +1,242 @@
+//! Snapshots, from control or from disk: verified, checked, enforced, kept; or refused whole, and the one before stays.
+
+use crate::disk::{Copy, Disk};
+use crate::listeners::{BindError, Listeners};
+use crate::live::Proxy;
+use bartizan_core::event::{Change, Config, SeenBy, What};
+use bartizan_core::snapshot::{Bundles, Directory, Envelope, Epoch, Kind, Policies, Signed};
+use bartizan_identity::envelope::{self, EnvelopeError};
+use bartizan_identity::{BundleError, TrustBundles};
+use bartizan_policy::{Engine, PolicyErrors};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use std::sync::Arc;
+
+/// Why a snapshot is not enforced.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// It is not one, or not from control.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// There is nobody to trust a signer by.
+    #[error("there is no trust bundle to check it by")]
+    NoBundles,
+    /// The bundles in it are no bundles.
+    #[error(transparent)]
+    Bundles(#[from] BundleError),
+    /// The policies in it do not compile.
+    #[error(transparent)]
+    Policies(#[from] PolicyErrors),
+    /// The directory in it is another proxy's.
+    #[error("the directory is for `{found}`, this is the proxy of `{own}`")]
+    NotOurs {
+        /// Who we are.
+        own: String,
+        /// Whose it is.
+        found: String,
+    },
+    /// The directory gives a sidecar a gateway's side, or the other way round.
+    #[error("the directory does not fit what this proxy is")]
+    WrongSide,
+    /// A listener that the directory asks for cannot be had. It is tried again.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// What became of one snapshot, for the acknowledgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Which.
+    pub kind: Kind,
+    /// Its number; 0 where it could not be read.
+    pub epoch: Epoch,
+    /// Why it was refused, where it was.
+    pub refused: Option<String>,
+    /// Where it came from.
+    pub from_disk: bool,
+}
+
+/// Takes snapshots in, one at a time.
+#[derive(Debug)]
+pub struct Intake {
+    proxy: Arc<Proxy>,
+    disk: Arc<Disk>,
+    listeners: Listeners,
+    /// A directory whose listeners could not be bound.
+    waiting: Option<(Vec<u8>, bool)>,
+}
+
+impl Intake {
+    /// Takes in for `proxy`, keeps on `disk`, listens through `listeners`.
+    pub fn new(proxy: Arc<Proxy>, disk: Arc<Disk>, listeners: Listeners) -> Self {
+        Self { proxy, disk, listeners, waiting: None }
+    }
+
+    /// Takes up the last good snapshot of each kind from disk.
+    pub async fn from_disk(&mut self) -> Vec<Taken> {
+        let mut all = Vec::new();
+        for kind in Kind::ALL {
+            for copy in [Copy::Last, Copy::Previous] {
+                let Ok(json) = self.disk.snapshot(kind, copy) else { continue };
+                let taken = self.take(kind, &json, true).await;
+                let good = taken.refused.is_none();
+                all.push(taken);
+                if good || self.waiting.is_some() {
+                    break;
+                }
+                if copy == Copy::Last
+                    && let Err(error) = self.disk.set_aside(kind)
+                {
+                    tracing::warn!(%error, "a bad snapshot could not be set aside");
+                }
+            }
+        }
+        all
+    }
+
+    /// Takes up a snapshot that control sent. `None` where it does not even say what it is.
+    pub async fn from_control(&mut self, json: &[u8]) -> Option<Taken> {
+        let kind = match kind_of(json) {
+            Ok(kind) => kind,
+            Err(error) => {
+                tracing::warn!(%error, "control sent something that is no snapshot");
+                return None;
+            }
+        };
+        Some(self.take(kind, json, false).await)
+    }
+
+    /// Tries a directory again whose listeners could not be bound.
+    pub async fn retry(&mut self) -> Option<Taken> {
+        let (json, from_disk) = self.waiting.take()?;
+        let again = self.enforce_directory(&json).await;
+        if again.is_err() {
+            self.waiting = Some((json, from_disk)); // it was reported already
+            return None;
+        }
+        Some(self.taken(Kind::Directory, &json, again, from_disk))
+    }
+
+    async fn take(&mut self, kind: Kind, json: &[u8], from_disk: bool) -> Taken {
+        let outcome = match kind {
+            Kind::Bundles => self.enforce_bundles(json),
+            Kind::Policies => self.enforce_policies(json),
+            Kind::Directory => {
+                self.waiting = None;
+                let outcome = self.enforce_directory(json).await;
+                if matches!(outcome, Err(IntakeError::Bind(_))) {
+                    self.waiting = Some((json.to_vec(), from_disk));
+                }
+                outcome
+            }
+        };
+        self.taken(kind, json, outcome, from_disk)
+    }
+
+    /// Keeps, reports and acknowledges.
+    fn taken(&self, kind: Kind, json: &[u8], outcome: Result<Done, IntakeError>, from_disk: bool) -> Taken {
+        if matches!(outcome, Ok(Done::Changed)) && !from_disk {
+            // A full disk costs the start without control, not the enforcement.
+            if let Err(error) = self.disk.keep_snapshot(kind, json) {
+                tracing::warn!(%error, kind = kind.as_str(), "a snapshot could not be kept on disk");
+            }
+        }
+        let epoch = header(json).map(|header| header.epoch).unwrap_or_default();
+        let (change, refused) = match &outcome {
+            Ok(_) if from_disk => (Change::AppliedFromDisk, None),
+            Ok(_) => (Change::Applied, None),
+            Err(error) => (Change::Refused, Some(describe(error))),
+        };
+        match &refused {
+            None => tracing::info!(kind = kind.as_str(), epoch = epoch.0, from_disk, "enforced"),
+            Some(why) => tracing::warn!(kind = kind.as_str(), epoch = epoch.0, from_disk, %why, "refused"),
+        }
+        if !matches!(outcome, Ok(Done::Same)) {
+            let detail = refused.as_deref().map(Into::into);
+            let seen_by = if self.proxy.is_gateway() { SeenBy::Gateway } else { SeenBy::Inbound };
+            self.proxy.events.offer(seen_by, None, What::Config(Config { kind, epoch, change, detail }));
+        }
+        Taken { kind, epoch, refused, from_disk }
+    }
+
+    fn enforce_bundles(&self, json: &[u8]) -> Result<Done, IntakeError> {
+        let Some(signed) = self.open::<Bundles>(Kind::Bundles, json)? else { return Ok(Done::Same) };
+        let bundles = Arc::new(TrustBundles::read(&signed.payload)?);
+        self.proxy.change(|live| {
+            live.bundles = Some(bundles);
+            live.epochs.insert(Kind::Bundles, signed.epoch);
+            live.generation += 1;
+        });
+        Ok(Done::Changed)
+    }
+
+    fn enforce_policies(&self, json: &[u8]) -> Result<Done, IntakeError> {
+        let Some(signed) = self.open::<Policies>(Kind::Policies, json)? else { return Ok(Done::Same) };
+        let engine = Arc::new(Engine::compile(&signed.payload, signed.epoch)?);
+        self.proxy.change(|live| {
+            live.policies = Some(engine);
+            live.epochs.insert(Kind::Policies, signed.epoch);
+        });
+        Ok(Done::Changed)
+    }
+
+    async fn enforce_directory(&mut self, json: &[u8]) -> Result<Done, IntakeError> {
+        let Some(signed) = self.open::<Directory>(Kind::Directory, json)? else { return Ok(Done::Same) };
+        self.check_own(&signed.payload)?;
+        // Bound first, so that a directory that cannot be had changes nothing; served last, so that the first
+        // connection finds it in force.
+        let bound = self.listeners.bind(&signed.payload)?;
+        self.proxy.change(|live| {
+            live.directory = Some(Arc::new(signed.payload));
+            live.epochs.insert(Kind::Directory, signed.epoch);
+        });
+        self.listeners.serve(bound).await;
+        Ok(Done::Changed)
+    }
+
+    fn check_own(&self, directory: &Directory) -> Result<(), IntakeError> {
+        let own = &directory.own;
+        if own.name != self.proxy.name || own.id != self.proxy.id {
+            return Err(IntakeError::NotOurs { own: self.proxy.id.to_string(), found: own.id.to_string() });
+        }
+        let fits = if self.proxy.is_gateway() { own.inbound.is_none() } else { own.gateway.is_none() };
+        if fits { Ok(()) } else { Err(IntakeError::WrongSide) }
+    }
+
+    /// The verified content; `None` where it is in force already.
+    fn open<P: DeserializeOwned>(&self, kind: Kind, json: &[u8]) -> Result<Option<Signed<P>>, IntakeError> {
+        let live = self.proxy.live();
+        let bundles = live.bundles.as_ref().ok_or(IntakeError::NoBundles)?;
+        let held = live.epochs.get(&kind).copied().unwrap_or_default();
+        let signed = envelope::open(json, kind, &self.proxy.domain, bundles, held)?;
+        Ok((signed.epoch != held).then_some(signed))
+    }
+}
+
+/// What enforcing a snapshot changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    Changed,
+    Same,
+}
+
+/// The header, before anything of it is believed: it chooses the check, no more.
+fn header(json: &[u8]) -> Result<Signed<IgnoredAny>, serde_json::Error> {
+    let envelope: Envelope = serde_json::from_slice(json)?;
+    serde_json::from_str(&envelope.body)
+}
+
+fn kind_of(json: &[u8]) -> Result<Kind, serde_json::Error> {
+    header(json).map(|header| header.kind)
+}
+
+/// An error with its causes, for control and for people.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! The guard beside each service, and the gateway of the fleet: binary `bartizan-proxy`.
+//!
+//! In: connections (mutual TLS from other sidecars, plain from the own program, TLS from outside), and from control an
+//! identity and signed snapshots. Out: requests that were allowed, answers for those that were not, an event for each.
+//! How much: every size, count and time has a name in [`limits`].
+//! Absent on purpose: storage, decisions of its own (they are `policy`'s and `identity`'s), bodies in memory, and any way
+//! to go on when a check cannot be made.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod limits;
+
+// A connection comes in:
+pub mod conn; // what is known of one connection
+pub mod gateway; // from outside
+pub mod inbound; // from other sidecars
+pub mod outbound; // from the own program
+pub mod sniff;
+pub mod worker; // the threads, and accepting // what a plain connection speaks
+
+// One HTTP request:
+pub mod answer; // what the proxy says itself
+pub mod body; // streamed through
+pub mod filter; // the list of filters
+pub mod forward; // head to head: filters, next hop, answer
+pub mod framing; // where it begins and ends, strictly; pure
+pub mod record; // what it came to
+pub mod serve; // hyper's servers
+pub mod strict_io; // that, in front of hyper
+pub mod upgrade;
+pub mod upstream; // connections to the next hop // WebSocket
+
+// What is no HTTP:
+pub mod relay;
+pub mod tcp;
+
+// What all of it goes by:
+pub mod counters;
+pub mod event_queue;
+pub mod live; // the picture of this moment
+
+// Where that comes from:
+pub mod attach; // the stream to control
+pub mod batches; // events on it
+pub mod disk; // what survives a restart
+pub mod identity_slot; // certificates
+pub mod intake; // snapshots
+pub mod listeners; // sockets that the directory asks for
+pub mod vouch; // the first contact
+
+pub mod run; // all of it, from options to end

@@ -1,0 +1,123 @@
+//! Every number that bounds the proxy, with its unit and why it is that number.
+
+use std::time::Duration;
+
+// What one request may look like.
+
+/// Longest HTTP/1.1 request head in bytes (request line and headers): twice what large cookies and tokens need.
+pub const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Most header lines in a head or trailer section, a count: hyper's own bound, so that both agree.
+pub const HEADERS_MAX: usize = 100;
+/// Longest request target in bytes, query included: what common programs accept.
+pub const TARGET_BYTES_MAX: usize = 8 << 10;
+/// Longest method in bytes: the longest registered one has 17 (`UPDATEREDIRECTREF`).
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Longest chunk size line in bytes, extension included: nobody uses extensions, attackers do.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Most bytes of chunk extensions in one body: bounds what a body of one-byte chunks can carry beside the data.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 4 << 10;
+/// Longest trailer section in bytes: hyper's own bound for trailers.
+pub const TRAILER_BYTES_MAX: usize = 16 << 10;
+/// Largest request body in bytes. It is streamed, never held; a `grpc` service streams without this bound.
+pub const BODY_BYTES_MAX: u64 = 16 << 20;
+/// Longest HTTP/2 header list in bytes, as RFC 9113 section 6.5.2 counts it.
+pub const H2_HEADER_LIST_BYTES_MAX: u32 = 64 << 10;
+/// Longest head of a program's response in bytes, and hyper's read buffer; a longer one is answered 502.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 << 10;
+
+// How much at once.
+
+/// Connections served at once on one listener, a count; further clients wait in the kernel's accept queue.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Streams at once on one HTTP/2 connection, a count: the value that RFC 9113 section 6.5.2 advises at least.
+pub const H2_STREAMS_MAX: u32 = 100;
+/// Reset streams that hyper remembers before it ends an HTTP/2 connection, a count ("rapid reset").
+pub const H2_RESETS_MAX: usize = 20;
+/// Window of one HTTP/2 stream and of the whole connection, in bytes: bounds what a slow reader makes us hold.
+pub const H2_WINDOW_BYTES: u32 = 256 << 10;
+/// Bytes hyper may hold for one HTTP/2 stream that its reader does not take.
+pub const H2_SEND_BYTES_MAX: usize = 128 << 10;
+/// HTTP/2 connections that one worker keeps to one peer, a count: at [`H2_STREAMS_MAX`] streams each, 800 calls.
+pub const H2_CONNECTIONS_PER_PEER_MAX: usize = 8;
+/// Idle HTTP/1.1 connections that one worker keeps to one target, a count.
+pub const POOL_IDLE_MAX: usize = 64;
+/// Bytes read ahead while a protocol switch is undecided; a client has no business sending more before the answer.
+pub const AHEAD_BYTES_MAX: usize = 16 << 10;
+/// Bytes moved at once in each direction of a relayed connection: one TLS record.
+pub const RELAY_BYTES: usize = 16 << 10;
+/// Threads that serve traffic, a count: beyond four a sidecar takes more from its program than it gives.
+pub const WORKERS_MAX: usize = 4;
+/// Event batches sent to control and not confirmed yet, a count; further events wait in the queue.
+pub const UNCONFIRMED_BATCHES_MAX: usize = 8;
+/// Messages that wait for the control stream, a count: acknowledgements and statistics are few and small.
+pub const UP_QUEUE_MAX: usize = 32;
+/// Distinct callers or callees that are counted apart, a count; more share the name `(others)`.
+pub const EDGES_MAX: usize = 10_000;
+
+// How long.
+
+/// From a head's first byte to its last.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Silence between two requests on one connection.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+/// Silence inside a request body.
+pub const BODY_STALL_TIME: Duration = Duration::from_secs(30);
+/// How long a client may leave a response unread.
+pub const WRITE_STALL_TIME: Duration = Duration::from_secs(60);
+/// From a request's head to the head of its response.
+pub const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// The same where requests are gRPC streams: some are answered only once the client has said all.
+pub const STREAM_REQUEST_TIME: Duration = Duration::from_secs(3600);
+/// A TLS handshake, from accept or connect to its end.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// A TCP connection to a program or to a peer's sidecar.
+pub const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Silence in both directions of a relayed connection: databases keep idle connections for an hour and more.
+pub const RELAY_IDLE_TIME: Duration = Duration::from_secs(2 * 3600);
+/// How often relayed connections are looked at for silence.
+pub const RELAY_LOOK: Duration = Duration::from_secs(30);
+/// Idle time of a pooled connection to another sidecar; shorter than its [`IDLE_TIME`], so that we close first.
+pub const POOL_PEER_IDLE: Duration = Duration::from_secs(45);
+/// Idle time of a pooled connection to the own program: common servers close after 5 s (Node.js, uvicorn, Apache).
+pub const POOL_PROGRAM_IDLE: Duration = Duration::from_secs(4);
+/// How long a pooled connection may take to be ready before another is opened: one turn of the event loop, and some.
+pub const POOL_READY_TIME: Duration = Duration::from_millis(5);
+/// How often pools drop what is idle for too long.
+pub const POOL_SWEEP: Duration = Duration::from_secs(2);
+/// How long an `auto` listener waits for the client to speak first; a server that speaks first is delayed by this.
+pub const SNIFF_TIME: Duration = Duration::from_millis(50);
+/// Pause between two looks at a connection whose first bytes do not tell its protocol yet.
+pub const SNIFF_PAUSE: Duration = Duration::from_millis(2);
+/// HTTP/2 ping interval, and how long the answer may take.
+pub const H2_PING: Duration = Duration::from_secs(20);
+/// Time open connections get to finish after a stop is asked for.
+pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Time for the last events to reach control after the drain.
+pub const FLUSH_TIME: Duration = Duration::from_secs(1);
+/// How long and how many bytes are read and thrown away after a refusal, so that the answer is not lost to a reset.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
+/// See [`LINGER_TIME`].
+pub const LINGER_BYTES_MAX: usize = 1 << 20;
+/// Pause after a failed accept (usually out of file descriptors), so that accepting again does not spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often statistics go to control.
+pub const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Longest wait of an event in the queue before it is sent.
+pub const EVENTS_EVERY: Duration = Duration::from_millis(200);
+/// First pause before control is tried again; doubles up to [`RETRY_MAX`].
+pub const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// Longest pause before control is tried again.
+pub const RETRY_MAX: Duration = Duration::from_secs(5);
+/// How long a requested certificate may take before it is asked for again.
+pub const RENEW_ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How often a listener that could not be bound is tried again.
+pub const BIND_RETRY: Duration = Duration::from_secs(1);
+
+// What is read at start.
+
+/// Longest ticket line on standard input, in bytes.
+pub const TICKET_BYTES_MAX: u64 = 4 << 10;
+/// Largest trust bundle file in bytes: a few hundred roots.
+pub const TRUST_BUNDLE_BYTES_MAX: usize = 1 << 20;
+/// Largest sealed identity on disk in bytes: a chain of four certificates and a key.
+pub const SEALED_BYTES_MAX: usize = 128 << 10;

@@ -1,0 +1,114 @@
+//! The sockets that the directory asks for: bound before it is enforced, closed once it no longer names them.
+
+use crate::conn::Side;
+use crate::limits;
+use crate::worker::Listen;
+use bartizan_core::snapshot::Directory;
+use bartizan_runtime::listen::{self, ListenError};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Every listener in use. Dropping it closes none; the process's stop does.
+#[derive(Debug)]
+pub struct Listeners {
+    workers: Vec<mpsc::Sender<Listen>>,
+    running: BTreeMap<(Side, SocketAddr), CancellationToken>,
+    stop: CancellationToken,
+}
+
+/// Sockets bound for a directory that is not enforced yet.
+#[derive(Debug)]
+pub struct Bound {
+    new: Vec<((Side, SocketAddr), std::net::TcpListener)>,
+    wanted: Vec<(Side, SocketAddr)>,
+}
+
+/// Why a directory's sockets cannot be had. The same directory may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is in use, or not ours.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The kernel refused a detail.
+    #[error("the listener on {addr} could not be prepared")]
+    Prepare {
+        /// Its address.
+        addr: SocketAddr,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Listeners {
+    /// No listeners yet; `workers` will share each.
+    pub fn new(workers: Vec<mpsc::Sender<Listen>>, stop: CancellationToken) -> Self {
+        Self { workers, running: BTreeMap::new(), stop }
+    }
+
+    /// Binds what `directory` asks for and is not bound yet. Nothing is served on it before [`Listeners::serve`].
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`BindError`]; what runs goes on running, but for a listener whose address is wanted for something else.
+    pub fn bind(&mut self, directory: &Directory) -> Result<Bound, BindError> {
+        let wanted = wanted(directory);
+        // An address that changes its meaning must be free first.
+        self.running.retain(|key, stop| {
+            let moves = !wanted.contains(key) && wanted.iter().any(|(_, addr)| *addr == key.1);
+            if moves {
+                stop.cancel();
+            }
+            !moves
+        });
+        let missing = wanted.iter().filter(|key| !self.running.contains_key(key));
+        let new = missing.map(|key| Ok((key.clone(), bind(key.1)?))).collect::<Result<Vec<_>, BindError>>()?;
+        Ok(Bound { new, wanted })
+    }
+
+    /// Serves on what was bound, and stops serving on what is not wanted any more; connections there are drained.
+    pub async fn serve(&mut self, bound: Bound) {
+        self.running.retain(|key, stop| {
+            let keep = bound.wanted.contains(key);
+            if !keep {
+                stop.cancel();
+            }
+            keep
+        });
+        for ((side, addr), listener) in bound.new {
+            let stop = self.stop.child_token();
+            let slots = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+            for worker in &self.workers {
+                let listener = match listener.try_clone() {
+                    Ok(copy) => copy,
+                    Err(error) => {
+                        tracing::error!(%error, %addr, "a worker got no copy of a listener");
+                        continue;
+                    }
+                };
+                let listen = Listen { side: side.clone(), listener, slots: Arc::clone(&slots), stop: stop.clone() };
+                // A worker that is gone stops with the process.
+                let _ = worker.send(listen).await;
+            }
+            tracing::info!(%addr, ?side, "listening");
+            self.running.insert((side, addr), stop);
+        }
+    }
+}
+
+fn wanted(directory: &Directory) -> Vec<(Side, SocketAddr)> {
+    let own = &directory.own;
+    let inbound = own.inbound.iter().map(|i| (Side::Inbound, i.mesh));
+    let outbound = own.outbound.iter().map(|(callee, addr)| (Side::Outbound(callee.clone()), *addr));
+    let gateway = own.gateway.iter().map(|g| (Side::Gateway, g.listen));
+    inbound.chain(outbound).chain(gateway).collect()
+}
+
+fn bind(addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+    listen::bind(addr)?.into_std().map_err(|source| BindError::Prepare { addr, source })
+}

@@ -1,0 +1,256 @@
+//! What the proxy goes by right now: one immutable picture, replaced whole, read without waiting.
+
+use crate::counters::Counters;
+use crate::event_queue::EventQueue;
+use arc_swap::{ArcSwap, Guard};
+use bartizan_core::fleet::Protocol;
+use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind};
+use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::key::KeyPair;
+use bartizan_identity::TrustBundles;
+use bartizan_policy::Engine;
+use bartizan_runtime::tls::{self, ClientAuth, TlsError};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Application protocols between sidecars: HTTP/1.1.
+pub const ALPN_HTTP1: &str = "http/1.1";
+/// Application protocols between sidecars: HTTP/2.
+pub const ALPN_HTTP2: &str = "h2";
+/// Application protocols between sidecars: bytes as they are.
+pub const ALPN_TCP: &str = "bartizan-tcp";
+
+/// What all threads of one proxy share.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The service it guards, or `gateway`.
+    pub name: ServiceName,
+    /// Its own identity.
+    pub id: SpiffeId,
+    /// The trust domain.
+    pub domain: TrustDomain,
+    /// Random per process.
+    pub instance: u64,
+    /// Events on their way to control.
+    pub events: EventQueue,
+    /// When control was last heard.
+    pub heard: Heard,
+    live: ArcSwap<Live>,
+    counters: Mutex<Vec<Arc<Counters>>>,
+}
+
+/// One picture. `None` stands for "not yet".
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// The identity shown to peers.
+    pub identity: Option<Arc<OwnIdentity>>,
+    /// The gateway's certificate for outside clients.
+    pub edge: Option<Arc<EdgeIdentity>>,
+    /// Whom to trust.
+    pub bundles: Option<Arc<TrustBundles>>,
+    /// What is allowed.
+    pub policies: Option<Arc<Engine>>,
+    /// Who is where.
+    pub directory: Option<Arc<Directory>>,
+    /// The epochs of the last three.
+    pub epochs: BTreeMap<Kind, Epoch>,
+    /// Changes with identity and bundles: a pooled connection of an older one gets no new request.
+    pub generation: u64,
+}
+
+impl Proxy {
+    /// A proxy that knows nobody yet.
+    pub fn new(name: ServiceName, domain: TrustDomain, instance: u64) -> Self {
+        Self {
+            id: SpiffeId::of(&domain, &Role::Service(name.clone())),
+            events: EventQueue::new(name.clone(), instance),
+            name,
+            domain,
+            instance,
+            heard: Heard::default(),
+            live: ArcSwap::default(),
+            counters: Mutex::default(),
+        }
+    }
+
+    /// The picture of this moment. Do not hold it over an `await`.
+    pub fn live(&self) -> Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// Replaces the picture. Called by one thread only, the one that hears control.
+    pub fn change(&self, change: impl FnOnce(&mut Live)) {
+        let mut live = Live::clone(&self.live.load());
+        change(&mut live);
+        self.live.store(Arc::new(live));
+    }
+
+    /// Counters for one more worker.
+    pub fn new_counters(&self) -> Arc<Counters> {
+        let counters = Arc::<Counters>::default();
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counters));
+        counters
+    }
+
+    /// The counters of all workers.
+    pub fn counters(&self) -> Vec<Arc<Counters>> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True for the proxy at the edge.
+    pub fn is_gateway(&self) -> bool {
+        self.name.as_str() == bartizan_core::name::GATEWAY
+    }
+}
+
+impl Live {
+    /// The identity, where there is one that is in date.
+    pub fn identity_at(&self, now: Timestamp) -> Option<&Arc<OwnIdentity>> {
+        self.identity.as_ref().filter(|own| now < own.not_after)
+    }
+}
+
+/// The proxy's own SVID, ready to be shown.
+#[derive(Debug)]
+pub struct OwnIdentity {
+    /// Beginning of validity.
+    pub not_before: Timestamp,
+    /// End of validity.
+    pub not_after: Timestamp,
+    /// What is shown, also to control.
+    pub shown: tls::Identity,
+    /// One client for each application protocol, so that the choice is made before the connection.
+    http1: tls::Client,
+    http2: tls::Client,
+    tcp: tls::Client,
+    /// One server for each protocol that a program may speak.
+    servers: [(Protocol, tls::Server); 4],
+}
+
+impl OwnIdentity {
+    /// From a chain (DER, leaf first) and its key.
+    ///
+    /// # Errors
+    /// [`TlsError`] where chain and key are not a pair.
+    pub fn new(chain: &[Vec<u8>], key: &KeyPair, validity: (Timestamp, Timestamp)) -> Result<Self, TlsError> {
+        let shown = tls::Identity::new(chain, key)?;
+        let server = |protocol, alpn: &[&str]| -> Result<_, TlsError> {
+            Ok((protocol, tls::Server::new(&shown, ClientAuth::Required, alpn)?))
+        };
+        Ok(Self {
+            not_before: validity.0,
+            not_after: validity.1,
+            http1: tls::Client::new(Some(&shown), &[ALPN_HTTP1])?,
+            http2: tls::Client::new(Some(&shown), &[ALPN_HTTP2])?,
+            tcp: tls::Client::new(Some(&shown), &[ALPN_TCP])?,
+            servers: [
+                server(Protocol::Http, &[ALPN_HTTP2, ALPN_HTTP1])?,
+                server(Protocol::Grpc, &[ALPN_HTTP2])?,
+                server(Protocol::Tcp, &[ALPN_TCP])?,
+                server(Protocol::Auto, &[ALPN_HTTP2, ALPN_HTTP1, ALPN_TCP])?,
+            ],
+            shown,
+        })
+    }
+
+    /// The client that offers `alpn`, one of the three constants of this module.
+    pub fn client(&self, alpn: &'static str) -> &tls::Client {
+        match alpn {
+            ALPN_HTTP2 => &self.http2,
+            ALPN_TCP => &self.tcp,
+            _ => &self.http1,
+        }
+    }
+
+    /// The server for programs that speak `protocol`.
+    pub fn server(&self, protocol: Protocol) -> &tls::Server {
+        let found = self.servers.iter().find(|(p, _)| *p == protocol);
+        &found.expect("every protocol is listed in `new`").1
+    }
+}
+
+/// The gateway's certificate for outside clients.
+#[derive(Debug)]
+pub struct EdgeIdentity {
+    /// Beginning of validity.
+    pub not_before: Timestamp,
+    /// End of validity.
+    pub not_after: Timestamp,
+    /// Accepts clients without certificates.
+    pub server: tls::Server,
+}
+
+impl EdgeIdentity {
+    /// From a chain (DER, leaf first) and its key.
+    ///
+    /// # Errors
+    /// [`TlsError`] where chain and key are not a pair.
+    pub fn new(chain: &[Vec<u8>], key: &KeyPair, validity: (Timestamp, Timestamp)) -> Result<Self, TlsError> {
+        let shown = tls::Identity::new(chain, key)?;
+        let server = tls::Server::new(&shown, ClientAuth::None, &[ALPN_HTTP2, ALPN_HTTP1])?;
+        Ok(Self { not_before: validity.0, not_after: validity.1, server })
+    }
+}
+
+/// When control was last heard, on a clock that never steps.
+#[derive(Debug)]
+pub struct Heard {
+    began: Instant,
+    /// Milliseconds from `began`; negative for what was heard by the process before this one.
+    at_ms: AtomicI64,
+}
+
+impl Default for Heard {
+    /// Never heard: as expired as can be.
+    fn default() -> Self {
+        Self { began: Instant::now(), at_ms: AtomicI64::new(i64::MIN / 2) }
+    }
+}
+
+impl Heard {
+    /// Control was heard just now.
+    pub fn now(&self) {
+        self.ago(Duration::ZERO);
+    }
+
+    /// Control was heard so long ago.
+    pub fn ago(&self, ago: Duration) {
+        self.at_ms.store(self.since_began(Instant::now()) - as_ms(ago), Relaxed);
+    }
+
+    /// How much may be relied on what is held.
+    pub fn freshness(&self) -> Freshness {
+        let silence = self.since_began(Instant::now()).saturating_sub(self.at_ms.load(Relaxed));
+        Freshness::after_silence(Duration::from_millis(u64::try_from(silence).unwrap_or(0)))
+    }
+
+    fn since_began(&self, at: Instant) -> i64 {
+        as_ms(at.duration_since(self.began))
+    }
+}
+
+fn as_ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_goes_through_the_named_states() {
+        let heard = Heard::default();
+        assert_eq!(heard.freshness(), Freshness::Expired, "never heard");
+        for (ago_s, state) in [
+            (0, Freshness::Fresh),
+            (11, Freshness::Stale),
+            (601, Freshness::Degraded),
+            (24 * 3600 + 1, Freshness::Expired),
+        ] {
+            heard.ago(Duration::from_secs(ago_s));
+            assert_eq!(heard.freshness(), state, "{ago_s} s");
+        }
+    }
+}

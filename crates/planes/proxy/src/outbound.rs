@@ -1,0 +1,38 @@
+//! The doors for the own program: one plain listener for each declared callee.
+
+use crate::conn::{About, Conn, Fresh, Side};
+use crate::limits;
+use crate::serve::{serve_http1, serve_http2};
+use crate::sniff::{self, Speaks};
+use crate::strict_io::Notes;
+use crate::tcp;
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::Protocol;
+
+/// Serves one connection to its end. Dropping the future cuts it off.
+pub async fn serve(fresh: Fresh, callee: ServiceName) {
+    let Fresh { worker, stream, remote, slot, stop } = fresh;
+    let protocol = worker.proxy.live().directory.as_ref().and_then(|d| d.peers.get(&callee)).map(|p| p.protocol);
+    let speaks = match protocol {
+        Some(Protocol::Tcp) => Ok(Speaks::Bytes),
+        Some(Protocol::Auto) => sniff::anything(&stream).await,
+        // Without a directory there is nobody to call; HTTP can at least be told so.
+        Some(Protocol::Http | Protocol::Grpc) | None => tokio::select! {
+            speaks = sniff::http_version(&stream, limits::IDLE_TIME) => speaks,
+            () = stop.cancelled() => return,
+        },
+    };
+    let about = About { worker, remote, slot };
+    match speaks {
+        Ok(Speaks::Http1) => {
+            let conn = Conn::new(about, Side::Outbound(callee), None, Some(Notes::default()));
+            Box::pin(serve_http1(conn, stream, &stop)).await;
+        }
+        Ok(Speaks::Http2) => {
+            let conn = Conn::new(about, Side::Outbound(callee), None, None);
+            Box::pin(serve_http2(conn, stream, &stop)).await;
+        }
+        Ok(Speaks::Bytes) => Box::pin(tcp::outbound(about, callee, stream)).await,
+        Err(error) => tracing::debug!(%error, "nothing came on a connection"),
+    }
+}

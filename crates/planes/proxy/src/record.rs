@@ -1,0 +1,191 @@
+//! What one request came to: counted and written as an event once its response is through, or given up.
+
+use crate::conn::{Conn, Side};
+use crate::counters::{Edge, Ended, as_us32};
+use crate::framing::Rule;
+use bartizan_core::event::{Judged, Refused, Request, What};
+use bartizan_core::snapshot::Mode;
+use bartizan_core::{Action, Decision, ServiceName, TraceContext};
+use http::Method;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Longest path written into an event, in bytes; the rest is cut.
+const PATH_BYTES_MAX: usize = 1024;
+/// Status in the event of a request whose client went away before there was one.
+const CLIENT_GONE: u16 = 499;
+
+/// The record of one request. Dropping it writes it, so that none is forgotten on any way out.
+#[derive(Debug)]
+pub struct Record {
+    conn: Rc<Conn>,
+    trace: TraceContext,
+    parent_span: u64,
+    /// When the request's head was complete.
+    began: Instant,
+    method: Arc<str>,
+    path: Arc<str>,
+    to: Option<ServiceName>,
+    outbound_edge: Option<Arc<Edge>>,
+    route: Option<Arc<str>>,
+    decision: Option<Arc<Decision>>,
+    status: u16,
+    error: Option<Arc<str>>,
+    rule: Option<Rule>,
+    added: Duration,
+    ended: Ended,
+}
+
+impl Record {
+    /// Begins the record of a request; until told otherwise it counts as given up by the client.
+    pub fn begin(
+        conn: &Rc<Conn>,
+        trace: TraceContext,
+        parent_span: u64,
+        began: Instant,
+        method: &Method,
+        path: &str,
+    ) -> Self {
+        conn.in_flight.set(conn.in_flight.get() + 1);
+        let cut = (0..=path.len().min(PATH_BYTES_MAX)).rev().find(|&i| path.is_char_boundary(i)).unwrap_or(0);
+        Self {
+            conn: Rc::clone(conn),
+            trace,
+            parent_span,
+            began,
+            method: method.as_str().into(),
+            path: path[..cut].into(),
+            to: None,
+            outbound_edge: None,
+            route: None,
+            decision: None,
+            status: CLIENT_GONE,
+            error: Some("client_gone".into()),
+            rule: None,
+            added: Duration::ZERO,
+            ended: Ended::Failed,
+        }
+    }
+
+    /// The request's place in its trace.
+    pub fn trace(&self) -> TraceContext {
+        self.trace
+    }
+
+    /// When the request's head was complete.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// What the filters found out, as far as they came.
+    pub fn judged(&mut self, to: Option<ServiceName>, route: Option<Arc<str>>, decision: Option<Arc<Decision>>) {
+        self.outbound_edge = match (&self.conn.side, &to) {
+            (Side::Outbound(_) | Side::Gateway, Some(to)) => Some(self.conn.worker.counters.outbound(to)),
+            _ => None,
+        };
+        (self.to, self.route, self.decision) = (to, route, decision);
+    }
+
+    /// The proxy answered itself.
+    pub fn answered(&mut self, answer: &crate::answer::Answer) {
+        self.status = answer.status;
+        self.error = Some(Arc::clone(&answer.word));
+        self.rule = answer.rule;
+        let denied = self.decision.as_ref().is_some_and(|d| !d.is_allow());
+        self.ended = if denied { Ended::Denied } else { Ended::Failed };
+        self.added = self.began.elapsed();
+    }
+
+    /// The service answered; `added` is the proxy's own share until its head was passed on.
+    pub fn passed(&mut self, status: u16, added: Duration) {
+        self.status = status;
+        self.error = Some("cut_short".into()); // until it is complete
+        self.ended = Ended::Answered;
+        self.added = added;
+        if self.conn.inbound_edge.is_some() {
+            self.conn.worker.counters.added(added);
+        }
+    }
+
+    /// Something broke while the response was passed on.
+    pub fn fail(&mut self, why: &str) {
+        self.error = Some(why.into());
+        self.ended = Ended::Failed;
+    }
+
+    /// The response is through.
+    pub fn complete(mut self) {
+        if self.ended == Ended::Answered {
+            self.error = None;
+        }
+    }
+
+    fn count(&self) {
+        let counters = &self.conn.worker.counters;
+        if self.rule.is_some() {
+            counters.refused();
+            return;
+        }
+        for edge in [&self.conn.inbound_edge, &self.outbound_edge].into_iter().flatten() {
+            edge.count(self.ended);
+        }
+    }
+
+    /// Whether there is something to say: outbound only failures, in mode `mtls` only what the proxy answered itself.
+    fn is_worth_an_event(&self) -> bool {
+        let live = self.conn.proxy().live();
+        let decides = live.directory.as_ref().is_none_or(|d| d.mode == Mode::Full);
+        self.error.is_some() || (decides && !matches!(self.conn.side, Side::Outbound(_)))
+    }
+
+    fn what(&mut self) -> What {
+        let peer = self.conn.caller.as_ref().map(|c| c.peer.id().clone());
+        if let Some(rule) = self.rule {
+            let remote = Some(self.conn.remote);
+            return What::Refused(Refused { peer, remote, rule: rule.word().into(), status: self.status });
+        }
+        What::Request(Request {
+            peer,
+            to: self.to.take().unwrap_or_else(|| self.conn.proxy().name.clone()),
+            action: Action::of_method(&self.method),
+            method: Arc::clone(&self.method),
+            path: Arc::clone(&self.path),
+            route: self.route.take(),
+            decision: self.decision.take().map(|d| judged(&d)),
+            status: self.status,
+            error: self.error.take(),
+            took_us: as_us32(self.began.elapsed()),
+            added_us: as_us32(self.added),
+            client: (self.conn.side == Side::Gateway).then_some(self.conn.remote),
+            span: self.trace.span,
+            parent_span: self.parent_span,
+        })
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.conn.in_flight.set(self.conn.in_flight.get().saturating_sub(1));
+        self.conn.idle_since.set(Instant::now());
+        if let Some(notes) = &self.conn.notes {
+            notes.finished();
+        }
+        self.count();
+        if self.is_worth_an_event() {
+            let (seen_by, request, what) = (self.conn.side.seen_by(), self.trace.request, self.what());
+            self.conn.proxy().events.offer(seen_by, Some(request), what);
+        }
+    }
+}
+
+/// A decision as events hold it.
+pub fn judged(decision: &Decision) -> Judged {
+    Judged {
+        verdict: decision.verdict,
+        policies: decision.policies.clone(),
+        reason: decision.reason.clone(),
+        epoch: decision.epoch,
+    }
+}

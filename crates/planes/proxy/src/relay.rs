@@ -1,0 +1,152 @@
+//! Copies bytes both ways until both ends are through; a half that closes is closed on the other side, no more.
+
+use crate::limits;
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What a relayed connection came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// Bytes from caller to service.
+    pub bytes_up: u64,
+    /// Bytes from service to caller.
+    pub bytes_down: u64,
+    /// Why it ended early, where it did.
+    pub error: Option<&'static str>,
+}
+
+/// How long a relay waits for what.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// Silence in both directions.
+    idle: Duration,
+    /// Between two looks at it.
+    look: Duration,
+    /// After a stop is asked for.
+    drain: Duration,
+}
+
+const TIMES: Times = Times { idle: limits::RELAY_IDLE_TIME, look: limits::RELAY_LOOK, drain: limits::DRAIN_TIME };
+
+/// Relays between `caller` and `service`.
+///
+/// Ends when both directions have ended, when one breaks, after [`limits::RELAY_IDLE_TIME`] of silence, or
+/// [`limits::DRAIN_TIME`] after `stop`. Dropping the future closes both connections.
+pub async fn run<A, B>(caller: A, service: B, stop: &CancellationToken) -> Relayed
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    relay(caller, service, stop, TIMES).await
+}
+
+async fn relay<A, B>(caller: A, service: B, stop: &CancellationToken, times: Times) -> Relayed
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let active = Rc::new(Cell::new(Instant::now()));
+    let (up, down) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let mut caller = Metered { inner: caller, read: Rc::clone(&up), active: Rc::clone(&active) };
+    let mut service = Metered { inner: service, read: Rc::clone(&down), active: Rc::clone(&active) };
+    let copy =
+        tokio::io::copy_bidirectional_with_sizes(&mut caller, &mut service, limits::RELAY_BYTES, limits::RELAY_BYTES);
+    let error = tokio::select! {
+        copied = copy => copied.err().map(|_| "broken"),
+        () = silence(&active, times) => Some("idle"),
+        () = drained(stop, times) => Some("stopped"),
+    };
+    Relayed { bytes_up: up.get(), bytes_down: down.get(), error }
+}
+
+async fn silence(active: &Cell<Instant>, times: Times) {
+    while active.get().elapsed() < times.idle {
+        tokio::time::sleep(times.look).await;
+    }
+}
+
+async fn drained(stop: &CancellationToken, times: Times) {
+    stop.cancelled().await;
+    tokio::time::sleep(times.drain).await;
+}
+
+/// Counts what is read, and notes when.
+struct Metered<S> {
+    inner: S,
+    read: Rc<Cell<u64>>,
+    active: Rc<Cell<Instant>>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, out);
+        let n = out.filled().len() - before;
+        if n > 0 {
+            self.read.set(self.read.get() + n as u64);
+            self.active.set(Instant::now());
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test]
+    async fn a_closed_half_leaves_the_other_open() {
+        let ((mut client, near), (far, mut server)) = (duplex(64), duplex(64));
+        let stop = CancellationToken::new();
+        let talk = async {
+            client.write_all(b"question").await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut heard = String::new();
+            server.read_to_string(&mut heard).await.unwrap();
+            server.write_all(b"answer after the end").await.unwrap();
+            server.shutdown().await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            (heard, answer)
+        };
+        let (relayed, (heard, answer)) = tokio::join!(run(near, far, &stop), talk);
+        assert_eq!((heard.as_str(), answer.as_str()), ("question", "answer after the end"));
+        assert_eq!(relayed, Relayed { bytes_up: 8, bytes_down: 20, error: None });
+    }
+
+    const SHORT: Times =
+        Times { idle: Duration::from_millis(20), look: Duration::from_millis(1), drain: Duration::from_millis(1) };
+
+    #[tokio::test]
+    async fn silence_and_a_stop_end_it() {
+        let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
+        assert_eq!(relay(near, far, &CancellationToken::new(), SHORT).await.error, Some("idle"));
+        let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let times = Times { idle: Duration::from_secs(60), ..SHORT };
+        assert_eq!(relay(near, far, &stop, times).await.error, Some("stopped"));
+    }
+}

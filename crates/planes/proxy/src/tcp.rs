@@ -1,0 +1,135 @@
+//! Connections that are no HTTP: judged once, when they open, then relayed.
+
+use crate::conn::{About, Caller, Worker};
+use crate::counters::{Ended, as_us};
+use crate::live::{ALPN_TCP, Live};
+use crate::record::judged;
+use crate::relay::{self, Relayed};
+use crate::upstream::{Failure, PeerStream};
+use bartizan_core::event::{Connection, SeenBy, What};
+use bartizan_core::snapshot::Mode;
+use bartizan_core::{Action, Decision, ServiceName};
+use bartizan_policy::Ask;
+use bartizan_runtime::clock;
+use bartizan_runtime::tls::ServerStream;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::net::TcpStream;
+
+/// From a peer's sidecar to the own program. Dropping the future closes both connections.
+pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Caller) {
+    let About { worker, slot: _slot, .. } = about;
+    let began = Instant::now();
+    let judgement = judge(&worker, &caller);
+    let decision = judgement.as_ref().ok().cloned().flatten();
+    let allowed = judgement.is_ok() && decision.as_ref().is_none_or(|d| d.is_allow());
+    let relayed = if allowed { to_program(&worker, stream).await } else { Err("denied") };
+    let edge = worker.counters.inbound(caller.name.as_str());
+    edge.count(match (&relayed, allowed) {
+        (_, false) => Ended::Denied,
+        (Ok(_), true) => Ended::Answered,
+        (Err(_), true) => Ended::Failed,
+    });
+    let relayed = relayed.unwrap_or_else(nothing);
+    let event = Connection {
+        peer: Some(caller.peer.id().clone()),
+        to: worker.proxy.name.clone(),
+        decision: decision.as_deref().map(judged),
+        bytes_up: relayed.bytes_up,
+        bytes_down: relayed.bytes_down,
+        took_us: as_us(began.elapsed()),
+        error: judgement.err().or(relayed.error).map(Arc::from),
+    };
+    if event.error.is_some() || event.decision.is_some() {
+        worker.proxy.events.offer(SeenBy::Inbound, None, What::Connection(event));
+    }
+}
+
+/// What policy says; `Ok(None)` in mode `mtls`, where it is not asked.
+fn judge(worker: &Worker, caller: &Caller) -> Result<Option<Arc<Decision>>, &'static str> {
+    let proxy = &worker.proxy;
+    let live = proxy.live();
+    let mode = live.directory.as_ref().map(|d| d.mode).ok_or("not_ready")?;
+    if !proxy.heard.freshness().serves() {
+        return Err("expired");
+    }
+    if !caller.is_valid_at(clock::now()) {
+        return Err("peer_expired");
+    }
+    if mode == Mode::Mtls {
+        return Ok(None);
+    }
+    let policies = live.policies.as_ref().ok_or("not_ready")?;
+    let ask = Ask {
+        principal: &caller.name,
+        action: Action::Connect,
+        resource: &proxy.name,
+        route: None,
+        method: "",
+        path: "",
+    };
+    Ok(Some(Arc::new(policies.decide(&ask))))
+}
+
+async fn to_program(worker: &Worker, stream: ServerStream<TcpStream>) -> Result<Relayed, &'static str> {
+    let program = program(&worker.proxy.live()).ok_or("not_ready")?;
+    let service = worker.pools.dial_program(program).await.map_err(|failure| word(&failure))?;
+    Ok(relay::run(stream, service, &worker.stop).await)
+}
+
+fn program(live: &Live) -> Option<SocketAddr> {
+    Some(live.directory.as_ref()?.own.inbound.as_ref()?.program)
+}
+
+/// From the own program to a peer's sidecar. Dropping the future closes both connections.
+pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
+    let About { worker, slot: _slot, .. } = about;
+    let began = Instant::now();
+    let relayed = match to_peer(&worker, &callee).await {
+        Ok(peer) => Ok(relay::run(stream, peer, &worker.stop).await),
+        Err(error) => Err(error),
+    };
+    let ended = if relayed.is_ok() { Ended::Answered } else { Ended::Failed };
+    worker.counters.outbound(&callee).count(ended);
+    let relayed = relayed.unwrap_or_else(nothing);
+    // Outbound only failures are events: the callee's sidecar writes the rest.
+    let Some(error) = relayed.error else { return };
+    let event = Connection {
+        peer: None,
+        to: callee,
+        decision: None,
+        bytes_up: relayed.bytes_up,
+        bytes_down: relayed.bytes_down,
+        took_us: as_us(began.elapsed()),
+        error: Some(error.into()),
+    };
+    worker.proxy.events.offer(SeenBy::Outbound, None, What::Connection(event));
+}
+
+async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<PeerStream, &'static str> {
+    let peer = {
+        let live = worker.proxy.live();
+        if !worker.proxy.heard.freshness().serves() {
+            return Err("expired");
+        }
+        live.directory.as_ref().and_then(|d| d.peers.get(callee)).map(|p| (p.id.clone(), p.mesh))
+    };
+    let (id, mesh) = peer.ok_or("not_ready")?;
+    let dialled = Box::pin(worker.pools.dial_peer(&id, mesh, ALPN_TCP)).await;
+    dialled.map(|(stream, _generation)| stream).map_err(|failure| word(&failure))
+}
+
+fn nothing(error: &'static str) -> Relayed {
+    Relayed { bytes_up: 0, bytes_down: 0, error: Some(error) }
+}
+
+fn word(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::NotReady => "not_ready",
+        Failure::Connect(_) => "upstream_unreachable",
+        Failure::ConnectTimeout | Failure::Timeout => "upstream_connect_timeout",
+        Failure::Handshake { .. } => "upstream_handshake",
+        Failure::Broken(_) => "upstream_broken",
+    }
+}

@@ -1,0 +1,48 @@
+//! Why the next hop gave no response.
+
+use crate::answer::Answer;
+use bartizan_core::event::HandshakeFailure;
+
+/// One variant per thing that the caller is told differently.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// We have no identity to dial with. 503; it passes once control answers.
+    #[error("no identity or directory to dial with")]
+    NotReady,
+    /// Nobody listens there. 502; it passes once the program is up again.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// It did not accept the connection in time. 504.
+    #[error("no connection in time")]
+    ConnectTimeout,
+    /// Somebody answers, but is not whom we dialled, or does not want us. 502.
+    #[error("the handshake failed ({}): {detail}", failure.as_str())]
+    Handshake {
+        /// The cause.
+        failure: HandshakeFailure,
+        /// More, for our log.
+        detail: String,
+    },
+    /// The connection broke before the response's head. 502; whether the request was worked on is not known.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// No response head in time. 504; whether the request was worked on is not known.
+    #[error("no response in time")]
+    Timeout,
+}
+
+impl Failure {
+    /// What the caller is told.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::NotReady => Answer::new(503, "not_ready", "this proxy has no valid identity or configuration yet"),
+            Self::Connect(_) => Answer::new(502, "upstream_unreachable", "the service is not reachable"),
+            Self::ConnectTimeout => Answer::new(504, "upstream_connect_timeout", "the service did not answer in time"),
+            Self::Handshake { .. } => {
+                Answer::new(502, "upstream_handshake", "the service could not prove its identity")
+            }
+            Self::Broken(_) => Answer::new(502, "upstream_broken", "the service broke the connection"),
+            Self::Timeout => Answer::new(504, "upstream_timeout", "the service did not answer in time"),
+        }
+    }
+}

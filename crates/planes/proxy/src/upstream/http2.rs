@@ -1,0 +1,163 @@
+//! Shared HTTP/2 connections: many requests at once on each, further connections only where all are full.
+
+use super::http1::describe;
+use super::{Failure, LocalExec, Pools, Received, Target};
+use crate::body::Upload;
+use crate::limits;
+use crate::live::ALPN_HTTP2;
+use http::Request;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Open connections by target.
+#[derive(Debug, Default)]
+pub(super) struct Pool(RefCell<HashMap<Target, Rc<Lane>>>);
+
+#[derive(Debug, Default)]
+struct Lane {
+    connections: RefCell<Vec<Connection>>,
+    /// Held while connecting, so that a burst opens one connection and not one each.
+    connecting: Mutex<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Connection {
+    sender: SendRequest<Upload>,
+    generation: u64,
+    load: Rc<Load>,
+}
+
+#[derive(Debug)]
+struct Load {
+    streams: Cell<u32>,
+    used: Cell<Instant>,
+}
+
+/// One stream of a connection, counted until it is dropped.
+#[derive(Debug)]
+pub struct Lease(Rc<Load>);
+
+impl Lease {
+    fn new(load: &Rc<Load>) -> Self {
+        load.streams.set(load.streams.get() + 1);
+        Self(Rc::clone(load))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get().saturating_sub(1));
+        self.0.used.set(Instant::now());
+    }
+}
+
+impl Lane {
+    /// The least loaded connection that has room, or any once there are enough.
+    fn pick(&self, generation: u64) -> Option<Connection> {
+        let mut connections = self.connections.borrow_mut();
+        // An older generation keeps its streams: each holds a clone of the sender by its task.
+        connections.retain(|c| c.generation == generation && !c.sender.is_closed());
+        let least = connections.iter().min_by_key(|c| c.load.streams.get())?;
+        let has_room = least.load.streams.get() < limits::H2_STREAMS_MAX;
+        (has_room || connections.len() >= limits::H2_CONNECTIONS_PER_PEER_MAX).then(|| least.clone())
+    }
+}
+
+impl Pool {
+    fn lane(&self, target: &Target) -> Rc<Lane> {
+        if let Some(lane) = self.0.borrow().get(target) {
+            return Rc::clone(lane);
+        }
+        Rc::clone(self.0.borrow_mut().entry(target.clone()).or_default())
+    }
+
+    pub(super) fn sweep(&self, now: Instant, generation: u64) {
+        self.0.borrow_mut().retain(|target, lane| {
+            let current = |c: &Connection| matches!(target, Target::Program(_)) || c.generation == generation;
+            let in_use = |c: &Connection| c.load.streams.get() > 0 || now < c.load.used.get() + limits::POOL_PEER_IDLE;
+            lane.connections.borrow_mut().retain(|c| current(c) && in_use(c) && !c.sender.is_closed());
+            !lane.connections.borrow().is_empty() || Rc::strong_count(lane) > 1
+        });
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
+impl Pools {
+    pub(super) async fn send_http2(&self, target: &Target, request: Request<Upload>) -> Result<Received, Failure> {
+        let mut request = request;
+        for last_try in [false, true] {
+            let mut connection = self.http2_connection(target).await?;
+            let lease = Lease::new(&connection.load);
+            let sent = Instant::now();
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => {
+                    return Ok(Received {
+                        response,
+                        lease: super::Lease::Http2(lease),
+                        sent,
+                        received: Instant::now(),
+                    });
+                }
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if !last_try => request = unsent,
+                    _ => return Err(Failure::Broken(describe(error.error()))),
+                },
+            }
+        }
+        Err(Failure::Broken("two connections in a row were closed before use".to_owned()))
+    }
+
+    async fn http2_connection(&self, target: &Target) -> Result<Connection, Failure> {
+        let lane = self.0.http2.lane(target);
+        if let Some(connection) = lane.pick(self.generation_for(target)) {
+            return Ok(connection);
+        }
+        let _alone = lane.connecting.lock().await;
+        if let Some(connection) = lane.pick(self.generation_for(target)) {
+            return Ok(connection);
+        }
+        let connection = match target {
+            Target::Program(addr) => start(self.dial_program(*addr).await?, 0).await?,
+            Target::Peer(id, mesh) => {
+                let (stream, generation) = self.dial_peer(id, *mesh, ALPN_HTTP2).await?;
+                start(stream, generation).await?
+            }
+        };
+        lane.connections.borrow_mut().push(connection.clone());
+        Ok(connection)
+    }
+}
+
+/// Speaks HTTP/2 on a new stream; its task ends with the connection.
+async fn start<S>(stream: S, generation: u64) -> Result<Connection, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let mut builder = Builder::new(LocalExec);
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits::H2_PING)
+        .keep_alive_timeout(limits::H2_PING)
+        .max_header_list_size(limits::H2_HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(limits::H2_WINDOW_BYTES)
+        .initial_connection_window_size(4 * limits::H2_WINDOW_BYTES)
+        .max_send_buf_size(limits::H2_SEND_BYTES_MAX);
+    let (sender, connection) =
+        builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(describe(&error)))?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+    });
+    let load = Rc::new(Load { streams: Cell::new(0), used: Cell::new(Instant::now()) });
+    Ok(Connection { sender, generation, load })
+}

@@ -1,0 +1,116 @@
+//! The threads that serve traffic: each has its own single-threaded runtime, its own pools and counters, and a copy of
+//! every listening socket. Nothing on the way of a request is shared between them but what never changes.
+
+use crate::conn::{Fresh, Side, Slot, Worker};
+use crate::limits;
+use crate::live::Proxy;
+use crate::upstream::Pools;
+use crate::{gateway, inbound, outbound};
+use bartizan_runtime::listen;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Listeners that wait to be taken over by a worker, a count.
+const COMMANDS_MAX: usize = 64;
+/// Beyond the drain time, so that relays that stop at its end are seen to.
+const DRAIN_SLACK: Duration = Duration::from_millis(200);
+
+/// A listening socket for a worker.
+#[derive(Debug)]
+pub struct Listen {
+    /// What is served on it.
+    pub side: Side,
+    /// This worker's copy of the socket.
+    pub listener: std::net::TcpListener,
+    /// Slots for connections, shared among the workers.
+    pub slots: Arc<Semaphore>,
+    /// Cancelled when the listener is not wanted any more.
+    pub stop: CancellationToken,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Handle {
+    /// Takes listeners.
+    pub listen: mpsc::Sender<Listen>,
+    thread: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Waits for the thread to end, which it does in bounded time after `stop`. Blocks.
+    pub fn join(self) {
+        drop(self.listen);
+        if self.thread.join().is_err() {
+            tracing::error!("a worker thread panicked");
+        }
+    }
+}
+
+/// Starts a worker, which serves until `stop`, then gives open connections [`limits::DRAIN_TIME`].
+///
+/// # Errors
+/// Where the system has no thread to give.
+pub fn start(proxy: &Arc<Proxy>, number: usize, stop: &CancellationToken) -> io::Result<Handle> {
+    let (listen, listeners) = mpsc::channel(COMMANDS_MAX);
+    let (proxy, stop) = (Arc::clone(proxy), stop.clone());
+    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => LocalSet::new().block_on(&runtime, work(proxy, listeners, stop)),
+            Err(error) => tracing::error!(%error, "a worker could not start"),
+        }
+    })?;
+    Ok(Handle { listen, thread })
+}
+
+async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: CancellationToken) {
+    let counters = proxy.new_counters();
+    let pools = Pools::new(Arc::clone(&proxy), Arc::clone(&counters));
+    let worker = Rc::new(Worker { proxy, counters, pools, tasks: TaskTracker::new(), stop: stop.clone() });
+    let mut sweep = tokio::time::interval(limits::POOL_SWEEP);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = sweep.tick() => worker.pools.sweep(),
+            listen = listeners.recv() => match listen {
+                Some(listen) => drop(tokio::task::spawn_local(accept(Rc::clone(&worker), listen))),
+                None => break,
+            },
+        }
+    }
+    worker.tasks.close();
+    if tokio::time::timeout(limits::DRAIN_TIME + DRAIN_SLACK, worker.tasks.wait()).await.is_err() {
+        tracing::warn!(left = worker.tasks.len(), "drain time is over, closing");
+    }
+    worker.pools.clear();
+    // Whatever is left ends with the runtime.
+}
+
+/// Accepts until the listener is not wanted any more. Connections are told by the same token.
+async fn accept(worker: Rc<Worker>, listen: Listen) {
+    let Listen { side, listener, slots, stop } = listen;
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a listener could not be used"),
+    };
+    // The slot comes before `accept`: when all are taken, clients wait in the kernel's queue instead of holding sockets.
+    while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
+        let Some(accepted) = stop.run_until_cancelled(listen::accept(&listener)).await else { break };
+        let Some((stream, remote)) = accepted else { continue };
+        let slot = Slot { permit, open: worker.counters.connection() };
+        let fresh = Fresh { worker: Rc::clone(&worker), stream, remote, slot, stop: stop.clone() };
+        match side.clone() {
+            Side::Inbound => drop(worker.tasks.spawn_local(inbound::serve(fresh))),
+            Side::Outbound(callee) => drop(worker.tasks.spawn_local(outbound::serve(fresh, callee))),
+            Side::Gateway => drop(worker.tasks.spawn_local(gateway::serve(fresh))),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The proxy as a whole: real sockets, real TLS, real policies; only control and node are made by hand.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod client; // what comes to a proxy
+mod programs; // what stands behind one
+mod stub; // a control process made by hand
+mod world; // a trust domain, sidecars and gateways in it
+
+mod control; // attached to a control process, restarted without one
+mod gateway;
+mod http;
+mod peers; // who gets in
+mod process; // the binary
+mod smuggling; // what does not get in
+mod tcp;
+mod websocket;
