@@ -40,6 +40,20 @@ impl Bank {
     /// # Panics
     /// Where the copy cannot be made or the fleet does not start.
     pub fn start_with(args: &[&str], change: impl FnOnce(&Path)) -> Self {
+        Self::start_by(change, |fleet| Up::start(fleet, args))
+    }
+
+    /// As [`Bank::start`], with the data folder on a disk of its own of `mib` MiB.
+    pub fn start_on_small_disk(mib: u32) -> Self {
+        let launch = |fleet: &Path| {
+            let mut up = Up::launch_on_small_disk(fleet, mib, &[]);
+            up.wait_ready();
+            up
+        };
+        Self::start_by(|_| {}, launch)
+    }
+
+    fn start_by(change: impl FnOnce(&Path), start: impl FnOnce(&Path) -> Up) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         copy(&bank_folder(), folder.path());
         let mut ports = free_ports(6);
@@ -50,7 +64,7 @@ impl Bank {
         }
         std::fs::write(&fleet, text).expect("the copy is writable");
         change(folder.path());
-        let up = Up::start(&fleet, args);
+        let up = start(&fleet);
         let gateway_port = ports.pop().expect("six were asked for");
         Self { up, gateway: format!("https://127.0.0.1:{gateway_port}"), ports, gateway_port, folder }
     }

@@ -33,9 +33,30 @@ impl Up {
     /// # Panics
     /// Where the program cannot be started.
     pub fn launch(fleet: &Path, args: &[&str]) -> Self {
+        Self::launch_by(Command::new(binary("bartizan")), fleet, args)
+    }
+
+    /// As [`Up::launch`], with the data folder on a disk of its own of `mib` MiB, in a mount namespace that ends with it.
+    ///
+    /// # Panics
+    /// Where neither root nor user namespaces are there to mount with.
+    pub fn launch_on_small_disk(fleet: &Path, mib: u32, args: &[&str]) -> Self {
+        let data = fleet.with_file_name("data");
+        std::fs::create_dir_all(&data).expect("the test's own folder is writable");
+        let script = format!("mount -t tmpfs -o size={mib}m,mode=700 none \"$1\" && shift && exec \"$@\"");
+        let mut unshare = Command::new("unshare");
+        let user = if rustix::process::geteuid().is_root() { &[][..] } else { &["--map-root-user"] };
+        unshare.arg("--mount").args(user).args(["sh", "-c", &script, "sh"]).arg(&data).arg(binary("bartizan"));
+        let mut up = Self::launch_by(unshare, fleet, args);
+        // Seen from outside the namespace.
+        up.data = PathBuf::from(format!("/proc/{}/root{}", up.pid(), data.display()));
+        up
+    }
+
+    fn launch_by(mut command: Command, fleet: &Path, args: &[&str]) -> Self {
         let data = fleet.with_file_name("data");
         let log = File::create(fleet.with_file_name("up.log")).expect("the test's own folder is writable");
-        let child = Command::new(binary("bartizan"))
+        let child = command
             .arg("up")
             .arg(fleet)
             .arg("--data")
@@ -55,13 +76,21 @@ impl Up {
     /// With the log, where it ends or does not become ready.
     pub fn start(fleet: &Path, args: &[&str]) -> Self {
         let mut up = Self::launch(fleet, args);
-        wait_for("bartizan up to be ready", Deadline(std::time::Duration::from_secs(120)), || {
-            if let Some(status) = up.child.try_wait().expect("a child can be asked") {
-                panic!("bartizan up ended with {status}:\n{}", up.log());
-            }
-            up.log().lines().any(|line| line.trim_start().starts_with("ready")).then_some(())
-        });
+        up.wait_ready();
         up
+    }
+
+    /// Waits for the line that begins with `ready`.
+    ///
+    /// # Panics
+    /// With the log, where it ends or does not become ready.
+    pub fn wait_ready(&mut self) {
+        wait_for("bartizan up to be ready", Deadline(std::time::Duration::from_secs(120)), || {
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                panic!("bartizan up ended with {status}:\n{}", self.log());
+            }
+            self.log().lines().any(|line| line.trim_start().starts_with("ready")).then_some(())
+        });
     }
 
     /// What it has printed so far.

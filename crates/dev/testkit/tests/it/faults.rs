@@ -121,3 +121,32 @@ fn find_file(data: &Path, service: &str, name: &str) -> std::path::PathBuf {
     }
     panic!("no {name} of {service} below {}", data.display());
 }
+
+#[test]
+fn a_full_disk_costs_events_and_no_decision() {
+    let bank = Bank::start_on_small_disk(48);
+    let lost = |bank: &Bank| {
+        let store = bank.up.status()?["store"].clone();
+        store["lost"]["disk_full"].as_u64().filter(|&n| n > 0).map(|_| store)
+    };
+    assert!(lost(&bank).is_none(), "nothing is lost while there is room");
+    // Every byte of it, up to the last.
+    let filler = bank.up.data.join("filler");
+    let filled = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", filler.display())).output();
+    assert!(!filled.unwrap().status.success(), "the disk is full");
+
+    let store = wait_for("the loss to be counted", Deadline::default(), || {
+        denied_still(&bank, "the disk is full");
+        let answer = bank.call("GET", "/accounts/acc-none", &[], None);
+        assert_eq!(answer.status, 404, "allowed calls go on: {answer:?}");
+        lost(&bank)
+    });
+    assert!(store["reason"].is_string(), "the reason is shown: {store}");
+    assert!(bank.up.say(&["status"]).contains(" LOST ("), "{}", bank.up.say(&["status"]));
+
+    std::fs::remove_file(filler).unwrap();
+    wait_for("events to be stored again", Deadline::default(), || {
+        let id = bank.call("POST", "/accounts/transfers", &[], Some("{}")).json()["request_id"].as_str()?.to_owned();
+        bank.up.cli(&["explain", &id]).status.success().then_some(())
+    });
+}
