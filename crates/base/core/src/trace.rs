@@ -15,6 +15,17 @@ impl RequestId {
         Self(u128::from_be_bytes(bytes).max(1))
     }
 
+    /// The 16 bytes, big-endian.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The inverse of [`RequestId::bytes`]; `None` for zero.
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let value = u128::from_be_bytes(bytes);
+        (value != 0).then_some(Self(value))
+    }
+
     /// Reads 32 hex digits; `None` for anything else and for zero.
     pub fn parse(text: &str) -> Option<Self> {
         let value = hex_lower(text, 32)?;

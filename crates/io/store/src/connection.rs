@@ -23,6 +23,8 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
+        // What a statement needs to undo itself; it would be written to a file and read back otherwise.
+        .pragma("temp_store", "MEMORY")
         // Statements would be logged with their values.
         .disable_statement_logging()
 }

@@ -15,13 +15,8 @@ CREATE TABLE events (
     id         BLOB NOT NULL UNIQUE,
     at_ms      INTEGER NOT NULL,
     service    TEXT,
-    seen_by    TEXT NOT NULL,
-    class_uid  INTEGER NOT NULL,
-    request_id TEXT,
+    request_id BLOB,
     denied     INTEGER NOT NULL,
-    status     INTEGER,
-    peer       TEXT,
-    json       TEXT NOT NULL,
     record     BLOB NOT NULL
 ) STRICT;
 CREATE INDEX events_at ON events (at_ms);

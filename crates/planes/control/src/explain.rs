@@ -19,8 +19,8 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
     let in_force = app.in_force();
     let mut past = Past { app, in_force: &in_force, read: BTreeMap::new() };
     let mut explained = Vec::new();
-    for (_, event) in hops::in_order(recorded(app, request).await?.into_iter().filter_map(|(event, _)| event).collect())
-    {
+    let events = recorded(app, request).await?.into_iter().map(|record| record.event).collect();
+    for (_, event) in hops::in_order(events) {
         if let Some(hop) = hop(&event, &mut past).await? {
             explained.push(hop);
         }
@@ -32,26 +32,26 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
 /// Everything that was recorded about a request; `None` where that is nothing.
 pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>, StoreError> {
     let recorded = recorded(app, request).await?;
-    let mut texts: BTreeMap<_, String> =
-        recorded.iter().filter_map(|(e, json)| Some((e.as_ref()?.id, json.clone()))).collect();
-    let placed = hops::in_order(recorded.into_iter().filter_map(|(event, _)| event).collect());
-    let steps: Vec<Step> =
-        placed.into_iter().map(|(depth, event)| step(depth, &event, texts.remove(&event.id))).collect();
+    let mut ocsf: BTreeMap<_, _> = recorded.iter().map(|record| (record.event.id, record.ocsf())).collect();
+    let placed = hops::in_order(recorded.into_iter().map(|record| record.event).collect());
+    let steps: Vec<Step> = placed
+        .into_iter()
+        .map(|(depth, event)| step(depth, &event, ocsf.remove(&event.id).unwrap_or_default()))
+        .collect();
     Ok(Some(Trace { request: request.to_string(), steps }).filter(|it| !it.steps.is_empty()))
 }
 
-/// Event and OCSF text of each record. What another version of this program wrote has no event.
-async fn recorded(app: &App, request: RequestId) -> Result<Vec<(Option<Event>, String)>, StoreError> {
+/// The records of a request. What another version of this program wrote is left out.
+async fn recorded(app: &App, request: RequestId) -> Result<Vec<events::Record>, StoreError> {
     let filter = Filter { request: Some(request), limit: Some(REQUEST_EVENTS_MAX), ..Filter::default() };
     let stored = app.store.events(&filter).await?;
-    Ok(stored.into_iter().map(|it| (events::read(&it.record), it.json)).collect())
+    Ok(stored.iter().filter_map(events::read).collect())
 }
 
-fn step(depth: u32, event: &Event, text: Option<String>) -> Step {
+fn step(depth: u32, event: &Event, ocsf: serde_json::Value) -> Step {
     let (took_us, added_us) = times(event);
     let (at, service, seen_by) = (event.at, event.service.clone(), event.seen_by);
-    let event = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    Step { depth, at, service, seen_by, took_us, added_us, event }
+    Step { depth, at, service, seen_by, took_us, added_us, event: ocsf }
 }
 
 fn times(event: &Event) -> (Option<u64>, Option<u64>) {

@@ -59,20 +59,7 @@ pub(crate) fn request_event(n: u64) -> Event {
 }
 
 pub(crate) fn stored_event(n: u64) -> StoredEvent {
-    let event = request_event(n);
-    StoredEvent {
-        id: event.id,
-        at: event.at,
-        service: event.service,
-        seen_by: event.seen_by,
-        class_uid: 4002,
-        request: None,
-        denied: false,
-        status: Some(200),
-        peer: None,
-        json: format!("{{\"n\":{n}}}"),
-        record: Vec::new(),
-    }
+    crate::events::stored(request_event(n), &fleet())
 }
 
 /// A control over [`FLEET`] in `dir`, with both doors open and nobody behind them.

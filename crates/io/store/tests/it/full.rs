@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const BATCH: u64 = 100;
 
 fn batch(number: u64) -> Vec<StoredEvent> {
-    (0..BATCH).map(|n| StoredEvent { json: "x".repeat(1000), ..event(number * BATCH + n) }).collect()
+    (0..BATCH).map(|n| StoredEvent { record: vec![b'x'; 1000], ..event(number * BATCH + n) }).collect()
 }
 
 async fn fill(store: &Store) -> u64 {

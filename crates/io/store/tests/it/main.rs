@@ -6,7 +6,7 @@ mod epochs;
 mod events;
 mod full;
 
-use bartizan_core::event::{EventId, SeenBy};
+use bartizan_core::event::EventId;
 use bartizan_core::{RequestId, ServiceName, Timestamp};
 use bartizan_store::{Options, Store, StoredEvent};
 use std::path::PathBuf;
@@ -35,13 +35,8 @@ pub(crate) fn event(n: u64) -> StoredEvent {
         id: EventId(7, n),
         at: Timestamp::from_millis(n),
         service: Some(ServiceName::parse("accounts").unwrap()),
-        seen_by: SeenBy::Inbound,
-        class_uid: 4002,
         request: Some(request(n)),
         denied: false,
-        status: Some(200),
-        peer: Some("spiffe://bank.test/svc/payment".to_owned()),
-        json: format!("{{\"n\":{n}}}"),
         record: vec![1, 2, 3],
     }
 }

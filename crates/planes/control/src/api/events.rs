@@ -3,7 +3,7 @@
 use crate::api::answer::Failure;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
-use crate::events::Live;
+use crate::events::{Live, line};
 use crate::limits::{EVENTS_SHOWN, FOLLOW_LINES_MAX};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -66,7 +66,7 @@ async fn answer(State(app): State<Arc<App>>, query: Result<Query<Raw>, QueryReje
     let content_type = [(CONTENT_TYPE, "application/x-ndjson")];
     let Some(live) = live else {
         let mut text = String::new();
-        stored.iter().for_each(|event| text.extend([&event.json, "\n"]));
+        stored.iter().for_each(|event| text.push_str(&line(event)));
         return Ok((content_type, text).into_response());
     };
     let (lines, receiver) = mpsc::channel(FOLLOW_LINES_MAX);
@@ -109,7 +109,7 @@ async fn send_all(
 ) {
     let mut seen: HashSet<EventId> = stored.iter().map(|event| event.id).collect();
     for event in stored {
-        if lines.send(Ok(event.json + "\n")).await.is_err() {
+        if lines.send(Ok(line(&event))).await.is_err() {
             return;
         }
     }
@@ -118,14 +118,14 @@ async fn send_all(
             next = live.recv() => next,
             () = lines.closed() => return,
         };
-        let line = match next {
+        let text = match next {
             // Only what was stored between subscribing and asking comes twice, so this soon is empty.
-            Ok(event) if wanted.fits(&event) && !seen.remove(&event.id) => event.json.clone() + "\n",
+            Ok(event) if wanted.fits(&event) && !seen.remove(&event.id) => line(&event),
             Ok(_) => continue,
             Err(broadcast::error::RecvError::Lagged(missed)) => missed_line(missed),
             Err(broadcast::error::RecvError::Closed) => return,
         };
-        if lines.send(Ok(line)).await.is_err() {
+        if lines.send(Ok(text)).await.is_err() {
             return;
         }
     }
@@ -156,7 +156,7 @@ mod tests {
         let first = read.recv().await.unwrap().unwrap();
         assert!(first.starts_with("{\"bartizan_missed\":6,"), "{first}");
         for n in 6..10 {
-            assert_eq!(read.recv().await.unwrap().unwrap(), stored_event(n).json + "\n");
+            assert_eq!(read.recv().await.unwrap().unwrap(), line(&stored_event(n)));
         }
         assert!(read.recv().await.is_none());
     }
@@ -176,6 +176,6 @@ mod tests {
         while let Some(line) = read.recv().await {
             shown.push(line.unwrap());
         }
-        assert_eq!(shown, [stored_event(2).json + "\n", stored_event(4).json + "\n"]);
+        assert_eq!(shown, [line(&stored_event(2)), line(&stored_event(4))]);
     }
 }

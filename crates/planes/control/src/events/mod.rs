@@ -9,4 +9,6 @@ mod record;
 
 pub(crate) use own::OwnEvents;
 pub(crate) use pipeline::{Live, Pipeline, Sources};
-pub(crate) use record::{decode, read};
+#[cfg(test)]
+pub(crate) use record::stored;
+pub(crate) use record::{Record, decode, line, read};

@@ -1,50 +1,81 @@
-//! From an event to what is stored: redacted, as OCSF with its context, and in compact form for `explain`.
+//! From an event to what is stored and back: redacted, with its context, in a compact form of which the OCSF record is made
+//! when somebody asks for it.
+//!
+//! The text of an OCSF record is twenty times as long as what it is made from, and most are never read.
 
 use crate::limits::EVENT_BYTES_MAX;
-use bartizan_core::event::{Context, Event, What, to_ocsf};
+use bartizan_core::event::{Context, Event, to_ocsf};
 use bartizan_core::fleet::Fleet;
-use bartizan_core::{SpiffeId, redact};
+use bartizan_core::{TrustDomain, redact};
 use bartizan_store::StoredEvent;
+use serde::{Deserialize, Serialize};
 
 /// First byte of the compact form. Another number means that another version of this program wrote it.
 const RECORD_VERSION: u8 = 1;
+
+/// An event with the context of the moment in which it was stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) event: Event,
+    trust_domain: TrustDomain,
+    fleet: String,
+    host: Option<String>,
+    product_version: String,
+    owner: Option<String>,
+    data: Vec<String>,
+}
+
+impl Record {
+    /// The OCSF record.
+    pub(crate) fn ocsf(&self) -> serde_json::Value {
+        let Self { event, trust_domain, fleet, host, product_version, owner, data } = self;
+        let (host, owner) = (host.as_deref(), owner.as_deref());
+        to_ocsf(event, &Context { trust_domain, fleet, host, product_version, owner, data })
+    }
+}
 
 /// The stored form of an event that happened on `host`. What must not be stored is gone from it.
 pub(crate) fn write(mut event: Event, fleet: &Fleet, host: Option<&str>) -> StoredEvent {
     redact::redact_event(&mut event);
     let service = event.service.as_ref().and_then(|name| fleet.services.get(name));
-    let context = Context {
-        trust_domain: &fleet.trust_domain,
-        fleet: fleet.name.as_str(),
-        host,
-        product_version: env!("CARGO_PKG_VERSION"),
-        owner: service.and_then(|service| service.owner.as_deref()),
-        data: service.map_or(&[], |service| &service.data),
+    let (id, at, service_name) = (event.id, event.at, event.service.clone());
+    let (request, denied) = (event.request, event.is_denial());
+    let record = Record {
+        event,
+        trust_domain: fleet.trust_domain.clone(),
+        fleet: fleet.name.to_string(),
+        host: host.map(str::to_owned),
+        product_version: env!("CARGO_PKG_VERSION").to_owned(),
+        owner: service.and_then(|service| service.owner.clone()),
+        data: service.map_or_else(Vec::new, |service| service.data.clone()),
     };
-    let ocsf = to_ocsf(&event, &context);
-    let class_uid = ocsf.get("class_uid").and_then(serde_json::Value::as_u64);
-    StoredEvent {
-        id: event.id,
-        at: event.at,
-        service: event.service.clone(),
-        seen_by: event.seen_by,
-        class_uid: class_uid.and_then(|uid| u32::try_from(uid).ok()).unwrap_or(0),
-        request: event.request,
-        denied: event.is_denial(),
-        status: status(&event),
-        peer: peer(&event).map(SpiffeId::to_string),
-        json: ocsf.to_string(),
-        record: compact(&event),
-    }
+    let record =
+        postcard::to_extend(&record, vec![RECORD_VERSION]).expect("a record is plain data, and memory is there");
+    StoredEvent { id, at, service: service_name, request, denied, record }
 }
 
-/// The event in a stored record; `None` where another version of this program wrote it.
-pub(crate) fn read(record: &[u8]) -> Option<Event> {
-    let (&version, bytes) = record.split_first()?;
+/// As [`write`], on a host without name.
+#[cfg(test)]
+pub(crate) fn stored(event: Event, fleet: &Fleet) -> StoredEvent {
+    write(event, fleet, None)
+}
+
+/// What was stored; `None` where another version of this program wrote it.
+pub(crate) fn read(stored: &StoredEvent) -> Option<Record> {
+    let (&version, bytes) = stored.record.split_first()?;
     if version != RECORD_VERSION {
         return None;
     }
     postcard::from_bytes(bytes).ok()
+}
+
+/// The OCSF record as one line; for what another version wrote, a line that says so.
+pub(crate) fn line(stored: &StoredEvent) -> String {
+    let record = read(stored).map_or_else(
+        || serde_json::json!({ "bartizan_unreadable": stored.id.to_string(), "time": stored.at, "message": "written by another version" }),
+        |record| record.ocsf(),
+    );
+    format!("{record}\n")
 }
 
 /// An event as a proxy sends it; `None` where it is none, or has bytes after its end.
@@ -58,31 +89,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Event> {
     }
 }
 
-fn compact(event: &Event) -> Vec<u8> {
-    postcard::to_extend(event, vec![RECORD_VERSION]).expect("an event is plain data, and memory is there")
-}
-
-fn status(event: &Event) -> Option<u16> {
-    match &event.what {
-        What::Request(request) => Some(request.status),
-        What::Refused(refused) => Some(refused.status).filter(|status| *status != 0),
-        _ => None,
-    }
-}
-
-fn peer(event: &Event) -> Option<&SpiffeId> {
-    match &event.what {
-        What::Request(request) => request.peer.as_ref(),
-        What::Connection(connection) => connection.peer.as_ref(),
-        What::Handshake(handshake) => handshake.peer.as_ref(),
-        What::Refused(refused) => refused.peer.as_ref(),
-        What::Config(_) | What::Process(_) | What::Identity(_) | What::Loss(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_core::event::What;
     use crate::tests::{fleet, request_event};
 
     #[test]
@@ -91,10 +101,10 @@ mod tests {
         let What::Request(request) = &mut event.what else { unreachable!() };
         request.path = "/reset/Bearer%20eyJhbGciOiJub25lIn0.e30.c2VjcmV0LW1hcmtlcg".into();
         let stored = write(event.clone(), &fleet(), Some("here"));
-        let back = read(&stored.record).unwrap();
+        let back = read(&stored).unwrap().event;
         assert_eq!((back.id, back.at, &back.service), (event.id, event.at, &event.service));
         assert!(!String::from_utf8_lossy(&stored.record).contains("c2VjcmV0LW1hcmtlcg"));
-        assert!(!stored.json.contains("c2VjcmV0LW1hcmtlcg"), "{}", stored.json);
+        assert!(!line(&stored).contains("c2VjcmV0LW1hcmtlcg"), "{}", line(&stored));
     }
 
     #[test]
@@ -106,9 +116,11 @@ mod tests {
         for cut in 0..good.len() {
             assert!(decode(&good[..cut]).is_none(), "cut at {cut}");
         }
-        let mut other = write(request_event(1), &fleet(), None).record;
-        other[0] = 9;
+        let mut other = write(request_event(1), &fleet(), None);
+        other.record[0] = 9;
         assert_eq!(read(&other), None, "another version");
-        assert_eq!(read(&[]), None);
+        assert!(line(&other).contains("another version"));
+        other.record.clear();
+        assert_eq!(read(&other), None);
     }
 }
