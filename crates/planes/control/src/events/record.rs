@@ -92,8 +92,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::event::What;
     use crate::tests::{fleet, request_event};
+    use bartizan_core::event::What;
 
     #[test]
     fn the_compact_form_comes_back_redacted_like_the_rest() {
