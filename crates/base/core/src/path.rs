@@ -4,6 +4,7 @@
 //! mending it in one place only moves the disagreement to the next hop.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Longest path in bytes, query not counted: twice what common servers take by default for a segment-rich path.
@@ -79,6 +80,40 @@ fn check_segment(segment: &[u8]) -> Result<(), PathError> {
     if others == 0 && dots <= 2 { Err(PathError::DotSegment) } else { Ok(()) }
 }
 
+/// The one form of a path that [`check`] accepted: what programs see after decoding, as far as decoding leaves a path.
+///
+/// Characters that may stand unencoded are decoded (`%61` is `a`, `%40` is `@`), the rest keep their encoding in upper case.
+/// Routes and policies are compared with this form; the program gets the path as it came. Source: RFC 3986 section 6.2.2.
+pub fn canonical(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        let Some(hex) = rest.get(at + 1..at + 3) else {
+            out.push_str(&rest[at..]); // no accepted path ends so
+            return Cow::Owned(out);
+        };
+        match u8::from_str_radix(hex, 16) {
+            Ok(byte) if may_stand_plain(byte) => out.push(char::from(byte)),
+            _ => {
+                out.push('%');
+                out.push_str(&hex.to_ascii_uppercase());
+            }
+        }
+        rest = &rest[at + 3..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// What [`check`] lets through without encoding.
+const fn may_stand_plain(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && !matches!(byte, b'%' | b'/' | b'\\' | b'?' | b'#' | b';')
+}
+
 /// A pattern over paths: literal segments, `*` for exactly one segment, `**` at the end for any number (also none).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -130,7 +165,7 @@ impl PathPattern {
                 _ if check_segment(segment.as_bytes()).is_err() => {
                     return Err(refuse("a segment is empty or ambiguous"));
                 }
-                _ => segments.push(Segment::Literal(segment.into())),
+                _ => segments.push(Segment::Literal(canonical(segment).into())),
             }
         }
         if segments.len() > SEGMENTS_MAX || text.len() > PATH_BYTES_MAX {
@@ -139,7 +174,7 @@ impl PathPattern {
         Ok(Self { text: text.into(), segments: segments.into(), open_end })
     }
 
-    /// Whether `path`, which [`check`] has accepted, fits. A trailing `/` of `path` does not matter.
+    /// Whether `path`, which [`check`] has accepted and [`canonical`] has brought to its one form, fits. A trailing `/` of `path` does not matter.
     pub fn matches(&self, path: &str) -> bool {
         let rest = path.strip_prefix('/').unwrap_or(path);
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -188,6 +223,21 @@ impl From<PathPattern> for String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// As a program decodes: every percent sequence.
+    fn decoded(path: &str) -> Vec<u8> {
+        let (bytes, mut out, mut at) = (path.as_bytes(), Vec::new(), 0);
+        while at < bytes.len() {
+            if bytes[at] == b'%' {
+                out.push(u8::from_str_radix(&path[at + 1..at + 3], 16).unwrap());
+                at += 3;
+            } else {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+        out
+    }
 
     #[test]
     fn refuses_paths_that_two_readers_split_differently() {
@@ -246,7 +296,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn one_path_has_one_form() {
+        for (path, form) in [
+            ("/accounts/admin", "/accounts/admin"),
+            ("/accounts/%61dmin", "/accounts/admin"),
+            ("/users/a%40b.test", "/users/a@b.test"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/a%20b/%7Ec", "/a%20b/~c"),
+            ("/x%3By", "/x%3By"),
+        ] {
+            assert_eq!(check(path), Ok(()), "{path}");
+            assert_eq!(canonical(path), form);
+        }
+        let admin = PathPattern::parse("/accounts/%61dmin").unwrap();
+        assert!(admin.matches(&canonical("/accounts/admin")) && admin.matches(&canonical("/accounts/%61%64min")));
+    }
+
     proptest! {
+        #[test]
+        fn the_one_form_is_stable_and_decodes_like_the_path(path in "/([a-z@:/]|%[2-7][0-9A-Fa-f]){0,20}") {
+            if check(&path).is_ok() {
+                let form = canonical(&path).into_owned();
+                prop_assert_eq!(canonical(&form), form.as_str());
+                prop_assert_eq!(check(&form), Ok(()));
+                prop_assert_eq!(decoded(&form), decoded(&path));
+            }
+        }
+
         #[test]
         fn an_accepted_path_has_no_way_up(path in "/[a-z./%2eE\\\\;]{0,20}") {
             if check(&path).is_ok() {

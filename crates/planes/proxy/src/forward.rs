@@ -95,7 +95,18 @@ fn plan(conn: &Conn, head: &mut Parts, record: &mut Record, upgrade: bool) -> Re
     };
     let trace = record.trace();
     let now = clock::now();
-    let mut exchange = Exchange { conn, live: &live, now, head, trace, upgrade, to, route: None, decision: None };
+    let mut exchange = Exchange {
+        conn,
+        live: &live,
+        now,
+        head,
+        trace,
+        upgrade,
+        canonical_path: None,
+        to,
+        route: None,
+        decision: None,
+    };
     let passed = filter::run(&mut exchange);
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));

@@ -83,6 +83,11 @@ fn a_call_is_allowed_denied_with_a_reason_or_refused_at_the_handshake() {
         assert!(explained.contains(part), "`{part}` is missing: {explained}");
     }
 
+    // The same path in other letters is the same path.
+    let encoded = bank.call("POST", "/accounts/%74ransfers", &[], Some("{}"));
+    assert_eq!(encoded.status, 403, "{encoded:?}");
+    assert!(encoded.json()["reason"].as_str().is_some_and(|r| r.contains("go through payment")), "{encoded:?}");
+
     // A sidecar, without an identity: there is not even HTTP.
     let plan: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(bank.up.data.join("plan.json")).unwrap()).unwrap();

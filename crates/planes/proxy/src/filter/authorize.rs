@@ -28,7 +28,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
         resource,
         route: x.route.as_deref(),
         method,
-        path: x.head.uri.path(),
+        path: x.path(),
     };
     let decision = x.conn.memo.borrow_mut().decide(policies, &ask);
     x.decision = Some(decision.clone());

@@ -65,12 +65,21 @@ pub struct Exchange<'a> {
     pub trace: TraceContext,
     /// It asks for WebSocket, as the framing guard read it.
     pub upgrade: bool,
+    /// The path in its one form, where that is not how it came. Filled in by `path`; read it through [`Exchange::path`].
+    pub canonical_path: Option<Box<str>>,
     /// The service asked. Filled in by `route` at the gateway, known from the start elsewhere.
     pub to: Option<ServiceName>,
     /// The named route that fits. Filled in by `route`.
     pub route: Option<Arc<str>>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,
+}
+
+impl Exchange<'_> {
+    /// The path as routes and policies compare it.
+    pub fn path(&self) -> &str {
+        self.canonical_path.as_deref().unwrap_or_else(|| self.head.uri.path())
+    }
 }
 
 /// Sends `exchange` through every filter.

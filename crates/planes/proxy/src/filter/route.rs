@@ -10,14 +10,14 @@ pub(super) const IT: Filter = Filter { name: "route", run };
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let Some(directory) = &x.live.directory else { return Err(unknown()) };
-    let path = x.head.uri.path();
+    let path = x.path();
     match &x.conn.side {
         Side::Gateway => {
             let routes = directory.own.gateway.as_ref().map_or(&[][..], |g| &g.routes);
             let to = to_service(routes, path).ok_or_else(unknown)?;
             let routes = directory.peers.get(to).map_or(&[][..], |peer| &peer.routes);
-            x.route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
-            x.to = Some(to.clone());
+            let route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
+            (x.to, x.route) = (Some(to.clone()), route);
         }
         Side::Inbound => {
             let routes = directory.own.inbound.as_ref().map_or(&[][..], |i| &i.routes);
