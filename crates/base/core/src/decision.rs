@@ -59,8 +59,10 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Identifiers of the policies that decided, sorted. Empty: nothing permitted it.
     pub policies: Vec<Arc<str>>,
-    /// Text of the deciding policy's `@reason` annotation, or of the evaluation error; meant for the caller too.
+    /// Text of the deciding policies' `@reason` annotations, or why there was nothing to decide by.
     pub reason: Option<Arc<str>>,
+    /// True where `reason` was written by policy authors for the caller; else it is for those who run the fleet.
+    pub public: bool,
     /// The policy snapshot that was in force.
     pub epoch: Epoch,
 }

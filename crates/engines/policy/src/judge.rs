@@ -69,14 +69,15 @@ impl Judge {
             None if policies.is_empty() => Some(nothing_permits(ask)),
             None => self.reason(&policies),
         };
+        let public = failed.is_empty() && !policies.is_empty();
         let verdict = if allowed { Verdict::Allow } else { Verdict::Deny };
-        Decision { verdict, policies, reason, epoch: self.epoch }
+        Decision { verdict, policies, reason, public, epoch: self.epoch }
     }
 
     /// The answer where there was no question that Cedar could take.
     pub(crate) fn fail(&self, error: &str) -> Decision {
         let reason = Some(format!("the request cannot be put to the policies: {error}").into());
-        Decision { verdict: Verdict::Deny, policies: Vec::new(), reason, epoch: self.epoch }
+        Decision { verdict: Verdict::Deny, policies: Vec::new(), reason, public: false, epoch: self.epoch }
     }
 
     /// The reasons that the policies give, each once.

@@ -1,6 +1,6 @@
 //! This process: what it uses, and that it does not outlive its parent.
 
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{Resource, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{Error, Result};
 
@@ -19,6 +19,21 @@ pub fn die_with_parent() -> Result<()> {
         return Err(Error::other("the parent process ended while this one started"));
     }
     Ok(())
+}
+
+/// Raises the bound on open descriptors to what the kernel allows without privilege: the usual soft bound of 1024 is for
+/// programs that use `select`. Returns the bound now in force.
+pub fn raise_descriptors() -> u64 {
+    let mut bound = getrlimit(Resource::Nofile);
+    bound.current = bound.maximum;
+    // A refusal leaves the lower bound, which is still a bound.
+    let _ = setrlimit(Resource::Nofile, bound);
+    descriptors_max()
+}
+
+/// Most descriptors that this process may have open, a count.
+pub fn descriptors_max() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Resident memory in bytes; 0 where /proc cannot be read. A metric, so it fails open.

@@ -126,6 +126,7 @@ impl Past<'_> {
             verdict: judged.verdict,
             policies: judged.policies.clone(),
             reason: judged.reason.clone(),
+            public: false,
             epoch: judged.epoch,
         };
         let lines = match &policies {

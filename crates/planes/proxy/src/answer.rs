@@ -43,9 +43,9 @@ impl Answer {
         Self { rule: Some(rule), close: true, ..Self::new(rule.status(), rule.word(), text) }
     }
 
-    /// Policy said no.
+    /// Policy said no. Callers are told what policy authors wrote for them, and nothing of how it was decided.
     pub fn denied(decision: &Decision) -> Self {
-        let reason = decision.reason.clone().unwrap_or_else(|| "not permitted".into());
+        let reason = decision.reason.clone().filter(|_| decision.public).unwrap_or_else(|| "not permitted".into());
         Self { reason: Some(reason), ..Self::new(403, "denied", "denied by policy") }
     }
 
@@ -93,12 +93,15 @@ mod tests {
             verdict: Verdict::Deny,
             policies: vec!["secret-policy-name".into()],
             reason: None,
+            public: true,
             epoch: Epoch(4),
         };
         let silent = body(&Answer::denied(&decision));
         assert!(silent.contains("not permitted") && !silent.contains("secret-policy-name"), "{silent}");
         decision.reason = Some("only at \"night\"".into());
         assert!(body(&Answer::denied(&decision)).contains(r#"only at \"night\""#));
+        decision.public = false;
+        assert!(!body(&Answer::denied(&decision)).contains("night"), "how it was decided is not for callers");
     }
 
     #[test]

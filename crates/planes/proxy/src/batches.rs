@@ -34,7 +34,8 @@ impl Batches {
         if events.is_empty() {
             return None;
         }
-        let records: Vec<_> = events.iter().filter_map(|event| postcard::to_stdvec(event).ok()).collect();
+        let records = events.iter().filter_map(|event| postcard::to_stdvec(event).ok());
+        let records: Vec<_> = records.filter(|record| record.len() <= limits::RECORD_BYTES_MAX).collect();
         queue.lost((events.len() - records.len()) as u64);
         self.numbered += 1;
         self.unconfirmed.push_back(Batch { number: self.numbered, records: records.clone(), sent: true });

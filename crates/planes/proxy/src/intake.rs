@@ -37,7 +37,7 @@ pub enum IntakeError {
     /// The directory gives a sidecar a gateway's side, or the other way round.
     #[error("the directory does not fit what this proxy is")]
     WrongSide,
-    /// A listener that the directory asks for cannot be had. It is tried again.
+    /// A listener that the directory asks for cannot be had. The rest is in force; the listener is tried again.
     #[error(transparent)]
     Bind(#[from] BindError),
 }
@@ -182,15 +182,18 @@ impl Intake {
     async fn enforce_directory(&mut self, json: &[u8]) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Directory>(Kind::Directory, json)? else { return Ok(Done::Same) };
         self.check_own(&signed.payload)?;
-        // Bound first, so that a directory that cannot be had changes nothing; served last, so that the first
-        // connection finds it in force.
-        let bound = self.listeners.bind(&signed.payload)?;
+        // Mode, routes and peers count at once, also where a listener cannot be had: a port that somebody holds must not
+        // keep an older, more open picture in force. The epoch counts once all is there; until then it is tried again.
+        // Served last, so that the first connection finds the directory in force.
+        let (bound, missing) = self.listeners.bind(&signed.payload);
         self.proxy.change(|live| {
             live.directory = Some(Arc::new(signed.payload));
-            live.epochs.insert(Kind::Directory, signed.epoch);
+            if missing.is_none() {
+                live.epochs.insert(Kind::Directory, signed.epoch);
+            }
         });
         self.listeners.serve(bound).await;
-        Ok(Done::Changed)
+        missing.map_or(Ok(Done::Changed), |error| Err(error.into()))
     }
 
     fn check_own(&self, directory: &Directory) -> Result<(), IntakeError> {

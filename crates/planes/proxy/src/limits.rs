@@ -29,6 +29,8 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 << 10;
 
 /// Connections served at once on one listener, a count; further clients wait in the kernel's accept queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Descriptors that are not for connections, a count: listeners, the control stream, files, what libraries need.
+pub const DESCRIPTORS_KEPT: u64 = 128;
 /// Streams at once on one HTTP/2 connection, a count: the value that RFC 9113 section 6.5.2 advises at least.
 pub const H2_STREAMS_MAX: u32 = 100;
 /// Reset streams that hyper remembers before it ends an HTTP/2 connection, a count ("rapid reset").
@@ -100,6 +102,9 @@ pub const LINGER_TIME: Duration = Duration::from_secs(1);
 pub const LINGER_BYTES_MAX: usize = 1 << 20;
 /// Pause after a failed accept (usually out of file descriptors), so that accepting again does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest event sent to control, in bytes; longer ones count as lost. A whole batch stays below 2 MiB, half of what control
+/// takes in one message, so that no batch can end the stream again and again.
+pub const RECORD_BYTES_MAX: usize = 4 << 10;
 /// How often statistics go to control.
 pub const STATS_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait of an event in the queue before it is sent.

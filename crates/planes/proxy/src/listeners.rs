@@ -5,6 +5,7 @@ use crate::limits;
 use crate::worker::Listen;
 use bartizan_core::snapshot::Directory;
 use bartizan_runtime::listen::{self, ListenError};
+use bartizan_runtime::process;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -52,11 +53,8 @@ impl Listeners {
 
     /// Binds what `directory` asks for and is not bound yet. Nothing is served on it before [`Listeners::serve`].
     ///
-    /// Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// [`BindError`]; what runs goes on running, but for a listener whose address is wanted for something else.
-    pub fn bind(&mut self, directory: &Directory) -> Result<Bound, BindError> {
+    /// Must be called within a tokio runtime. With what could be had comes the first error about what could not.
+    pub fn bind(&mut self, directory: &Directory) -> (Bound, Option<BindError>) {
         let wanted = wanted(directory);
         // An address that changes its meaning must be free first.
         self.running.retain(|key, stop| {
@@ -66,9 +64,14 @@ impl Listeners {
             }
             !moves
         });
-        let missing = wanted.iter().filter(|key| !self.running.contains_key(key));
-        let new = missing.map(|key| Ok((key.clone(), bind(key.1)?))).collect::<Result<Vec<_>, BindError>>()?;
-        Ok(Bound { new, wanted })
+        let (mut new, mut failed) = (Vec::new(), None);
+        for key in wanted.iter().filter(|key| !self.running.contains_key(key)) {
+            match bind(key.1) {
+                Ok(listener) => new.push((key.clone(), listener)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        (Bound { new, wanted }, failed)
     }
 
     /// Serves on what was bound, and stops serving on what is not wanted any more; connections there are drained.
@@ -82,7 +85,9 @@ impl Listeners {
         });
         for ((side, addr), listener) in bound.new {
             let stop = self.stop.child_token();
-            let slots = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+            // Each connection may need another one upstream, and accepting without descriptors helps nobody.
+            let most = usize::try_from(process::descriptors_max().saturating_sub(limits::DESCRIPTORS_KEPT) / 2);
+            let slots = Arc::new(Semaphore::new(most.unwrap_or(usize::MAX).clamp(1, limits::CONNECTIONS_MAX)));
             for worker in &self.workers {
                 let listener = match listener.try_clone() {
                     Ok(copy) => copy,

@@ -2,7 +2,7 @@
 
 use bartizan_core::{ServiceName, TrustDomain};
 use bartizan_proxy::run::{Options, RunError, run};
-use bartizan_runtime::logs;
+use bartizan_runtime::{logs, process};
 use clap::Parser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
     let Args { service, trust_domain, control, node_socket, trust_bundle, state_dir, workers, exit_with_stdin } =
         Args::parse();
     logs::start("info");
+    process::raise_descriptors();
     let options =
         Options { service, trust_domain, control, node_socket, trust_bundle, state_dir, workers, exit_with_stdin };
     match run(&options) {

@@ -36,7 +36,7 @@ where
         async move { Ok::<_, Infallible>(handle(conn, request, Some(note)).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.half_close(true).max_buf_size(limits::HEAD_BYTES_MAX + BESIDE_HEAD).header_read_timeout(None); // the guard has deadlines of its own
+    builder.max_buf_size(limits::HEAD_BYTES_MAX + BESIDE_HEAD).header_read_timeout(None); // the guard has deadlines of its own
     let io = TokioIo::new(StrictIo::new(stream, notes.clone()));
     let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
     let served = tokio::select! {

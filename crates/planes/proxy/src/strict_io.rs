@@ -182,7 +182,7 @@ impl<S> StrictIo<S> {
             let n = out.remaining().min(STAND_IN.len() - at);
             out.put_slice(&STAND_IN[at..at + n]);
             self.stand_in = Some(at + n);
-            return true; // at its end this gives nothing, which hyper takes as the end of the stream
+            return n > 0;
         }
         if self.passed == 0 {
             return false;
@@ -204,11 +204,6 @@ impl<S> StrictIo<S> {
     /// Judges what is held. True where something may be given out now.
     fn judge(&mut self) -> io::Result<bool> {
         let in_head = self.guard.is_between();
-        if self.guard.is_undecided()
-            && let Some(switched) = self.notes.lock().switched.take()
-        {
-            self.guard.decide(switched);
-        }
         match self.guard.judge(&self.held[self.start..]) {
             Verdict::More => return Ok(false),
             Verdict::Body(bytes) => self.passed = bytes,
@@ -220,6 +215,15 @@ impl<S> StrictIo<S> {
         }
         self.waiting = None;
         Ok(true)
+    }
+
+    /// Takes in the answer to a wish for a protocol switch, also where the client sends nothing: its silence is bounded again.
+    fn settle(&mut self) {
+        if self.guard.is_undecided()
+            && let Some(switched) = self.notes.lock().switched.take()
+        {
+            self.guard.decide(switched);
+        }
     }
 
     fn note(&self, head: Result<Head, Rule>) {
@@ -324,6 +328,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictIo<S> {
             if out.remaining() == 0 || this.give(out) {
                 return Poll::Ready(Ok(()));
             }
+            if this.stand_in.is_some() {
+                // Nothing comes after a refused head; hyper answers and closes. An end of the stream would tell it that the
+                // client has gone, and nobody would be answered.
+                return Poll::Pending;
+            }
+            this.settle();
             if this.start < this.held.len() && this.judge()? {
                 continue;
             }
@@ -507,7 +517,21 @@ mod tests {
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\nGET /two HTTP/1.1\r\n").await.unwrap();
         assert_eq!(read(&mut io).await.unwrap(), STAND_IN);
         assert_eq!(notes.next().unwrap().head, Err(Rule::HostDuplicate));
-        assert_eq!(read(&mut io).await.unwrap(), b"", "the end of the stream");
+        let more = tokio::time::timeout(Duration::from_millis(50), read(&mut io)).await;
+        assert!(more.is_err(), "neither a request nor the end of the stream, which would say that the client has gone");
+    }
+
+    #[tokio::test]
+    async fn after_a_declined_switch_the_silence_of_a_client_is_bounded() {
+        let (mut client, mut io, notes) = pair();
+        let wish = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        client.write_all(wish).await.unwrap();
+        assert_eq!(read(&mut io).await.unwrap(), wish);
+        notes.next().unwrap();
+        notes.finished();
+        notes.decide(false);
+        let end = tokio::time::timeout(Duration::from_secs(20), read(&mut io)).await;
+        assert_eq!(end.expect("an idle connection ends").unwrap(), b"");
     }
 
     #[tokio::test]

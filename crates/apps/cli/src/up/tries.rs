@@ -293,7 +293,7 @@ mod tests {
 
     fn nothing_but_reads(question: &Question<'_>) -> Decision {
         let verdict = if question.action() == Action::Read { Verdict::Allow } else { Verdict::Deny };
-        Decision { verdict, policies: Vec::new(), reason: Some("read only".into()), epoch: Epoch(1) }
+        Decision { verdict, policies: Vec::new(), reason: Some("read only".into()), public: true, epoch: Epoch(1) }
     }
 
     #[test]

@@ -63,6 +63,8 @@ impl Body for Upload {
         match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             None => Poll::Ready(None),
             Some(Err(_)) => self.fail(Trouble::Broken),
+            // Trailers could say again what the filters took out of the head; requests have no use for them.
+            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
                 match &mut self.left {

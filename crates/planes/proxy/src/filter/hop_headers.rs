@@ -10,7 +10,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub(super) const IT: Filter = Filter { name: "hop_headers", run };
 
 /// Headers of one hop, `Connection` itself among them.
-static HOP: [HeaderName; 9] = [
+static HOP: [HeaderName; 10] = [
     header::CONNECTION,
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("keep-alive"),
@@ -20,7 +20,12 @@ static HOP: [HeaderName; 9] = [
     header::UPGRADE,
     header::PROXY_AUTHORIZATION,
     header::PROXY_AUTHENTICATE,
+    header::TRAILER,
 ];
+
+/// With these some frameworks let a caller say another method or path than the one that was decided on.
+const OVERRIDES: &[&str] =
+    &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let headers = &mut x.head.headers;
@@ -85,9 +90,10 @@ fn is_claim(name: &HeaderName, from_outside: bool) -> bool {
     let name = name.as_str().as_bytes();
     let starts = |prefix: &str| {
         name.len() >= prefix.len()
-            && name.iter().zip(prefix.as_bytes()).all(|(n, p)| n == p || (*n == b'_' && *p == b'-'))
+            && name.iter().zip(prefix.as_bytes()).all(|(n, p)| n == p || (*p == b'-' && !n.is_ascii_alphanumeric()))
     };
     starts("x-bartizan-")
+        || OVERRIDES.iter().any(|word| name.len() == word.len() && starts(word))
         || (from_outside
             && (starts("x-forwarded-") || starts("x-real-ip") || name == b"forwarded" || starts("x-request-id")))
 }

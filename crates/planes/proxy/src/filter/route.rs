@@ -41,7 +41,9 @@ fn to_service<'a>(routes: &'a [GatewayRoute], path: &str) -> Option<&'a ServiceN
 /// As [`to_service`]; a route for exactly this method goes before one for any.
 fn named<'a>(routes: &'a [NamedRoute], method: &str, path: &str) -> Option<&'a ServiceName> {
     let rank = |r: &NamedRoute| (r.path.rank(), r.method.is_some());
-    let fits = routes.iter().filter(|r| r.method.as_deref().is_none_or(|m| m == method) && r.path.matches(path));
+    // HEAD is GET without the body (RFC 9110 section 9.3.2).
+    let is_for = |m: &str| m == method || (m == "GET" && method == "HEAD");
+    let fits = routes.iter().filter(|r| r.method.as_deref().is_none_or(is_for) && r.path.matches(path));
     fits.reduce(|best, r| if rank(r) > rank(best) { r } else { best }).map(|r| &r.name)
 }
 
@@ -73,6 +75,7 @@ mod tests {
         };
         let routes = [route("any", None, "/a/*"), route("read", Some("GET"), "/a/*")];
         assert_eq!(named(&routes, "GET", "/a/1"), Some(&name("read")));
+        assert_eq!(named(&routes, "HEAD", "/a/1"), Some(&name("read")));
         assert_eq!(named(&routes, "POST", "/a/1"), Some(&name("any")));
         assert_eq!(named(&routes, "POST", "/b"), None);
     }

@@ -175,12 +175,16 @@ pub(crate) fn check_method(method: &[u8]) -> Result<(), Rule> {
     if method.is_empty() || method.len() > limits::METHOD_BYTES_MAX || !method.iter().all(|&b| is_token(b)) {
         return Err(Rule::Method);
     }
-    // Also in other cases: programs exist that fold the case of methods.
     if is(method, "CONNECT") {
         return Err(Rule::MethodConnect);
     }
     if is(method, "TRACE") {
         return Err(Rule::MethodTrace);
+    }
+    // Methods are case-sensitive (RFC 9110 section 9.1), and programs exist that fold them: `post` would be decided as some
+    // other method and served as POST.
+    if method.iter().any(u8::is_ascii_lowercase) {
+        return Err(Rule::Method);
     }
     Ok(())
 }

@@ -79,6 +79,7 @@ fn refuses_each_broken_head_by_its_rule() {
         ("G\u{e9}T / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Method),
         (format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(33)), Method),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), MethodConnect),
+        ("post / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Method),
         ("trace / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), MethodTrace),
         ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Target),
         ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Target),

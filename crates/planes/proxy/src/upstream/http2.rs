@@ -149,7 +149,8 @@ where
         .keep_alive_timeout(limits::H2_PING)
         .max_header_list_size(limits::H2_HEADER_LIST_BYTES_MAX)
         .initial_stream_window_size(limits::H2_WINDOW_BYTES)
-        .initial_connection_window_size(4 * limits::H2_WINDOW_BYTES)
+        // Room for every stream: a client that does not read stops its own stream and nobody else's.
+        .initial_connection_window_size(limits::H2_STREAMS_MAX * limits::H2_WINDOW_BYTES)
         .max_send_buf_size(limits::H2_SEND_BYTES_MAX);
     let (sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(describe(&error)))?;

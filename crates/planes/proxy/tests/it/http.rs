@@ -255,7 +255,8 @@ async fn listeners_follow_the_directory() {
         directory.own.outbound.insert(name("api"), after);
     });
     let directory = caller.directory.clone();
-    let bound = caller.listeners.bind(&directory).unwrap();
+    let (bound, missing) = caller.listeners.bind(&directory);
+    assert!(missing.is_none(), "{missing:?}");
     caller.listeners.serve(bound).await;
     assert_eq!(status(&talk(plain(after).await, get("/")).await), 200);
     until("the old listener is closed", async || tokio::net::TcpStream::connect(before).await.is_err()).await;
@@ -264,7 +265,7 @@ async fn listeners_follow_the_directory() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut directory = caller.directory.clone();
     directory.own.outbound.insert(name("rpc"), taken.local_addr().unwrap());
-    let error = caller.listeners.bind(&directory).unwrap_err().to_string();
+    let error = caller.listeners.bind(&directory).1.unwrap().to_string();
     assert!(error.contains("in use"), "{error}");
     assert_eq!(status(&talk(plain(after).await, get("/")).await), 200);
 }

@@ -186,7 +186,8 @@ impl Guard {
         let stop = CancellationToken::new();
         let workers: Vec<_> = (0..2).map(|n| worker::start(&proxy, n, &stop).unwrap()).collect();
         let mut listeners = Listeners::new(workers.iter().map(|w| w.listen.clone()).collect(), stop.clone());
-        let bound = listeners.bind(&directory).unwrap();
+        let (bound, missing) = listeners.bind(&directory);
+        assert!(missing.is_none(), "{missing:?}");
         listeners.serve(bound).await;
         let (workers, seen) = (Mutex::new(workers), Mutex::default());
         Self { proxy, directory, listeners, stop, workers, seen }
