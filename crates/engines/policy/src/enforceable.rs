@@ -38,11 +38,32 @@ pub(crate) fn callee<'a>(scope: &Scope, fleet: &'a Fleet) -> Option<(&'a str, &'
     Some((name.as_str(), service))
 }
 
+/// A service on which a policy about requests could be stepped round: it speaks `auto`, and the policy can concern it.
+fn unseen<'a>(written: &Written, context: bool, fleet: &'a Fleet) -> Option<&'a str> {
+    let named = written.scope.named;
+    let about_requests = context || (!named.is_empty() && !named.has(Action::Connect));
+    if !about_requests {
+        return None;
+    }
+    let is_auto = |service: &Service| service.protocol == Protocol::Auto;
+    match written.scope.resource.anchor() {
+        Some(_) => callee(&written.scope, fleet).filter(|(_, service)| is_auto(service)).map(|(name, _)| name),
+        None => fleet.services.iter().find(|(_, service)| is_auto(service)).map(|(name, _)| name.as_str()),
+    }
+}
+
 fn objection(written: &Written, context: bool, fleet: &Fleet) -> Option<(String, &'static str)> {
     let connect = Actions::of(&[Action::Connect]);
     if context && written.scope.actions == connect {
         let message = "this policy is about `connect` and looks at `context`: a connection has no method and no path";
         return Some((message.to_owned(), "decide by principal and resource alone"));
+    }
+    if let Some(name) = unseen(written, context, fleet) {
+        let message = format!(
+            "this policy is about requests and cannot be enforced on `{name}`, whose protocol is `auto`: a caller that is taken \
+             for TCP is asked for `connect` alone"
+        );
+        return Some((message, "say `protocol: http` (or grpc, tcp) for that service in the fleet file"));
     }
     let (name, service) = callee(&written.scope, fleet)?;
     let blind = written.scope.named.without(actions_of(service.protocol)).iter().next();

@@ -1,21 +1,21 @@
 //! What `bartizan policy check` says about policies without errors.
 
-use crate::support::{bank, files};
+use crate::support::{files, plain_bank};
 use bartizan_policy::check;
 use std::collections::BTreeMap;
 
 fn warnings(text: &str) -> String {
-    let summary = check(&bank(), &files(text)).map_err(|errors| errors.to_string()).unwrap();
+    let summary = check(&plain_bank(), &files(text)).map_err(|errors| errors.to_string()).unwrap();
     summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn counts() {
     let text = "permit (principal == Workload::\"payment\", action, resource in Service::\"accounts\") when { context.path == \"/\" };\nforbid (principal, action, resource) when { context.path == \"/x\" };";
-    let summary = check(&bank(), &files(text)).unwrap();
+    let summary = check(&plain_bank(), &files(text)).unwrap();
     assert_eq!((summary.files, summary.permits, summary.forbids, summary.declared), (1, 1, 1, 5));
     assert_eq!(summary.warnings, []);
-    assert_eq!(check(&bank(), &BTreeMap::new()).unwrap().files, 0);
+    assert_eq!(check(&plain_bank(), &BTreeMap::new()).unwrap().files, 0);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn policies_that_never_match() {
 
 #[test]
 fn an_action_that_nobody_is_asked_for() {
-    let mut fleet = bank();
+    let mut fleet = plain_bank();
     fleet.services.retain(|name, _| name.as_str() == "users");
     fleet.gateway = None;
     let summary = check(&fleet, &files("forbid (principal, action == Action::\"connect\", resource);")).unwrap();

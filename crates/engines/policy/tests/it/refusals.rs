@@ -1,6 +1,6 @@
 //! What is refused, where, and with which way out.
 
-use crate::support::{bank, compile, files};
+use crate::support::{bank, compile, files, plain_bank};
 use bartizan_core::snapshot::Epoch;
 use bartizan_policy::{Engine, check, from_fleet};
 
@@ -70,6 +70,27 @@ fn everything_wrong_is_reported_at_once_in_order() {
     assert_eq!(errors.as_slice().len(), 5, "what cannot be enforced comes with the rest: {errors}");
 }
 
+/// A caller that waits a moment before it speaks is taken for TCP, and asked for `connect` alone.
+#[test]
+fn policies_about_requests_where_a_caller_may_be_taken_for_tcp() {
+    for text in [
+        "forbid (principal, action == Action::\"write\", resource in Service::\"legacy\");",
+        "forbid (principal, action, resource in Service::\"legacy\") when { context.path like \"/admin*\" };",
+        "forbid (principal, action in [Action::\"read\", Action::\"write\"], resource);",
+    ] {
+        let said = objection(text);
+        assert!(said.contains("`legacy`, whose protocol is `auto`") && said.contains("protocol: http"), "{said}");
+        assert!(check(&plain_bank(), &files(text)).is_ok(), "once it is known what it speaks: {text}");
+    }
+    for text in [
+        "forbid (principal, action, resource in Service::\"legacy\");",
+        "forbid (principal, action in [Action::\"write\", Action::\"connect\"], resource in Service::\"legacy\");",
+        "forbid (principal, action == Action::\"write\", resource in Service::\"accounts\");",
+    ] {
+        assert!(check(&bank(), &files(text)).is_ok(), "nothing can be stepped round here: {text}");
+    }
+}
+
 #[test]
 fn controls_that_cannot_be_enforced() {
     insta::assert_snapshot!(objection("forbid (principal, action == Action::\"write\", resource == Service::\"postgres\");"), @r#"own.cedar:1:1: `write` on `postgres` cannot be enforced: it speaks tcp, so its proxy sees connections, not requests; write `action == Action::"connect"`"#);
@@ -88,7 +109,7 @@ fn controls_that_can_be_enforced() {
         "forbid (principal, action in [Action::\"read\", Action::\"connect\"], resource == Service::\"legacy\");",
         "forbid (principal, action, resource) unless { context.path like \"/public/*\" };",
     ] {
-        check(&bank(), &files(text)).map_err(|errors| format!("{text}: {errors}")).unwrap();
+        check(&plain_bank(), &files(text)).map_err(|errors| format!("{text}: {errors}")).unwrap();
     }
 }
 

@@ -54,6 +54,13 @@ pub(crate) fn bank() -> Fleet {
     )
 }
 
+/// The bank without the service of which nobody knows what it speaks.
+pub(crate) fn plain_bank() -> Fleet {
+    let mut fleet = bank();
+    fleet.services.get_mut(&name("legacy")).unwrap().protocol = Protocol::Http;
+    fleet
+}
+
 pub(crate) fn files(text: &str) -> BTreeMap<String, String> {
     BTreeMap::from([("own.cedar".to_owned(), text.to_owned())])
 }
