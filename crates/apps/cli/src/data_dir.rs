@@ -24,7 +24,9 @@ impl DataDir {
     /// # Errors
     /// A [`Failure`] naming the path that could not be made.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        refuse_strangers_folder(path)?;
         make_private(path)?;
+        keep_out_of_git(path);
         let path = fs::canonicalize(path).map_err(|error| cannot("use", path, &error))?;
         let it = Self(path);
         // The folder itself may be older than we are, or made by hand.
@@ -103,6 +105,24 @@ impl DataDir {
             Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
         }
     }
+}
+
+/// A folder with other people's files in it is not made private and filled: it was named by mistake.
+fn refuse_strangers_folder(path: &Path) -> Result<(), Failure> {
+    let is_ours = path.join("lock").exists() || path.join("roots.pem").exists();
+    let has_files = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    if has_files && !is_ours {
+        return Err(Failure::new(format!(
+            "`{}` holds files already and is no data folder; name an empty or a new one with --data",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The folder holds the fleet's CA and lies beside the fleet file, often in a repository. A comfort, so it fails open.
+fn keep_out_of_git(path: &Path) {
+    let _ = fs::write(path.join(".gitignore"), "*\n");
 }
 
 /// Holds a data folder for one `up`. The kernel frees it when the process ends, also by `kill -9`.

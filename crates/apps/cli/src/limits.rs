@@ -47,3 +47,6 @@ pub(crate) const PROCESS_EVENTS_RETRY: Duration = Duration::from_millis(500);
 pub(crate) const TRY_BYTES_MAX: usize = 16 << 10;
 /// Largest certificate or signing request file read by `bartizan ca`, in bytes.
 pub(crate) const CA_FILE_BYTES_MAX: usize = 64 << 10;
+/// Bytes that events may take on disk under `up`: some ten million. Further ones are dropped, counted and shown; nothing is
+/// deleted by itself.
+pub(crate) const EVENTS_BYTES_MAX: u64 = 4 << 30;

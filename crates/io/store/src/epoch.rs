@@ -31,10 +31,11 @@ pub(crate) async fn publish(
     connection: &mut SqliteConnection,
     path: &Path,
     contents: &BTreeMap<Kind, Content>,
+    floor: Epoch,
 ) -> Result<BTreeMap<Kind, Published>, StoreError> {
     let mut published = BTreeMap::new();
     for (kind, content) in contents {
-        let one = publish_one(connection, *kind, content).await.map_err(|e| StoreError::of(path, e))?;
+        let one = publish_one(connection, *kind, content, floor).await.map_err(|e| StoreError::of(path, e))?;
         published.insert(*kind, one);
     }
     Ok(published)
@@ -44,6 +45,7 @@ async fn publish_one(
     connection: &mut SqliteConnection,
     kind: Kind,
     content: &Content,
+    floor: Epoch,
 ) -> Result<Published, sqlx::Error> {
     let newest = sqlx::query("SELECT epoch, content_hash FROM epochs WHERE kind = ? ORDER BY epoch DESC LIMIT 1")
         .bind(kind.as_str())
@@ -56,7 +58,7 @@ async fn publish_one(
     if newest.is_some() && hash == content.hash {
         return Ok(Published { epoch: number(held), changed: false });
     }
-    let next = held + 1;
+    let next = held.max(i64::try_from(floor.0).unwrap_or(0)) + 1;
     sqlx::query("INSERT INTO epochs (kind, epoch, content_hash, content) VALUES (?, ?, ?, ?)")
         .bind(kind.as_str())
         .bind(next)

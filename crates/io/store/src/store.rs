@@ -70,12 +70,16 @@ impl Store {
     }
 
     /// Takes the content of every given kind. Where it differs from the newest one, the epoch of that kind grows by one;
-    /// else it stays. All kinds in one transaction, on disk when this returns.
+    /// else it stays. All kinds in one transaction, on disk when this returns. A new epoch is larger than `floor`.
     ///
     /// # Errors
     /// [`StoreError`]; no epoch has grown then.
-    pub async fn publish(&self, contents: BTreeMap<Kind, Content>) -> Result<BTreeMap<Kind, Published>, StoreError> {
-        self.ask(|answer| Job::Publish(contents, answer)).await?
+    pub async fn publish(
+        &self,
+        contents: BTreeMap<Kind, Content>,
+        floor: Epoch,
+    ) -> Result<BTreeMap<Kind, Published>, StoreError> {
+        self.ask(|answer| Job::Publish(contents, floor, answer)).await?
     }
 
     /// Sets a name of the whole store where it has none yet, and returns what it is. A caller that gets another value

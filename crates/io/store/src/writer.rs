@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::event::{self, Appended, StoredEvent};
 use crate::limits::RESERVED_PAGES;
 use crate::meta;
-use bartizan_core::snapshot::Kind;
+use bartizan_core::snapshot::{Epoch, Kind};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 /// What the writer can be asked for. The answer goes to the sender that came along.
 pub(crate) enum Job {
     Append(Vec<StoredEvent>, oneshot::Sender<Result<Appended, StoreError>>),
-    Publish(BTreeMap<Kind, Content>, oneshot::Sender<Result<BTreeMap<Kind, Published>, StoreError>>),
+    Publish(BTreeMap<Kind, Content>, Epoch, oneshot::Sender<Result<BTreeMap<Kind, Published>, StoreError>>),
     Claim(String, String, oneshot::Sender<Result<String, StoreError>>),
     Close(oneshot::Sender<()>),
 }
@@ -42,7 +42,7 @@ impl Writer {
             // A failed send means that whoever asked has gone; what was done stays done.
             match job {
                 Job::Append(batch, answer) => drop(answer.send(self.append(&batch).await)),
-                Job::Publish(contents, answer) => drop(answer.send(self.publish(&contents).await)),
+                Job::Publish(contents, floor, answer) => drop(answer.send(self.publish(&contents, floor).await)),
                 Job::Claim(key, value, answer) => drop(answer.send(self.claim(&key, &value).await)),
                 Job::Close(answer) => {
                     closed = Some(answer);
@@ -69,10 +69,14 @@ impl Writer {
         self.finish(Purpose::Events, connection, result).await
     }
 
-    async fn publish(&mut self, contents: &BTreeMap<Kind, Content>) -> Result<BTreeMap<Kind, Published>, StoreError> {
+    async fn publish(
+        &mut self,
+        contents: &BTreeMap<Kind, Content>,
+        floor: Epoch,
+    ) -> Result<BTreeMap<Kind, Published>, StoreError> {
         let mut connection = self.take(Purpose::State).await?;
         let result = match begin(&mut connection).await {
-            Ok(()) => epoch::publish(&mut connection, &self.path, contents).await,
+            Ok(()) => epoch::publish(&mut connection, &self.path, contents, floor).await,
             Err(error) => Err(StoreError::of(&self.path, error)),
         };
         self.finish(Purpose::State, connection, result).await

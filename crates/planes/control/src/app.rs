@@ -8,10 +8,11 @@ use crate::options::Options;
 use crate::publish::{Current, publish};
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
-use bartizan_core::Timestamp;
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
-use bartizan_core::snapshot::Kind;
+use bartizan_core::fleet::{Fleet, Service};
+use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::Handshakes;
+use bartizan_core::{ServiceName, Timestamp};
 use bartizan_identity::join::JoinTokens;
 use bartizan_identity::voucher::Nonces;
 use bartizan_runtime::{clock, tls};
@@ -29,6 +30,8 @@ pub(crate) struct App {
     /// The user we run as: who may use the local API, beside root.
     pub(crate) uid: u32,
     pub(crate) store: Store,
+    /// See [`crate::start`]: above whatever an earlier, lost database gave out.
+    epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
     pub(crate) own_events: OwnEvents,
     pub(crate) registry: Registry,
@@ -52,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) listen: SocketAddr,
     pub(crate) uid: u32,
     pub(crate) store: Store,
+    pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
     pub(crate) in_force: watch::Sender<Current>,
     pub(crate) authority: Authority,
@@ -61,7 +65,7 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
-        let Parts { options, listen, uid, store, pipeline, in_force, authority, own, stop } = parts;
+        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, stop } = parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         Ok(Self {
             options,
@@ -69,6 +73,7 @@ impl App {
             listen,
             uid,
             store,
+            epoch_floor,
             own_events: OwnEvents::new(pipeline.clone()),
             pipeline,
             registry: Registry::default(),
@@ -137,8 +142,11 @@ impl App {
                 return Err(ControlError::Fixed { what, held, wanted });
             }
         }
+        if let Some((held, wanted)) = moved(&before.desired.fleet, &desired.fleet) {
+            return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
+        }
         let bundles = self.authority().bundles().snapshot();
-        let after = publish(desired, &bundles, &self.own(), &self.store, clock::now()).await?;
+        let after = publish(desired, &bundles, &self.own(), &self.store, self.epoch_floor, clock::now()).await?;
         let changed = after.changed_since(&before);
         if !changed.is_empty() {
             self.in_force.send_replace(Arc::new(after));
@@ -193,4 +201,29 @@ impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").field("listen", &self.listen).finish_non_exhaustive()
     }
+}
+
+/// The first part of two fleets that only whoever started them can change, where they differ in one. A service may be taken
+/// out: its guard is sent away, and nobody reaches it any more.
+///
+/// Programs and listeners follow their supervisor, not us: a guard that forwarded to a new port while the program stays at
+/// the old one could reach another service's program there.
+fn moved(held: &Fleet, wanted: &Fleet) -> Option<(String, String)> {
+    let services = wanted.services.iter().find_map(|(name, after)| {
+        let before = held.services.get(name)?; // a new one has no place in the plan, which has been looked at
+        let places = (place(name, before), place(name, after));
+        // Arguments and environment may hold secrets: they are compared and not shown.
+        let programs = (format!("{name} as started"), format!("{name} with another run, env or dir"));
+        let moved = Some(places).filter(|(before, after)| before != after);
+        moved.or_else(|| (before.program != after.program).then_some(programs))
+    });
+    let gateway = |fleet: &Fleet| {
+        fleet.gateway.as_ref().map_or_else(|| "no gateway".to_owned(), |it| format!("gateway at {}", it.listen))
+    };
+    services.or_else(|| Some((gateway(held), gateway(wanted))).filter(|(held, wanted)| held != wanted))
+}
+
+fn place(name: &ServiceName, service: &Service) -> String {
+    let via = service.calls.iter().filter_map(|call| Some(format!(", {} via {}", call.to, call.via?)));
+    format!("{name} at {}{}", service.listen, via.collect::<String>())
 }

@@ -23,18 +23,19 @@ pub(crate) struct InForce {
 }
 
 /// Gives `desired` its epochs and signs what is common to all. An epoch grows only where the content differs from the
-/// newest one in the store, so a restart changes nothing.
+/// newest one in the store, so a restart changes nothing; a new one is larger than `floor`.
 pub(crate) async fn publish(
     desired: Desired,
     bundles: &Bundles,
     own: &OwnIdentity,
     store: &Store,
+    floor: Epoch,
     now: Timestamp,
 ) -> Result<InForce, ControlError> {
     // Signed under a number that no snapshot has, to find out beforehand what cannot be signed: an epoch that
     // was given cannot be taken back.
     sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
-    let published = store.publish(contents(&desired, bundles)).await?;
+    let published = store.publish(contents(&desired, bundles), floor).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
     let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], bundles, &desired, own, now)?;
     let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;

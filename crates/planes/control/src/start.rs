@@ -2,7 +2,7 @@
 
 use crate::api;
 use crate::app::{App, Parts};
-use crate::ca::{Authority, CaError, OwnIdentity, Source, keep_renewed};
+use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
 use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::fleet::{Desired, load};
@@ -12,7 +12,7 @@ use crate::publish::publish;
 use crate::stream::{Desk, judge, on_failure};
 use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
-use bartizan_core::snapshot::Kind;
+use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_runtime::{clock, control_stream, listen, local, stop};
 use bartizan_store::Store;
 use std::net::SocketAddr;
@@ -115,11 +115,19 @@ async fn assemble(
     own: OwnIdentity,
     stop: CancellationToken,
 ) -> Result<App, ControlError> {
-    let in_force = publish(desired, &authority.bundles().snapshot(), &own, &store, clock::now()).await?;
+    let epoch_floor = epoch_floor(&store, 0).await?; // chosen when the store was opened
+    let in_force = publish(desired, &authority.bundles().snapshot(), &own, &store, epoch_floor, clock::now()).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
     let uid = own_uid()?;
-    Ok(App::new(Parts { options, listen, uid, store, pipeline, in_force, authority, own, stop })?)
+    Ok(App::new(Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, stop })?)
+}
+
+/// Epochs begin at 1 in a new data folder. A database that is new while the root is old stands for one that was lost, whose
+/// numbers guards still hold: the new ones begin above all of them, at the milliseconds of now.
+async fn epoch_floor(store: &Store, wanted: u64) -> Result<Epoch, ControlError> {
+    let floor = store.claim("epoch_floor", &wanted.to_string()).await?;
+    Ok(Epoch(floor.parse().unwrap_or(0)))
 }
 
 async fn open_store(options: &Options, domain: &TrustDomain) -> Result<Store, ControlError> {
@@ -130,6 +138,9 @@ async fn open_store(options: &Options, domain: &TrustDomain) -> Result<Store, Co
         store.close().await;
         return Err(ControlError::ForeignData { data: options.data.clone(), found, wanted: domain.to_string() });
     }
+    // The root is made later in a start.
+    let root_is_old = options.data.join(ROOTS_PEM).exists();
+    epoch_floor(&store, if root_is_old { clock::now().as_millis() } else { 0 }).await?;
     Ok(store)
 }
 

@@ -63,6 +63,8 @@ impl Launcher {
             ("--fleet", self.fleet_file.clone().into_os_string()),
             ("--plan", self.data.plan().into_os_string()),
             ("--data", self.data.path().as_os_str().to_owned()),
+            // Anybody who may call the gateway makes events: they must not fill the disk that programs write to.
+            ("--events-bytes-max", crate::limits::EVENTS_BYTES_MAX.to_string().into()),
         ];
         Ok(self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::Control))
     }

@@ -37,6 +37,12 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
     },
+    /// Something stands among the policies that would not be read.
+    #[error("`{}` would not be read: policies are `*.cedar` files directly in their folder; rename, move or remove it", path.display())]
+    NotRead {
+        /// What.
+        path: PathBuf,
+    },
     /// Too many or too long policies.
     #[error("`{}` holds more than {} policy files or {} bytes of policies", dir.display(), limits::POLICY_FILES_MAX, limits::POLICIES_BYTES_MAX)]
     TooMuch {
@@ -61,7 +67,8 @@ pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), Load
     Ok((fleet, policies))
 }
 
-/// Reads the `*.cedar` files of a folder, by file name. Folders in it and hidden files are passed over.
+/// Reads the `*.cedar` files of a folder, by file name. Hidden files and texts such as a README are passed over; what might be
+/// meant as a policy and would not be read is an error.
 ///
 /// Blocks for the disk.
 ///
@@ -75,8 +82,11 @@ pub fn load_policies(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> 
         let path = entry.map_err(unread)?.path();
         let cedar = path.extension().is_some_and(|e| e == "cedar");
         let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-        if !cedar || hidden || path.is_dir() {
+        if hidden || (!cedar && !path.is_dir() && is_prose(&path)) {
             continue;
+        }
+        if !cedar || path.is_dir() {
+            return Err(LoadError::NotRead { path });
         }
         let name = match path.file_name().and_then(|n| n.to_str()) {
             Some(name) if !name.starts_with(RESERVED) => name.to_owned(),
@@ -90,6 +100,12 @@ pub fn load_policies(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> 
         }
     }
     Ok(files)
+}
+
+/// What stands beside policies without being one.
+fn is_prose(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    matches!(extension, "md" | "cedarschema" | "json") || path.file_name().is_some_and(|n| n == "LICENSE")
 }
 
 fn read_text(path: &Path, bytes_max: usize) -> Result<String, LoadError> {

@@ -76,11 +76,9 @@ fn reading_stops_at_the_limit_and_at_what_is_no_file() {
 #[test]
 fn policies_come_by_name_and_whole() {
     let dir = TempDir::new().unwrap();
-    for (name, text) in [("b.cedar", "bb"), ("a.cedar", "a"), ("notes.md", "x"), (".a.cedar", "editor"), ("cedar", "x")]
-    {
+    for (name, text) in [("b.cedar", "bb"), ("a.cedar", "a"), ("notes.md", "x"), (".a.cedar", "editor")] {
         std::fs::write(dir.path().join(name), text).unwrap();
     }
-    std::fs::create_dir(dir.path().join("sub.cedar")).unwrap();
     let files = load_policies(dir.path()).unwrap();
     let read: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     assert_eq!(read, [("a.cedar", "a"), ("b.cedar", "bb")]);
@@ -99,6 +97,16 @@ fn one_bad_policy_file_refuses_the_folder() {
         std::fs::write(dir.path().join(name), text).unwrap();
         let error = load_policies(dir.path()).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(message), "{error}");
+    }
+    // What its author takes for a policy must not be left out in silence.
+    for name in ["prod/", "deny.CEDAR", "deny.cedar.txt", "cedar"] {
+        let dir = TempDir::new().unwrap();
+        match name.strip_suffix('/') {
+            Some(folder) => std::fs::create_dir(dir.path().join(folder)).unwrap(),
+            None => std::fs::write(dir.path().join(name), "forbid (principal, action, resource);").unwrap(),
+        }
+        let error = load_policies(dir.path()).unwrap_err();
+        assert!(matches!(error, LoadError::NotRead { .. }), "{name}: {error}");
     }
     let missing = load_policies(Path::new("/nonexistent")).unwrap_err();
     assert!(matches!(missing, LoadError::Read { .. }), "{missing}");

@@ -19,12 +19,12 @@ fn published(epoch: u64, changed: bool) -> Published {
 async fn an_epoch_grows_with_its_content_alone() {
     let place = Place::new();
     let store = place.open().await;
-    let first = store.publish(contents(&[(Kind::Policies, "p1"), (Kind::Directory, "d1")])).await.unwrap();
+    let first = store.publish(contents(&[(Kind::Policies, "p1"), (Kind::Directory, "d1")]), Epoch(0)).await.unwrap();
     assert_eq!(first, BTreeMap::from([(Kind::Policies, published(1, true)), (Kind::Directory, published(1, true))]));
-    let second = store.publish(contents(&[(Kind::Policies, "p2"), (Kind::Directory, "d1")])).await.unwrap();
+    let second = store.publish(contents(&[(Kind::Policies, "p2"), (Kind::Directory, "d1")]), Epoch(0)).await.unwrap();
     assert_eq!(second, BTreeMap::from([(Kind::Policies, published(2, true)), (Kind::Directory, published(1, false))]));
     // Back to an earlier content is a change like any other: a number is never used twice.
-    let third = store.publish(contents(&[(Kind::Policies, "p1")])).await.unwrap();
+    let third = store.publish(contents(&[(Kind::Policies, "p1")]), Epoch(0)).await.unwrap();
     assert_eq!(third[&Kind::Policies], published(3, true));
 }
 
@@ -32,10 +32,10 @@ async fn an_epoch_grows_with_its_content_alone() {
 async fn epochs_outlive_the_process() {
     let place = Place::new();
     for _ in 0..3 {
-        place.open().await.publish(contents(&[(Kind::Policies, "a")])).await.unwrap();
-        place.open().await.publish(contents(&[(Kind::Policies, "b")])).await.unwrap();
+        place.open().await.publish(contents(&[(Kind::Policies, "a")]), Epoch(0)).await.unwrap();
+        place.open().await.publish(contents(&[(Kind::Policies, "b")]), Epoch(0)).await.unwrap();
     }
-    let again = place.open().await.publish(contents(&[(Kind::Policies, "b")])).await.unwrap();
+    let again = place.open().await.publish(contents(&[(Kind::Policies, "b")]), Epoch(0)).await.unwrap();
     assert_eq!(again[&Kind::Policies], published(6, false), "not closed in between, as after `kill -9`");
 }
 
@@ -44,7 +44,7 @@ async fn old_content_can_be_read_until_it_is_too_old() {
     let place = Place::new();
     let store = place.open().await;
     for n in 1..=40 {
-        store.publish(contents(&[(Kind::Policies, &format!("text {n}"))])).await.unwrap();
+        store.publish(contents(&[(Kind::Policies, &format!("text {n}"))]), Epoch(0)).await.unwrap();
     }
     let read = async |epoch| store.content(Kind::Policies, Epoch(epoch)).await.unwrap();
     assert_eq!(read(40).await.as_deref(), Some("text 40"));
@@ -61,4 +61,17 @@ async fn the_first_to_claim_a_name_keeps_it() {
     let place = Place::new();
     assert_eq!(place.open().await.claim("trust_domain", "bank.test").await.unwrap(), "bank.test");
     assert_eq!(place.open().await.claim("trust_domain", "shop.test").await.unwrap(), "bank.test");
+}
+
+#[tokio::test]
+async fn a_floor_lifts_new_epochs_and_leaves_old_ones() {
+    let place = Place::new();
+    let store = place.open().await;
+    let first = store.publish(contents(&[(Kind::Policies, "a")]), Epoch(0)).await.unwrap();
+    let lifted = store.publish(contents(&[(Kind::Policies, "a"), (Kind::Bundles, "b")]), Epoch(700)).await.unwrap();
+    assert_eq!(first[&Kind::Policies], published(1, true));
+    assert_eq!(lifted[&Kind::Policies], published(1, false), "nothing new, nothing lifted");
+    assert_eq!(lifted[&Kind::Bundles], published(701, true));
+    let next = store.publish(contents(&[(Kind::Bundles, "c")]), Epoch(0)).await.unwrap();
+    assert_eq!(next[&Kind::Bundles], published(702, true), "epochs never go back");
 }

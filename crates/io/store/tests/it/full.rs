@@ -40,7 +40,7 @@ async fn a_full_store_takes_whole_batches_or_none_and_recovers() {
 
     // Policies can change all the same.
     let content = Content { hash: "h".to_owned(), text: "p".repeat(500_000) };
-    let done = store.publish(BTreeMap::from([(Kind::Policies, content)])).await.unwrap();
+    let done = store.publish(BTreeMap::from([(Kind::Policies, content)]), Epoch(0)).await.unwrap();
     assert_eq!(done[&Kind::Policies].epoch, Epoch(1));
     assert!(matches!(store.append(batch(300)).await, Err(StoreError::Full { .. })), "not for events");
 
@@ -69,5 +69,5 @@ async fn a_store_without_any_room_still_opens_and_numbers_epochs() {
     let store = Store::open(&place.file(), Options { bytes_max: Some(1) }).await.unwrap();
     fill(&store).await;
     let content = Content { hash: "h".to_owned(), text: String::new() };
-    assert!(store.publish(BTreeMap::from([(Kind::Bundles, content)])).await.unwrap()[&Kind::Bundles].changed);
+    assert!(store.publish(BTreeMap::from([(Kind::Bundles, content)]), Epoch(0)).await.unwrap()[&Kind::Bundles].changed);
 }

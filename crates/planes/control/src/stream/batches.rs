@@ -6,7 +6,8 @@ use crate::limits::UNCONFIRMED_MAX;
 use crate::stream::refusal::Refusal;
 use bartizan_core::ServiceName;
 use bartizan_core::event::{Event, SeenBy};
-use bartizan_core::limits::EVENT_BATCH_MAX;
+use bartizan_core::limits::{CLOCK_SKEW, EVENT_BATCH_MAX};
+use bartizan_runtime::clock;
 use bartizan_runtime::control_v1::Events;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
@@ -27,8 +28,11 @@ impl Batches {
             return Err(Refusal::exhausted(format!("{UNCONFIRMED_MAX} batches of events wait for confirmation")));
         }
         let sent = batch.records.len();
-        let events: Vec<Event> =
+        // An event from the future would stand before all others in every list of the newest.
+        let latest = clock::now().plus(CLOCK_SKEW);
+        let mut events: Vec<Event> =
             batch.records.iter().filter_map(|bytes| decode(bytes).filter(|it| is_of(it, service))).collect();
+        events.iter_mut().for_each(|event| event.at = event.at.min(latest));
         if events.len() < sent {
             // Counted here and not refused: the good ones of the batch are worth having.
             app.pipeline.lose_unreadable((sent - events.len()) as u64);

@@ -71,6 +71,18 @@ async fn a_bad_change_is_refused_whole() {
     assert_eq!(status, 422);
     assert!(text.contains("trust domain") && text.contains("shop.test"), "{text}");
 
+    for (before, after, told) in [
+        ("127.0.0.1:7104", "127.0.0.1:7199", "payment at 127.0.0.1:7199"),
+        ("[bank, payment]", "[bank, pay]", "payment with another run"),
+        ("  payment:\n", "  audit:\n    listen: 127.0.0.1:7198\n  payment:\n", "no address for the sidecar of `audit`"),
+    ] {
+        place.write("fleet.yaml", &fleet);
+        place.edit_fleet(before, after);
+        let (status, text) = control.reload().await.unwrap_err();
+        assert_eq!(status, 422, "{text}");
+        assert!(text.contains(told) && text.contains("anew"), "programs stay where they were started: {text}");
+    }
+
     place.write("fleet.yaml", &fleet);
     place.write("plan.json", "{ half a plan");
     assert_eq!(control.reload().await.unwrap_err().0, 422);
@@ -137,6 +149,28 @@ async fn a_restart_changes_neither_roots_nor_epochs() {
     let mut fresh = control.proxy_of("payment").await;
     assert!(fresh.stream.ticks().await);
     assert_eq!(fresh.held, epochs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_costs_events_and_no_guard_refuses_what_comes_after() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    place.write("policies/night.cedar", NIGHT);
+    control.reload().await.unwrap();
+    let held = control.status().await.epochs;
+    control.stop().await;
+    for file in std::fs::read_dir(place.data()).unwrap().map(|it| it.unwrap().path()) {
+        if file.file_name().unwrap().to_str().unwrap().starts_with("bartizan.db") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    let control = Running::start(&place).await;
+    let after = control.status().await.epochs;
+    assert!(held.iter().all(|(kind, epoch)| after[kind] > *epoch), "{held:?} {after:?}");
+    control.stop().await;
+    let control = Running::start(&place).await;
+    assert_eq!(control.status().await.epochs, after, "chosen once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
