@@ -13,6 +13,7 @@ use bartizan_core::fleet::{Fleet, Program};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
 use bartizan_runtime::limits::SOCKET_PATH_BYTES_MAX;
+use bartizan_runtime::ports::Claimed;
 use bartizan_runtime::{files, listen, ports};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,8 +29,17 @@ pub(crate) struct Prepared {
     pub(crate) policy_files: BTreeMap<String, String>,
     /// Which parts are on.
     pub(crate) mode: Mode,
-    /// Holds the data folder.
-    pub(crate) lock: Lock,
+    /// What this `up` has to itself while it lives.
+    pub(crate) held: Held,
+}
+
+/// Let go when dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The data folder.
+    pub(crate) _data: Lock,
+    /// The ports that were chosen.
+    pub(crate) _ports: Option<Claimed>,
 }
 
 /// Prepares what `args` ask for, telling each step. Must be called within a tokio runtime.
@@ -77,13 +87,13 @@ fn plan_all(args: &UpArgs, checked: Checked, mode: Mode, screen: &Screen) -> Res
     sockets_fit(&data)?;
     let lock = data.lock()?;
     ports_are_free(&fleet, mode)?;
-    let plan = if mode == Mode::Off { None } else { Some(choose(&fleet, mode, &data)?) };
+    let (plan, ports) = if mode == Mode::Off { None } else { Some(choose(&fleet, mode, &data)?) }.unzip();
     if mode == Mode::Off {
         warn_of_fixed_places(&fleet, screen);
     }
     let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
     let launcher = Launcher { bartizan, proxy, fleet_file, fleet: Arc::new(fleet), plan, data, programs };
-    Ok(Prepared { launcher, policy_files, mode, lock })
+    Ok(Prepared { launcher, policy_files, mode, held: Held { _data: lock, _ports: ports } })
 }
 
 /// The kernel takes short socket paths only; better said now than by a control that dies.
@@ -124,20 +134,21 @@ fn ports_are_free(fleet: &Fleet, mode: Mode) -> Result<(), Failure> {
 }
 
 /// Chooses ports and writes the plan down for control.
-fn choose(fleet: &Fleet, mode: Mode, data: &DataDir) -> Result<Plan, Failure> {
+fn choose(fleet: &Fleet, mode: Mode, data: &DataDir) -> Result<(Plan, Claimed), Failure> {
     let named = ports_named(fleet);
     // A named port may be free still; with this many more there are enough others.
-    let mut free = ports::free_loopback_ports(ports_needed(fleet) + named.len()).map_err(|error| {
+    let mut claimed = ports::claim_loopback_ports(ports_needed(fleet) + named.len()).map_err(|error| {
         Failure::new(format!("cannot choose ports: {error}; end some of what listens on this machine"))
     })?;
-    free.retain(|port| !named.contains(port));
-    let plan = plan(fleet, mode, &free).ok_or_else(|| Failure::new("cannot choose ports: too few are free"))?;
+    claimed.ports.retain(|port| !named.contains(port));
+    let plan =
+        plan(fleet, mode, &claimed.ports).ok_or_else(|| Failure::new("cannot choose ports: too few are free"))?;
     let text =
         serde_json::to_vec_pretty(&plan).map_err(|error| Failure::new(format!("cannot write the plan: {error}")))?;
     let path = data.plan();
     files::write_atomic(&path, &text, 0o600)
         .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))?;
-    Ok(plan)
+    Ok((plan, claimed))
 }
 
 /// In mode `off` nobody listens at a `via` address, and a program may know no other.

@@ -9,7 +9,7 @@ use super::launcher::Launcher;
 use super::log;
 use super::once;
 use super::part::Part;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Held, Prepared, prepare};
 use super::pulse::Pulse;
 use super::record::Recorder;
 use super::screen::{Screen, Step};
@@ -20,7 +20,6 @@ use super::undertaker::Undertaker;
 use super::wait::{self, Waiter};
 use crate::args::UpArgs;
 use crate::check::counted;
-use crate::data_dir::Lock;
 use crate::failure::Failure;
 use crate::limits::{
     AT_READY_WITHIN, DRAW_EVERY, GONE_WITHIN, LOG_CHECK_EVERY, PART_READY_WITHIN, PROGRAM_READY_WITHIN,
@@ -68,7 +67,7 @@ struct Up {
     asked: Asked,
     /// Ends what helps us, at the very end.
     over: CancellationToken,
-    _lock: Lock,
+    _held: Held,
 }
 
 /// Parts that are started together and stopped together.
@@ -79,7 +78,7 @@ struct Stage {
 
 impl Up {
     fn new(prepared: Prepared, screen: Arc<Screen>, asked: Asked) -> Self {
-        let Prepared { launcher, policy_files, mode, lock } = prepared;
+        let Prepared { launcher, policy_files, mode, held } = prepared;
         let (launcher, board, over) = (Arc::new(launcher), Arc::new(Board::default()), CancellationToken::new());
         let recorder = Arc::new(Recorder::start(launcher.data.control_socket()));
         let waiter = Waiter {
@@ -91,7 +90,7 @@ impl Up {
         };
         let undertaker = Undertaker::start(&launcher.bartizan);
         let keeper = Keeper { launcher, waiter, board, screen, recorder, undertaker, hurry: asked.hurry.clone() };
-        Self { keeper, policy_files, mode, stages: Vec::new(), asked, over, _lock: lock }
+        Self { keeper, policy_files, mode, stages: Vec::new(), asked, over, _held: held }
     }
 
     fn launcher(&self) -> &Launcher {

@@ -2,7 +2,7 @@
 
 use crate::pki::LONG;
 use bartizan_runtime::listen::{self, ListenError};
-use bartizan_runtime::ports::free_loopback_ports;
+use bartizan_runtime::ports::{claim_loopback_ports, free_loopback_ports};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -17,6 +17,17 @@ fn free_ports_are_different_and_can_be_bound() {
     drop(held);
     assert!(free_loopback_ports(0).unwrap().is_empty());
     assert!(free_loopback_ports(70_000).is_err());
+}
+
+#[test]
+fn what_is_claimed_is_given_to_nobody_else() {
+    let first = claim_loopback_ports(100).unwrap();
+    for _ in 0..50 {
+        let others = claim_loopback_ports(100).unwrap();
+        assert!(others.ports.iter().all(|port| !first.ports.contains(port)));
+    }
+    // The ports themselves are free for the parts of the fleet.
+    assert!(first.ports.iter().all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()));
 }
 
 #[tokio::test]
