@@ -65,6 +65,20 @@ pub(crate) enum Command {
     /// Read fleet file and policies anew; what is invalid is refused and nothing changes.
     #[command(after_help = "Example:\n  bartizan reload")]
     Reload(DataArgs),
+    /// Trust an identity, certificate, key, node or issuer no more: its open connections end within a second.
+    #[command(after_help = "Examples:\n  \
+        bartizan revoke notify --reason 'token found in a public log'\n  \
+        bartizan revoke serial:4f0a... --reason 'laptop lost'\n  \
+        bartizan revoke node:edge-3 --reason 'host taken over'\n\n\
+        A bare name is a service of the fleet. Others: id:spiffe://..., serial:HEX, key:SHA256, node:NAME,\n\
+        issuer:SHA256 (of its public key). What is revoked stays so over restarts, until `bartizan restore`.")]
+    Revoke(RevokeArgs),
+    /// Trust again what was revoked.
+    #[command(after_help = "Example:\n  bartizan restore notify")]
+    Restore(RestoreArgs),
+    /// Who is not trusted any more, since when and why.
+    #[command(after_help = "Example:\n  bartizan revoked --json | jq '.entries[].subject'")]
+    Revoked(DataArgs),
     /// The certificate authority: a root that can stay offline.
     #[command(subcommand)]
     Ca(CaCommand),
@@ -165,6 +179,29 @@ pub(crate) struct DataArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Whom not to trust any more.
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// A service of the fleet, or `id:`, `serial:`, `key:`, `node:` or `issuer:` with what it names.
+    #[arg(value_name = "WHO")]
+    pub(crate) subject: String,
+    /// Why; everybody who looks at the list or at a refusal sees it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Whom to trust again.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// As it was revoked.
+    #[arg(value_name = "WHO")]
+    pub(crate) subject: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// One request of a running fleet.

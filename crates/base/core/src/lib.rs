@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod decision;
+pub mod deny;
 pub mod event;
 pub mod fleet;
 pub mod limits;

@@ -34,5 +34,14 @@ pub const TICK: Duration = Duration::from_secs(2);
 pub const STALE_AFTER: Duration = Duration::from_secs(10);
 /// Silence after which a proxy calls its snapshots degraded.
 pub const DEGRADED_AFTER: Duration = Duration::from_secs(600);
-/// Silence after which a proxy calls its snapshots expired and refuses new requests.
+/// Silence after which a proxy calls its snapshots expired and refuses new requests, where the fleet file says nothing less.
 pub const EXPIRED_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest time that an open connection may be allowed to outlive its certificates: another life of a leaf.
+pub const GRACE_MAX: Duration = LEAF_TTL;
+/// Shortest silence of control that may be called too long: a restart of control takes seconds.
+pub const SILENCE_MIN: Duration = Duration::from_secs(30);
+/// Entries of a deny list, a count: what a proxy searches and what control writes at each change.
+pub const DENY_ENTRIES_MAX: usize = 10_000;
+/// Longest reason on the deny list, in bytes.
+pub const DENY_REASON_BYTES_MAX: usize = 200;

@@ -3,7 +3,9 @@
 //! This is the last net, not the first: an event has no field for headers, queries or bodies. It works by looks, so it
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
 
-use crate::event::{Config, Connection, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request, What};
+use crate::event::{
+    Config, Connection, Ended, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request, What,
+};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -358,6 +360,7 @@ pub fn redact_event(event: &mut Event) {
             clean_some(exit);
         }
         What::Identity(Identity { id: _, serial: _, not_after: _, renewal: _, refused }) => clean_some(refused),
+        What::Ended(Ended { peer: _, ending: _, detail, open_us: _, cut: _ }) => clean_some(detail),
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
     }
 }

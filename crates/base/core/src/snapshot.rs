@@ -20,6 +20,8 @@ pub struct Epoch(pub u64);
 pub enum Kind {
     /// Trust anchors by trust domain: [`Bundles`].
     Bundles,
+    /// Whom not to trust although the certificate is in date: [`DenyList`](crate::deny::DenyList).
+    DenyList,
     /// Cedar policies and the schema they were checked against: [`Policies`].
     Policies,
     /// Who is where and who calls whom: [`Directory`].
@@ -28,12 +30,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which a proxy needs them.
-    pub const ALL: [Self; 3] = [Self::Bundles, Self::Policies, Self::Directory];
+    pub const ALL: [Self; 4] = [Self::Bundles, Self::DenyList, Self::Policies, Self::Directory];
 
     /// The word used in file names and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bundles => "bundles",
+            Self::DenyList => "denylist",
             Self::Policies => "policies",
             Self::Directory => "directory",
         }
@@ -126,10 +129,29 @@ pub struct Directory {
     pub fleet: String,
     /// Which parts are on.
     pub mode: Mode,
+    /// For how long trust holds that was given.
+    pub trust: Trust,
     /// The proxy's own service.
     pub own: Own,
     /// The services that `own` may call, by name.
     pub peers: BTreeMap<ServiceName, Peer>,
+}
+
+/// For how long a proxy relies on what it was told and on what it verified once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// Seconds that an open connection may outlive the certificates that it was opened with.
+    pub grace_s: u32,
+    /// Seconds of silence from control after which nothing is let in any more.
+    pub silence_s: u32,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        let silence_s = u32::try_from(limits::EXPIRED_AFTER.as_secs()).expect("a day in seconds");
+        Self { grace_s: 0, silence_s }
+    }
 }
 
 /// The proxy's own part of the directory.
@@ -196,18 +218,18 @@ pub enum Freshness {
     Stale,
     /// Silent for longer than [`limits::DEGRADED_AFTER`]. As stale, and every answer to `status` warns.
     Degraded,
-    /// Silent for longer than [`limits::EXPIRED_AFTER`]. New requests and handshakes are refused.
+    /// Silent for longer than [`Trust::silence_s`]. New requests and handshakes are refused, open connections end.
     Expired,
 }
 
 impl Freshness {
-    /// Judges a silence of the given length.
-    pub fn after_silence(silence: Duration) -> Self {
+    /// Judges a silence of the given length, where after `expired_after` nothing is relied on any more.
+    pub fn after_silence(silence: Duration, expired_after: Duration) -> Self {
         match silence {
+            s if s >= expired_after => Self::Expired,
             s if s < limits::STALE_AFTER => Self::Fresh,
             s if s < limits::DEGRADED_AFTER => Self::Stale,
-            s if s < limits::EXPIRED_AFTER => Self::Degraded,
-            _ => Self::Expired,
+            _ => Self::Degraded,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Counters of one proxy, as they travel to control: totals since the proxy started, never differences.
 
-use crate::event::HandshakeFailure;
+use crate::event::{Ending, HandshakeFailure};
 use crate::name::ServiceName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct ProxyStats {
     pub refused: u64,
     /// Connections open now.
     pub connections_open: u64,
+    /// Connections, and requests on others, that ended because trust in them did.
+    pub ended: BTreeMap<Ending, u64>,
     /// Events offered to the queue.
     pub events_offered: u64,
     /// Events dropped because the queue was full.

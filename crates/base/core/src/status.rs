@@ -269,6 +269,35 @@ pub struct Reloaded {
     pub epochs: BTreeMap<Kind, Epoch>,
 }
 
+/// `POST /v1/revoke`: who is not to be trusted any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// Text of a [`crate::deny::Subject`].
+    pub subject: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// `POST /v1/restore`: who is to be trusted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// Text of a [`crate::deny::Subject`].
+    pub subject: String,
+}
+
+/// What a change of the deny list came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The epoch of the list with the change.
+    pub epoch: Epoch,
+    /// Services whose present certificate is denied now.
+    pub services: Vec<ServiceName>,
+    /// Attached guards of which it is not known which node vouched for them; only where a node was denied.
+    pub unplaced: Vec<ServiceName>,
+}
+
 /// `POST /v1/events`: what became of events that were handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {

@@ -209,11 +209,11 @@ impl webpki::ExtendedKeyUsageValidator for Usage {
 /// Checks that `chain` (leaf first, then its issuers in any order) leads to one of `roots`, at `now`.
 ///
 /// Work is bounded: [`CHAIN_CERTS_MAX`] certificates of [`CERT_BYTES_MAX`] bytes, and the library tries at most 100
-/// signatures. An empty list of roots trusts nobody.
+/// signatures. An empty list of roots trusts nobody. Returns which of `roots` it is.
 ///
 /// # Errors
 /// [`PathError`]; where several paths fail, the most telling reason.
-pub fn verify_path(chain: &[&[u8]], roots: &[Vec<u8>], now: Timestamp, usage: Usage) -> Result<(), PathError> {
+pub fn verify_path(chain: &[&[u8]], roots: &[Vec<u8>], now: Timestamp, usage: Usage) -> Result<usize, PathError> {
     check_sizes(chain)?;
     let (leaf, issuers) = chain.split_first().ok_or(PathError::Empty)?;
     let leaf = CertificateDer::from(*leaf);
@@ -223,8 +223,10 @@ pub fn verify_path(chain: &[&[u8]], roots: &[Vec<u8>], now: Timestamp, usage: Us
     let anchors = roots.iter().map(webpki::anchor_from_trusted_cert).collect::<Result<Vec<TrustAnchor<'_>>, _>>();
     let anchors = anchors.map_err(path_error)?;
     let at = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()));
-    leaf.verify_for_usage(ALGORITHMS, &anchors, &issuers, at, usage, None, None).map_err(path_error)?;
-    Ok(())
+    let path = leaf.verify_for_usage(ALGORITHMS, &anchors, &issuers, at, usage, None, None).map_err(path_error)?;
+    // The library hands back one of `anchors`, by reference.
+    let found = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
+    found.ok_or_else(|| PathError::Untrusted { why: "the path leads to no given root".to_owned() })
 }
 
 /// Refuses a chain by number and size alone, before anything in it is parsed.

@@ -1,9 +1,10 @@
 //! Trust bundles: which roots count for which trust domain.
 
 use crate::limits::{DOMAINS_MAX, ROOTS_MAX};
+use crate::peer::{Fingerprint, VerifiedPeer};
 use bartizan_core::snapshot::Bundles;
 use bartizan_core::{Timestamp, TrustDomain};
-use bartizan_crypto::{base64, cert};
+use bartizan_crypto::{base64, cert, hash};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -13,11 +14,12 @@ pub struct TrustBundles {
     domains: BTreeMap<String, Roots>,
 }
 
-/// `ders[i]` is valid as `dates[i]` says.
+/// `ders[i]` is valid as `dates[i]` says, and its SHA-256 is `fingerprints[i]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Roots {
     ders: Vec<Vec<u8>>,
     dates: Vec<Dates>,
+    fingerprints: Vec<Fingerprint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,13 @@ impl TrustBundles {
         self.domains.get(domain).map(|roots| roots.ders.as_slice())
     }
 
+    /// Whether the root that `peer` was verified by is still trusted for its domain. Dates are not looked at: the peer's own
+    /// end of validity covers its whole chain.
+    pub fn still_trust(&self, peer: &VerifiedPeer) -> bool {
+        let roots = self.domains.get(peer.id().domain());
+        roots.is_some_and(|roots| roots.fingerprints.contains(peer.root()))
+    }
+
     /// The roots of `domain` that are in date at `now`: path building itself does not look at the dates of roots.
     pub(crate) fn roots_at(&self, domain: &str, now: Timestamp) -> Result<Cow<'_, [Vec<u8>]>, NoRoots> {
         let roots = self.domains.get(domain).ok_or(NoRoots::UnknownDomain)?;
@@ -155,7 +164,8 @@ impl TrustBundles {
             dates_of_root(der).map_err(|why| BundleError::Root { domain: domain.clone(), at: i + 1, why })
         });
         let dates = dates.collect::<Result<Vec<_>, _>>()?;
-        self.domains.insert(domain.as_str().to_owned(), Roots { ders, dates });
+        let fingerprints = ders.iter().map(|der| hash::sha256(der)).collect();
+        self.domains.insert(domain.as_str().to_owned(), Roots { ders, dates, fingerprints });
         Ok(())
     }
 }

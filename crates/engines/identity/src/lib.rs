@@ -16,6 +16,7 @@ mod svid; // what a certificate has to be to be an X.509-SVID
 
 mod bundle; // roots by trust domain
 pub mod ca; // root, issuing CA, leaves
+mod deny; // who is not trusted any more
 mod renew; // when to ask for the next one
 
 pub mod envelope; // signed snapshots
@@ -24,5 +25,6 @@ pub mod voucher; // a node's word for a workload on its host
 
 pub use bundle::{BundleError, TrustBundles};
 pub use ca::{IssueError, IssuingCa, OpenError, RootCa, SealedRoot, Svid};
-pub use peer::{Refusal, VerifiedPeer, expect_peer, verify_peer};
+pub use deny::DenyIndex;
+pub use peer::{Fingerprint, Refusal, VerifiedPeer, expect_peer, verify_peer};
 pub use renew::renew_at;

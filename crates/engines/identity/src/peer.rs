@@ -4,8 +4,8 @@ use crate::bundle::{NoRoots, TrustBundles};
 use crate::svid;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::{SpiffeId, Timestamp};
-use bartizan_crypto::PathError;
 use bartizan_crypto::cert::{self, Cert, Usage};
+use bartizan_crypto::{PathError, hash};
 use std::fmt;
 
 /// A peer whose chain is an X.509-SVID that leads to a root of its own trust domain and was in date.
@@ -17,7 +17,13 @@ pub struct VerifiedPeer {
     not_after: Timestamp,
     serial: String,
     spki: Vec<u8>,
+    key: Fingerprint,
+    issuers: Vec<Fingerprint>,
+    root: Fingerprint,
 }
+
+/// SHA-256 of a SubjectPublicKeyInfo, or of a whole root certificate.
+pub type Fingerprint = [u8; 32];
 
 impl VerifiedPeer {
     /// Its identity.
@@ -38,6 +44,21 @@ impl VerifiedPeer {
     /// DER of its leaf's SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
         &self.spki
+    }
+
+    /// Fingerprint of its leaf's key.
+    pub fn key(&self) -> &Fingerprint {
+        &self.key
+    }
+
+    /// Fingerprints of the keys of all CAs that came along with the leaf.
+    pub fn issuers(&self) -> &[Fingerprint] {
+        &self.issuers
+    }
+
+    /// Fingerprint of the root certificate that its chain led to.
+    pub fn root(&self) -> &Fingerprint {
+        &self.root
     }
 }
 
@@ -76,12 +97,22 @@ pub fn verify_peer(chain: &[&[u8]], bundles: &TrustBundles, now: Timestamp) -> R
 
     let roots = bundles.roots_at(id.domain(), now).or_else(|why| refuse_for_roots(why, id.domain()))?;
     let mut not_after = leaf.not_after();
+    let mut fingerprints = Vec::with_capacity(issuers.len());
     for der in issuers {
         let issuer = read_issuer(der, id.domain())?;
         not_after = not_after.min(issuer.not_after());
+        fingerprints.push(hash::sha256(issuer.spki()));
     }
-    cert::verify_path(chain, &roots, now, Usage::Peer).or_else(|e| refuse(failure_of(&e), e.to_string()))?;
-    Ok(VerifiedPeer { not_after, serial: leaf.serial_hex().to_owned(), spki: leaf.spki().to_vec(), id })
+    let root = cert::verify_path(chain, &roots, now, Usage::Peer).or_else(|e| refuse(failure_of(&e), e.to_string()))?;
+    Ok(VerifiedPeer {
+        id,
+        not_after,
+        serial: leaf.serial_hex().to_owned(),
+        spki: leaf.spki().to_vec(),
+        key: hash::sha256(leaf.spki()),
+        issuers: fingerprints,
+        root: hash::sha256(&roots[root]),
+    })
 }
 
 /// Passes `peer` on where it is the one that was dialled.

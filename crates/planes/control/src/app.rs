@@ -5,7 +5,7 @@ use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::fleet::load;
 use crate::options::Options;
-use crate::publish::{Current, publish};
+use crate::publish::{Current, republish};
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
@@ -31,18 +31,18 @@ pub(crate) struct App {
     pub(crate) uid: u32,
     pub(crate) store: Store,
     /// See [`crate::start`]: above whatever an earlier, lost database gave out.
-    epoch_floor: Epoch,
+    pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
     pub(crate) own_events: OwnEvents,
     pub(crate) registry: Registry,
     pub(crate) stop: CancellationToken,
-    in_force: watch::Sender<Current>,
+    pub(crate) in_force: watch::Sender<Current>,
     authority: ArcSwap<Authority>,
     own: ArcSwap<OwnIdentity>,
     /// What the listener shows; follows `own`.
     pub(crate) tls: Arc<ArcSwap<tls::Server>>,
     /// One reload at a time: each compares with what the one before made.
-    reloading: tokio::sync::Mutex<()>,
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     tokens: Mutex<JoinTokens>,
     nonces: Mutex<Nonces>,
     handshakes: Mutex<Handshakes>,
@@ -145,12 +145,7 @@ impl App {
         if let Some((held, wanted)) = moved(&before.desired.fleet, &desired.fleet) {
             return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
         }
-        let bundles = self.authority().bundles().snapshot();
-        let after = publish(desired, &bundles, &self.own(), &self.store, self.epoch_floor, clock::now()).await?;
-        let changed = after.changed_since(&before);
-        if !changed.is_empty() {
-            self.in_force.send_replace(Arc::new(after));
-        }
+        let changed = republish(self, desired, before.deny_list.clone()).await?;
         self.tell_published(&changed);
         Ok(changed)
     }
@@ -159,10 +154,15 @@ impl App {
     pub(crate) fn tell_published(&self, kinds: &[Kind]) {
         let in_force = self.in_force();
         for kind in kinds {
-            let (epoch, change) = (in_force.epoch(*kind), Change::Published);
-            tracing::info!(kind = kind.as_str(), epoch = epoch.0, "published");
-            self.own_events.write(None, What::Config(Config { kind: *kind, epoch, change, detail: None }));
+            self.tell(*kind, in_force.epoch(*kind), None);
         }
+    }
+
+    /// Reports one new epoch as an event.
+    pub(crate) fn tell(&self, kind: Kind, epoch: Epoch, detail: Option<&str>) {
+        tracing::info!(kind = kind.as_str(), epoch = epoch.0, detail, "published");
+        let (change, detail) = (Change::Published, detail.map(Into::into));
+        self.own_events.write(None, What::Config(Config { kind, epoch, change, detail }));
     }
 
     pub(crate) fn tokens(&self) -> MutexGuard<'_, JoinTokens> {

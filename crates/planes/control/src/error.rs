@@ -1,6 +1,7 @@
 //! Why control does not start, or cannot go on.
 
 use crate::ca::CaError;
+use crate::deny::DenyListError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
@@ -55,6 +56,9 @@ pub enum ControlError {
         /// Ours.
         wanted: String,
     },
+    /// The deny list cannot be used or changed.
+    #[error(transparent)]
+    DenyList(#[from] DenyListError),
     /// Root or issuing CA cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),

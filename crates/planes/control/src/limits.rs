@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Largest deny list on disk, in bytes: its most entries with the longest reasons.
+pub const DENY_LIST_BYTES_MAX: usize = 16 << 20;
+
 /// Time for the first message of a stream. A proxy sends it at once; the rest is for a busy machine.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// Longest version text of a proxy in bytes.

@@ -1,12 +1,17 @@
 //! Numbers and signs what is to be in force.
 
+use crate::app::App;
 use crate::ca::OwnIdentity;
+use crate::deny::DenyListError;
 use crate::error::ControlError;
 use crate::fleet::{Desired, directory, members};
+use bartizan_core::deny::DenyList;
 use bartizan_core::snapshot::{Bundles, Epoch, Kind, Policies, Signed};
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_crypto::hash;
+use bartizan_identity::DenyIndex;
 use bartizan_identity::envelope::{self, EnvelopeError};
+use bartizan_runtime::clock;
 use bartizan_store::{Content, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -16,9 +21,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct InForce {
     pub(crate) desired: Desired,
+    /// Whom nobody is to trust, and the same ready to be asked.
+    pub(crate) deny_list: DenyList,
+    pub(crate) denied: DenyIndex,
     pub(crate) epochs: BTreeMap<Kind, Epoch>,
     /// What is the same for everybody, signed once.
     bundles: Vec<u8>,
+    signed_deny_list: Vec<u8>,
     policies: Vec<u8>,
 }
 
@@ -26,6 +35,7 @@ pub(crate) struct InForce {
 /// newest one in the store, so a restart changes nothing; a new one is larger than `floor`.
 pub(crate) async fn publish(
     desired: Desired,
+    deny_list: DenyList,
     bundles: &Bundles,
     own: &OwnIdentity,
     store: &Store,
@@ -35,11 +45,26 @@ pub(crate) async fn publish(
     // Signed under a number that no snapshot has, to find out beforehand what cannot be signed: an epoch that
     // was given cannot be taken back.
     sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
-    let published = store.publish(contents(&desired, bundles), floor).await?;
+    let denied = DenyIndex::read(&deny_list, &desired.fleet.trust_domain).map_err(DenyListError::Rule)?;
+    let published = store.publish(contents(&desired, &deny_list, bundles), floor).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
     let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], bundles, &desired, own, now)?;
     let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;
-    Ok(InForce { desired, epochs, bundles, policies })
+    let signed_deny_list = sign(Kind::DenyList, epochs[&Kind::DenyList], &deny_list, &desired, own, now)?;
+    Ok(InForce { desired, deny_list, denied, epochs, bundles, signed_deny_list, policies })
+}
+
+/// Publishes `desired` and `deny_list` with the present roots, and puts them in force. Gives the kinds that changed.
+///
+/// The caller holds `app.reloading`.
+pub(crate) async fn republish(app: &App, desired: Desired, deny_list: DenyList) -> Result<Vec<Kind>, ControlError> {
+    let (before, bundles) = (app.in_force(), app.authority().bundles().snapshot());
+    let after = publish(desired, deny_list, &bundles, &app.own(), &app.store, app.epoch_floor, clock::now()).await?;
+    let changed = after.changed_since(&before);
+    if !changed.is_empty() {
+        app.in_force.send_replace(Arc::new(after));
+    }
+    Ok(changed)
 }
 
 impl InForce {
@@ -58,6 +83,7 @@ impl InForce {
     ) -> Option<Result<Vec<u8>, EnvelopeError>> {
         match kind {
             Kind::Bundles => Some(Ok(self.bundles.clone())),
+            Kind::DenyList => Some(Ok(self.signed_deny_list.clone())),
             Kind::Policies => Some(Ok(self.policies.clone())),
             Kind::Directory => {
                 let directory = directory(&self.desired.fleet, &self.desired.plan, service)?;
@@ -91,13 +117,14 @@ fn sign<P: Serialize>(
 }
 
 /// What each kind says for the whole fleet. Only policies are kept as text: `explain` needs them later.
-fn contents(desired: &Desired, bundles: &Bundles) -> BTreeMap<Kind, Content> {
+fn contents(desired: &Desired, deny_list: &DenyList, bundles: &Bundles) -> BTreeMap<Kind, Content> {
     let directories: BTreeMap<ServiceName, _> =
         members(&desired.fleet).map(|name| (name.clone(), directory(&desired.fleet, &desired.plan, &name))).collect();
     let policies = json(&desired.policies);
     let unkept = |hash| Content { hash, text: String::new() };
     BTreeMap::from([
         (Kind::Bundles, unkept(hash_of(&json(bundles)))),
+        (Kind::DenyList, unkept(hash_of(&json(deny_list)))),
         (Kind::Directory, unkept(hash_of(&json(&directories)))),
         (Kind::Policies, Content { hash: hash_of(&policies), text: policies }),
     ])

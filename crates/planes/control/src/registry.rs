@@ -6,9 +6,11 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Freshness, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::status::{EventFlow, Handshakes, ProxyStatus};
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
+use bartizan_identity::DenyIndex;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 /// One stream, for as long as it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,26 @@ pub(crate) struct Introduction {
     pub(crate) version: String,
     pub(crate) held: BTreeMap<Kind, Epoch>,
     pub(crate) svid_not_after: Timestamp,
+    pub(crate) certificate: Certificate,
+    /// Who vouched for it; `None` where it came with a certificate to a control that did not see it come the first time.
+    pub(crate) node: Option<ServiceName>,
+}
+
+/// What the certificate that a proxy shows can be denied by, lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) serial: String,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub(crate) key: String,
+}
+
+/// Proxies by the node that vouched for them; see [`Registry::vouched_by`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Placed {
+    /// Keys of those that are the node's.
+    pub(crate) keys: Vec<String>,
+    /// Attached ones of which it is not known whose they are.
+    pub(crate) unplaced: Vec<ServiceName>,
 }
 
 /// All proxies that came since control started, those that left among them.
@@ -73,6 +95,8 @@ impl Registry {
                 if place.shown.introduction.instance == proxy.introduction.instance {
                     proxy.window = std::mem::take(&mut place.shown.window);
                     proxy.totals = std::mem::take(&mut place.shown.totals);
+                    let node = proxy.introduction.node.take();
+                    proxy.introduction.node = node.or_else(|| place.shown.introduction.node.take());
                 }
                 (place.shown, place.attached) = (proxy, true);
             }
@@ -112,8 +136,45 @@ impl Registry {
     }
 
     /// The proxy was given another identity.
-    pub(crate) fn renewed(&self, service: &ServiceName, stream: StreamId, not_after: Timestamp) {
-        self.with(service, stream, |proxy| proxy.introduction.svid_not_after = not_after);
+    pub(crate) fn renewed(
+        &self,
+        service: &ServiceName,
+        stream: StreamId,
+        not_after: Timestamp,
+        certificate: Certificate,
+    ) {
+        self.with(service, stream, |proxy| {
+            proxy.introduction.svid_not_after = not_after;
+            proxy.introduction.certificate = certificate;
+        });
+    }
+
+    /// Whom the node `node` vouched for, among those that came since control started.
+    pub(crate) fn vouched_by(&self, node: &ServiceName) -> Placed {
+        let inner = self.lock();
+        let mut placed = Placed::default();
+        for (service, place) in &inner.places {
+            for proxy in std::iter::once(&place.shown).chain(&place.others) {
+                match &proxy.introduction.node {
+                    Some(by) if by == node => placed.keys.push(proxy.introduction.certificate.key.clone()),
+                    None if place.attached => placed.unplaced.push(service.clone()),
+                    _ => {}
+                }
+            }
+        }
+        placed
+    }
+
+    /// The services whose present certificate is denied.
+    pub(crate) fn denied(&self, denied: &DenyIndex, domain: &TrustDomain) -> Vec<ServiceName> {
+        let inner = self.lock();
+        let is_denied = |service: &ServiceName, proxy: &Proxy| {
+            let id = SpiffeId::of(domain, &Role::Service(service.clone()));
+            let Certificate { serial, key } = &proxy.introduction.certificate;
+            denied.denies_certificate(&id, serial, key).is_some()
+        };
+        let shown = inner.places.iter().filter(|(service, place)| is_denied(service, &place.shown));
+        shown.map(|(service, _)| service.clone()).collect()
     }
 
     /// The proxy's counters.
@@ -154,6 +215,7 @@ fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: T
     let attached = place.is_some_and(|place| place.attached);
     let introduction = proxy.map(|proxy| &proxy.introduction);
     let nothing = ProxyStats::default();
+    let silence = Duration::from_secs(fleet.trust.silence_s.into());
     let totals = proxy.map_or(&nothing, |proxy| &proxy.totals);
     let rates = proxy.filter(|_| attached).map(|proxy| proxy.window.rates(now)).unwrap_or_default();
     let sum = |count: fn(&bartizan_core::stats::EdgeStats) -> u64| totals.inbound.values().map(count).sum();
@@ -167,7 +229,7 @@ fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: T
         version: introduction.map(|it| it.version.clone()),
         freshness: proxy.map(|proxy| match attached {
             true => Freshness::Fresh,
-            false => Freshness::after_silence(now.since(proxy.last_heard)),
+            false => Freshness::after_silence(now.since(proxy.last_heard), silence),
         }),
         last_heard: proxy.map(|proxy| proxy.last_heard),
         svid_not_after: introduction.map(|it| it.svid_not_after),
@@ -204,7 +266,9 @@ mod tests {
 
     fn introduction(instance: u64) -> Introduction {
         let svid_not_after = Timestamp::from_secs(5000);
-        Introduction { instance, pid: 1, version: "0.1.0".to_owned(), held: BTreeMap::new(), svid_not_after }
+        let certificate = Certificate { serial: "01".to_owned(), key: format!("{instance:064x}") };
+        let (version, held) = ("0.1.0".to_owned(), BTreeMap::new());
+        Introduction { instance, pid: 1, version, held, svid_not_after, certificate, node: None }
     }
 
     fn at(s: u64) -> Timestamp {

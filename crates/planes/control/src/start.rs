@@ -3,6 +3,7 @@
 use crate::api;
 use crate::app::{App, Parts};
 use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
+use crate::deny;
 use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::fleet::{Desired, load};
@@ -116,7 +117,8 @@ async fn assemble(
     stop: CancellationToken,
 ) -> Result<App, ControlError> {
     let epoch_floor = epoch_floor(&store, 0).await?; // chosen when the store was opened
-    let in_force = publish(desired, &authority.bundles().snapshot(), &own, &store, epoch_floor, clock::now()).await?;
+    let (deny_list, bundles) = (deny::read(&options.data)?, authority.bundles().snapshot());
+    let in_force = publish(desired, deny_list, &bundles, &own, &store, epoch_floor, clock::now()).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
     let uid = own_uid()?;

@@ -14,7 +14,6 @@ use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::STALE_AFTER;
 use bartizan_core::snapshot::Freshness;
 use bartizan_crypto::CryptoError;
-use bartizan_identity::verify_peer;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{self, Code, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
@@ -329,12 +328,7 @@ fn judge(proxy: &Arc<Proxy>) -> Judge<()> {
     let proxy = Arc::clone(proxy);
     Arc::new(move |chain| {
         let refuse = |failure, detail: String| JudgeError { failure, detail };
-        let live = proxy.live();
-        let bundles = live
-            .bundles
-            .as_ref()
-            .ok_or_else(|| refuse(HandshakeFailure::NotReady, "there are no bundles".to_owned()))?;
-        let peer = verify_peer(chain, bundles, clock::now()).map_err(|r| refuse(r.failure, r.detail))?;
+        let peer = proxy.live().verify(chain, clock::now()).map_err(|r| refuse(r.failure, r.detail))?;
         match peer.id().role_in(&proxy.domain) {
             Some(Role::Control) => Ok(()),
             _ => Err(refuse(HandshakeFailure::WrongPeer, format!("`{}` is not control", peer.id()))),

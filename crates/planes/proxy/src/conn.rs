@@ -1,11 +1,12 @@
 //! What is known of one accepted connection, and what its requests share.
 
 use crate::counters::{Counters, Edge, Open};
+use crate::ledger::{Ledger, Registered};
 use crate::live::Proxy;
 use crate::strict_io::Notes;
 use crate::upstream::Pools;
 use bartizan_core::event::SeenBy;
-use bartizan_core::{Role, ServiceName, Timestamp};
+use bartizan_core::{Role, ServiceName};
 use bartizan_identity::VerifiedPeer;
 use bartizan_policy::Memo;
 use std::cell::{Cell, RefCell};
@@ -57,11 +58,6 @@ impl Caller {
             _ => None,
         }
     }
-
-    /// False once its certificate has run out: what it proved then is no longer proof.
-    pub fn is_valid_at(&self, now: Timestamp) -> bool {
-        now < self.peer.not_after()
-    }
 }
 
 /// What one worker thread has for itself.
@@ -71,6 +67,8 @@ pub struct Worker {
     pub proxy: Arc<Proxy>,
     /// This worker's counters.
     pub counters: Arc<Counters>,
+    /// Its open connections, with what they are trusted for.
+    pub ledger: Ledger,
     /// Its connections to programs and peers.
     pub pools: Pools,
     /// Every task that serves somebody.
@@ -125,6 +123,8 @@ pub struct Conn {
     pub remote: SocketAddr,
     /// The other end's identity; always there inbound, never elsewhere.
     pub caller: Option<Caller>,
+    /// Its place in the ledger.
+    pub trust: Registered,
     /// Decisions made on it.
     pub memo: RefCell<Memo>,
     /// What the framing guard says; HTTP/1.1 only.
@@ -141,7 +141,7 @@ pub struct Conn {
 
 impl Conn {
     /// A connection that was just accepted.
-    pub fn new(about: About, side: Side, caller: Option<Caller>, notes: Option<Notes>) -> Rc<Self> {
+    pub fn new(about: About, side: Side, caller: Option<Caller>, trust: Registered, notes: Option<Notes>) -> Rc<Self> {
         let About { worker, remote, slot } = about;
         let inbound_edge = match (&side, &caller) {
             (Side::Outbound(_), _) => None,
@@ -152,6 +152,7 @@ impl Conn {
             side,
             remote,
             caller,
+            trust,
             memo: RefCell::default(),
             notes,
             inbound_edge,

@@ -3,7 +3,7 @@
 use crate::event_queue::EventQueue;
 use crate::limits;
 use bartizan_core::ServiceName;
-use bartizan_core::event::HandshakeFailure;
+use bartizan_core::event::{Ending, HandshakeFailure};
 use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
 use bartizan_runtime::process;
 use std::collections::{BTreeMap, HashMap};
@@ -62,6 +62,7 @@ pub struct Counters {
     refused: AtomicU64,
     connections_opened: AtomicU64,
     connections_closed: AtomicU64,
+    ended: [AtomicU64; Ending::ALL.len()],
 }
 
 impl Default for Counters {
@@ -76,6 +77,7 @@ impl Default for Counters {
             refused: AtomicU64::new(0),
             connections_opened: AtomicU64::new(0),
             connections_closed: AtomicU64::new(0),
+            ended: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 }
@@ -118,6 +120,12 @@ impl Counters {
         self.refused.fetch_add(1, Relaxed);
     }
 
+    /// Trust in a connection, or in a request on one, ended.
+    pub fn trust_ended(&self, ending: Ending) {
+        let at = Ending::ALL.iter().position(|it| *it == ending).unwrap_or_default();
+        self.ended[at].fetch_add(1, Relaxed);
+    }
+
     /// Counts a connection as open until the value is dropped.
     pub fn connection(self: &Arc<Self>) -> Open {
         self.connections_opened.fetch_add(1, Relaxed);
@@ -143,6 +151,12 @@ impl Counters {
             let count = count.load(Relaxed);
             if count > 0 {
                 *sum.handshakes_failed.entry(*failure).or_default() += count;
+            }
+        }
+        for (ending, count) in Ending::ALL.iter().zip(&self.ended) {
+            let count = count.load(Relaxed);
+            if count > 0 {
+                *sum.ended.entry(*ending).or_default() += count;
             }
         }
         sum.refused += self.refused.load(Relaxed);

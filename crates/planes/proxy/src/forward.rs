@@ -4,20 +4,22 @@ use crate::answer::{Answer, REQUEST_ID_HEADER, id_value};
 use crate::body::{self, Download, Trouble, Upload, Watch};
 use crate::conn::{Conn, Side};
 use crate::filter::{self, Exchange};
+use crate::ledger::Question;
 use crate::limits;
 use crate::live::Live;
 use crate::record::Record;
 use crate::strict_io::Note;
 use crate::upgrade;
 use crate::upstream::{Failure, Received, Target, Version};
-use bartizan_core::ServiceName;
 use bartizan_core::fleet::Protocol;
+use bartizan_core::{Action, ServiceName};
 use bartizan_runtime::clock;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// What is to be done with a request that passed the filters.
@@ -74,7 +76,22 @@ async fn judge_and_send(
         Err(refusal) => return answer(conn, record, &refusal),
     };
     let patience = if plan.endless { limits::STREAM_REQUEST_TIME } else { limits::REQUEST_TIME };
-    match conn.worker.pools.send(&plan.target, plan.version, outgoing, patience).await {
+    let sending = conn.worker.pools.send(&plan.target, plan.version, outgoing, patience);
+    let sent = match record.ongoing().cloned() {
+        None => sending.await,
+        Some(ongoing) => tokio::select! {
+            sent = sending => sent,
+            ending = ongoing.until_over() => {
+                record.taken_back(ending);
+                let refusal = ongoing.decision().map_or_else(
+                    || Answer::new(403, ending.as_str(), "the caller is not trusted on this connection any more"),
+                    |decision| Answer::denied(&decision),
+                );
+                return answer(conn, record, &refusal);
+            }
+        },
+    };
+    match sent {
         Err(failure) => answer(conn, record, &failed(&failure, &watch)),
         Ok(received) if received.response.status() != StatusCode::SWITCHING_PROTOCOLS => pass_on(received, record),
         Ok(received) if upgrade => upgrade::switch(conn, client_side, received, record),
@@ -108,8 +125,17 @@ fn plan(conn: &Conn, head: &mut Parts, record: &mut Record, upgrade: bool) -> Re
         decision: None,
     };
     let passed = filter::run(&mut exchange);
+    let path = exchange.path().into();
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));
+    if plan.is_ok()
+        && decision.is_some()
+        && let Some(resource) = &to
+    {
+        let principal = conn.caller.as_ref().map_or_else(ServiceName::gateway, |caller| caller.name.clone());
+        let (action, method) = (Action::of_method(record.method()), Arc::clone(record.method()));
+        record.goes_on(Question { principal, action, resource: resource.clone(), route: route.clone(), method, path });
+    }
     record.judged(to, route, decision);
     plan
 }

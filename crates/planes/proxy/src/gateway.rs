@@ -26,12 +26,13 @@ pub async fn serve(fresh: Fresh) {
         Err(error) => return report_failure(&worker, &Side::Gateway, remote, error, began),
     };
     report_success(&worker, &Side::Gateway, remote, None, &accepted.about);
+    let trust = worker.ledger.register_plain(&Side::Gateway);
     let about = About { worker, remote, slot };
     if accepted.about.alpn.as_deref() == Some(ALPN_HTTP2) {
-        let conn = Conn::new(about, Side::Gateway, None, None);
+        let conn = Conn::new(about, Side::Gateway, None, trust, None);
         Box::pin(serve_http2(conn, accepted.stream, &stop)).await;
     } else {
-        let conn = Conn::new(about, Side::Gateway, None, Some(Notes::default()));
+        let conn = Conn::new(about, Side::Gateway, None, trust, Some(Notes::default()));
         Box::pin(serve_http1(conn, accepted.stream, &stop)).await;
     }
 }

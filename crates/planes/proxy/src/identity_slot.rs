@@ -9,7 +9,7 @@ use bartizan_core::limits::VOUCHER_TTL;
 use bartizan_core::{Secret, Timestamp};
 use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{CertError, CryptoError, cert, csr, random};
-use bartizan_identity::{Refusal, expect_peer, renew_at, verify_peer};
+use bartizan_identity::{Refusal, VerifiedPeer, expect_peer, renew_at, verify_peer};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_v1::{Hello, Renew, Svid};
 use bartizan_runtime::tls::TlsError;
@@ -199,8 +199,8 @@ impl IdentitySlots {
         let due = renew_at(validity.0, validity.1, jitter());
         match slot {
             Slot::Svid => {
-                self.check(&kept.chain)?;
-                let own = Arc::new(OwnIdentity::new(&kept.chain, &kept.key, validity)?);
+                let proof = self.check(&kept.chain)?;
+                let own = Arc::new(OwnIdentity::new(&kept.chain, &kept.key, validity.0, proof)?);
                 self.proxy.change(|live| {
                     live.identity = Some(own);
                     live.generation += 1;
@@ -220,12 +220,11 @@ impl IdentitySlots {
     }
 
     /// As a peer would: better no identity than one that fails everywhere.
-    fn check(&self, chain: &[Vec<u8>]) -> Result<(), SlotError> {
+    fn check(&self, chain: &[Vec<u8>]) -> Result<VerifiedPeer, SlotError> {
         let live = self.proxy.live();
         let bundles = live.bundles.as_ref().ok_or(SlotError::NoBundles)?;
         let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        expect_peer(verify_peer(&chain, bundles, clock::now())?, &self.proxy.id)?;
-        Ok(())
+        Ok(expect_peer(verify_peer(&chain, bundles, clock::now())?, &self.proxy.id)?)
     }
 }
 

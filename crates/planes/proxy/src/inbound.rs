@@ -7,9 +7,9 @@ use crate::live::{ALPN_HTTP1, ALPN_HTTP2, ALPN_TCP, Proxy};
 use crate::serve::{serve_http1, serve_http2};
 use crate::strict_io::Notes;
 use crate::tcp;
-use bartizan_core::event::{Handshake, HandshakeFailure, What};
+use bartizan_core::Timestamp;
+use bartizan_core::event::{Handshake, HandshakeFailure, SeenBy, What};
 use bartizan_core::fleet::Protocol;
-use bartizan_identity::verify_peer;
 use bartizan_runtime::clock;
 use bartizan_runtime::tls::{self, HandshakeError, Judge, JudgeError};
 use std::net::SocketAddr;
@@ -22,13 +22,13 @@ pub async fn serve(fresh: Fresh) {
     let began = Instant::now();
     worker.counters.handshake_begun();
     let shaken = match server(&worker.proxy) {
-        Ok((server, protocol)) => {
+        Ok((server, protocol, own_not_after)) => {
             let accepted = Box::pin(server.accept(stream, judge(&worker.proxy), limits::HANDSHAKE_TIME)).await;
-            accepted.map(|accepted| (accepted, protocol))
+            accepted.map(|accepted| (accepted, protocol, own_not_after))
         }
         Err(not_ready) => Err(not_ready),
     };
-    let (accepted, protocol) = match shaken {
+    let (accepted, protocol, own_not_after) = match shaken {
         Ok(shaken) => shaken,
         Err(error) => return report_failure(&worker, &Side::Inbound, remote, error, began),
     };
@@ -36,15 +36,18 @@ pub async fn serve(fresh: Fresh) {
     let Some(caller) = accepted.peer else { return };
     report_success(&worker, &Side::Inbound, remote, Some(&caller), &accepted.about);
 
+    // Before anything is judged on it; see `ledger`.
+    let Ok(trust) = worker.ledger.register(SeenBy::Inbound, caller.peer.clone(), own_not_after) else { return };
+
     let about = About { worker, remote, slot };
     match speaks(protocol, accepted.about.alpn.as_deref()) {
-        ALPN_TCP => Box::pin(tcp::inbound(about, accepted.stream, caller)).await,
+        ALPN_TCP => Box::pin(tcp::inbound(about, accepted.stream, caller, trust)).await,
         ALPN_HTTP2 => {
-            let conn = Conn::new(about, Side::Inbound, Some(caller), None);
+            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, None);
             Box::pin(serve_http2(conn, accepted.stream, &stop)).await;
         }
         _ => {
-            let conn = Conn::new(about, Side::Inbound, Some(caller), Some(Notes::default()));
+            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, Some(Notes::default()));
             Box::pin(serve_http1(conn, accepted.stream, &stop)).await;
         }
     }
@@ -59,8 +62,8 @@ fn speaks(protocol: Protocol, agreed: Option<&str>) -> &'static str {
     }
 }
 
-/// The TLS server of this moment; none while nobody could be judged.
-fn server(proxy: &Proxy) -> Result<(tls::Server, Protocol), HandshakeError> {
+/// The TLS server of this moment, what the program speaks and the end of the certificate that is shown; none while nobody could be judged.
+fn server(proxy: &Proxy) -> Result<(tls::Server, Protocol, Timestamp), HandshakeError> {
     let not_ready = |detail: &str| HandshakeError { failure: HandshakeFailure::NotReady, detail: detail.to_owned() };
     if !proxy.heard.freshness().serves() {
         return Err(not_ready("the snapshots held have expired"));
@@ -69,7 +72,7 @@ fn server(proxy: &Proxy) -> Result<(tls::Server, Protocol), HandshakeError> {
     let own = live.identity_at(clock::now()).ok_or_else(|| not_ready("there is no valid identity"))?;
     let inbound = live.directory.as_ref().and_then(|d| d.own.inbound.as_ref());
     let protocol = inbound.ok_or_else(|| not_ready("there is no directory"))?.protocol;
-    Ok((own.server(protocol).clone(), protocol))
+    Ok((own.server(protocol).clone(), protocol, own.not_after))
 }
 
 /// Judges a caller by the bundles of the moment it shows its certificate.
@@ -78,11 +81,7 @@ fn judge(proxy: &Arc<Proxy>) -> Judge<Caller> {
     Arc::new(move |chain| {
         let live = proxy.live();
         let refuse = |failure, detail: String| JudgeError { failure, detail };
-        let bundles = live
-            .bundles
-            .as_ref()
-            .ok_or_else(|| refuse(HandshakeFailure::NotReady, "there are no bundles".to_owned()))?;
-        let peer = verify_peer(chain, bundles, clock::now()).map_err(|r| refuse(r.failure, r.detail))?;
+        let peer = live.verify(chain, clock::now()).map_err(|r| refuse(r.failure, r.detail))?;
         let id = peer.id().clone();
         Caller::of(peer, &proxy)
             .ok_or_else(|| refuse(HandshakeFailure::WrongPeer, format!("`{id}` is no service of `{}`", proxy.domain)))

@@ -3,10 +3,11 @@
 use crate::disk::{Copy, Disk};
 use crate::listeners::{BindError, Listeners};
 use crate::live::Proxy;
+use bartizan_core::deny::{DenyError, DenyList};
 use bartizan_core::event::{Change, Config, SeenBy, What};
 use bartizan_core::snapshot::{Bundles, Directory, Envelope, Epoch, Kind, Policies, Signed};
 use bartizan_identity::envelope::{self, EnvelopeError};
-use bartizan_identity::{BundleError, TrustBundles};
+use bartizan_identity::{BundleError, DenyIndex, TrustBundles};
 use bartizan_policy::{Engine, PolicyErrors};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
@@ -23,6 +24,9 @@ pub enum IntakeError {
     /// The bundles in it are no bundles.
     #[error(transparent)]
     Bundles(#[from] BundleError),
+    /// The deny list in it is none.
+    #[error(transparent)]
+    DenyList(#[from] DenyError),
     /// The policies in it do not compile.
     #[error(transparent)]
     Policies(#[from] PolicyErrors),
@@ -119,6 +123,7 @@ impl Intake {
     async fn take(&mut self, kind: Kind, json: &[u8], from_disk: bool) -> Taken {
         let outcome = match kind {
             Kind::Bundles => self.enforce_bundles(json),
+            Kind::DenyList => self.enforce_deny_list(json),
             Kind::Policies => self.enforce_policies(json),
             Kind::Directory => {
                 self.waiting = None;
@@ -169,6 +174,16 @@ impl Intake {
         Ok(Done::Changed)
     }
 
+    fn enforce_deny_list(&self, json: &[u8]) -> Result<Done, IntakeError> {
+        let Some(signed) = self.open::<DenyList>(Kind::DenyList, json)? else { return Ok(Done::Same) };
+        let denied = Arc::new(DenyIndex::read(&signed.payload, &self.proxy.domain)?);
+        self.proxy.change(|live| {
+            live.denied = Some(denied);
+            live.epochs.insert(Kind::DenyList, signed.epoch);
+        });
+        Ok(Done::Changed)
+    }
+
     fn enforce_policies(&self, json: &[u8]) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Policies>(Kind::Policies, json)? else { return Ok(Done::Same) };
         let engine = Arc::new(Engine::compile(&signed.payload, signed.epoch)?);
@@ -186,6 +201,7 @@ impl Intake {
         // keep an older, more open picture in force. The epoch counts once all is there; until then it is tried again.
         // Served last, so that the first connection finds the directory in force.
         let (bound, missing) = self.listeners.bind(&signed.payload);
+        self.proxy.heard.expire_after(signed.payload.trust.silence_s);
         self.proxy.change(|live| {
             live.directory = Some(Arc::new(signed.payload));
             if missing.is_none() {

@@ -36,6 +36,7 @@ pub mod tcp;
 // What all of it goes by:
 pub mod counters;
 pub mod event_queue;
+pub mod ledger; // open connections, judged again as it changes
 pub mod live; // the picture of this moment
 
 // Where that comes from:

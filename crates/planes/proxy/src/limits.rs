@@ -27,6 +27,15 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 << 10;
 
 // How much at once.
 
+/// Connections of the ledger that are looked at in one go, a count: some hundred microseconds.
+pub const LEDGER_CHUNK: usize = 500;
+/// How often the ledger looks for connections whose time is over.
+pub const LEDGER_LOOK: Duration = Duration::from_millis(250);
+/// How long before its deadline a connection gets nothing new and is asked to end by itself.
+pub const WIND_DOWN_TIME: Duration = Duration::from_secs(5);
+/// How often a long wait looks at the clock, which may have been set.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
+
 /// Connections served at once on one listener, a count; further clients wait in the kernel's accept queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Descriptors that are not for connections, a count: listeners, the control stream, files, what libraries need.

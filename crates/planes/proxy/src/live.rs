@@ -3,17 +3,19 @@
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
 use arc_swap::{ArcSwap, Guard};
+use bartizan_core::event::HandshakeFailure;
 use bartizan_core::fleet::Protocol;
-use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind};
+use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind, Trust};
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::key::KeyPair;
-use bartizan_identity::TrustBundles;
+use bartizan_identity::{DenyIndex, Refusal, TrustBundles, VerifiedPeer, verify_peer};
 use bartizan_policy::Engine;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Application protocols between sidecars: HTTP/1.1.
 pub const ALPN_HTTP1: &str = "http/1.1";
@@ -38,6 +40,7 @@ pub struct Proxy {
     /// When control was last heard.
     pub heard: Heard,
     live: ArcSwap<Live>,
+    changed: watch::Sender<u64>,
     counters: Mutex<Vec<Arc<Counters>>>,
 }
 
@@ -50,14 +53,18 @@ pub struct Live {
     pub edge: Option<Arc<EdgeIdentity>>,
     /// Whom to trust.
     pub bundles: Option<Arc<TrustBundles>>,
+    /// Whom not to trust although they can be verified.
+    pub denied: Option<Arc<DenyIndex>>,
     /// What is allowed.
     pub policies: Option<Arc<Engine>>,
     /// Who is where.
     pub directory: Option<Arc<Directory>>,
-    /// The epochs of the last three.
+    /// The epochs of the last four.
     pub epochs: BTreeMap<Kind, Epoch>,
     /// Changes with identity and bundles: a pooled connection of an older one gets no new request.
     pub generation: u64,
+    /// Grows with every change of the picture.
+    pub version: u64,
 }
 
 impl Proxy {
@@ -71,6 +78,7 @@ impl Proxy {
             instance,
             heard: Heard::default(),
             live: ArcSwap::default(),
+            changed: watch::Sender::new(0),
             counters: Mutex::default(),
         }
     }
@@ -84,7 +92,15 @@ impl Proxy {
     pub fn change(&self, change: impl FnOnce(&mut Live)) {
         let mut live = Live::clone(&self.live.load());
         change(&mut live);
+        live.version += 1;
+        let version = live.version;
         self.live.store(Arc::new(live));
+        self.changed.send_replace(version);
+    }
+
+    /// Tells of every change from now on.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// Counters for one more worker.
@@ -106,9 +122,38 @@ impl Proxy {
 }
 
 impl Live {
-    /// The identity, where there is one that is in date.
+    /// The identity, where there is one that is in date and not denied.
     pub fn identity_at(&self, now: Timestamp) -> Option<&Arc<OwnIdentity>> {
-        self.identity.as_ref().filter(|own| now < own.not_after)
+        self.identity.as_ref().filter(|own| now < own.not_after && !self.own_is_denied())
+    }
+
+    /// Whether the deny list names ourselves.
+    pub fn own_is_denied(&self) -> bool {
+        let own = self.identity.as_ref();
+        own.zip(self.denied.as_ref()).is_some_and(|(own, denied)| denied.denies(&own.proof).is_some())
+    }
+
+    /// How long an open connection may outlive its certificates.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.directory.as_ref().map_or(0, |d| d.trust.grace_s.into()))
+    }
+
+    /// Judges the chain of whoever is at the other end: verified, and not denied.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn verify(&self, chain: &[&[u8]], now: Timestamp) -> Result<VerifiedPeer, Refusal> {
+        let refuse = |failure, detail| Refusal { failure, detail };
+        let bundles = self.bundles.as_ref();
+        let bundles = bundles.ok_or_else(|| refuse(HandshakeFailure::NotReady, "there are no bundles".to_owned()))?;
+        let peer = verify_peer(chain, bundles, now)?;
+        match self.denied.as_ref().and_then(|denied| denied.denies(&peer)) {
+            None => Ok(peer),
+            Some(entry) => {
+                let detail = format!("`{}` is on the deny list ({}): {}", peer.id(), entry.subject, entry.reason);
+                Err(refuse(HandshakeFailure::Revoked, detail))
+            }
+        }
     }
 }
 
@@ -117,8 +162,10 @@ impl Live {
 pub struct OwnIdentity {
     /// Beginning of validity.
     pub not_before: Timestamp,
-    /// End of validity.
+    /// End of validity of its whole chain.
     pub not_after: Timestamp,
+    /// How peers see it.
+    pub proof: VerifiedPeer,
     /// What is shown, also to control.
     pub shown: tls::Identity,
     /// One client for each application protocol, so that the choice is made before the connection.
@@ -130,18 +177,19 @@ pub struct OwnIdentity {
 }
 
 impl OwnIdentity {
-    /// From a chain (DER, leaf first) and its key.
+    /// From a chain (DER, leaf first) that was verified, and its key.
     ///
     /// # Errors
     /// [`TlsError`] where chain and key are not a pair.
-    pub fn new(chain: &[Vec<u8>], key: &KeyPair, validity: (Timestamp, Timestamp)) -> Result<Self, TlsError> {
+    pub fn new(chain: &[Vec<u8>], key: &KeyPair, not_before: Timestamp, proof: VerifiedPeer) -> Result<Self, TlsError> {
         let shown = tls::Identity::new(chain, key)?;
         let server = |protocol, alpn: &[&str]| -> Result<_, TlsError> {
             Ok((protocol, tls::Server::new(&shown, ClientAuth::Required, alpn)?))
         };
         Ok(Self {
-            not_before: validity.0,
-            not_after: validity.1,
+            not_before,
+            not_after: proof.not_after(),
+            proof,
             http1: tls::Client::new(Some(&shown), &[ALPN_HTTP1])?,
             http2: tls::Client::new(Some(&shown), &[ALPN_HTTP2])?,
             tcp: tls::Client::new(Some(&shown), &[ALPN_TCP])?,
@@ -200,12 +248,15 @@ pub struct Heard {
     began: Instant,
     /// Milliseconds from `began`; negative for what was heard by the process before this one.
     at_ms: AtomicI64,
+    /// Seconds of silence after which nothing is relied on.
+    silence_s: AtomicU32,
 }
 
 impl Default for Heard {
     /// Never heard: as expired as can be.
     fn default() -> Self {
-        Self { began: Instant::now(), at_ms: AtomicI64::new(i64::MIN / 2) }
+        let silence_s = AtomicU32::new(Trust::default().silence_s);
+        Self { began: Instant::now(), at_ms: AtomicI64::new(i64::MIN / 2), silence_s }
     }
 }
 
@@ -220,10 +271,16 @@ impl Heard {
         self.at_ms.store(self.since_began(Instant::now()) - as_ms(ago), Relaxed);
     }
 
+    /// Sets how much silence is too much.
+    pub fn expire_after(&self, silence_s: u32) {
+        self.silence_s.store(silence_s, Relaxed);
+    }
+
     /// How much may be relied on what is held.
     pub fn freshness(&self) -> Freshness {
         let silence = self.since_began(Instant::now()).saturating_sub(self.at_ms.load(Relaxed));
-        Freshness::after_silence(Duration::from_millis(u64::try_from(silence).unwrap_or(0)))
+        let expired_after = Duration::from_secs(self.silence_s.load(Relaxed).into());
+        Freshness::after_silence(Duration::from_millis(u64::try_from(silence).unwrap_or(0)), expired_after)
     }
 
     fn since_began(&self, at: Instant) -> i64 {

@@ -22,14 +22,16 @@ pub async fn serve(fresh: Fresh, callee: ServiceName) {
             () = stop.cancelled() => return,
         },
     };
+    let side = Side::Outbound(callee.clone());
+    let trust = worker.ledger.register_plain(&side);
     let about = About { worker, remote, slot };
     match speaks {
         Ok(Speaks::Http1) => {
-            let conn = Conn::new(about, Side::Outbound(callee), None, Some(Notes::default()));
+            let conn = Conn::new(about, side, None, trust, Some(Notes::default()));
             Box::pin(serve_http1(conn, stream, &stop)).await;
         }
         Ok(Speaks::Http2) => {
-            let conn = Conn::new(about, Side::Outbound(callee), None, None);
+            let conn = Conn::new(about, side, None, trust, None);
             Box::pin(serve_http2(conn, stream, &stop)).await;
         }
         Ok(Speaks::Bytes) => Box::pin(tcp::outbound(about, callee, stream)).await,

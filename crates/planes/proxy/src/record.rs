@@ -3,7 +3,8 @@
 use crate::conn::{Conn, Side};
 use crate::counters::{Edge, Ended, as_us32};
 use crate::framing::Rule;
-use bartizan_core::event::{Judged, Refused, Request, What};
+use crate::ledger::{Ongoing, Question};
+use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, Decision, ServiceName, TraceContext};
 use http::Method;
@@ -31,6 +32,8 @@ pub struct Record {
     outbound_edge: Option<Arc<Edge>>,
     route: Option<Arc<str>>,
     decision: Option<Arc<Decision>>,
+    /// Its place in the ledger, where policy allowed it.
+    ongoing: Option<Rc<Ongoing>>,
     status: u16,
     error: Option<Arc<str>>,
     rule: Option<Rule>,
@@ -61,6 +64,7 @@ impl Record {
             outbound_edge: None,
             route: None,
             decision: None,
+            ongoing: None,
             status: CLIENT_GONE,
             error: Some("client_gone".into()),
             rule: None,
@@ -86,6 +90,30 @@ impl Record {
             _ => None,
         };
         (self.to, self.route, self.decision) = (to, route, decision);
+    }
+
+    /// Notes in the ledger that it goes on; it is asked for again when policies change.
+    pub fn goes_on(&mut self, question: Question) {
+        self.ongoing = Some(self.conn.trust.begin(Some(question)));
+    }
+
+    /// Its place in the ledger.
+    pub fn ongoing(&self) -> Option<&Rc<Ongoing>> {
+        self.ongoing.as_ref()
+    }
+
+    /// The method as it is written into the event.
+    pub fn method(&self) -> &Arc<str> {
+        &self.method
+    }
+
+    /// What was allowed is not any more.
+    pub fn taken_back(&mut self, ending: Ending) {
+        self.fail(ending.as_str());
+        if let Some(decision) = self.ongoing.as_ref().and_then(|ongoing| ongoing.decision()) {
+            self.decision = Some(decision);
+            self.ended = Ended::Denied;
+        }
     }
 
     /// The proxy answered itself.
@@ -169,6 +197,12 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.conn.in_flight.set(self.conn.in_flight.get().saturating_sub(1));
         self.conn.idle_since.set(Instant::now());
+        if let Some(ending) = self.conn.trust.over().filter(|_| self.error.is_some()) {
+            self.taken_back(ending);
+        }
+        if let Some(ongoing) = &self.ongoing {
+            self.conn.trust.finish(ongoing);
+        }
         if let Some(notes) = &self.conn.notes {
             notes.finished();
         }

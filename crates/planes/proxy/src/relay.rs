@@ -1,6 +1,7 @@
 //! Copies bytes both ways until both ends are through; a half that closes is closed on the other side, no more.
 
 use crate::limits;
+use bartizan_core::event::Ending;
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
@@ -37,17 +38,23 @@ const TIMES: Times = Times { idle: limits::RELAY_IDLE_TIME, look: limits::RELAY_
 
 /// Relays between `caller` and `service`.
 ///
-/// Ends when both directions have ended, when one breaks, after [`limits::RELAY_IDLE_TIME`] of silence, or
-/// [`limits::DRAIN_TIME`] after `stop`. Dropping the future closes both connections.
-pub async fn run<A, B>(caller: A, service: B, stop: &CancellationToken) -> Relayed
+/// Ends when both directions have ended, when one breaks, after [`limits::RELAY_IDLE_TIME`] of silence, at once when
+/// `over` is, or [`limits::DRAIN_TIME`] after `stop`. Dropping the future closes both connections.
+pub async fn run<A, B>(caller: A, service: B, stop: &CancellationToken, over: impl Future<Output = Ending>) -> Relayed
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    relay(caller, service, stop, TIMES).await
+    relay(caller, service, stop, over, TIMES).await
 }
 
-async fn relay<A, B>(caller: A, service: B, stop: &CancellationToken, times: Times) -> Relayed
+async fn relay<A, B>(
+    caller: A,
+    service: B,
+    stop: &CancellationToken,
+    over: impl Future<Output = Ending>,
+    times: Times,
+) -> Relayed
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
@@ -62,6 +69,7 @@ where
         copied = copy => copied.err().map(|_| "broken"),
         () = silence(&active, times) => Some("idle"),
         () = drained(stop, times) => Some("stopped"),
+        ending = over => Some(ending.as_str()),
     };
     Relayed { bytes_up: up.get(), bytes_down: down.get(), error }
 }
@@ -114,6 +122,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::{pending, ready};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     #[tokio::test]
@@ -131,7 +140,7 @@ mod tests {
             client.read_to_string(&mut answer).await.unwrap();
             (heard, answer)
         };
-        let (relayed, (heard, answer)) = tokio::join!(run(near, far, &stop), talk);
+        let (relayed, (heard, answer)) = tokio::join!(run(near, far, &stop, pending()), talk);
         assert_eq!((heard.as_str(), answer.as_str()), ("question", "answer after the end"));
         assert_eq!(relayed, Relayed { bytes_up: 8, bytes_down: 20, error: None });
     }
@@ -142,11 +151,14 @@ mod tests {
     #[tokio::test]
     async fn silence_and_a_stop_end_it() {
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
-        assert_eq!(relay(near, far, &CancellationToken::new(), SHORT).await.error, Some("idle"));
+        assert_eq!(relay(near, far, &CancellationToken::new(), pending(), SHORT).await.error, Some("idle"));
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
         let stop = CancellationToken::new();
         stop.cancel();
         let times = Times { idle: Duration::from_secs(60), ..SHORT };
-        assert_eq!(relay(near, far, &stop, times).await.error, Some("stopped"));
+        assert_eq!(relay(near, far, &stop, pending(), times).await.error, Some("stopped"));
+        let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
+        let over = ready(Ending::Revoked);
+        assert_eq!(relay(near, far, &CancellationToken::new(), over, times).await.error, Some("revoked"));
     }
 }

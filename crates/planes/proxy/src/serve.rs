@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 /// Room in hyper's buffer beside the longest head that the framing guard lets through, in bytes.
 const BESIDE_HEAD: usize = 16 << 10;
 
-/// Serves HTTP/1.1 until the client closes, breaks a rule, or `stop` fires and the request under way is answered.
+/// Serves HTTP/1.1 until the client closes, breaks a rule, or `stop` fires or trust is about to run out and the request
+/// under way is answered; no longer than trust in the connection lasts.
 ///
 /// Dropping the future cuts the connection off.
 pub async fn serve_http1<S>(conn: Rc<Conn>, stream: S, stop: &CancellationToken)
@@ -41,9 +42,13 @@ where
     let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        () = stop.cancelled() => {
+        () = conn.trust.until_over() => return,
+        () = late_or(stop, &conn) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                served = connection => served,
+                () = conn.trust.until_over() => return,
+            }
         }
     };
     if let Some(rule) = notes.broken() {
@@ -64,7 +69,8 @@ fn report(conn: &Conn, rule: Rule) {
     conn.proxy().events.offer(conn.side.seen_by(), None, What::Refused(refused));
 }
 
-/// Serves HTTP/2 until the client closes, is idle for too long, or `stop` fires and the streams under way are through.
+/// Serves HTTP/2 until the client closes, is idle for too long, or `stop` fires or trust is about to run out and the
+/// streams under way are through (two GOAWAY frames, RFC 9113 section 6.8); no longer than trust in the connection lasts.
 ///
 /// Dropping the future cuts the connection off.
 pub async fn serve_http2<S>(conn: Rc<Conn>, stream: S, stop: &CancellationToken)
@@ -90,9 +96,13 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = connection.as_mut() => served,
+        () = conn.trust.until_over() => return,
         () = idle_or(stop, &conn) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                served = connection => served,
+                () = conn.trust.until_over() => return,
+            }
         }
     };
     if let Err(error) = served {
@@ -100,7 +110,15 @@ where
     }
 }
 
-/// Ends when `stop` fires or no stream was open for [`limits::IDLE_TIME`].
+/// Ends when `stop` fires or the connection had better end by itself, since trust in it soon does.
+async fn late_or(stop: &CancellationToken, conn: &Conn) {
+    tokio::select! {
+        () = conn.trust.until_late() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// As [`late_or`], or when no stream was open for [`limits::IDLE_TIME`].
 async fn idle_or(stop: &CancellationToken, conn: &Conn) {
     let idle = async {
         loop {
@@ -114,6 +132,6 @@ async fn idle_or(stop: &CancellationToken, conn: &Conn) {
     };
     tokio::select! {
         () = idle => {}
-        () = stop.cancelled() => {}
+        () = late_or(stop, conn) => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::conn::{About, Caller, Worker};
 use crate::counters::{Ended, as_us};
+use crate::ledger::{Ongoing, Question, Registered};
 use crate::live::{ALPN_TCP, Live};
 use crate::record::judged;
 use crate::relay::{self, Relayed};
@@ -10,7 +11,6 @@ use bartizan_core::event::{Connection, SeenBy, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, Decision, ServiceName};
 use bartizan_policy::Ask;
-use bartizan_runtime::clock;
 use bartizan_runtime::tls::ServerStream;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,13 +18,16 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 /// From a peer's sidecar to the own program. Dropping the future closes both connections.
-pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Caller) {
+pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Caller, trust: Registered) {
     let About { worker, slot: _slot, .. } = about;
     let began = Instant::now();
-    let judgement = judge(&worker, &caller);
-    let decision = judgement.as_ref().ok().cloned().flatten();
+    // Noted before policy is asked, so that no change of it goes past.
+    let ongoing = trust.begin(Some(question(&worker, &caller)));
+    let judgement = judge(&worker, &caller, &trust);
+    let mut decision = judgement.as_ref().ok().cloned().flatten();
     let allowed = judgement.is_ok() && decision.as_ref().is_none_or(|d| d.is_allow());
-    let relayed = if allowed { to_program(&worker, stream).await } else { Err("denied") };
+    let relayed = if allowed { to_program(&worker, stream, &ongoing).await } else { Err("denied") };
+    decision = ongoing.decision().or(decision);
     let edge = worker.counters.inbound(caller.name.as_str());
     edge.count(match (&relayed, allowed) {
         (_, false) => Ended::Denied,
@@ -46,16 +49,27 @@ pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Call
     }
 }
 
+fn question(worker: &Worker, caller: &Caller) -> Question {
+    Question {
+        principal: caller.name.clone(),
+        action: Action::Connect,
+        resource: worker.proxy.name.clone(),
+        route: None,
+        method: "".into(),
+        path: "".into(),
+    }
+}
+
 /// What policy says; `Ok(None)` in mode `mtls`, where it is not asked.
-fn judge(worker: &Worker, caller: &Caller) -> Result<Option<Arc<Decision>>, &'static str> {
+fn judge(worker: &Worker, caller: &Caller, trust: &Registered) -> Result<Option<Arc<Decision>>, &'static str> {
     let proxy = &worker.proxy;
     let live = proxy.live();
     let mode = live.directory.as_ref().map(|d| d.mode).ok_or("not_ready")?;
     if !proxy.heard.freshness().serves() {
         return Err("expired");
     }
-    if !caller.is_valid_at(clock::now()) {
-        return Err("peer_expired");
+    if let Some(ending) = trust.judge_again() {
+        return Err(ending.as_str());
     }
     if mode == Mode::Mtls {
         return Ok(None);
@@ -72,10 +86,14 @@ fn judge(worker: &Worker, caller: &Caller) -> Result<Option<Arc<Decision>>, &'st
     Ok(Some(Arc::new(policies.decide(&ask))))
 }
 
-async fn to_program(worker: &Worker, stream: ServerStream<TcpStream>) -> Result<Relayed, &'static str> {
+async fn to_program(
+    worker: &Worker,
+    stream: ServerStream<TcpStream>,
+    ongoing: &Ongoing,
+) -> Result<Relayed, &'static str> {
     let program = program(&worker.proxy.live()).ok_or("not_ready")?;
     let service = worker.pools.dial_program(program).await.map_err(|failure| word(&failure))?;
-    Ok(relay::run(stream, service, &worker.stop).await)
+    Ok(relay::run(stream, service, &worker.stop, ongoing.until_over()).await)
 }
 
 fn program(live: &Live) -> Option<SocketAddr> {
@@ -87,7 +105,10 @@ pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
     let About { worker, slot: _slot, .. } = about;
     let began = Instant::now();
     let relayed = match to_peer(&worker, &callee).await {
-        Ok(peer) => Ok(relay::run(stream, peer, &worker.stop).await),
+        Ok((peer, trust)) => {
+            let ongoing = trust.begin(None);
+            Ok(relay::run(stream, peer, &worker.stop, ongoing.until_over()).await)
+        }
         Err(error) => Err(error),
     };
     let ended = if relayed.is_ok() { Ended::Answered } else { Ended::Failed };
@@ -107,7 +128,7 @@ pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
     worker.proxy.events.offer(SeenBy::Outbound, None, What::Connection(event));
 }
 
-async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<PeerStream, &'static str> {
+async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, Registered), &'static str> {
     let peer = {
         let live = worker.proxy.live();
         if !worker.proxy.heard.freshness().serves() {
@@ -117,7 +138,7 @@ async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<PeerStream, &'
     };
     let (id, mesh) = peer.ok_or("not_ready")?;
     let dialled = Box::pin(worker.pools.dial_peer(&id, mesh, ALPN_TCP)).await;
-    dialled.map(|(stream, _generation)| stream).map_err(|failure| word(&failure))
+    dialled.map(|dialled| (dialled.stream, dialled.trust)).map_err(|failure| word(&failure))
 }
 
 fn nothing(error: &'static str) -> Relayed {

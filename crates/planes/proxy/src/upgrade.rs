@@ -17,11 +17,16 @@ use std::rc::Rc;
 pub fn switch(conn: &Rc<Conn>, client_side: OnUpgrade, received: Received, mut record: Record) -> Response<Download> {
     let Received { mut response, lease, sent, received } = received;
     let program_side = hyper::upgrade::on(&mut response);
+    let peer = lease.trust();
     drop(lease); // the connection is no HTTP any more
     if let Some(notes) = &conn.notes {
         notes.decide(true);
     }
     let switched = Rc::clone(conn); // keeps the connection's slot
+    // The record of the request ends with its head; what was asked for it stands in the ledger as long as bytes are passed.
+    let (question, peer_side) =
+        (record.ongoing().and_then(|it| it.question().cloned()), peer.map(|it| (it.begin(None), it)));
+    let client_part = conn.trust.begin(question);
     conn.worker.tasks.spawn_local(async move {
         let (client, program) = match tokio::try_join!(client_side, program_side) {
             Ok(both) => both,
@@ -30,7 +35,17 @@ pub fn switch(conn: &Rc<Conn>, client_side: OnUpgrade, received: Received, mut r
                 return;
             }
         };
-        let relayed = relay::run(TokioIo::new(client), TokioIo::new(program), &switched.worker.stop).await;
+        let over = async {
+            match &peer_side {
+                None => client_part.until_over().await,
+                Some((part, _)) => tokio::select! {
+                    ending = client_part.until_over() => ending,
+                    ending = part.until_over() => ending,
+                },
+            }
+        };
+        let relayed = relay::run(TokioIo::new(client), TokioIo::new(program), &switched.worker.stop, over).await;
+        switched.trust.finish(&client_part);
         tracing::debug!(up = relayed.bytes_up, down = relayed.bytes_down, error = ?relayed.error, "switched connection ended");
     });
 

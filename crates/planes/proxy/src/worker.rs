@@ -2,6 +2,7 @@
 //! every listening socket. Nothing on the way of a request is shared between them but what never changes.
 
 use crate::conn::{Fresh, Side, Slot, Worker};
+use crate::ledger::Ledger;
 use crate::limits;
 use crate::live::Proxy;
 use crate::upstream::Pools;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,8 +75,10 @@ pub fn start(proxy: &Arc<Proxy>, number: usize, stop: &CancellationToken) -> io:
 
 async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: CancellationToken) {
     let counters = proxy.new_counters();
-    let pools = Pools::new(Arc::clone(&proxy), Arc::clone(&counters));
-    let worker = Rc::new(Worker { proxy, counters, pools, tasks: TaskTracker::new(), stop: stop.clone() });
+    let ledger = Ledger::new(Arc::clone(&proxy), Arc::clone(&counters));
+    let pools = Pools::new(Arc::clone(&proxy), Arc::clone(&counters), ledger.clone());
+    let looking = tokio::task::spawn_local(keep_looking(proxy.changes(), ledger.clone()));
+    let worker = Rc::new(Worker { proxy, counters, ledger, pools, tasks: TaskTracker::new(), stop: stop.clone() });
     let mut sweep = tokio::time::interval(limits::POOL_SWEEP);
     loop {
         tokio::select! {
@@ -90,8 +94,22 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
     if tokio::time::timeout(limits::DRAIN_TIME + DRAIN_SLACK, worker.tasks.wait()).await.is_err() {
         tracing::warn!(left = worker.tasks.len(), "drain time is over, closing");
     }
+    looking.abort();
     worker.pools.clear();
     // Whatever is left ends with the runtime.
+}
+
+/// Looks through the ledger at every change of the picture, and ever so often at the clock.
+async fn keep_looking(mut changes: watch::Receiver<u64>, ledger: Ledger) {
+    let mut look = tokio::time::interval(limits::LEDGER_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            _ = look.tick() => {}
+        }
+        ledger.look().await;
+    }
 }
 
 /// Accepts until the listener is not wanted any more. Connections are told by the same token.

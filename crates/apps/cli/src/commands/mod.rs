@@ -9,6 +9,7 @@ mod explain;
 mod metrics;
 mod node;
 mod reload;
+mod revoke;
 mod status;
 mod token;
 mod trace;
@@ -39,6 +40,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Events(args) => waiting(events::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Reload(args) => waiting(reload::run(&args)),
+        Command::Revoke(args) => waiting(revoke::revoke(&args)),
+        Command::Restore(args) => waiting(revoke::restore(&args)),
+        Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
         Command::Control(args) => control::run(args),

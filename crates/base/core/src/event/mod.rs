@@ -80,6 +80,8 @@ pub enum What {
     Identity(Identity),
     /// Events were lost; the counters of one arrow, since the process started.
     Loss(Loss),
+    /// Trust in an open connection ended, and the connection with it.
+    Ended(Ended),
 }
 
 /// See [`What::Request`].
@@ -190,11 +192,13 @@ pub enum HandshakeFailure {
     Timeout,
     /// Our own identity is missing or has run out, or the snapshots have.
     NotReady,
+    /// A good identity that is on the deny list.
+    Revoked,
 }
 
 impl HandshakeFailure {
     /// Every cause, in the order of the manual.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoCertificate,
         Self::UntrustedIssuer,
         Self::Expired,
@@ -205,6 +209,7 @@ impl HandshakeFailure {
         Self::Protocol,
         Self::Timeout,
         Self::NotReady,
+        Self::Revoked,
     ];
 
     /// The word used as a label.
@@ -220,6 +225,7 @@ impl HandshakeFailure {
             Self::Protocol => "protocol",
             Self::Timeout => "timeout",
             Self::NotReady => "not_ready",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -307,6 +313,68 @@ pub struct Loss {
     pub dropped: u64,
 }
 
+/// See [`What::Ended`]. Relayed connections (TCP, WebSocket) end with a [`Connection`] beside it, which says how much went
+/// through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Who was at the other end; `None` for the own program and outside clients.
+    pub peer: Option<SpiffeId>,
+    /// Why.
+    pub ending: Ending,
+    /// More, for people: the reason on the deny list, or the policies that deny now.
+    pub detail: Option<Arc<str>>,
+    /// How long the connection had been open, in microseconds.
+    pub open_us: u64,
+    /// Requests that were under way and were cut off, a count.
+    pub cut: u32,
+}
+
+/// Why trust in an open connection ended; the label of a counter, so a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The peer's certificate, or one above it, has run out.
+    PeerExpired,
+    /// The own certificate that it was opened with has run out.
+    OwnExpired,
+    /// The peer, its certificate, its key or its issuer is on the deny list.
+    Revoked,
+    /// The own identity is on the deny list.
+    OwnRevoked,
+    /// The root that the peer's chain led to is not trusted any more.
+    Untrusted,
+    /// Policy denies now what it allowed when the connection or request began.
+    Policy,
+    /// Control was silent for too long.
+    SnapshotsExpired,
+}
+
+impl Ending {
+    /// Every reason, in the order of the manual.
+    pub const ALL: [Self; 7] = [
+        Self::PeerExpired,
+        Self::OwnExpired,
+        Self::Revoked,
+        Self::OwnRevoked,
+        Self::Untrusted,
+        Self::Policy,
+        Self::SnapshotsExpired,
+    ];
+
+    /// The word used as a label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PeerExpired => "peer_expired",
+            Self::OwnExpired => "own_expired",
+            Self::Revoked => "revoked",
+            Self::OwnRevoked => "own_revoked",
+            Self::Untrusted => "untrusted",
+            Self::Policy => "policy",
+            Self::SnapshotsExpired => "snapshots_expired",
+        }
+    }
+}
+
 impl Event {
     /// True for everything that was denied, refused or failed: what `bartizan events --deny` shows.
     pub fn is_denial(&self) -> bool {
@@ -320,6 +388,8 @@ impl Event {
             What::Refused(_) => true,
             What::Config(c) => c.change == Change::Refused,
             What::Identity(i) => i.refused.is_some(),
+            // That a certificate runs out is the ordinary way of things.
+            What::Ended(e) => !matches!(e.ending, Ending::PeerExpired | Ending::OwnExpired),
             What::Process(_) | What::Loss(_) => false,
         }
     }

@@ -18,6 +18,7 @@ pub use report::{FleetError, FleetErrors};
 
 use crate::name::{ServiceName, TrustDomain};
 use crate::path::PathPattern;
+use crate::snapshot::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub struct Fleet {
     pub gateway: Option<Gateway>,
     /// Folder of Cedar files, relative to the fleet file; `None` where only the declared calls count.
     pub policies: Option<String>,
+    /// For how long trust holds that was given.
+    pub trust: Trust,
     /// Things worth saying that are no errors, such as a service without an owner.
     pub warnings: Vec<FleetError>,
 }

@@ -34,8 +34,23 @@ pub(super) struct RawFleet {
     /// Folder of Cedar policy files, relative to this file. Where left out, the declared calls alone count.
     #[schemars(default)]
     pub(super) policies: Field<String>,
+    /// For how long trust holds that was given.
+    #[schemars(default)]
+    pub(super) trust: Field<RawTrust>,
     #[schemars(skip)]
     pub(super) spot: Spot,
+}
+
+/// For how long guards rely on what they were told and on what they verified once.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Trust", deny_unknown_fields)]
+pub(super) struct RawTrust {
+    /// How long an open connection may outlive the certificates that it was opened with; not at all where left out.
+    #[schemars(default, with = "u32", range(min = 0, max = 3600))]
+    pub(super) grace_seconds: Field<String>,
+    /// Silence from control after which guards let nothing in any more and end open connections; a day where left out.
+    #[schemars(default, with = "u32", range(min = 30, max = 86400))]
+    pub(super) silence_seconds: Field<String>,
 }
 
 /// One service. It has `listen` (and `run`, where Bartizan starts it), or `at`.
@@ -177,7 +192,7 @@ pub fn json_schema() -> String {
 }
 
 impl RawFleet {
-    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies"];
+    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies", "trust"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
         let mut fields = report.fields(node, String::new(), Self::KEYS)?;
@@ -187,8 +202,22 @@ impl RawFleet {
             services: fields.take("services", |report, node, key| report.named(node, key, RawService::read)),
             gateway: fields.take("gateway", RawGateway::read),
             policies: fields.text("policies"),
+            trust: fields.take("trust", RawTrust::read),
             spot: fields.spot,
         })
+    }
+}
+
+impl RawTrust {
+    const KEYS: &[&str] = &["grace_seconds", "silence_seconds"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            grace_seconds: fields.take("grace_seconds", Report::scalar),
+            silence_seconds: fields.take("silence_seconds", Report::scalar),
+        };
+        Ok(At { value, spot: fields.spot })
     }
 }
 
@@ -271,6 +300,7 @@ mod tests {
         };
         for (schema, keys) in [
             (&schema, RawFleet::KEYS),
+            (&schema["$defs"]["Trust"], RawTrust::KEYS),
             (&schema["$defs"]["Service"], RawService::KEYS),
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),

@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn words_and_paths_stay_as_they_are(text in "([a-z]{1,12}|/[a-z0-9]{1,12}|[0-9]{1,6})([ /][a-z]{1,12}){0,20}") {
+    fn words_and_paths_stay_as_they_are(text in "([a-z]{1,12}|/[a-z]{1,8}[0-9]{0,4}|[0-9]{1,6})([ /][a-z]{1,12}){0,20}") {
         prop_assume!(!text.contains("bearer") && !text.contains("dpop"));
         prop_assert_eq!(redact(&text), text.as_str());
     }

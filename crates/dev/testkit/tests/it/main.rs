@@ -5,5 +5,6 @@ mod bank_up; // start here: the main job
 mod events; // what was seen can be found again
 mod faults; // kill -9, full disk, half-written files
 mod outside; // who may not come in
-mod own_fleet; // services that nobody here wrote
+mod own_fleet;
+mod revoke; // services that nobody here wrote
 mod wrong_files; // refused before anything starts

@@ -1,5 +1,6 @@
 //! What an endpoint answers when it cannot do what was asked: a status and a line of text.
 
+use crate::deny::DenyListError;
 use crate::error::{ControlError, chain};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -45,9 +46,11 @@ impl From<ControlError> for Failure {
             | ControlError::Plan { .. }
             | ControlError::PlanMisfit { .. }
             | ControlError::Fixed { .. }
+            | ControlError::DenyList(DenyListError::Rule(_) | DenyListError::Needed(..) | DenyListError::NotThere(_))
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
             ControlError::ForeignData { .. }
             | ControlError::Ca(_)
+            | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
             | ControlError::Store(_)
             | ControlError::Listen(_)
             | ControlError::Socket { .. }

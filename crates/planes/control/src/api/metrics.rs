@@ -38,6 +38,7 @@ fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refu
     handshakes(&mut page, status);
     calls(&mut page, totals);
     unauthorised(&mut page, status, totals, identities_refused);
+    ended(&mut page, totals);
     events(&mut page, status);
     expiry(&mut page, status);
     proxies(&mut page, status);
@@ -77,6 +78,16 @@ fn calls(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
     }
     page.family("bartizan_input_refused_total", "counter", "Input refused before it was a request");
     totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.refused));
+}
+
+fn ended(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
+    let help = "Open connections and requests under way that ended because trust in them did, by reason";
+    page.family("bartizan_trust_ended_total", "counter", help);
+    for (service, totals) in totals {
+        for (ending, count) in &totals.ended {
+            page.value(&[("service", service.as_str()), ("reason", ending.as_str())], *count);
+        }
+    }
 }
 
 /// M8: everything that somebody tried and was not allowed to.
@@ -230,6 +241,6 @@ mod tests {
     #[test]
     fn only_attempts_count_as_unauthorised() {
         let failed = HandshakeFailure::ALL.into_iter().map(|cause| (cause, 1)).collect();
-        assert_eq!(unauthorised_handshakes(&failed), 7);
+        assert_eq!(unauthorised_handshakes(&failed), 8);
     }
 }

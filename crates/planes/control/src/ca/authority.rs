@@ -42,6 +42,11 @@ impl Authority {
         self.issuing.domain()
     }
 
+    /// The certificate of the issuing CA, DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        self.issuing.certificate()
+    }
+
     /// What everybody trusts.
     pub(crate) fn bundles(&self) -> &TrustBundles {
         &self.bundles

@@ -17,7 +17,7 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Optio
     };
     let peers = callees.into_iter().map(|callee| Some((callee.clone(), peer(fleet, plan, &callee)?)));
     let peers = peers.collect::<Option<BTreeMap<_, _>>>()?;
-    Some(Directory { fleet: fleet.name.to_string(), mode: plan.mode, own, peers })
+    Some(Directory { fleet: fleet.name.to_string(), mode: plan.mode, trust: fleet.trust, own, peers })
 }
 
 /// Everybody who gets a directory: each service, and the gateway where there is one.

@@ -5,10 +5,12 @@
 
 use crate::app::App;
 use crate::fleet::{id_of, is_member};
+use crate::registry::Certificate;
 use crate::stream::hello::Hello;
 use crate::stream::refusal::Refusal;
-use bartizan_core::{SpiffeId, Timestamp};
+use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr::CsrKey;
+use bartizan_crypto::hash;
 use bartizan_identity::{Svid, VerifiedPeer, voucher};
 
 /// What an admitted proxy gets.
@@ -21,6 +23,10 @@ pub(crate) struct Admitted {
     pub(crate) not_after: Timestamp,
     /// The key that is certified now; the next one has to be another.
     pub(crate) spki: Vec<u8>,
+    /// What its certificate can be denied by.
+    pub(crate) certificate: Certificate,
+    /// The node that vouched for it, where one did just now.
+    pub(crate) node: Option<ServiceName>,
     /// True where it had an identity already.
     pub(crate) renewal: bool,
 }
@@ -38,6 +44,9 @@ pub(crate) fn admit(
         return Err(Refusal::denied(format!("fleet `{}` has no service `{}`", fleet.name, hello.service)));
     }
     let id = id_of(fleet, &hello.service);
+    if let Some(entry) = in_force.denied.denies_id(&id) {
+        return Err(Refusal::denied(format!("`{id}` is on the deny list: {}", entry.reason)));
+    }
     if let Some(peer) = peer.filter(|peer| *peer.id() != id) {
         return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
     }
@@ -55,13 +64,21 @@ fn by_voucher(app: &App, text: &str, key: Option<&CsrKey>, id: SpiffeId, now: Ti
     if vouched.service != id {
         return Err(Refusal::denied(format!("the voucher is for `{}`", vouched.service)));
     }
+    let in_force = app.in_force();
+    if let Some(entry) = in_force.denied.denies(&vouched.node) {
+        return Err(Refusal::denied(format!("`{}` is on the deny list: {}", vouched.node.id(), entry.reason)));
+    }
+    let node = match vouched.node.id().role_in(authority.domain()) {
+        Some(Role::Node(name)) => Some(name),
+        _ => None,
+    };
     let key = key.ok_or_else(|| Refusal::malformed("a voucher, but no certificate request to go with it"))?;
     if !vouched.is_for(&key.spki) {
         return Err(Refusal::denied("the voucher is for another key"));
     }
     // Last, so that nobody but the holder of the key can use a voucher up; and before anything is issued.
     app.nonces().take(&vouched, now).map_err(|error| Refusal::denied(error.to_string()))?;
-    issue(app, key, id, now, false)
+    issue(app, key, id, now, node)
 }
 
 fn by_certificate(
@@ -77,12 +94,33 @@ fn by_certificate(
     }
     match key {
         Some(key) if key.spki == peer.spki() => Err(Refusal::malformed("a renewal needs a fresh key")),
-        Some(key) => issue(app, key, id, now, true),
-        None => Ok(Admitted { id, svid: None, not_after: peer.not_after(), spki: peer.spki().to_vec(), renewal: true }),
+        Some(key) => issue(app, key, id, now, None),
+        None => Ok(Admitted {
+            id,
+            svid: None,
+            not_after: peer.not_after(),
+            spki: peer.spki().to_vec(),
+            certificate: Certificate { serial: peer.serial().to_owned(), key: hash::hex(peer.key()) },
+            node: None,
+            renewal: true,
+        }),
     }
 }
 
-fn issue(app: &App, key: &CsrKey, id: SpiffeId, now: Timestamp, renewal: bool) -> Result<Admitted, Refusal> {
+fn issue(
+    app: &App,
+    key: &CsrKey,
+    id: SpiffeId,
+    now: Timestamp,
+    node: Option<ServiceName>,
+) -> Result<Admitted, Refusal> {
     let svid = app.authority().issue(&key.spki, &id, now).map_err(|error| Refusal::unable(error.to_string()))?;
-    Ok(Admitted { id, not_after: svid.not_after, spki: key.spki.clone(), renewal, svid: Some(svid) })
+    let certificate = certificate_of(&svid, &key.spki);
+    let (not_after, renewal) = (svid.not_after, node.is_none());
+    Ok(Admitted { id, not_after, spki: key.spki.clone(), certificate, node, renewal, svid: Some(svid) })
+}
+
+/// What a certificate that was just issued for the key `spki` can be denied by.
+pub(crate) fn certificate_of(svid: &Svid, spki: &[u8]) -> Certificate {
+    Certificate { serial: svid.serial.clone(), key: hash::hex(&hash::sha256(spki)) }
 }

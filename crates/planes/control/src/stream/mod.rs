@@ -9,7 +9,7 @@ mod renew;
 mod session; // one proxy, from its first message to the end
 
 use crate::app::App;
-use bartizan_core::event::{Handshake, What};
+use bartizan_core::event::{Handshake, HandshakeFailure, What};
 use bartizan_identity::{Svid, VerifiedPeer, verify_peer};
 use bartizan_runtime::control_stream::{PeerInfo, Request, Response, Status, Streaming, async_trait};
 use bartizan_runtime::control_v1::control_server::Control;
@@ -74,7 +74,14 @@ pub(crate) fn judge(app: &Arc<App>) -> Judge<Peer> {
     Arc::new(move |chain| {
         let authority = app.authority();
         let judged = verify_peer(chain, authority.bundles(), clock::now());
-        judged.map(Arc::new).map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
+        let peer = judged.map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })?;
+        match app.in_force().denied.denies(&peer) {
+            None => Ok(Arc::new(peer)),
+            Some(entry) => {
+                let detail = format!("`{}` is on the deny list: {}", peer.id(), entry.reason);
+                Err(JudgeError { failure: HandshakeFailure::Revoked, detail })
+            }
+        }
     })
 }
 

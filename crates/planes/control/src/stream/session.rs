@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::fleet::{id_of, is_member};
 use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
 use crate::publish::Current;
-use crate::registry::{Introduction, StreamId};
-use crate::stream::admit::{Admitted, admit};
+use crate::registry::{Certificate, Introduction, StreamId};
+use crate::stream::admit::{Admitted, admit, certificate_of};
 use crate::stream::batches::Batches;
 use crate::stream::hello::Hello;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
@@ -104,6 +104,7 @@ struct Session {
     first_svid: Option<control_v1::Svid>,
     not_after: Timestamp,
     spki: Vec<u8>,
+    certificate: Certificate,
     allowance: Allowance,
     batches: Batches,
 }
@@ -123,12 +124,20 @@ impl Session {
         downs: Replies,
         changes: watch::Receiver<Current>,
     ) -> Self {
-        let Admitted { id, svid, not_after, spki, renewal } = admitted;
+        let Admitted { id, svid, not_after, spki, certificate, node, renewal } = admitted;
         let Hello { service, instance, pid, version, held, .. } = hello;
         if let Some(svid) = &svid {
             report_issued(&app, Some(&service), id.clone(), renewal, svid);
         }
-        let introduction = Introduction { instance, pid, version, held: held.clone(), svid_not_after: not_after };
+        let introduction = Introduction {
+            instance,
+            pid,
+            version,
+            held: held.clone(),
+            svid_not_after: not_after,
+            certificate: certificate.clone(),
+            node,
+        };
         let stream = app.registry.attach(&service, introduction, clock::now());
         tracing::info!(%service, pid, "a proxy came");
         Self {
@@ -142,6 +151,7 @@ impl Session {
             first_svid: svid.map(|svid| wire(svid, false)),
             not_after,
             spki,
+            certificate,
             allowance: Allowance::default(),
             batches: Batches::default(),
         }
@@ -185,6 +195,10 @@ impl Session {
         let in_force = Arc::clone(&self.changes.borrow_and_update());
         if !is_member(&in_force.desired.fleet, &self.service) {
             return Err(Refusal::denied(format!("the fleet has no service `{}` any more", self.service)).into());
+        }
+        let Certificate { serial, key } = &self.certificate;
+        if let Some(entry) = in_force.denied.denies_certificate(&self.id, serial, key) {
+            return Err(Refusal::denied(format!("`{}` is on the deny list: {}", entry.subject, entry.reason)).into());
         }
         for kind in Kind::ALL {
             let epoch = in_force.epoch(kind);
@@ -242,8 +256,10 @@ impl Session {
             Ok((svid, spki)) => {
                 report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);
                 if !edge {
+                    self.certificate = certificate_of(&svid, &spki);
                     (self.not_after, self.spki) = (svid.not_after, spki);
-                    self.app.registry.renewed(&self.service, self.stream, svid.not_after);
+                    let certificate = self.certificate.clone();
+                    self.app.registry.renewed(&self.service, self.stream, svid.not_after, certificate);
                 }
                 self.send(down::Message::Svid(wire(svid, edge))).await
             }

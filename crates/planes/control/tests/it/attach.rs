@@ -1,6 +1,7 @@
 //! How proxies attach: who is let in, what they get, what ends a stream.
 
 use crate::support::{Connection, Node, Place, Proxy, Running, Stream, hello, message, open, service, wait_for};
+use bartizan_core::deny::DenyList;
 use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind, Policies};
 use bartizan_crypto::{KeyPair, cert, csr};
 use bartizan_identity::verify_peer;
@@ -35,6 +36,8 @@ async fn a_vouched_proxy_gets_its_identity_and_every_snapshot() {
     let (kind, _, envelope) = proxy.take_up(&control).await;
     assert_eq!(kind, Kind::Bundles, "what the others are verified with comes first");
     assert!(open::<Policies>(&control, Kind::Bundles, &envelope).is_none());
+    let (kind, _, envelope) = proxy.take_up(&control).await;
+    assert_eq!(open::<DenyList>(&control, kind, &envelope).unwrap().payload, DenyList::default());
     let (kind, _, envelope) = proxy.take_up(&control).await;
     let policies = open::<Policies>(&control, kind, &envelope).unwrap().payload;
     assert!(policies.files.contains_key("fleet:calls"));
@@ -175,7 +178,7 @@ async fn a_first_message_is_read_whole_or_refused() {
         (Hello { version: "v".repeat(65), ..hello("accounts") }, "a long version"),
         (Hello { version: "1\u{1b}[2J".to_owned(), ..hello("accounts") }, "control characters"),
         (Hello { held: vec![held("recipes")], ..hello("accounts") }, "an unknown kind"),
-        (Hello { held: vec![held("policies"); 4], ..hello("accounts") }, "too many"),
+        (Hello { held: vec![held("policies"); Kind::ALL.len() + 1], ..hello("accounts") }, "too many"),
     ] {
         let status = refused(&control, Some(&proxy), hello).await;
         assert_eq!(status.code(), Code::InvalidArgument, "{why}");

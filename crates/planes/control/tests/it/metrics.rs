@@ -1,7 +1,7 @@
 //! Numbers: what proxies count appears in the status and in the metrics.
 
 use crate::support::{Place, Running, service, wait_for};
-use bartizan_core::event::HandshakeFailure;
+use bartizan_core::event::{Ending, HandshakeFailure};
 use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
 
 fn totals(calls: u64, denied: u64) -> ProxyStats {
@@ -15,6 +15,7 @@ fn totals(calls: u64, denied: u64) -> ProxyStats {
         handshakes_completed: 7,
         handshakes_failed: [(HandshakeFailure::Expired, 2), (HandshakeFailure::Timeout, 1)].into(),
         refused: 4,
+        ended: [(Ending::Revoked, 6)].into(),
         events_offered: 100,
         events_dropped: 5,
         events_delivered: 90,
@@ -52,6 +53,7 @@ async fn counters_of_a_proxy_reach_status_and_metrics() {
         "bartizan_handshakes_attempted_total{service=\"accounts\"} 10",
         "bartizan_handshakes_completed_total{service=\"accounts\"} 7",
         "bartizan_handshakes_failed_total{service=\"accounts\",cause=\"expired\"} 2",
+        "bartizan_trust_ended_total{service=\"accounts\",reason=\"revoked\"} 6",
         "bartizan_unauthorised_total{what=\"call\"} 40",
         "bartizan_unauthorised_total{what=\"handshake\"} 2",
         "bartizan_unauthorised_total{what=\"identity\"} 0",

@@ -2,11 +2,23 @@
 
 use crate::record::Record;
 use crate::upstream::Lease;
+use bartizan_core::event::Ending;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+
+/// Why a response body ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The service broke it off.
+    #[error(transparent)]
+    Upstream(hyper::Error),
+    /// Trust ended.
+    #[error("trust ended: {}", .0.as_str())]
+    Over(Ending),
+}
 
 /// A response body, and what has to happen at its end: the connection it came on goes back to its pool, and the
 /// request's record is written.
@@ -36,6 +48,17 @@ impl Download {
         it
     }
 
+    /// Ready with an error once the request is not allowed any more.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, DownloadError>>> {
+        // What we say ourselves, a refusal perhaps, is said to its end.
+        let (Content::Passed(..), Some(record)) = (&self.content, &mut self.record) else { return Poll::Pending };
+        let Some(Poll::Ready(ending)) = record.ongoing().map(|ongoing| ongoing.poll_over(cx)) else {
+            return Poll::Pending;
+        };
+        record.taken_back(ending);
+        Poll::Ready(Some(Err(DownloadError::Over(ending))))
+    }
+
     fn give_back_at_end(&mut self) {
         if let Content::Passed(body, lease) = &mut self.content
             && body.is_end_stream()
@@ -59,13 +82,19 @@ impl Download {
 
 impl Body for Download {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = DownloadError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = match &mut self.content {
             Content::Own(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
-            Content::Passed(body, _) => ready!(Pin::new(body).poll_frame(cx)),
+            Content::Passed(body, _) => match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(frame) => frame.map(|frame| frame.map_err(DownloadError::Upstream)),
+                Poll::Pending => return self.poll_over(cx),
+            },
         };
+        if let Poll::Ready(over) = self.poll_over(cx) {
+            return Poll::Ready(over); // a body that never pauses ends as well
+        }
         match &frame {
             None => self.ended(),
             Some(Ok(_)) => self.give_back_at_end(),

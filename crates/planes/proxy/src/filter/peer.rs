@@ -1,4 +1,4 @@
-//! Who asks: inbound, a caller whose certificate is still in date. A connection may outlive it.
+//! Who asks: inbound, a caller who is still trusted as when the connection began.
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
@@ -10,8 +10,10 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     if x.conn.side != Side::Inbound {
         return Ok(()); // outside clients and the own program show no certificate
     }
-    match &x.conn.caller {
-        Some(caller) if caller.is_valid_at(x.now) => Ok(()),
-        _ => Err(Answer::new(403, "peer_expired", "the caller's certificate has run out, connect again").and_close()),
+    match x.conn.trust.judge_again() {
+        None => Ok(()),
+        Some(ending) => {
+            Err(Answer::new(403, ending.as_str(), "the caller is not trusted on this connection any more").and_close())
+        }
     }
 }

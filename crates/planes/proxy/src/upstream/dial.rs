@@ -2,11 +2,12 @@
 
 use super::{Failure, Pools, Target};
 use crate::counters::{Counters, as_us32};
+use crate::ledger::Registered;
 use crate::limits;
 use crate::live::{OwnIdentity, Proxy};
-use bartizan_core::SpiffeId;
 use bartizan_core::event::{Handshake, HandshakeFailure, SeenBy, What};
-use bartizan_identity::{TrustBundles, VerifiedPeer, expect_peer, verify_peer};
+use bartizan_core::{SpiffeId, Timestamp};
+use bartizan_identity::{VerifiedPeer, expect_peer};
 use bartizan_runtime::tls::{ClientStream, HandshakeError, Judge, JudgeError};
 use bartizan_runtime::{clock, listen};
 use std::io;
@@ -18,10 +19,20 @@ use tokio::net::TcpStream;
 /// A connection to a peer that proved to be the one dialled.
 pub type PeerStream = ClientStream<TcpStream>;
 
+/// A connection to a peer, in the ledger.
+#[derive(Debug)]
+pub(crate) struct Dialled {
+    /// The connection.
+    pub stream: PeerStream,
+    /// What it is trusted for.
+    pub trust: Registered,
+    /// The generation of identity and bundles that it belongs to.
+    pub generation: u64,
+}
+
 /// What a connection to a peer was made with.
 struct Means {
     identity: Arc<OwnIdentity>,
-    bundles: Arc<TrustBundles>,
     generation: u64,
 }
 
@@ -31,19 +42,19 @@ impl Pools {
         connect(addr).await
     }
 
-    /// Connects to a peer's sidecar, which has to prove `id` and agree on `alpn`. Gives the generation that it belongs to.
+    /// Connects to a peer's sidecar, which has to prove `id` and agree on `alpn`.
     pub(crate) async fn dial_peer(
         &self,
         id: &SpiffeId,
         mesh: SocketAddr,
         alpn: &'static str,
-    ) -> Result<(PeerStream, u64), Failure> {
+    ) -> Result<Dialled, Failure> {
         let means = self.means()?;
         let socket = connect(mesh).await?;
         let began = Instant::now();
         self.0.counters.handshake_begun();
         let client = means.identity.client(alpn);
-        let shaken = Box::pin(client.connect(socket, judge(means.bundles, id.clone()), limits::HANDSHAKE_TIME)).await;
+        let shaken = Box::pin(client.connect(socket, judge(&self.0.proxy, id.clone()), limits::HANDSHAKE_TIME)).await;
         let shaken = shaken.and_then(|accepted| match accepted.about.alpn.as_deref() {
             Some(agreed) if agreed == alpn => Ok(accepted),
             _ => {
@@ -63,7 +74,11 @@ impl Pools {
                     took_us: accepted.about.took_us,
                 };
                 record(proxy, counters, event);
-                Ok((accepted.stream, means.generation))
+                self.trust(accepted.peer, means.identity.not_after).map(|trust| Dialled {
+                    stream: accepted.stream,
+                    trust,
+                    generation: means.generation,
+                })
             }
             Err(HandshakeError { failure, detail }) => {
                 let event = Handshake {
@@ -81,6 +96,16 @@ impl Pools {
         }
     }
 
+    /// Takes a connection up in the ledger. Certificates are required: without one there is no handshake.
+    fn trust(&self, peer: Option<VerifiedPeer>, own_not_after: Timestamp) -> Result<Registered, Failure> {
+        let seen_by = if self.0.proxy.is_gateway() { SeenBy::Gateway } else { SeenBy::Outbound };
+        let peer = peer.ok_or(Failure::NotReady)?;
+        self.0.ledger.register(seen_by, peer, own_not_after).map_err(|ending| Failure::Handshake {
+            failure: HandshakeFailure::Revoked,
+            detail: format!("trust ended while it was connected: {}", ending.as_str()),
+        })
+    }
+
     /// The generation that a pooled connection to `target` has to be of.
     pub(super) fn generation_for(&self, target: &Target) -> u64 {
         match target {
@@ -92,9 +117,7 @@ impl Pools {
     fn means(&self) -> Result<Means, Failure> {
         let live = self.0.proxy.live();
         match (live.identity_at(clock::now()), &live.bundles) {
-            (Some(identity), Some(bundles)) => {
-                Ok(Means { identity: identity.clone(), bundles: bundles.clone(), generation: live.generation })
-            }
+            (Some(identity), Some(_)) => Ok(Means { identity: identity.clone(), generation: live.generation }),
             _ => Err(Failure::NotReady),
         }
     }
@@ -106,9 +129,11 @@ fn record(proxy: &Proxy, counters: &Counters, event: Handshake) {
     proxy.events.offer(seen_by, None, What::Handshake(event));
 }
 
-fn judge(bundles: Arc<TrustBundles>, expected: SpiffeId) -> Judge<VerifiedPeer> {
+/// Judges the peer by the picture of the moment it shows its certificate.
+fn judge(proxy: &Arc<Proxy>, expected: SpiffeId) -> Judge<VerifiedPeer> {
+    let proxy = Arc::clone(proxy);
     Arc::new(move |chain| {
-        let peer = verify_peer(chain, &bundles, clock::now()).and_then(|peer| expect_peer(peer, &expected));
+        let peer = proxy.live().verify(chain, clock::now()).and_then(|peer| expect_peer(peer, &expected));
         peer.map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
     })
 }

@@ -1,7 +1,9 @@
 //! A pool of idle HTTP/1.1 connections; the last one given back is the first one used again.
 
+use super::dial::Dialled;
 use super::{Failure, Pools, Received, Target};
 use crate::body::Upload;
+use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP1;
 use http::{HeaderMap, Request, Response, header::HeaderName};
@@ -10,6 +12,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
@@ -28,6 +31,13 @@ struct Idle {
 struct Connection {
     sender: SendRequest<Upload>,
     generation: u64,
+    trust: Option<Rc<Registered>>,
+}
+
+impl Connection {
+    fn is_good(&self) -> bool {
+        !self.sender.is_closed() && self.trust.as_ref().is_none_or(|trust| trust.is_good_for_more())
+    }
 }
 
 /// A connection while its response is read.
@@ -41,9 +51,13 @@ pub struct Lease {
 }
 
 impl Lease {
+    pub(super) fn trust(&self) -> Option<Rc<Registered>> {
+        self.connection.trust.clone()
+    }
+
     pub(super) fn give_back(self) {
         let Self { pools, target, connection, patience } = self;
-        if connection.sender.is_closed() {
+        if !connection.is_good() {
             return;
         }
         let mut idle = pools.0.http1.0.borrow_mut();
@@ -61,7 +75,7 @@ impl Pool {
         let idle = idle.get_mut(target)?;
         let now = Instant::now();
         while let Some(Idle { connection, until }) = idle.pop() {
-            if now < until && connection.generation == generation && !connection.sender.is_closed() {
+            if now < until && connection.generation == generation && connection.is_good() {
                 return Some(connection);
             }
         }
@@ -71,7 +85,7 @@ impl Pool {
     pub(super) fn sweep(&self, now: Instant, generation: u64) {
         self.0.borrow_mut().retain(|target, idle| {
             let current = |c: &Connection| matches!(target, Target::Program(_)) || c.generation == generation;
-            idle.retain(|i| now < i.until && current(&i.connection) && !i.connection.sender.is_closed());
+            idle.retain(|i| now < i.until && current(&i.connection) && i.connection.is_good());
             !idle.is_empty()
         });
     }
@@ -110,11 +124,12 @@ impl Pools {
         match target {
             Target::Program(addr) => {
                 let stream = self.dial_program(*addr).await?;
-                Ok(Connection { sender: start(stream).await?, generation: 0 })
+                Ok(Connection { sender: start(stream, None).await?, generation: 0, trust: None })
             }
             Target::Peer(id, mesh) => {
-                let (stream, generation) = self.dial_peer(id, *mesh, ALPN_HTTP1).await?;
-                Ok(Connection { sender: start(stream).await?, generation })
+                let Dialled { stream, trust, generation } = self.dial_peer(id, *mesh, ALPN_HTTP1).await?;
+                let trust = Some(Rc::new(trust));
+                Ok(Connection { sender: start(stream, trust.clone()).await?, generation, trust })
             }
         }
     }
@@ -136,8 +151,8 @@ impl Pools {
     }
 }
 
-/// Speaks HTTP/1.1 on a new stream; its task ends with the connection.
-async fn start<S>(stream: S) -> Result<SendRequest<Upload>, Failure>
+/// Speaks HTTP/1.1 on a new stream; its task ends with the connection, at the latest with trust in it.
+async fn start<S>(stream: S, trust: Option<Rc<Registered>>) -> Result<SendRequest<Upload>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -146,11 +161,22 @@ where
     let (sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(describe(&error)))?;
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "upstream connection ended");
+        tokio::select! {
+            ended = connection.with_upgrades() => if let Err(error) = ended {
+                tracing::debug!(%error, "upstream connection ended");
+            },
+            () = until_over(trust.as_deref()) => {}
         }
     });
     Ok(sender)
+}
+
+/// Never, for a connection to the own program.
+pub(super) async fn until_over(trust: Option<&Registered>) {
+    match trust {
+        Some(trust) => trust.until_over().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How long the other end keeps the connection, less a second for the way: `Keep-Alive: timeout=5`.

@@ -1,8 +1,10 @@
 //! Shared HTTP/2 connections: many requests at once on each, further connections only where all are full.
 
-use super::http1::describe;
+use super::dial::Dialled;
+use super::http1::{describe, until_over};
 use super::{Failure, LocalExec, Pools, Received, Target};
 use crate::body::Upload;
+use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP2;
 use http::Request;
@@ -31,6 +33,13 @@ struct Connection {
     sender: SendRequest<Upload>,
     generation: u64,
     load: Rc<Load>,
+    trust: Option<Rc<Registered>>,
+}
+
+impl Connection {
+    fn is_good(&self) -> bool {
+        !self.sender.is_closed() && self.trust.as_ref().is_none_or(|trust| trust.is_good_for_more())
+    }
 }
 
 #[derive(Debug)]
@@ -62,7 +71,7 @@ impl Lane {
     fn pick(&self, generation: u64) -> Option<Connection> {
         let mut connections = self.connections.borrow_mut();
         // An older generation keeps its streams: each holds a clone of the sender by its task.
-        connections.retain(|c| c.generation == generation && !c.sender.is_closed());
+        connections.retain(|c| c.generation == generation && c.is_good());
         let least = connections.iter().min_by_key(|c| c.load.streams.get())?;
         let has_room = least.load.streams.get() < limits::H2_STREAMS_MAX;
         (has_room || connections.len() >= limits::H2_CONNECTIONS_PER_PEER_MAX).then(|| least.clone())
@@ -81,7 +90,7 @@ impl Pool {
         self.0.borrow_mut().retain(|target, lane| {
             let current = |c: &Connection| matches!(target, Target::Program(_)) || c.generation == generation;
             let in_use = |c: &Connection| c.load.streams.get() > 0 || now < c.load.used.get() + limits::POOL_PEER_IDLE;
-            lane.connections.borrow_mut().retain(|c| current(c) && in_use(c) && !c.sender.is_closed());
+            lane.connections.borrow_mut().retain(|c| current(c) && in_use(c) && c.is_good());
             !lane.connections.borrow().is_empty() || Rc::strong_count(lane) > 1
         });
     }
@@ -126,10 +135,10 @@ impl Pools {
             return Ok(connection);
         }
         let connection = match target {
-            Target::Program(addr) => start(self.dial_program(*addr).await?, 0).await?,
+            Target::Program(addr) => start(self.dial_program(*addr).await?, 0, None).await?,
             Target::Peer(id, mesh) => {
-                let (stream, generation) = self.dial_peer(id, *mesh, ALPN_HTTP2).await?;
-                start(stream, generation).await?
+                let Dialled { stream, trust, generation } = self.dial_peer(id, *mesh, ALPN_HTTP2).await?;
+                start(stream, generation, Some(Rc::new(trust))).await?
             }
         };
         lane.connections.borrow_mut().push(connection.clone());
@@ -137,8 +146,8 @@ impl Pools {
     }
 }
 
-/// Speaks HTTP/2 on a new stream; its task ends with the connection.
-async fn start<S>(stream: S, generation: u64) -> Result<Connection, Failure>
+/// Speaks HTTP/2 on a new stream; its task ends with the connection, at the latest with trust in it.
+async fn start<S>(stream: S, generation: u64, trust: Option<Rc<Registered>>) -> Result<Connection, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -154,11 +163,15 @@ where
         .max_send_buf_size(limits::H2_SEND_BYTES_MAX);
     let (sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(describe(&error)))?;
+    let held = trust.clone();
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream connection ended");
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "upstream connection ended");
+            },
+            () = until_over(held.as_deref()) => {}
         }
     });
     let load = Rc::new(Load { streams: Cell::new(0), used: Cell::new(Instant::now()) });
-    Ok(Connection { sender, generation, load })
+    Ok(Connection { sender, generation, load, trust })
 }

@@ -15,6 +15,7 @@ pub(crate) use local_exec::LocalExec;
 
 use crate::body::Upload;
 use crate::counters::Counters;
+use crate::ledger::{Ledger, Registered};
 use crate::live::Proxy;
 use bartizan_core::SpiffeId;
 use http::{Request, Response};
@@ -51,6 +52,7 @@ pub struct Pools(Rc<Inner>);
 struct Inner {
     proxy: Arc<Proxy>,
     counters: Arc<Counters>,
+    ledger: Ledger,
     http1: http1::Pool,
     http2: http2::Pool,
 }
@@ -78,6 +80,14 @@ pub enum Lease {
 }
 
 impl Lease {
+    /// What the connection is trusted for; `None` for one to the own program.
+    pub fn trust(&self) -> Option<Rc<Registered>> {
+        match self {
+            Self::Http1(lease) => lease.trust(),
+            Self::Http2(_) => None, // never switched to another protocol
+        }
+    }
+
     /// The response is through: the connection may serve the next request.
     pub fn give_back(self) {
         match self {
@@ -89,8 +99,9 @@ impl Lease {
 
 impl Pools {
     /// Empty pools for one worker.
-    pub fn new(proxy: Arc<Proxy>, counters: Arc<Counters>) -> Self {
-        Self(Rc::new(Inner { proxy, counters, http1: http1::Pool::default(), http2: http2::Pool::default() }))
+    pub fn new(proxy: Arc<Proxy>, counters: Arc<Counters>, ledger: Ledger) -> Self {
+        let (http1, http2) = (http1::Pool::default(), http2::Pool::default());
+        Self(Rc::new(Inner { proxy, counters, ledger, http1, http2 }))
     }
 
     /// Sends a request and waits for the head of its response, at most `patience`.

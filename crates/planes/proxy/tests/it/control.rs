@@ -123,7 +123,7 @@ async fn without_control_the_proxy_goes_on_and_events_are_sent_again() {
     .await;
     let (hello, peer) = stub.state.lock().unwrap().hellos.last().unwrap().clone();
     assert_eq!(peer, Some(stub.world.id("api")), "the certificate speaks now");
-    assert!(hello.voucher.is_empty() && hello.held.len() == 3, "{hello:?}");
+    assert!(hello.voucher.is_empty() && hello.held.len() == Kind::ALL.len(), "{hello:?}");
     life.kill();
 }
 
@@ -143,7 +143,7 @@ async fn a_restarted_proxy_serves_from_disk_while_control_is_away() {
     let _control = serve(&stub, addr).await;
     until("it says so to control", async || {
         let acks = stub.state.lock().unwrap().acks.iter().filter(|a| a.from_disk).count();
-        acks >= 3 && stub.events().iter().filter(|e| from_disk(e)).count() == 3
+        acks >= Kind::ALL.len() && stub.events().iter().filter(|e| from_disk(e)).count() == Kind::ALL.len()
     })
     .await;
     life.kill();
@@ -198,7 +198,11 @@ async fn a_bad_snapshot_is_refused_with_a_reason_and_the_one_before_stays() {
     let acks = stub.state.lock().unwrap().acks.clone();
     assert!(acks.iter().any(|a| a.refused.contains("extra.cedar:1:")), "the reason names the place: {acks:?}");
     assert!(acks.iter().any(|a| a.refused.contains("svc/web")), "{acks:?}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4, "three snapshots and the identity are kept");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        Kind::ALL.len() + 1,
+        "the snapshots and the identity are kept"
+    );
     life.kill();
 }
 

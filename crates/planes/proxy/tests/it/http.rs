@@ -7,6 +7,7 @@ use bartizan_core::RequestId;
 use bartizan_core::event::What;
 use bartizan_core::fleet::Protocol;
 use bartizan_proxy::body::{Upload, Watch};
+use bartizan_proxy::ledger::Ledger;
 use bartizan_proxy::live::Proxy;
 use bartizan_proxy::upstream::{Pools, Target, Version};
 use bytes::Bytes;
@@ -279,7 +280,9 @@ async fn a_service_that_does_not_answer_in_time_is_a_504() {
     })
     .await;
     let proxy = Arc::new(Proxy::new(name("api"), World::new().domain, 1));
-    let pools = Pools::new(Arc::clone(&proxy), proxy.new_counters());
+    let counters = proxy.new_counters();
+    let ledger = Ledger::new(Arc::clone(&proxy), Arc::clone(&counters));
+    let pools = Pools::new(Arc::clone(&proxy), counters, ledger);
     let (client, server) = tokio::io::duplex(4096);
     let serve = async {
         let service = service_fn(async |request: Request<Incoming>| {

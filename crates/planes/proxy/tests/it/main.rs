@@ -9,6 +9,7 @@ mod world; // a trust domain, sidecars and gateways in it
 mod control; // attached to a control process, restarted without one
 mod gateway;
 mod http;
+mod ledger;
 mod peers; // who gets in
 mod process; // the binary
 mod smuggling; // what does not get in

@@ -155,9 +155,7 @@ async fn a_caller_whose_certificate_runs_out_gets_no_further_request() {
         Recipe::leaf("spiffe://bank.test/svc/web", now).with(|r| r.not_after = now.plus(Duration::from_secs(2)));
     let mut stream = tls(guard.mesh(), Some(&shown(&world, &short)), &["http/1.1"]).await.unwrap();
     crate::client::until("the certificate runs out", async || clock::now() >= now.plus(Duration::from_secs(3))).await;
-    let response = talk(&mut stream, get("/").replace("connection: close\r\n", "")).await;
-    assert_eq!(status(&response), 403, "and the connection was closed: {response}");
-    assert!(response.contains("peer_expired"), "{response}");
+    assert_eq!(talk(&mut stream, get("/").replace("connection: close\r\n", "")).await, "", "it is not even read");
 }
 
 #[tokio::test]
@@ -168,7 +166,9 @@ async fn expired_snapshots_refuse_requests_and_handshakes() {
     let open = mtls(&world, guard.mesh(), "web").await;
 
     guard.proxy.heard.ago(long);
-    assert_eq!(status(&talk(open, get("/")).await), 503, "on a connection that was there before");
+    let answer = talk(open, get("/")).await;
+    // The ledger looks four times a second; until then requests are refused one by one.
+    assert!(answer.is_empty() || status(&answer) == 503, "on a connection that was there before: {answer}");
     refused(&guard, Some(&world.shown("web")), HandshakeFailure::NotReady).await;
 
     caller.proxy.heard.ago(long);

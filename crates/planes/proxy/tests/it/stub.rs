@@ -4,6 +4,7 @@ use crate::client::{get, talk, until};
 use crate::programs;
 use crate::world::{World, free_addr, policies};
 use arc_swap::ArcSwap;
+use bartizan_core::deny::DenyList;
 use bartizan_core::event::Event;
 use bartizan_core::fleet::Protocol;
 use bartizan_core::snapshot::{Directory, Epoch, Inbound, Kind, Policies, Signed};
@@ -78,6 +79,7 @@ impl Stub {
 
     pub async fn publish_all(&self, directory: &Directory, policies: &Policies) {
         self.publish(self.signed(Kind::Bundles, 1, self.world.bundles.snapshot())).await;
+        self.publish(self.signed(Kind::DenyList, 1, DenyList::default())).await;
         self.publish(self.signed(Kind::Policies, 1, policies)).await;
         self.publish(self.signed(Kind::Directory, 1, directory)).await;
     }

@@ -3,12 +3,12 @@
 use bartizan_core::event::{Event, What};
 use bartizan_core::fleet::{self, GatewayRoute, NamedRoute, Protocol};
 use bartizan_core::path::PathPattern;
-use bartizan_core::snapshot::{Directory, Epoch, GatewaySide, Inbound, Mode, Own, Peer, Policies};
+use bartizan_core::snapshot::{Directory, Epoch, GatewaySide, Inbound, Mode, Own, Peer, Policies, Trust};
 use bartizan_core::{Role, ServiceName, SpiffeId, TrustDomain};
 use bartizan_crypto::forge::Recipe;
 use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{csr, random};
-use bartizan_identity::{IssuingCa, RootCa, Svid, TrustBundles};
+use bartizan_identity::{IssuingCa, RootCa, Svid, TrustBundles, verify_peer};
 use bartizan_policy::{Engine, from_fleet};
 use bartizan_proxy::listeners::Listeners;
 use bartizan_proxy::live::{EdgeIdentity, OwnIdentity, Proxy};
@@ -104,7 +104,8 @@ impl World {
     pub fn directory(&self, service: &str) -> Directory {
         let own =
             Own { name: name(service), id: self.id(service), inbound: None, outbound: BTreeMap::new(), gateway: None };
-        Directory { fleet: "test".into(), mode: Mode::Full, own, peers: BTreeMap::new() }
+        let (trust, peers) = (Trust::default(), BTreeMap::new());
+        Directory { fleet: "test".into(), mode: Mode::Full, trust, own, peers }
     }
 
     /// A sidecar in front of `program`.
@@ -164,7 +165,9 @@ impl Guard {
     pub async fn start(world: &World, directory: Directory, policies: &Policies) -> Self {
         let proxy = Arc::new(Proxy::new(directory.own.name.clone(), world.domain.clone(), random::u64()));
         let (svid, key) = world.svid(&directory.own.id);
-        let identity = OwnIdentity::new(&svid.chain, &key, (svid.not_before, svid.not_after)).unwrap();
+        let chain: Vec<&[u8]> = svid.chain.iter().map(Vec::as_slice).collect();
+        let proof = verify_peer(&chain, &world.bundles, clock::now()).unwrap();
+        let identity = OwnIdentity::new(&svid.chain, &key, svid.not_before, proof).unwrap();
         let engine = Engine::compile(policies, Epoch(1)).unwrap();
         let edge = directory.own.gateway.is_some().then(|| {
             let key = KeyPair::generate().unwrap();

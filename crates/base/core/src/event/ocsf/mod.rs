@@ -11,6 +11,7 @@
 //! | configuration | 3004 Entity Management | update; the entity is the snapshot |
 //! | process | 1007 Process Activity | launch or terminate |
 //! | identity | 3002 Authentication | ticket or renewal: the caller proves who it is and gets a credential for an hour; whoever watches failed authentications sees refused identities there. Entity Management has no user and no certificate |
+//! | ended | 4001 Network Activity | close where a certificate ran out, reset where trust was taken back |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
 //! What the schema has no place for stands under `unmapped.bartizan`. Every record has these keys there, null where they
@@ -24,8 +25,8 @@ use self::record::{
     Severity,
 };
 use super::{
-    Change, Config, Connection, Event, Handshake, HandshakeFailure, Identity, Loss, Process, Refused, Request, SeenBy,
-    What,
+    Change, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss, Process, Refused,
+    Request, SeenBy, What,
 };
 use crate::decision::Verdict;
 use crate::name::{Role, SpiffeId, TrustDomain};
@@ -67,6 +68,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Process(it) => scene.process(it),
         What::Identity(it) => scene.identity(it),
         What::Loss(it) => scene.loss(it),
+        What::Ended(it) => scene.ended(it),
     };
     scene.finish(record)
 }
@@ -215,7 +217,8 @@ impl Scene<'_> {
             | HandshakeFailure::UntrustedIssuer
             | HandshakeFailure::ForeignDomain
             | HandshakeFailure::BadSvid
-            | HandshakeFailure::WrongPeer => Severity::Medium,
+            | HandshakeFailure::WrongPeer
+            | HandshakeFailure::Revoked => Severity::Medium,
             HandshakeFailure::Expired
             | HandshakeFailure::NotYetValid
             | HandshakeFailure::Protocol
@@ -228,6 +231,24 @@ impl Scene<'_> {
             _ => record.judged(false),
         };
         record.own("reason", failure.as_str()).failed(severity, failure.as_str(), detail.as_deref().map(str::to_owned))
+    }
+
+    fn ended(&self, it: &Ended) -> Record {
+        let Ended { peer, ending, detail, open_us, cut } = it;
+        let ran_out = matches!(ending, Ending::PeerExpired | Ending::OwnExpired);
+        let activity = if ran_out { (2, "Close") } else { (3, "Reset") };
+        let message = format!("connection with {} ended: {}", self.caller(peer.as_ref()), ending.as_str());
+        let record = Record::new(NETWORK_ACTIVITY, activity, message)
+            .with("duration", open_us / 1000)
+            .with_some("src_endpoint", self.source(peer.as_ref(), None))
+            .with("connection_info", self.connection_info())
+            .own_some("peer", peer.as_ref().map(SpiffeId::as_str))
+            .own("reason", ending.as_str())
+            .own("cut", *cut);
+        if ran_out {
+            return record;
+        }
+        record.judged(false).failed(Severity::Medium, ending.as_str(), detail.as_deref().map(str::to_owned))
     }
 
     fn refused(&self, it: &Refused) -> Record {
@@ -426,6 +447,7 @@ impl Scene<'_> {
             What::Process(_) => "process",
             What::Identity(_) => "identity",
             What::Loss(_) => "loss",
+            What::Ended(_) => "ended",
         }
     }
 

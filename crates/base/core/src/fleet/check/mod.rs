@@ -3,6 +3,7 @@
 mod gateway;
 mod ports;
 mod service;
+mod trust;
 
 use self::ports::Ports;
 use super::node::{Node, Value};
@@ -49,7 +50,7 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
-    let RawFleet { fleet, trust_domain, services, gateway, policies, spot } = raw;
+    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, spot } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
     });
@@ -60,6 +61,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
                     .map_err(|e| report.refuse_value(&at, format!("not a trust domain: {}", e.why), ""))
             });
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
+    let trust = trust.optional().and_then(|at| at.map(|at| trust::check(report, at)).transpose());
     let services = required(report, services, &spot, "services", "declare at least one service")?;
     if services.value.is_empty() {
         return Err(report.refuse(&services.spot, "there is no service", "declare at least one"));
@@ -88,6 +90,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         services: checked.into_iter().collect::<Result<_, _>>()?,
         gateway: gateway?,
         policies: policies?,
+        trust: trust?.unwrap_or_default(),
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);

@@ -14,11 +14,7 @@ pub(super) fn check(report: &mut Report<'_>, trust: At<RawTrust>) -> Result<Trus
     Ok(Trust { grace_s: grace?.unwrap_or(unsaid.grace_s), silence_s: silence?.unwrap_or(unsaid.silence_s) })
 }
 
-fn seconds(
-    report: &mut Report<'_>,
-    field: Field<String>,
-    range: RangeInclusive<u64>,
-) -> Result<Option<u32>, Reported> {
+fn seconds(report: &mut Report<'_>, field: Field<String>, range: RangeInclusive<u64>) -> Result<Option<u32>, Reported> {
     let Some(at) = field.optional()? else { return Ok(None) };
     let read = at.value.parse::<u64>().ok().filter(|seconds| range.contains(seconds));
     let read = read.and_then(|seconds| u32::try_from(seconds).ok());

@@ -1,6 +1,7 @@
 //! A proxy's end of the stream.
 
 use crate::support::{Node, Running, wait_for};
+use bartizan_core::deny::DenyList;
 use bartizan_core::event::Event;
 use bartizan_core::snapshot::{Bundles, Directory, Epoch, Kind, Policies, Signed};
 use bartizan_core::stats::ProxyStats;
@@ -153,6 +154,7 @@ impl Proxy {
         let mut found = Kind::ALL.into_iter().filter_map(|kind| {
             let epoch = match kind {
                 Kind::Bundles => open::<Bundles>(control, kind, &envelope)?.epoch,
+                Kind::DenyList => open::<DenyList>(control, kind, &envelope)?.epoch,
                 Kind::Policies => open::<Policies>(control, kind, &envelope)?.epoch,
                 Kind::Directory => open::<Directory>(control, kind, &envelope)?.epoch,
             };

@@ -1,0 +1,159 @@
+//! The deny list: in a file of the data folder, so that it outlives the database, and in force through its snapshot.
+
+use crate::app::App;
+use crate::error::ControlError;
+use crate::limits::DENY_LIST_BYTES_MAX;
+use crate::publish::republish;
+use bartizan_core::deny::{Denied, DenyError, DenyList, Subject};
+use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_core::{ServiceName, Timestamp};
+use bartizan_crypto::{cert, hash};
+use bartizan_runtime::files;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The list in the data folder.
+pub const DENY_LIST: &str = "denylist.json";
+
+/// Why the deny list did not change, or not everywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum DenyListError {
+    /// The file cannot be read or written.
+    #[error("cannot use `{path}`: {source}")]
+    File {
+        /// Its name.
+        path: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The file, or the list as it would be, breaks a rule.
+    #[error(transparent)]
+    Rule(#[from] DenyError),
+    /// The file is no list.
+    #[error("`{path}` is not a deny list: {why}; nothing is let in on a guess, so mend it or take it away")]
+    Malformed {
+        /// Its name.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// It would cut control off from everybody.
+    #[error("`{0}` is what control itself relies on; {1}")]
+    Needed(Subject, &'static str),
+    /// It is not on the list.
+    #[error("`{0}` is not on the deny list; `bartizan revoked` shows it")]
+    NotThere(Subject),
+}
+
+/// What a change of the list came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) epoch: Epoch,
+    /// Services whose present certificate is denied now.
+    pub(crate) services: Vec<ServiceName>,
+    /// Attached proxies of which it is not known who vouched for them; only where a node was denied.
+    pub(crate) unplaced: Vec<ServiceName>,
+}
+
+/// Reads the list; an empty one where there is no file. One that cannot be read is an error: to deny nobody is no default.
+pub(crate) fn read(data: &Path) -> Result<DenyList, DenyListError> {
+    let path = data.join(DENY_LIST);
+    let name = path.display().to_string();
+    let bytes = match files::read_bounded(&path, DENY_LIST_BYTES_MAX) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DenyList::default()),
+        read => read.map_err(|source| DenyListError::File { path: name.clone(), source })?,
+    };
+    let list: DenyList = serde_json::from_slice(&bytes)
+        .map_err(|error| DenyListError::Malformed { path: name, why: error.to_string() })?;
+    list.check()?;
+    Ok(list)
+}
+
+fn write(data: &Path, list: &DenyList) -> Result<(), DenyListError> {
+    let path = data.join(DENY_LIST);
+    let text = serde_json::to_vec_pretty(list).expect("a list of plain texts becomes JSON");
+    files::write_atomic(&path, &text, 0o600)
+        .map_err(|source| DenyListError::File { path: path.display().to_string(), source })
+}
+
+/// Puts `subject` on the list, and tells everybody. On disk before anybody hears of it.
+pub(crate) async fn revoke(
+    app: &App,
+    subject: Subject,
+    reason: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<Changed, ControlError> {
+    refuse_what_is_needed(app, &subject)?;
+    let _one_at_a_time = app.reloading.lock().await;
+    let mut list = app.in_force().deny_list.clone();
+    let entry = |subject, reason: String| Denied { subject, reason, since: now, by: by.to_owned() };
+    list.entries.retain(|held| held.subject != subject);
+    let mut unplaced = Vec::new();
+    if let Subject::Node(node) = &subject {
+        let placed = app.registry.vouched_by(node);
+        let reason = format!("vouched for by node `{node}`: {reason}");
+        for key in placed.keys {
+            list.entries.retain(|held| held.subject != Subject::Key(key.clone()));
+            list.entries.push(entry(Subject::Key(key), reason.clone()));
+        }
+        unplaced = placed.unplaced;
+    }
+    list.entries.push(entry(subject.clone(), reason.to_owned()));
+    let epoch = change(app, list, &format!("revoked {subject} by {by}: {reason}")).await?;
+    Ok(Changed { epoch, services: denied_now(app), unplaced })
+}
+
+/// Takes `subject` off the list. What a node brought onto it goes with the node.
+pub(crate) async fn restore(app: &App, subject: &Subject, by: &str) -> Result<Changed, ControlError> {
+    let _one_at_a_time = app.reloading.lock().await;
+    let mut list = app.in_force().deny_list.clone();
+    let before = list.entries.len();
+    list.entries.retain(|held| held.subject != *subject);
+    if list.entries.len() == before {
+        return Err(DenyListError::NotThere(subject.clone()).into());
+    }
+    if let Subject::Node(node) = subject {
+        let brought = format!("vouched for by node `{node}`: ");
+        list.entries.retain(|held| !held.reason.starts_with(&brought));
+    }
+    let epoch = change(app, list, &format!("restored {subject} by {by}")).await?;
+    Ok(Changed { epoch, services: denied_now(app), unplaced: Vec::new() })
+}
+
+fn denied_now(app: &App) -> Vec<ServiceName> {
+    app.registry.denied(&app.in_force().denied, app.authority().domain())
+}
+
+async fn change(app: &App, list: DenyList, detail: &str) -> Result<Epoch, ControlError> {
+    list.check().map_err(DenyListError::Rule)?;
+    write(&app.options.data, &list)?;
+    let before = app.in_force();
+    republish(app, before.desired.clone(), list).await?;
+    let epoch = app.in_force().epoch(Kind::DenyList);
+    app.tell(Kind::DenyList, epoch, Some(detail));
+    Ok(epoch)
+}
+
+/// Control's own identity and the issuing CA in use: without them nobody could be told anything any more.
+fn refuse_what_is_needed(app: &App, subject: &Subject) -> Result<(), DenyListError> {
+    let needed = |way_out| Err(DenyListError::Needed(subject.clone(), way_out));
+    let own = app.own();
+    match subject {
+        Subject::Id(id) if id.path().starts_with("/bartizan/control") => needed("stop it instead"),
+        Subject::Serial(serial) if *serial == own.svid.serial => needed("restart control instead"),
+        Subject::Key(key) if *key == hash::hex(&hash::sha256(own.key.public_spki())) => {
+            needed("restart control instead")
+        }
+        Subject::Issuer(key) => {
+            let issuing = cert::read(app.authority().certificate()).map(|cert| hash::hex(&hash::sha256(cert.spki())));
+            match issuing {
+                Ok(issuing) if issuing == *key => {
+                    needed("restart control, which makes another, and deny this one then")
+                }
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
