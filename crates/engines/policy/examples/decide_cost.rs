@@ -100,6 +100,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         services: services.collect(),
         gateway: None,
         policies: None,
+        workloads: Default::default(),
         warnings: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Why control does not start, or cannot go on.
 
 use crate::ca::CaError;
+use crate::jwt::JwtKeysError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
@@ -58,6 +59,9 @@ pub enum ControlError {
     /// Root or issuing CA cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// The keys of tokens cannot be used.
+    #[error(transparent)]
+    Jwt(#[from] JwtKeysError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -66,6 +66,11 @@ impl InForce {
         }
     }
 
+    /// The snapshot of all trust anchors, as it travels.
+    pub(crate) fn bundles(&self) -> &[u8] {
+        &self.bundles
+    }
+
     /// The policies, where `epoch` is the one in force.
     pub(crate) fn policies_at(&self, epoch: Epoch) -> Option<&Policies> {
         (self.epoch(Kind::Policies) == epoch).then_some(&self.desired.policies)

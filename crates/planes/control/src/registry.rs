@@ -14,6 +14,13 @@ use std::sync::{Mutex, MutexGuard};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamId(u64);
 
+impl StreamId {
+    /// The one with this number within its registry.
+    pub(crate) fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What a proxy says of itself when it comes.
 #[derive(Clone, Debug)]
 pub(crate) struct Introduction {

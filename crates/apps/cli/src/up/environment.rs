@@ -212,6 +212,7 @@ mod tests {
             ]),
             gateway: None,
             policies: None,
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -78,6 +78,7 @@ mod tests {
             ]),
             gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new() }),
             policies: None,
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -278,6 +278,7 @@ mod tests {
                 routes: vec![GatewayRoute { path: PathPattern::parse("/accounts/**").unwrap(), to: name("accounts") }],
             }),
             policies: None,
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 
 use super::Protocol;
 use super::node::{Node, Value};
+use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -34,6 +35,9 @@ pub(super) struct RawFleet {
     /// Folder of Cedar policy files, relative to this file. Where left out, the declared calls alone count.
     #[schemars(default)]
     pub(super) policies: Field<String>,
+    /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
+    #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
+    pub(super) workloads: Field<Named<Read<RawWorkload>>>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -177,7 +181,7 @@ pub fn json_schema() -> String {
 }
 
 impl RawFleet {
-    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies"];
+    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies", "workloads"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
         let mut fields = report.fields(node, String::new(), Self::KEYS)?;
@@ -187,6 +191,7 @@ impl RawFleet {
             services: fields.take("services", |report, node, key| report.named(node, key, RawService::read)),
             gateway: fields.take("gateway", RawGateway::read),
             policies: fields.text("policies"),
+            workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             spot: fields.spot,
         })
     }
@@ -256,6 +261,7 @@ impl RawGatewayRoute {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_workload::RawSelectors;
     use super::*;
     use serde_json::Value as Json;
 
@@ -275,6 +281,8 @@ mod tests {
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),
             (&schema["$defs"]["GatewayRoute"], RawGatewayRoute::KEYS),
+            (&schema["$defs"]["Workload"], RawWorkload::KEYS),
+            (&schema["$defs"]["Selectors"], RawSelectors::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

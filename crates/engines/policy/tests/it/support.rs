@@ -37,6 +37,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
             routes: gateway_to.iter().map(route).collect(),
         }),
         policies: None,
+        workloads: Default::default(),
         warnings: Vec::new(),
     }
 }

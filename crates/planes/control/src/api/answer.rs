@@ -48,6 +48,7 @@ impl From<ControlError> for Failure {
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
             ControlError::ForeignData { .. }
             | ControlError::Ca(_)
+            | ControlError::Jwt(_)
             | ControlError::Store(_)
             | ControlError::Listen(_)
             | ControlError::Socket { .. }

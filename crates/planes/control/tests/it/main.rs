@@ -9,4 +9,5 @@ mod events;
 mod explain;
 mod join;
 mod metrics;
+mod nodes;
 mod publish;

@@ -1,0 +1,9 @@
+//! Workload API and SDS from outside: a real control, a real node, and callers that are real processes.
+
+mod changes; // what is pushed, and how soon
+mod program; // a process that calls, and can become another
+mod refusals;
+mod sds;
+mod tokens;
+mod world; // control and node in a folder
+mod x509;
