@@ -46,6 +46,7 @@ clean: ## remove build output and what runs left behind
 
 needs:
 	@sh xtask/needs.sh cargo cc python3 node curl redis-server redis-cli
+	@sh xtask/judges.sh
 
 needs-demo:
 	@sh xtask/needs.sh cargo cc python3 node

@@ -33,7 +33,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tonic", &["bartizan-runtime", "bartizan-control", "bartizan-node", "bartizan-proxy"]),
     ("tonic-prost", &["bartizan-runtime"]),
     ("prost", &["bartizan-runtime"]),
+    ("prost-types", &["bartizan-runtime"]),
     ("socket2", &["bartizan-runtime"]),
+    // One system call without a safe wrapper, in one file.
+    ("libc", &["bartizan-node"]),
     ("sqlx", &["bartizan-store"]),
     ("cedar-policy", &["bartizan-policy"]),
     ("serde-saphyr", &["bartizan-core"]),

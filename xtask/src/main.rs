@@ -13,7 +13,7 @@ const HELP: &str = "\
 cargo xtask <task>
 
   tidy    check the shape of the tree: layers, doors, headers, live document paths, lints
-  proto   regenerate crates/io/runtime/src/control_v1.rs from the .proto file
+  proto   regenerate the modules of crates/io/runtime that come from its .proto files
 ";
 
 fn main() -> ExitCode {

@@ -97,6 +97,9 @@ pub(crate) enum Command {
             --proxy-binary /usr/bin/bartizan-proxy --keep-running\n\n\
         The join token is the first line of standard input. It stops when its standard input ends and on SIGTERM.")]
     Node(NodeArgs),
+    /// Ask the node who you are, as a program does over the SPIFFE Workload API.
+    #[command(subcommand)]
+    Svid(SvidCommand),
     /// Print the JSON Schema of the fleet file, for editors.
     #[command(after_help = "Example:\n  bartizan schema > fleet.schema.json")]
     Schema,
@@ -299,6 +302,66 @@ pub(crate) enum TokenCommand {
     Node(DataArgs),
 }
 
+/// Subcommands of `svid`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SvidCommand {
+    /// Get the X.509 identities of whoever runs this, once.
+    #[command(after_help = "Examples:\n  \
+        bartizan svid fetch\n  \
+        bartizan svid fetch --out /run/report\n  \
+        bartizan svid fetch --socket /run/bartizan/workload.sock --json\n\n\
+        `--out` writes svid.N.pem, svid.N.key (mode 0600) and bundle.N.pem. The node looks at the program that asks: here that \
+        is `bartizan` itself, so an entry with a `path` has to name it.")]
+    Fetch(SvidFetchArgs),
+    /// Get them, and each next one, until interrupted.
+    #[command(after_help = "Example:\n  bartizan svid watch --out /run/report")]
+    Watch(SvidFetchArgs),
+    /// Get JWT-SVIDs for an audience.
+    #[command(after_help = "Examples:\n  \
+        bartizan svid jwt --audience ledger\n  \
+        curl -H \"authorization: Bearer $(bartizan svid jwt --audience ledger)\" http://ledger.example/")]
+    Jwt(SvidJwtArgs),
+}
+
+/// Where the Workload API is.
+#[derive(Debug, Args)]
+pub(crate) struct SocketArgs {
+    /// Unix socket of the node's Workload API, `unix:` before it or not [default: that of the running fleet].
+    #[arg(long, value_name = "PATH", env = "SPIFFE_ENDPOINT_SOCKET")]
+    pub(crate) socket: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// Arguments of `svid fetch` and `svid watch`.
+#[derive(Debug, Args)]
+pub(crate) struct SvidFetchArgs {
+    #[command(flatten)]
+    pub(crate) at: SocketArgs,
+    /// Folder for certificates, keys and roots, PEM each.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON: names, ends, certificates and roots, but no keys.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `svid jwt`.
+#[derive(Debug, Args)]
+pub(crate) struct SvidJwtArgs {
+    #[command(flatten)]
+    pub(crate) at: SocketArgs,
+    /// Whom the token is for; may be given more than once.
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub(crate) audience: Vec<String>,
+    /// One of the identities [default: each of them].
+    #[arg(long, value_name = "SPIFFE-ID")]
+    pub(crate) id: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Arguments of `control`.
 #[derive(Debug, Args)]
 pub(crate) struct ControlArgs {
@@ -343,6 +406,9 @@ pub(crate) struct NodeArgs {
     /// Unix socket to serve.
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: PathBuf,
+    /// Unix socket of the SPIFFE Workload API and Envoy's SDS, for every user [default: none].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workload_socket: Option<PathBuf>,
     /// The only executable that gets vouchers.
     #[arg(long, value_name = "PATH")]
     pub(crate) proxy_binary: PathBuf,

@@ -58,6 +58,11 @@ impl DataDir {
         self.0.join("node.sock")
     }
 
+    /// Where programs ask who they are.
+    pub(crate) fn workload_socket(&self) -> PathBuf {
+        self.0.join("workload.sock")
+    }
+
     /// Where everything listens.
     pub(crate) fn plan(&self) -> PathBuf {
         self.0.join("plan.json")

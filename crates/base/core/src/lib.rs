@@ -20,6 +20,7 @@ pub mod stats;
 pub mod status;
 pub mod time;
 pub mod trace;
+pub mod workload;
 
 pub use decision::{Action, Decision, Verdict};
 pub use name::{Role, ServiceName, SpiffeId, TrustDomain};

@@ -14,6 +14,12 @@ pub const POLICIES_MAX: usize = 100_000;
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// Life of a leaf certificate. Short, since it is the bound on what a stolen key is worth.
 pub const LEAF_TTL: Duration = Duration::from_secs(3600);
+/// Life of a JWT-SVID. Shorter than a certificate's: whoever reads one can use it.
+pub const JWT_TTL: Duration = Duration::from_secs(300);
+/// Most audiences of one JWT-SVID, a count.
+pub const AUDIENCES_MAX: usize = 16;
+/// Longest audience of a JWT-SVID, in bytes.
+pub const AUDIENCE_BYTES_MAX: usize = 512;
 /// How far a leaf's start lies in the past, so that a peer whose clock is slow accepts it.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Life of a join token: long enough for a process to start, useless afterwards.

@@ -82,6 +82,19 @@ pub struct Envelope {
 pub struct Bundles {
     /// Root certificates by trust domain, DER in base64.
     pub roots: BTreeMap<TrustDomain, Vec<String>>,
+    /// Keys by which JWT-SVIDs are checked, by trust domain; those whose last token has not run out yet among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jwt_keys: BTreeMap<TrustDomain, Vec<JwtKey>>,
+}
+
+/// The public half of a key that signs JWT-SVIDs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtKey {
+    /// The `kid` of its tokens.
+    pub kid: String,
+    /// P-256, DER of the SubjectPublicKeyInfo, in base64.
+    pub spki: String,
 }
 
 /// Policies of a fleet, as text: each proxy compiles them itself, against the schema that came along.

@@ -27,6 +27,9 @@ pub struct Status {
     pub epochs: BTreeMap<Kind, Epoch>,
     /// One entry for each service of the fleet and for the gateway, by name, also where no proxy has come yet.
     pub proxies: Vec<ProxyStatus>,
+    /// The nodes that came since control started, by name.
+    #[serde(default)]
+    pub nodes: Vec<NodeStatus>,
     /// What became of events.
     pub store: StoreStatus,
 }
@@ -103,6 +106,31 @@ pub struct ProxyStatus {
     pub cpu_us: u64,
     /// What became of its events.
     pub events: EventFlow,
+}
+
+/// One node that has come since control started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: ServiceName,
+    /// True while its stream is open.
+    pub attached: bool,
+    /// Random number of its process, in hex.
+    pub instance: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// The Unix socket where it serves the Workload API and SDS; `None` where it serves neither.
+    pub workload_socket: Option<String>,
+    /// When it was heard last.
+    pub last_heard: Timestamp,
+    /// What it holds, by its own acknowledgement.
+    pub held: BTreeMap<Kind, Epoch>,
+    /// What it refused, with its reason; gone as soon as it takes up a newer one.
+    pub refused: BTreeMap<Kind, String>,
+    /// Registration entries that it was sent, a count.
+    pub entries: usize,
 }
 
 impl ProxyStatus {

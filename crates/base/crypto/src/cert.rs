@@ -286,6 +286,31 @@ pub fn pem(der: &[u8]) -> String {
     pem
 }
 
+/// The certificates that a byte string holds one after the other, as the SPIFFE Workload API has them; each is readable by
+/// [`read`].
+///
+/// # Errors
+/// [`CertError`] where there is none, more than [`PEM_CERTS_MAX`], or one that does not read.
+pub fn split(mut der: &[u8]) -> Result<Vec<&[u8]>, CertError> {
+    let mut certs = Vec::new();
+    while !der.is_empty() {
+        // A certificate is longer than 255 bytes and shorter than 64 KiB, so its length takes two bytes in DER.
+        let [0x30, 0x82, high, low, ..] = der else { return Err(malformed("not a certificate of usual length")) };
+        let bytes = 4 + usize::from(u16::from_be_bytes([*high, *low]));
+        let (cert, rest) = der.split_at_checked(bytes).ok_or_else(|| malformed("a certificate is cut short"))?;
+        read(cert)?;
+        if certs.len() == PEM_CERTS_MAX {
+            return Err(malformed("more certificates than a bundle may hold"));
+        }
+        certs.push(cert);
+        der = rest;
+    }
+    if certs.is_empty() {
+        return Err(malformed("no certificate"));
+    }
+    Ok(certs)
+}
+
 /// Every certificate of a PEM text, in its order, each readable by [`read`]; text around them is skipped.
 ///
 /// # Errors

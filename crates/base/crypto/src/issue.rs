@@ -105,8 +105,26 @@ pub fn leaf(
     serial: [u8; 16],
     validity: Validity,
 ) -> Result<Vec<u8>, CryptoError> {
+    leaf_with_dns(issuer, spki, id, &[], serial, validity)
+}
+
+/// As [`leaf`], with DNS names beside the URI, for peers that know no SPIFFE IDs.
+///
+/// # Errors
+/// As [`leaf`]; [`CryptoError::Malformed`] for a name that is not ASCII.
+pub fn leaf_with_dns(
+    issuer: &Issuer,
+    spki: &[u8],
+    id: &SpiffeId,
+    dns_names: &[String],
+    serial: [u8; 16],
+    validity: Validity,
+) -> Result<Vec<u8>, CryptoError> {
     let mut params = end_entity(serial, validity);
     params.subject_alt_names = vec![uri(id.as_str())?];
+    for name in dns_names {
+        params.subject_alt_names.push(dns(name)?);
+    }
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     sign(issuer, spki, &params)
 }
@@ -128,11 +146,7 @@ pub fn edge(
     }
     let mut params = end_entity(serial, validity);
     for name in dns_names {
-        let name = name.as_str().try_into().map_err(|_| CryptoError::Malformed {
-            what: "DNS name",
-            why: format!("`{}` is not ASCII", name.escape_debug()),
-        })?;
-        params.subject_alt_names.push(SanType::DnsName(name));
+        params.subject_alt_names.push(dns(name)?);
     }
     params.subject_alt_names.extend(ips.iter().map(|ip| SanType::IpAddress(*ip)));
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -189,6 +203,12 @@ pub(crate) fn uri(text: &str) -> Result<SanType, CryptoError> {
     let text =
         text.try_into().map_err(|_| CryptoError::Malformed { what: "URI", why: "it is not ASCII".to_owned() })?;
     Ok(SanType::URI(text))
+}
+
+fn dns(name: &str) -> Result<SanType, CryptoError> {
+    let why = || format!("`{}` is not ASCII", name.escape_debug());
+    let name = name.try_into().map_err(|_| CryptoError::Malformed { what: "DNS name", why: why() })?;
+    Ok(SanType::DnsName(name))
 }
 
 fn sign(issuer: &Issuer, spki: &[u8], params: &CertificateParams) -> Result<Vec<u8>, CryptoError> {

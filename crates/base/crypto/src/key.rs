@@ -88,6 +88,19 @@ impl fmt::Debug for KeyPair {
     }
 }
 
+/// The private key as PEM text (`PRIVATE KEY`), for programs that read nothing else.
+pub fn pem(key: &KeyPair) -> Secret<String> {
+    let text = Secret::new(crate::base64::encode(key.pkcs8().expose()));
+    let mut pem = String::with_capacity(2 * text.expose().len() + 60); // never moved, so that one copy is wiped
+    pem.push_str("-----BEGIN PRIVATE KEY-----\n");
+    for line in text.expose().as_bytes().chunks(64) {
+        pem.extend(line.iter().map(|&byte| char::from(byte)));
+        pem.push('\n');
+    }
+    pem.push_str("-----END PRIVATE KEY-----\n");
+    Secret::new(pem)
+}
+
 /// Checks that `signature` over `message` was made by the key whose SubjectPublicKeyInfo is `spki`.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ pub mod seal; // AES-256-GCM, Argon2id, HKDF
 pub mod cert; // reads certificates, verifies paths
 pub mod csr; // certificate requests: only the key counts
 pub mod issue; // makes certificates
+pub mod jws; // ES256 as JSON Web Signatures have it
 
 #[cfg(feature = "forge")]
 pub mod forge; // makes wrong ones, for tests

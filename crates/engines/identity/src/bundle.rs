@@ -124,7 +124,8 @@ impl TrustBundles {
     pub fn snapshot(&self) -> Bundles {
         let text = |roots: &Roots| roots.ders.iter().map(|der| base64::encode(der)).collect();
         let name = |domain: &str| TrustDomain::parse(domain).expect("domains are kept as they were parsed");
-        Bundles { roots: self.domains.iter().map(|(domain, roots)| (name(domain), text(roots))).collect() }
+        let roots = self.domains.iter().map(|(domain, roots)| (name(domain), text(roots))).collect();
+        Bundles { roots, ..Bundles::default() }
     }
 
     /// The roots of `domain`, DER; `None` where the domain is not known.

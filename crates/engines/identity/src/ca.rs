@@ -2,6 +2,7 @@
 
 use crate::limits::{EDGE_TTL, ISSUING_TTL, ROOT_TTL};
 use bartizan_core::limits::{CLOCK_SKEW, LEAF_TTL};
+use bartizan_core::workload::is_reserved;
 use bartizan_core::{Secret, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::csr::CsrKey;
 use bartizan_crypto::issue::{self, Issuer, Validity};
@@ -29,6 +30,12 @@ pub enum IssueError {
         requested: SpiffeId,
         /// What this CA issues for.
         domain: TrustDomain,
+    },
+    /// The name belongs to one of our own roles, which workloads never have. Retrying cannot help.
+    #[error("identity `{requested}` is kept for services, nodes and control")]
+    Reserved {
+        /// What was asked for.
+        requested: SpiffeId,
     },
     /// The CA's own certificate has run out or does not count yet; renew it and ask again.
     #[error("the CA's own certificate {}; renew it", out_of_date(*validity, *now))]
@@ -238,6 +245,31 @@ impl IssuingCa {
         }
         let validity = validity_within(&self.issuer, LEAF_TTL, now)?;
         let leaf = issue::leaf(&self.issuer, spki, id, serial, validity)?;
+        Ok(self.svid(leaf, serial, validity))
+    }
+
+    /// An X.509-SVID for a workload beside the services: as [`IssuingCa::issue`], for a name that stands for no role of
+    /// our own, with DNS names, for `ttl` and at most `LEAF_TTL`.
+    ///
+    /// # Errors
+    /// [`IssueError`]; [`IssueError::Reserved`] for the name of a service, a node or control.
+    pub fn issue_workload(
+        &self,
+        spki: &[u8],
+        id: &SpiffeId,
+        dns: &[String],
+        ttl: Duration,
+        serial: [u8; 16],
+        now: Timestamp,
+    ) -> Result<Svid, IssueError> {
+        if id.domain() != self.domain.as_str() {
+            return Err(IssueError::ForeignTrustDomain { requested: id.clone(), domain: self.domain.clone() });
+        }
+        if is_reserved(id.path()) {
+            return Err(IssueError::Reserved { requested: id.clone() });
+        }
+        let validity = validity_within(&self.issuer, ttl.min(LEAF_TTL), now)?;
+        let leaf = issue::leaf_with_dns(&self.issuer, spki, id, dns, serial, validity)?;
         Ok(self.svid(leaf, serial, validity))
     }
 

@@ -19,8 +19,10 @@ pub mod ca; // root, issuing CA, leaves
 mod deny; // who is not trusted any more
 mod renew; // when to ask for the next one
 
+pub mod entry; // which registration entries a caller matches
 pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact
+pub mod jwt_svid; // tokens for workloads
 pub mod voucher; // a node's word for a workload on its host
 
 pub use bundle::{BundleError, TrustBundles};

@@ -16,6 +16,12 @@ pub const ROOTS_MAX: usize = 16;
 pub const JOIN_TOKENS_MAX: usize = 1_024;
 /// Longest join token in bytes: a prefix and 32 bytes in base64.
 pub const JOIN_TOKEN_BYTES_MAX: usize = 64;
+/// Longest JWT-SVID that is looked at, in bytes: ours have about 500, those with sixteen long audiences 12 KiB.
+pub const JWT_BYTES_MAX: usize = 16 << 10;
+/// Most JWT keys of one trust domain, a count: one signs, the others wait until what they signed has run out.
+pub const JWT_KEYS_MAX: usize = 64;
+/// Longest `kid` in bytes; ours have 32.
+pub const KID_BYTES_MAX: usize = 256;
 /// Longest voucher in bytes: a full chain of ordinary certificates in base64, and 2 KiB of name twice.
 pub const VOUCHER_BYTES_MAX: usize = 32 << 10;
 /// Most voucher nonces remembered, a count: the largest fleet reconnecting six times within a voucher's life.

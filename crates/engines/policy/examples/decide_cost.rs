@@ -101,6 +101,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         gateway: None,
         policies: None,
         trust: Default::default(),
+        workloads: Default::default(),
         warnings: Vec::new(),
     }
 }

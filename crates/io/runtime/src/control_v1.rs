@@ -169,6 +169,126 @@ pub struct Refusal {
     #[prost(string, tag = "2")]
     pub why: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NodeUp {
+    #[prost(oneof = "node_up::Message", tags = "1, 2, 3, 4")]
+    pub message: ::core::option::Option<node_up::Message>,
+}
+/// Nested message and enum types in `NodeUp`.
+pub mod node_up {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        #[prost(message, tag = "1")]
+        Hello(super::NodeHello),
+        #[prost(message, tag = "2")]
+        Ack(super::Ack),
+        #[prost(message, tag = "3")]
+        Issue(super::IssueWorkload),
+        #[prost(message, tag = "4")]
+        Mint(super::MintJwt),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NodeHello {
+    /// The name in the certificate of the connection.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Random per process.
+    #[prost(uint64, tag = "2")]
+    pub instance: u64,
+    #[prost(uint32, tag = "3")]
+    pub pid: u32,
+    #[prost(string, tag = "4")]
+    pub version: ::prost::alloc::string::String,
+    /// What the node holds already.
+    #[prost(message, repeated, tag = "5")]
+    pub held: ::prost::alloc::vec::Vec<Held>,
+    /// Where workloads find it; empty where it serves none.
+    #[prost(string, tag = "6")]
+    pub workload_socket: ::prost::alloc::string::String,
+}
+/// An X.509-SVID for a workload on this node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IssueWorkload {
+    /// Chosen by the node; the answer bears it.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// The registration entry that speaks for the workload, and the identity in it.
+    #[prost(string, tag = "2")]
+    pub entry: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub spiffe_id: ::prost::alloc::string::String,
+    /// PKCS#10 request, DER, with a fresh key.
+    #[prost(bytes = "vec", tag = "4")]
+    pub csr: ::prost::alloc::vec::Vec<u8>,
+}
+/// A JWT-SVID for a workload on this node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MintJwt {
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    #[prost(string, tag = "2")]
+    pub entry: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub spiffe_id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub audiences: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeDown {
+    #[prost(oneof = "node_down::Message", tags = "1, 2, 3, 4, 5, 6")]
+    pub message: ::core::option::Option<node_down::Message>,
+}
+/// Nested message and enum types in `NodeDown`.
+pub mod node_down {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Message {
+        #[prost(message, tag = "1")]
+        Snapshot(super::Snapshot),
+        #[prost(message, tag = "2")]
+        Entries(super::Entries),
+        #[prost(message, tag = "3")]
+        Svid(super::WorkloadSvid),
+        #[prost(message, tag = "4")]
+        Jwt(super::Jwt),
+        #[prost(message, tag = "5")]
+        Refusal(super::NodeRefusal),
+        #[prost(message, tag = "6")]
+        Tick(super::Tick),
+    }
+}
+/// All registration entries that this node may serve; they take the place of those sent before.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Entries {
+    /// List of `bartizan_core::workload::Entry` as JSON.
+    #[prost(bytes = "vec", tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkloadSvid {
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    #[prost(message, optional, tag = "2")]
+    pub svid: ::core::option::Option<Svid>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Jwt {
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+}
+/// A request was refused; the stream goes on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeRefusal {
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    #[prost(string, tag = "2")]
+    pub why: ::prost::alloc::string::String,
+    /// True where the same request may succeed later.
+    #[prost(bool, tag = "3")]
+    pub passing: bool,
+}
 /// Generated client implementations.
 pub mod control_client {
     #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
@@ -280,6 +400,22 @@ pub mod control_client {
             req.extensions_mut().insert(GrpcMethod::new("bartizan.control.v1.Control", "Attach"));
             self.inner.streaming(req, path, codec).await
         }
+        /// A node's stream: the connection presents the node's own certificate. The first message is NodeHello, or the stream is
+        /// ended.
+        pub async fn attach_node(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::NodeUp>,
+        ) -> std::result::Result<tonic::Response<tonic::codec::Streaming<super::NodeDown>>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bartizan.control.v1.Control/AttachNode");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("bartizan.control.v1.Control", "AttachNode"));
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -305,6 +441,16 @@ pub mod control_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::Up>>,
         ) -> std::result::Result<tonic::Response<Self::AttachStream>, tonic::Status>;
+        /// Server streaming response type for the AttachNode method.
+        type AttachNodeStream: tonic::codegen::tokio_stream::Stream<Item = std::result::Result<super::NodeDown, tonic::Status>>
+            + std::marker::Send
+            + 'static;
+        /// A node's stream: the connection presents the node's own certificate. The first message is NodeHello, or the stream is
+        /// ended.
+        async fn attach_node(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::NodeUp>>,
+        ) -> std::result::Result<tonic::Response<Self::AttachNodeStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct ControlServer<T> {
@@ -424,6 +570,35 @@ pub mod control_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AttachSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bartizan.control.v1.Control/AttachNode" => {
+                    #[allow(non_camel_case_types)]
+                    struct AttachNodeSvc<T: Control>(pub Arc<T>);
+                    impl<T: Control> tonic::server::StreamingService<super::NodeUp> for AttachNodeSvc<T> {
+                        type Response = super::NodeDown;
+                        type ResponseStream = T::AttachNodeStream;
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<tonic::Streaming<super::NodeUp>>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Control>::attach_node(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AttachNodeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(accept_compression_encodings, send_compression_encodings)

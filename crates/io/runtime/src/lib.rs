@@ -16,7 +16,10 @@ pub mod local; // JSON over HTTP on a Unix socket
 pub mod logs;
 pub mod ports; // free ports for a fleet
 pub mod process;
+pub mod sds_v3; // Envoy's secret discovery, generated
 pub mod stop; // signals, and a parent that went away
 pub mod tls; // start here: handshakes, and what is known of the peer afterwards
+pub mod workload_api; // gRPC on a Unix socket, both ends
+pub mod workload_v1; // the SPIFFE Workload API, generated
 
 mod proc_net;

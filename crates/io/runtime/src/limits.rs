@@ -55,6 +55,19 @@ pub const LOCAL_HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Time a client gives a local API to answer: a reload with 100,000 policies takes seconds.
 pub const LOCAL_ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// Connections on a workload socket at once, a count; who may hold how many of them is for the caller to say.
+pub const WORKLOAD_CONNECTIONS_MAX: usize = 4_096;
+/// Calls open at once on one connection of a workload socket, a count: Envoy opens one for each secret.
+pub const WORKLOAD_CALLS_MAX: u32 = 64;
+/// Largest message to a workload socket, in bytes: a token of 16 KiB, or an Envoy's description of itself.
+pub const WORKLOAD_UP_BYTES_MAX: usize = 256 << 10;
+/// Longest header list of a call on a workload socket, in bytes.
+pub const WORKLOAD_HEADER_BYTES_MAX: u32 = 8 << 10;
+/// Silence after which the server of a workload socket asks whether the other end is still there.
+pub const WORKLOAD_KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
+/// Largest answer of a workload socket that a client takes in, in bytes: all bundles of a thousand domains.
+pub const WORKLOAD_DOWN_BYTES_MAX: usize = 16 << 20;
+
 /// Length of the kernel's queue of connections not accepted yet, a count; the kernel cuts it to `somaxconn`.
 pub const ACCEPT_QUEUE: i32 = 4096;
 /// Longest path of a Unix socket in bytes: `sun_path` has 108 with the closing NUL (unix(7)).

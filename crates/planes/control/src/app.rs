@@ -4,6 +4,8 @@ use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::fleet::load;
+use crate::jwt::JwtSigner;
+use crate::node_registry::NodeRegistry;
 use crate::options::Options;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
@@ -35,6 +37,8 @@ pub(crate) struct App {
     pub(crate) pipeline: Pipeline,
     pub(crate) own_events: OwnEvents,
     pub(crate) registry: Registry,
+    pub(crate) nodes: NodeRegistry,
+    pub(crate) jwt: JwtSigner,
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
     authority: ArcSwap<Authority>,
@@ -60,12 +64,13 @@ pub(crate) struct Parts {
     pub(crate) in_force: watch::Sender<Current>,
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
+    pub(crate) jwt: JwtSigner,
     pub(crate) stop: CancellationToken,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
-        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, stop } = parts;
+        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, jwt, stop } = parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         Ok(Self {
             options,
@@ -77,6 +82,8 @@ impl App {
             own_events: OwnEvents::new(pipeline.clone()),
             pipeline,
             registry: Registry::default(),
+            nodes: NodeRegistry::default(),
+            jwt,
             stop,
             in_force,
             authority: ArcSwap::from_pointee(authority),

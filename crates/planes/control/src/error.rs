@@ -2,6 +2,7 @@
 
 use crate::ca::CaError;
 use crate::deny::DenyListError;
+use crate::jwt::JwtKeysError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
@@ -62,6 +63,9 @@ pub enum ControlError {
     /// Root or issuing CA cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// The keys of tokens cannot be used.
+    #[error(transparent)]
+    Jwt(#[from] JwtKeysError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -20,7 +20,9 @@ mod events; // the way of an event into the store
 mod explain;
 mod fleet; // from the files to what each proxy has to know
 mod hops;
+mod jwt; // the key that signs tokens
 pub mod limits;
+mod node_registry; // which node is there
 mod options;
 mod publish; // epochs and signatures
 mod rates;
@@ -32,5 +34,6 @@ mod stream; // the gRPC side: proxies and nodes
 mod tests;
 
 pub use error::ControlError;
+pub use jwt::JwtKeysError;
 pub use options::Options;
 pub use start::{run, serve};

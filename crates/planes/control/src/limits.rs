@@ -60,5 +60,12 @@ pub const DRAIN_WITHIN: Duration = Duration::from_secs(3);
 pub const UNCONFIRMED_MAX: usize = 64;
 /// Identities that one stream may ask for within [`RENEWALS_PER`], a count: each costs a signature.
 pub const RENEWALS_MAX: u32 = 12;
+/// Identities and tokens that one node's stream may ask for within [`RENEWALS_PER`], a count: all entries of the largest
+/// fleet, twice.
+pub const NODE_ISSUES_MAX: u32 = 20_000;
+/// Longest path of a node's socket in bytes, as it is shown.
+pub const SOCKET_BYTES_MAX: usize = 108;
+/// Largest file of public JWT keys in bytes: 64 keys at about 200 bytes.
+pub const JWT_KEYS_FILE_BYTES_MAX: usize = 64 << 10;
 /// See [`RENEWALS_MAX`].
 pub const RENEWALS_PER: Duration = Duration::from_secs(60);

@@ -58,10 +58,13 @@ pub(crate) async fn publish(
 ///
 /// The caller holds `app.reloading`.
 pub(crate) async fn republish(app: &App, desired: Desired, deny_list: DenyList) -> Result<Vec<Kind>, ControlError> {
-    let (before, bundles) = (app.in_force(), app.authority().bundles().snapshot());
-    let after = publish(desired, deny_list, &bundles, &app.own(), &app.store, app.epoch_floor, clock::now()).await?;
+    let (before, now) = (app.in_force(), clock::now());
+    app.jwt.prepare(desired.wants_tokens(), now)?;
+    let bundles = app.jwt.add_to(app.authority().bundles().snapshot(), &desired.fleet.trust_domain, now);
+    let after = publish(desired, deny_list, &bundles, &app.own(), &app.store, app.epoch_floor, now).await?;
     let changed = after.changed_since(&before);
-    if !changed.is_empty() {
+    // Entries have no epoch: nodes get them whole, over their own streams.
+    if !changed.is_empty() || before.desired.fleet.workloads != after.desired.fleet.workloads {
         app.in_force.send_replace(Arc::new(after));
     }
     Ok(changed)
@@ -90,6 +93,11 @@ impl InForce {
                 Some(sign(kind, self.epoch(kind), &directory, &self.desired, own, now))
             }
         }
+    }
+
+    /// The snapshot of all trust anchors, as it travels.
+    pub(crate) fn bundles(&self) -> &[u8] {
+        &self.bundles
     }
 
     /// The policies, where `epoch` is the one in force.

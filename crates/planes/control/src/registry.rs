@@ -16,6 +16,13 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamId(u64);
 
+impl StreamId {
+    /// The one with this number within its registry.
+    pub(crate) fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What a proxy says of itself when it comes.
 #[derive(Clone, Debug)]
 pub(crate) struct Introduction {

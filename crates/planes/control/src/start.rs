@@ -7,6 +7,7 @@ use crate::deny;
 use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::fleet::{Desired, load};
+use crate::jwt::JwtSigner;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
 use crate::publish::publish;
@@ -117,12 +118,16 @@ async fn assemble(
     stop: CancellationToken,
 ) -> Result<App, ControlError> {
     let epoch_floor = epoch_floor(&store, 0).await?; // chosen when the store was opened
-    let (deny_list, bundles) = (deny::read(&options.data)?, authority.bundles().snapshot());
-    let in_force = publish(desired, deny_list, &bundles, &own, &store, epoch_floor, clock::now()).await?;
+    let now = clock::now();
+    let jwt = JwtSigner::open(&options.data, now)?;
+    jwt.prepare(desired.wants_tokens(), now)?;
+    let bundles = jwt.add_to(authority.bundles().snapshot(), &desired.fleet.trust_domain, now);
+    let deny_list = deny::read(&options.data)?;
+    let in_force = publish(desired, deny_list, &bundles, &own, &store, epoch_floor, now).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
     let uid = own_uid()?;
-    Ok(App::new(Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, stop })?)
+    Ok(App::new(Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, jwt, stop })?)
 }
 
 /// Epochs begin at 1 in a new data folder. A database that is new while the root is old stands for one that was lost, whose

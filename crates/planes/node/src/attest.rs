@@ -53,7 +53,7 @@ pub struct Attestor {
 
 /// Which file, and whether it was written to since. A user without root cannot set `ctime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileState {
+pub(crate) struct FileState {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -62,7 +62,7 @@ struct FileState {
 }
 
 impl FileState {
-    fn of(about: &Metadata) -> Self {
+    pub(crate) fn of(about: &Metadata) -> Self {
         Self {
             device: about.dev(),
             inode: about.ino(),
@@ -70,6 +70,11 @@ impl FileState {
             changed: (about.ctime(), about.ctime_nsec()),
             modified: (about.mtime(), about.mtime_nsec()),
         }
+    }
+
+    /// Device and number: which file it is, whatever was written to it.
+    pub(crate) fn file(&self) -> (u64, u64) {
+        (self.device, self.inode)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::limits::{JOIN_WITHIN, RETRY_FIRST, RETRY_MAX};
 use crate::own::{Own, OwnError};
+use arc_swap::ArcSwap;
 use bartizan_core::{Role, Secret, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{CryptoError, KeyPair, csr, random};
 use bartizan_identity::{TrustBundles, expect_peer, verify_peer};
@@ -55,7 +56,8 @@ pub(crate) struct Candidate {
     pub(crate) name: ServiceName,
     pub(crate) domain: TrustDomain,
     pub(crate) control: SocketAddr,
-    pub(crate) bundles: Arc<TrustBundles>,
+    /// By which control is recognised; those of the start, then what control published since.
+    pub(crate) bundles: Arc<ArcSwap<TrustBundles>>,
 }
 
 impl Candidate {
@@ -81,14 +83,14 @@ impl Candidate {
         let answer = tokio::time::timeout(JOIN_WITHIN, answered).await.map_err(|_| JoinError::Slow)??;
         let chain = answer.into_inner().svid.map(|svid| svid.chain).unwrap_or_default();
         let id = SpiffeId::of(&self.domain, &Role::Node(self.name.clone()));
-        Ok(Own::check(key, chain, &id, &self.bundles, clock::now())?)
+        Ok(Own::check(key, chain, &id, &self.bundles.load(), clock::now())?)
     }
 
     /// Only control itself gets to see a token.
-    fn judge(&self) -> Judge<()> {
+    pub(crate) fn judge(&self) -> Judge<()> {
         let (bundles, control) = (Arc::clone(&self.bundles), SpiffeId::of(&self.domain, &Role::Control));
         Arc::new(move |chain| {
-            let judged = verify_peer(chain, &bundles, clock::now()).and_then(|peer| expect_peer(peer, &control));
+            let judged = verify_peer(chain, &bundles.load(), clock::now()).and_then(|peer| expect_peer(peer, &control));
             judged.map(|_| ()).map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
         })
     }

@@ -1,4 +1,4 @@
-//! The node: the process on a machine that vouches for the proxies there.
+//! The node: the process on a machine that vouches for the proxies there, and gives programs their identities.
 //!
 //! In: a join token once; then tickets announced by the supervisor ([`api::Expect`]) and redeemed by proxies
 //! ([`api::Vouch`]) on a Unix socket. Out: vouchers that control exchanges for identities, and the keys under which
@@ -9,7 +9,9 @@
 //! second hurdle. Programs that run under the same user as the node are not kept apart by this: such a program can read
 //! the memory of its neighbours. A supervisor that wants more runs programs as other users.
 //!
-//! Absent on purpose: policy, events, workloads other than proxies. While control is away the node goes on vouching with
+//! On a second socket any program may ask who it is (SPIFFE Workload API, Envoy's SDS): it gets what the fleet's entries give it, by the kernel's word.
+//!
+//! Absent on purpose: policy, events. While control is away the node goes on vouching with
 //! the identity it holds; once that has run out it ends, since only a new join token helps.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,6 +24,7 @@ mod own; // that identity
 mod run; // start here: `run`
 mod secret; // keys for sealing
 mod ticket; // tickets, announced and redeemed
+mod workload; // identities for programs: Workload API and SDS
 
 pub use attest::{AttestError, Attestor};
 pub use desk::{Desk, DeskError};

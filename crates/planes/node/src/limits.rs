@@ -20,5 +20,47 @@ pub const JOIN_WITHIN: Duration = Duration::from_secs(10);
 pub const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// Longest pause before control is tried again.
 pub const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Messages to control that wait for the network, a count.
+pub const UP_QUEUE_MAX: usize = 64;
+/// Questions to control that wait for the stream, a count; who asks more waits.
+pub const ASKS_MAX: usize = 256;
+/// Time for control's answer to a question. Signing takes a millisecond; the rest is for a machine under load.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Registration entries taken from control, a count: the most that a fleet has.
+pub const ENTRIES_MAX: usize = bartizan_core::workload::WORKLOADS_MAX;
+/// Certificates asked for at once, a count.
+pub const ISSUES_AT_ONCE: usize = 32;
+/// Longest pause before control is asked again for a certificate that it did not give.
+pub const SVID_RETRY_MAX: Duration = Duration::from_secs(30);
+/// How often the node looks which certificates are due.
+pub const KEEPER_LOOK: Duration = Duration::from_millis(500);
+
+/// How often a caller that listens is looked at again: for so long at most, a process that became another program goes on
+/// listening.
+pub const ATTEST_EVERY: Duration = Duration::from_secs(3);
+/// Time a caller has to read what it is sent.
+pub const SEND_WITHIN: Duration = Duration::from_secs(30);
+/// Connections to the workload socket of one process, a count: Envoy holds one or two.
+pub const CONNECTIONS_PER_PID_MAX: u32 = 64;
+/// The same of one user: a quarter of all, so that three more users find room beside one that takes what it can.
+pub const CONNECTIONS_PER_UID_MAX: u32 = 1_024;
+/// Calls open at once of one process, a count.
+pub const STREAMS_PER_PID_MAX: u32 = 64;
+/// The same of one user.
+pub const STREAMS_PER_UID_MAX: u32 = 2_048;
+/// Calls and messages of one process within a second, a count.
+pub const CALLS_PER_S: u32 = 50;
+/// The same at once, after a pause.
+pub const CALLS_BURST: u32 = 200;
+/// Processes whose calls are counted, a count.
+pub const RATES_MAX: usize = 16_384;
+/// Secrets that one request may name, a count.
+pub const SECRET_NAMES_MAX: usize = 32;
+/// Largest executable of a workload that is hashed, in bytes; a larger one matches no `sha256`.
+pub const WORKLOAD_BINARY_BYTES_MAX: usize = 512 << 20;
+/// Hashes of executables that are kept, a count.
+pub const HASHES_MAX: usize = 1_024;
+/// Longest text read from a file of `/proc`, in bytes.
+pub const CGROUP_BYTES_MAX: u64 = 16 << 10;
 /// How often the clock is looked at while waiting for the time to renew: a machine that slept must not oversleep.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(10);

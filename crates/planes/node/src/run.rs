@@ -7,8 +7,11 @@ use crate::join::{Candidate, JoinError, again_and_again, fraction, until};
 use crate::limits::{BUNDLE_BYTES_MAX, CLOCK_LOOK};
 use crate::own::Own;
 use crate::secret::NodeSecret;
+use crate::workload::{self, Hub, Link, keep};
+use arc_swap::ArcSwap;
 use bartizan_core::limits::JOIN_TOKEN_TTL;
 use bartizan_core::{Secret, ServiceName, TrustDomain};
+use bartizan_crypto::random;
 use bartizan_identity::{BundleError, TrustBundles, renew_at};
 use bartizan_runtime::{clock, files, local};
 use std::io;
@@ -31,6 +34,8 @@ pub struct Options {
     pub trust_bundle: PathBuf,
     /// The Unix socket to serve.
     pub socket: PathBuf,
+    /// The Unix socket of the Workload API and SDS; none where `None`.
+    pub workload_socket: Option<PathBuf>,
     /// The only executable that gets vouchers.
     pub proxy_binary: PathBuf,
     /// Where the secret behind the sealing keys is kept; in memory alone where `None`.
@@ -87,15 +92,27 @@ pub enum NodeError {
 /// # Errors
 /// [`NodeError`]; a node without an identity ends, since only a new join token helps.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeError> {
-    let Options { name, trust_domain, control, trust_bundle, socket, proxy_binary, seal_secret, supervisor, token } =
-        options;
+    let Options {
+        name,
+        trust_domain,
+        control,
+        trust_bundle,
+        socket,
+        workload_socket,
+        proxy_binary,
+        seal_secret,
+        supervisor,
+        token,
+    } = options;
     let attestor = Attestor::of(&proxy_binary).map_err(|e| file("the proxy binary", &proxy_binary, e))?;
     let secret = match &seal_secret {
         Some(path) => NodeSecret::in_file(path).map_err(|e| file("the seal secret", path, e))?,
         None => NodeSecret::random(),
     };
-    let bundles = Arc::new(read_bundle(&trust_bundle, &trust_domain)?);
-    let candidate = Candidate { name: name.clone(), domain: trust_domain.clone(), control, bundles };
+    let bundles = Arc::new(ArcSwap::from_pointee(read_bundle(&trust_bundle, &trust_domain)?));
+    let candidate =
+        Candidate { name: name.clone(), domain: trust_domain.clone(), control, bundles: Arc::clone(&bundles) };
+    let candidate = Arc::new(candidate);
 
     let deadline = clock::now().plus(JOIN_TOKEN_TTL);
     let joining = again_and_again(|| candidate.join(&token), deadline);
@@ -105,17 +122,35 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     tracing::info!(id = %own.id(), not_after_ms = own.not_after().as_millis(), "joined");
 
     let listener = local::bind(&socket).map_err(|e| file("socket", &socket, e))?;
+    let workloads = workload_socket.as_ref().map(|path| local::bind_for_all(path).map_err(|e| file("socket", path, e)));
+    let workloads = workloads.transpose()?;
     let (renewed, own) = watch::channel(own);
+    let (hub, asks) = Hub::new(trust_domain.clone(), bundles);
+    let (instance, link_own) = (random::u64(), own.clone());
+    let link = Link {
+        candidate: Arc::clone(&candidate),
+        hub: Arc::clone(&hub),
+        own: link_own,
+        asks,
+        instance,
+        workload_socket,
+    };
     let desk = Arc::new(Desk::new(trust_domain, attestor, secret, own, supervisor));
     // Its own token: serving ends also where renewing gives up.
     let serving = stop.child_token();
     let serve = local::serve(listener, router(desk), serving.clone());
+    let supply = serving.run_until_cancelled(async { tokio::join!(link.run(), keep(Arc::clone(&hub))) });
+    let serve_workloads = async {
+        if let Some(listener) = workloads {
+            workload::serve(listener, Arc::clone(&hub), serving.clone()).await;
+        }
+    };
     let renew = async {
         let outcome = stop.run_until_cancelled(keep_renewed(&candidate, &renewed)).await;
         serving.cancel();
         outcome.unwrap_or(Ok(()))
     };
-    let ((), outcome) = tokio::join!(serve, renew);
+    let ((), _, (), outcome) = tokio::join!(serve, supply, serve_workloads, renew);
     outcome
 }
 

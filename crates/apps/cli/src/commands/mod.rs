@@ -11,10 +11,11 @@ mod node;
 mod reload;
 mod revoke;
 mod status;
+mod svid;
 mod token;
 mod trace;
 
-use crate::args::{Command, PlaceArgs, PolicyCommand, TokenCommand};
+use crate::args::{Command, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
 use crate::data_dir::{DataDir, find};
 use crate::failure::{Failure, chain};
 use crate::up;
@@ -45,6 +46,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
+        Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
+        Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),
+        Command::Svid(SvidCommand::Jwt(args)) => waiting(svid::jwt(&args)),
         Command::Control(args) => control::run(args),
         Command::Node(args) => node::run(args),
         Command::Schema => print(&bartizan_core::fleet::json_schema()),

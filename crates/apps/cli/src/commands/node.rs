@@ -35,6 +35,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         control: args.control,
         trust_bundle: args.trust_bundle,
         socket: args.socket,
+        workload_socket: args.workload_socket,
         proxy_binary: args.proxy_binary,
         seal_secret: args.seal_secret,
         supervisor: args.supervisor_pid,

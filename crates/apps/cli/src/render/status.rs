@@ -2,7 +2,7 @@
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
-use bartizan_core::status::{ProxyStatus, Status};
+use bartizan_core::status::{NodeStatus, ProxyStatus, Status};
 use std::fmt::Write as _;
 
 /// Wide enough for every column; who has a narrow terminal can scroll or use `--json`.
@@ -10,7 +10,7 @@ const WIDTH: u16 = 200;
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
-    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, store } = status;
+    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store } = status;
     let mode = match mode {
         Mode::Off => "off",
         Mode::Mtls => "mtls",
@@ -45,12 +45,31 @@ pub(crate) fn text(status: &Status) -> String {
     ];
     text.push_str(&table(&headers, proxies.iter().map(|proxy| cells(proxy, status)).collect(), WIDTH));
     text.push('\n');
+    for node in nodes {
+        text.push_str(&node_line(node, status));
+    }
     for proxy in proxies {
         for (kind, why) in &proxy.refused {
             let _ = writeln!(text, "{} refused {}: {why}", proxy.service, kind.as_str());
         }
     }
     text
+}
+
+/// One line: nodes are few, and what they hold is one kind.
+fn node_line(node: &NodeStatus, status: &Status) -> String {
+    let state = if node.attached { "attached" } else { "away" };
+    let newest = status.epochs.get(&Kind::Bundles);
+    let held = node.held.get(&Kind::Bundles);
+    let bundles = match (held, newest) {
+        (Some(held), Some(newest)) if held != newest => format!("bundles {} of {}", held.0, newest.0),
+        (None, _) => "bundles of its start".to_owned(),
+        _ => "newest bundles".to_owned(),
+    };
+    let socket = node.workload_socket.as_ref().map(|path| format!(", Workload API at {path}")).unwrap_or_default();
+    let refused: String =
+        node.refused.iter().map(|(kind, why)| format!(", REFUSED {}: {why}", kind.as_str())).collect();
+    format!("node {}: {state}, {bundles}, {} workloads{socket}{refused}\n", node.name, node.entries)
 }
 
 fn cells(proxy: &ProxyStatus, status: &Status) -> Vec<String> {

@@ -213,6 +213,7 @@ mod tests {
             gateway: None,
             policies: None,
             trust: Default::default(),
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

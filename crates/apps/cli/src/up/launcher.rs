@@ -82,6 +82,7 @@ impl Launcher {
             ("--trust-domain", self.fleet.trust_domain.to_string().into()),
             ("--socket", self.data.node_socket().into_os_string()),
             ("--proxy-binary", self.proxy.clone().into_os_string()),
+            ("--workload-socket", self.data.workload_socket().into_os_string()),
             ("--seal-secret", self.data.seal_secret().into_os_string()),
             ("--supervisor-pid", std::process::id().to_string().into()),
         ];

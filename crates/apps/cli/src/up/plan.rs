@@ -79,6 +79,7 @@ mod tests {
             gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new() }),
             policies: None,
             trust: Default::default(),
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

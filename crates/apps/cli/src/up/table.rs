@@ -198,6 +198,7 @@ mod tests {
             gateway: Some(Gateway { listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)), routes: Vec::new() }),
             policies: None,
             trust: Default::default(),
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -279,6 +279,7 @@ mod tests {
             }),
             policies: None,
             trust: Default::default(),
+            workloads: Default::default(),
             warnings: Vec::new(),
         }
     }

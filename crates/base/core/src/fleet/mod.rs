@@ -8,6 +8,7 @@ mod near;
 mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
 mod report;
 
@@ -19,6 +20,7 @@ pub use report::{FleetError, FleetErrors};
 use crate::name::{ServiceName, TrustDomain};
 use crate::path::PathPattern;
 use crate::snapshot::Trust;
+use crate::workload::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,6 +36,8 @@ pub struct Fleet {
     pub services: BTreeMap<ServiceName, Service>,
     /// The edge, where there is one.
     pub gateway: Option<Gateway>,
+    /// Programs beside the services that get an identity from the node, by name.
+    pub workloads: BTreeMap<ServiceName, Entry>,
     /// Folder of Cedar files, relative to the fleet file; `None` where only the declared calls count.
     pub policies: Option<String>,
     /// For how long trust holds that was given.

@@ -4,6 +4,7 @@
 
 use super::Protocol;
 use super::node::{Node, Value};
+use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -37,6 +38,9 @@ pub(super) struct RawFleet {
     /// For how long trust holds that was given.
     #[schemars(default)]
     pub(super) trust: Field<RawTrust>,
+    /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
+    #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
+    pub(super) workloads: Field<Named<Read<RawWorkload>>>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -192,7 +196,7 @@ pub fn json_schema() -> String {
 }
 
 impl RawFleet {
-    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies", "trust"];
+    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies", "trust", "workloads"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
         let mut fields = report.fields(node, String::new(), Self::KEYS)?;
@@ -203,6 +207,7 @@ impl RawFleet {
             gateway: fields.take("gateway", RawGateway::read),
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
+            workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             spot: fields.spot,
         })
     }
@@ -285,6 +290,7 @@ impl RawGatewayRoute {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_workload::RawSelectors;
     use super::*;
     use serde_json::Value as Json;
 
@@ -305,6 +311,8 @@ mod tests {
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),
             (&schema["$defs"]["GatewayRoute"], RawGatewayRoute::KEYS),
+            (&schema["$defs"]["Workload"], RawWorkload::KEYS),
+            (&schema["$defs"]["Selectors"], RawSelectors::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

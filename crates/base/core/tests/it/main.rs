@@ -6,3 +6,4 @@ mod ocsf;
 mod redact;
 mod samples;
 mod schema;
+mod workloads;

@@ -10,7 +10,7 @@ use bartizan_identity::{BundleError, TrustBundles};
 
 fn read(roots: &[String]) -> Result<TrustBundles, BundleError> {
     let domain = TrustDomain::parse("bank.test").unwrap();
-    TrustBundles::read(&Bundles { roots: [(domain, roots.to_vec())].into() })
+    TrustBundles::read(&Bundles { roots: [(domain, roots.to_vec())].into(), ..Bundles::default() })
 }
 
 #[test]
@@ -32,7 +32,10 @@ fn refuses_more_than_its_limits() {
     read(&vec![root.clone(); ROOTS_MAX]).unwrap();
     assert!(matches!(read(&vec![root; ROOTS_MAX + 1]), Err(BundleError::TooManyRoots { roots: 17, .. })));
     let many = (0..=DOMAINS_MAX).map(|n| (TrustDomain::parse(&format!("d{n}.test")).unwrap(), vec![])).collect();
-    assert!(matches!(TrustBundles::read(&Bundles { roots: many }), Err(BundleError::TooManyDomains { .. })));
+    assert!(matches!(
+        TrustBundles::read(&Bundles { roots: many, ..Bundles::default() }),
+        Err(BundleError::TooManyDomains { .. })
+    ));
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         }),
         policies: None,
         trust: Default::default(),
+        workloads: Default::default(),
         warnings: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ mod client;
 mod server;
 
 pub use client::{Lines, LocalError, get, get_text, lines, post};
-pub use server::{Caller, bind, serve};
+pub use server::{Caller, bind, bind_for_all, serve};
 
 /// Largest request body that a server takes, in bytes; more is answered with 413.
 pub const BODY_BYTES_MAX: usize = crate::limits::LOCAL_BODY_BYTES_MAX;

@@ -43,6 +43,19 @@ pub struct Caller {
 /// `AddrInUse` where a living process serves `path`, `AlreadyExists` where it is no socket, `InvalidInput` where the
 /// path is too long for a socket; else what the kernel says. Must be called within a tokio runtime.
 pub fn bind(path: &Path) -> Result<UnixListener> {
+    bind_as(path, Mode::RUSR | Mode::WUSR)
+}
+
+/// As [`bind`], with mode 0666: every user that reaches the folder may connect. For servers that ask the kernel about each
+/// caller and refuse by that.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_for_all(path: &Path) -> Result<UnixListener> {
+    bind_as(path, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH)
+}
+
+fn bind_as(path: &Path, mode: Mode) -> Result<UnixListener> {
     if path.as_os_str().len() > limits::SOCKET_PATH_BYTES_MAX {
         let text = format!(
             "socket path `{}` has {} bytes, the kernel takes {}; choose a shorter data folder",
@@ -55,10 +68,12 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     remove_dead(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // Before `bind`: the file is then made with this mode, and there is no moment in which others can connect.
-    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    fchmod(&socket, mode)?;
     socket
         .bind(&SockAddr::unix(path)?)
         .map_err(|e| Error::new(e.kind(), format!("cannot listen on `{}`: {e}", path.display())))?;
+    // Again, by name: the first one was cut by the process' umask when the file was made.
+    rustix::fs::chmod(path, mode)?;
     socket.listen(limits::ACCEPT_QUEUE)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)))

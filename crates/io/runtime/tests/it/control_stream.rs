@@ -7,7 +7,9 @@ use bartizan_runtime::control_stream::{
     self, ALPN, Client, Code, ConnectError, PeerInfo, Request, Response, Status, Streaming, async_trait,
 };
 use bartizan_runtime::control_v1::control_server::Control;
-use bartizan_runtime::control_v1::{Down, JoinNodeReply, JoinNodeRequest, Snapshot, Stats, Svid, Up, down, up};
+use bartizan_runtime::control_v1::{
+    Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Snapshot, Stats, Svid, Up, down, up,
+};
 use bartizan_runtime::tls::{self, ClientAuth, HandshakeError, Judge};
 use bartizan_runtime::{limits, listen};
 use std::net::SocketAddr;
@@ -28,6 +30,12 @@ impl Control for Echo {
         let PeerInfo { peer, remote } = request.extensions().get::<PeerInfo<String>>().unwrap().clone();
         let chain = vec![peer.unwrap_or_default().into_bytes(), remote.to_string().into_bytes()];
         Ok(Response::new(JoinNodeReply { svid: Some(Svid { chain, ..Svid::default() }) }))
+    }
+
+    type AttachNodeStream = ReceiverStream<Result<NodeDown, Status>>;
+
+    async fn attach_node(&self, _: Request<Streaming<NodeUp>>) -> Result<Response<Self::AttachNodeStream>, Status> {
+        Err(Status::unimplemented("not in this test"))
     }
 
     type AttachStream = ReceiverStream<Result<Down, Status>>;

@@ -51,6 +51,7 @@ impl From<ControlError> for Failure {
             ControlError::ForeignData { .. }
             | ControlError::Ca(_)
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
+            | ControlError::Jwt(_)
             | ControlError::Store(_)
             | ControlError::Listen(_)
             | ControlError::Socket { .. }

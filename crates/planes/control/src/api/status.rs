@@ -42,6 +42,7 @@ pub(super) fn status(app: &App) -> Status {
         },
         epochs: in_force.epochs.clone(),
         proxies: app.registry.status(fleet, now),
+        nodes: app.nodes.status(),
         store: app.pipeline.status(),
     }
 }

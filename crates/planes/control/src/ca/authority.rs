@@ -2,11 +2,14 @@
 
 use crate::ca::{CaError, root};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::limits::LEAF_TTL;
+use bartizan_core::workload::Entry;
 use bartizan_core::{Role, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{KeyPair, random};
 use bartizan_identity::{IssueError, IssuingCa, Svid, TrustBundles, verify_peer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::time::Duration;
 
 /// Issues identities. Its key is nowhere but in this process.
 #[derive(Debug)]
@@ -65,6 +68,12 @@ impl Authority {
     /// An identity for one hour. Whether the caller may have it was decided before.
     pub(crate) fn issue(&self, spki: &[u8], id: &SpiffeId, now: Timestamp) -> Result<Svid, IssueError> {
         self.issuing.issue(spki, id, random::bytes(), now)
+    }
+
+    /// An identity for a workload beside the services. Whether the node may have it for somebody was decided before.
+    pub(crate) fn issue_workload(&self, spki: &[u8], entry: &Entry, now: Timestamp) -> Result<Svid, IssueError> {
+        let ttl = entry.ttl_s.map_or(LEAF_TTL, Duration::from_secs);
+        self.issuing.issue_workload(spki, &entry.id, &entry.dns, ttl, random::bytes(), now)
     }
 
     /// The gateway's certificate for outside clients: names by which they reach it.

@@ -19,6 +19,13 @@ pub(crate) struct Desired {
     pub(crate) policies: Policies,
 }
 
+impl Desired {
+    /// Whether anybody in the fleet may have JWT-SVIDs.
+    pub(crate) fn wants_tokens(&self) -> bool {
+        self.fleet.workloads.values().any(|entry| entry.jwt)
+    }
+}
+
 /// Reads everything. Blocks for the disk, and for about 0.1 ms per policy.
 pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
     let (fleet, files) = files::load_fleet(&options.fleet)?;

@@ -4,6 +4,9 @@ mod admit; // start here: who is let in, and as whom
 mod batches;
 mod hello;
 mod join;
+mod node; // one node, from its first message to the end
+mod node_answer; // what a node gets for its workloads
+mod node_hello;
 mod refusal;
 mod renew;
 mod session; // one proxy, from its first message to the end
@@ -13,7 +16,7 @@ use bartizan_core::event::{Handshake, HandshakeFailure, What};
 use bartizan_identity::{Svid, VerifiedPeer, verify_peer};
 use bartizan_runtime::control_stream::{PeerInfo, Request, Response, Status, Streaming, async_trait};
 use bartizan_runtime::control_v1::control_server::Control;
-use bartizan_runtime::control_v1::{self, Down, JoinNodeReply, JoinNodeRequest, Up};
+use bartizan_runtime::control_v1::{self, Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Up};
 use bartizan_runtime::tls::{HandshakeError, Judge, JudgeError};
 use bartizan_runtime::{clock, control_stream};
 use std::net::SocketAddr;
@@ -43,6 +46,18 @@ impl Control for Desk {
         let (peer, _remote) = self.caller(&request);
         let svid = join::join(&self.app, request.get_ref(), peer.as_deref()).map_err(|refusal| refusal.status())?;
         Ok(Response::new(JoinNodeReply { svid: Some(wire(svid, false)) }))
+    }
+
+    type AttachNodeStream = ReceiverStream<Result<NodeDown, Status>>;
+
+    async fn attach_node(
+        &self,
+        request: Request<Streaming<NodeUp>>,
+    ) -> Result<Response<Self::AttachNodeStream>, Status> {
+        let (peer, remote) = self.caller(&request);
+        let (down, replies) = mpsc::channel(crate::limits::DOWN_QUEUE_MAX);
+        tokio::spawn(node::run(Arc::clone(&self.app), request.into_inner(), down, peer, remote));
+        Ok(Response::new(ReceiverStream::new(replies)))
     }
 
     async fn attach(&self, request: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {

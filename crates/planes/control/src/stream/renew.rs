@@ -16,13 +16,13 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// False where it has asked too often.
-    fn take(&mut self, now: Timestamp) -> bool {
+    /// False where it has asked more than `most` times within [`RENEWALS_PER`].
+    pub(crate) fn take(&mut self, now: Timestamp, most: u32) -> bool {
         if now.since(self.since) >= RENEWALS_PER {
             *self = Self { since: now, count: 0 };
         }
         self.count += 1;
-        self.count <= RENEWALS_MAX
+        self.count <= most
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn renew(
     allowance: &mut Allowance,
     now: Timestamp,
 ) -> Result<(Svid, Vec<u8>), Refusal> {
-    if !allowance.take(now) {
+    if !allowance.take(now, RENEWALS_MAX) {
         return Err(Refusal::exhausted(format!(
             "more than {RENEWALS_MAX} identities within {} s",
             RENEWALS_PER.as_secs()
@@ -67,8 +67,8 @@ mod tests {
     fn who_asks_too_often_waits_a_minute() {
         let mut allowance = Allowance::default();
         let at = |s: u64| Timestamp::from_secs(5000 + s);
-        assert!((0..RENEWALS_MAX).all(|_| allowance.take(at(0))));
-        assert!(!allowance.take(at(59)));
-        assert!(allowance.take(at(60)));
+        assert!((0..RENEWALS_MAX).all(|_| allowance.take(at(0), RENEWALS_MAX)));
+        assert!(!allowance.take(at(59), RENEWALS_MAX));
+        assert!(allowance.take(at(60), RENEWALS_MAX));
     }
 }

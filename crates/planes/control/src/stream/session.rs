@@ -292,7 +292,7 @@ impl Session {
 }
 
 /// At most `bytes_max` bytes of `text`, whole characters, without control characters.
-fn cut(text: String, bytes_max: usize) -> String {
+pub(super) fn cut(text: String, bytes_max: usize) -> String {
     let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

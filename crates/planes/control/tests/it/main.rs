@@ -10,4 +10,5 @@ mod events;
 mod explain;
 mod join;
 mod metrics;
+mod nodes;
 mod publish;

@@ -7,7 +7,7 @@ use bartizan_runtime::control_stream::{
     self, ALPN, OnFailure, PeerInfo, Request, Response, Status, Streaming, async_trait,
 };
 use bartizan_runtime::control_v1::control_server::Control;
-use bartizan_runtime::control_v1::{Down, JoinNodeReply, JoinNodeRequest, Svid, Up};
+use bartizan_runtime::control_v1::{Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Svid, Up};
 use bartizan_runtime::tls::{self, ClientAuth, Identity, Judge, JudgeError};
 use bartizan_runtime::{clock, listen};
 use std::net::SocketAddr;
@@ -86,6 +86,12 @@ pub(crate) struct TestControl {
 
 #[async_trait]
 impl Control for TestControl {
+    type AttachNodeStream = tokio_stream::Empty<Result<NodeDown, Status>>;
+
+    async fn attach_node(&self, _: Request<Streaming<NodeUp>>) -> Result<Response<Self::AttachNodeStream>, Status> {
+        Err(Status::unimplemented("this control knows nothing of workloads"))
+    }
+
     type AttachStream = tokio_stream::Empty<Result<Down, Status>>;
 
     async fn join_node(&self, request: Request<JoinNodeRequest>) -> Result<Response<JoinNodeReply>, Status> {

@@ -32,6 +32,7 @@ fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token: &str) -> 
         control: addr,
         trust_bundle,
         socket: dir.join("node.sock"),
+        workload_socket: None,
         proxy_binary: "/bin/sh".into(),
         seal_secret: Some(dir.join("node.secret")),
         supervisor: None,

@@ -4,3 +4,4 @@
 mod authority; // a CA and a control that only lets nodes join
 mod joins;
 mod vouches;
+mod workloads; // Workload API and SDS, with a real control and real processes

@@ -155,6 +155,12 @@ impl Control for Handler {
         Err(Status::unimplemented("not in this test"))
     }
 
+    type AttachNodeStream = ReceiverStream<Result<v1::NodeDown, Status>>;
+
+    async fn attach_node(&self, _: Request<Streaming<v1::NodeUp>>) -> Result<Response<Self::AttachNodeStream>, Status> {
+        Err(Status::unimplemented("not in this test"))
+    }
+
     type AttachStream = ReceiverStream<Result<v1::Down, Status>>;
 
     async fn attach(&self, request: Request<Streaming<v1::Up>>) -> Result<Response<Self::AttachStream>, Status> {

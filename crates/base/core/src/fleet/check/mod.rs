@@ -4,6 +4,7 @@ mod gateway;
 mod ports;
 mod service;
 mod trust;
+mod workload;
 
 use self::ports::Ports;
 use super::node::{Node, Value};
@@ -50,7 +51,7 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
-    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, spot } = raw;
+    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, workloads, spot } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
     });
@@ -84,11 +85,14 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, &known, &mut ports, at)).transpose());
 
+    let workloads = workload::check_all(report, trust_domain.as_ref().ok(), workloads);
+
     let fleet = Fleet {
         name: name?,
         trust_domain: trust_domain?,
         services: checked.into_iter().collect::<Result<_, _>>()?,
         gateway: gateway?,
+        workloads: workloads?,
         policies: policies?,
         trust: trust?.unwrap_or_default(),
         warnings: Vec::new(),

@@ -1,0 +1,83 @@
+//! What a fleet file says of workloads, before anything is checked. Part of [`super::raw`].
+
+use super::node::Node;
+use super::reader::{At, Field, Read, Report};
+use crate::workload::{DNS_NAMES_MAX, TTL_S_MAX, TTL_S_MIN};
+use schemars::JsonSchema;
+
+/// A program that gets an identity from the node on its host, where all of its selectors fit.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Workload", deny_unknown_fields)]
+pub(super) struct RawWorkload {
+    /// Path of its SPIFFE ID under the trust domain, such as `/batch/report`; `/workload/NAME` where left out.
+    #[schemars(default, regex(pattern = "^/"))]
+    pub(super) id: Field<String>,
+    /// The only node that serves it; every node where left out.
+    #[schemars(default)]
+    pub(super) node: Field<String>,
+    /// What a program has to be. All that are given have to fit.
+    pub(super) selectors: Field<RawSelectors>,
+    /// Life of its certificates in seconds.
+    #[schemars(default, with = "u32", range(min = TTL_S_MIN, max = TTL_S_MAX))]
+    pub(super) ttl_s: Field<String>,
+    /// Whether it may have JWT-SVIDs too.
+    #[schemars(default, with = "bool")]
+    pub(super) jwt: Field<String>,
+    /// DNS names in its certificates.
+    #[schemars(default, with = "Vec<String>", length(max = DNS_NAMES_MAX))]
+    pub(super) dns: Field<Vec<Read<String>>>,
+}
+
+/// What a program has to be, by the word of the kernel. At least one is given.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Selectors", deny_unknown_fields)]
+pub(super) struct RawSelectors {
+    /// Number of its user.
+    #[schemars(default, with = "u32")]
+    pub(super) uid: Field<String>,
+    /// Number of its group.
+    #[schemars(default, with = "u32")]
+    pub(super) gid: Field<String>,
+    /// Absolute path of its executable.
+    #[schemars(default, regex(pattern = "^/"))]
+    pub(super) path: Field<String>,
+    /// SHA-256 of its executable: 64 lower-case hex digits.
+    #[schemars(default, regex(pattern = "^[0-9a-f]{64}$"))]
+    pub(super) sha256: Field<String>,
+    /// The systemd unit that it runs in, such as `ledger.service`.
+    #[schemars(default)]
+    pub(super) unit: Field<String>,
+}
+
+impl RawWorkload {
+    pub(super) const KEYS: &[&str] = &["id", "node", "selectors", "ttl_s", "jwt", "dns"];
+
+    pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            id: fields.text("id"),
+            node: fields.text("node"),
+            selectors: fields.take("selectors", RawSelectors::read),
+            ttl_s: fields.take("ttl_s", Report::scalar),
+            jwt: fields.take("jwt", Report::scalar),
+            dns: fields.take("dns", |report, node, key| report.list(node, key, Report::text)),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawSelectors {
+    pub(super) const KEYS: &[&str] = &["uid", "gid", "path", "sha256", "unit"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            uid: fields.take("uid", Report::scalar),
+            gid: fields.take("gid", Report::scalar),
+            path: fields.text("path"),
+            sha256: fields.text("sha256"),
+            unit: fields.text("unit"),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
+}

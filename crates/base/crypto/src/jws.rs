@@ -1,0 +1,106 @@
+//! ES256 as JSON Web Signatures have it (RFC 7518 section 3.4): the signature is two numbers of 32 bytes, not ASN.1.
+
+use crate::error::CryptoError;
+use crate::key::{self, KeyPair};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
+use std::fmt;
+
+/// Length of a signature in bytes.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// A key that signs tokens. It never leaves the process.
+pub struct TokenKey {
+    inner: EcdsaKeyPair,
+    spki: Vec<u8>,
+}
+
+impl TokenKey {
+    /// A fresh key from the operating system's randomness.
+    ///
+    /// # Errors
+    /// [`CryptoError::Library`] where the library has none to give.
+    pub fn generate() -> Result<Self, CryptoError> {
+        let pair = KeyPair::generate()?;
+        let inner = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.pkcs8().expose())
+            .map_err(|e| CryptoError::Library { what: "making a key", why: e.to_string() })?;
+        Ok(Self { inner, spki: pair.public_spki().to_vec() })
+    }
+
+    /// The public key as DER of a SubjectPublicKeyInfo.
+    pub fn public_spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// Signs `message`.
+    ///
+    /// # Errors
+    /// [`CryptoError::Library`] where the library has no randomness.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_BYTES], CryptoError> {
+        let library = |why: String| CryptoError::Library { what: "signing a token", why };
+        let signature = self.inner.sign(&SystemRandom::new(), message).map_err(|e| library(e.to_string()))?;
+        signature.as_ref().try_into().map_err(|_| library("a signature of another length".to_owned()))
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenKey(…)")
+    }
+}
+
+/// Checks that `signature` over `message` was made by the key whose SubjectPublicKeyInfo is `spki`.
+///
+/// # Errors
+/// [`CryptoError::UnsupportedKey`] for another key than P-256, [`CryptoError::Signature`] where it does not fit.
+pub fn verify(spki: &[u8], message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+    let point = key::point_of(spki)?;
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+    key.verify(message, signature).map_err(|_| CryptoError::Signature)
+}
+
+/// The two coordinates of a public key, 32 bytes each: `x` and `y` of a JSON Web Key.
+///
+/// # Errors
+/// [`CryptoError::UnsupportedKey`] for another key than P-256.
+pub fn coordinates(spki: &[u8]) -> Result<([u8; 32], [u8; 32]), CryptoError> {
+    let point = key::point_of(spki)?;
+    let half = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| CryptoError::UnsupportedKey);
+    Ok((half(&point[1..33])?, half(&point[33..65])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_wrong_signature() {
+        let (key, other) = (TokenKey::generate().unwrap(), TokenKey::generate().unwrap());
+        let signature = key.sign(b"message").unwrap();
+        verify(key.public_spki(), b"message", &signature).unwrap();
+        assert_eq!(verify(key.public_spki(), b"messagf", &signature), Err(CryptoError::Signature));
+        assert_eq!(verify(other.public_spki(), b"message", &signature), Err(CryptoError::Signature));
+        assert_eq!(verify(key.public_spki(), b"message", &signature[..63]), Err(CryptoError::Signature));
+        assert_eq!(verify(key.public_spki(), b"message", &[0; 64]), Err(CryptoError::Signature), "all zero");
+        for at in 0..signature.len() {
+            let mut altered = signature;
+            altered[at] ^= 1;
+            assert_eq!(verify(key.public_spki(), b"message", &altered), Err(CryptoError::Signature), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn the_other_form_of_a_signature_does_not_count() {
+        let pair = KeyPair::generate().unwrap();
+        let asn1 = pair.sign(b"message").unwrap();
+        assert_eq!(verify(pair.public_spki(), b"message", &asn1), Err(CryptoError::Signature));
+    }
+
+    #[test]
+    fn tells_the_coordinates_of_a_point() {
+        let key = TokenKey::generate().unwrap();
+        let (x, y) = coordinates(key.public_spki()).unwrap();
+        assert!(key.public_spki().ends_with(&[x, y].concat()));
+        assert!(coordinates(&key.public_spki()[1..]).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! Keys and certificates of the entries: made as soon as an entry comes, so that nobody has to wait for one, and again at
+//! half of their lives, each time with a fresh key.
+
+use crate::join::fraction;
+use crate::limits::{ANSWER_WITHIN, ISSUES_AT_ONCE, KEEPER_LOOK, RETRY_FIRST, SVID_RETRY_MAX};
+use crate::own::{Own, OwnError};
+use crate::workload::view::{Ask, AskError, Hub, View, Wanted, WorkloadSvid};
+use bartizan_core::workload::Entry;
+use bartizan_core::{ServiceName, Timestamp};
+use bartizan_crypto::{CryptoError, KeyPair, csr};
+use bartizan_identity::renew_at;
+use bartizan_runtime::clock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Why an entry has no new identity.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+/// When an entry is looked at next, and how long it waits after another failure.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Timestamp,
+    pause: Duration,
+}
+
+/// Keeps every entry supplied. Ends when its future is dropped.
+pub(crate) async fn keep(hub: Arc<Hub>) {
+    let mut changes = hub.watch();
+    let mut due: BTreeMap<ServiceName, Due> = BTreeMap::new();
+    let mut asking = BTreeSet::new();
+    let mut asked = JoinSet::new();
+    loop {
+        let view = Arc::clone(&changes.borrow_and_update());
+        forget(&hub, &view);
+        due.retain(|name, _| view.entries.iter().any(|entry| entry.name == *name));
+        let now = clock::now();
+        for entry in view.entries.iter() {
+            if asked.len() >= ISSUES_AT_ONCE {
+                break;
+            }
+            if !asking.contains(&entry.name) && is_due(entry, &view, due.get(&entry.name), now) {
+                asking.insert(entry.name.clone());
+                let (hub, entry) = (Arc::clone(&hub), entry.clone());
+                asked.spawn(async move {
+                    let outcome = issue(&hub, &entry).await;
+                    (entry, outcome)
+                });
+            }
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            Some(done) = asked.join_next() => {
+                let Ok((entry, outcome)) = done else { continue };
+                asking.remove(&entry.name);
+                let next = took(&hub, &entry, outcome, due.get(&entry.name));
+                due.insert(entry.name, next);
+            }
+            // Looked at again and again rather than slept for: the clock may be set while we sleep.
+            () = tokio::time::sleep(KEEPER_LOOK) => {}
+        }
+    }
+}
+
+fn is_due(entry: &Entry, view: &View, due: Option<&Due>, now: Timestamp) -> bool {
+    let has_its_own = view.svids.get(&entry.name).is_some_and(|held| held.entry == *entry);
+    // After a failure the pause counts for new entries too.
+    let failed = due.is_some_and(|due| !due.pause.is_zero());
+    match due {
+        Some(due) if has_its_own || failed => now >= due.at,
+        _ => !has_its_own,
+    }
+}
+
+/// Forgets the identities of entries that are gone.
+fn forget(hub: &Hub, view: &View) {
+    let is_gone = |name: &ServiceName| view.entries.iter().all(|entry| entry.name != *name);
+    if view.svids.keys().any(is_gone) {
+        hub.change(|view| {
+            let names: BTreeSet<_> = view.entries.iter().map(|entry| entry.name.clone()).collect();
+            view.svids.retain(|name, _| names.contains(name));
+        });
+    }
+}
+
+async fn issue(hub: &Hub, entry: &Entry) -> Result<Own, KeepError> {
+    let key = KeyPair::generate()?;
+    let (answer, answered) = oneshot::channel();
+    let what = Wanted::Svid { csr: csr::make(&key)?, answer };
+    hub.ask(Ask { entry: entry.clone(), what }).await?;
+    let away = |why: &str| AskError::Away(why.to_owned());
+    let chain = timeout(ANSWER_WITHIN, answered).await.map_err(|_| away("it did not answer in time"))?;
+    let chain = chain.map_err(|_| away("the stream ended"))??;
+    Ok(Own::check(key, chain, &entry.id, &hub.view().bundles, clock::now())?)
+}
+
+/// Takes an answer in, and says when the entry is due again.
+fn took(hub: &Hub, entry: &Entry, outcome: Result<Own, KeepError>, before: Option<&Due>) -> Due {
+    match outcome {
+        Ok(own) => {
+            let at = renew_at(own.not_before(), own.not_after(), fraction());
+            tracing::info!(id = %own.id(), not_after_ms = own.not_after().as_millis(), "a workload's identity was issued");
+            hub.change(|view| {
+                // The entry may have gone or changed while control was asked.
+                if view.entries.contains(entry) {
+                    let svid = WorkloadSvid { entry: entry.clone(), own };
+                    view.svids.insert(entry.name.clone(), Arc::new(svid));
+                }
+            });
+            Due { at, pause: Duration::ZERO }
+        }
+        Err(error) => {
+            let pause = before.map_or(Duration::ZERO, |due| due.pause);
+            let pause = (pause * 2).clamp(RETRY_FIRST, SVID_RETRY_MAX);
+            tracing::warn!(id = %entry.id, %error, "a workload's identity was not issued, trying again");
+            Due { at: clock::now().plus(pause.mul_f64(0.5 + fraction())), pause }
+        }
+    }
+}
