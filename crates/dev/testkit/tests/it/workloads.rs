@@ -30,7 +30,7 @@ fn a_program_is_who_the_fleet_file_says_and_no_service() {
     assert_eq!((&node["attached"], &node["entries"]), (&true.into(), &1.into()), "{node}");
     assert!(node["workload_socket"].as_str().unwrap().ends_with("/workload.sock"));
 
-    // It is known to a guard, and may call nothing: no policy permits it.
+    // It is a good identity of this trust domain, and no service: a guard refuses it at the handshake, by name.
     let plan = std::fs::read(up.data.join("plan.json")).unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
     let curl = Command::new("curl")
@@ -38,11 +38,14 @@ fn a_program_is_who_the_fleet_file_says_and_no_service() {
         .arg(out.join("svid.0.pem"))
         .arg("--key")
         .arg(out.join("svid.0.key"))
-        .args(["--output", "/dev/null", "--write-out", "%{http_code}"])
         .arg(format!("https://{}/", plan["mesh"]["web"].as_str().unwrap()))
         .output()
         .expect("curl is installed");
-    assert_eq!(String::from_utf8_lossy(&curl.stdout), "403", "{curl:?}");
+    assert!(!curl.status.success() && curl.stdout.is_empty(), "{curl:?}");
+    wait_for("the refusal's event", Deadline::default(), || {
+        let denied = up.say(&["events", "--deny"]);
+        denied.contains("`spiffe://mine.test/workload/client` is no service of `mine.test`").then_some(())
+    });
 
     // The node dies: `up` starts another one, and everybody is who they were.
     kill_hard(up.find_one(&["bartizan node "]));
