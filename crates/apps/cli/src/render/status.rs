@@ -69,7 +69,8 @@ fn node_line(node: &NodeStatus, status: &Status) -> String {
     let socket = node.workload_socket.as_ref().map(|path| format!(", Workload API at {path}")).unwrap_or_default();
     let refused: String =
         node.refused.iter().map(|(kind, why)| format!(", REFUSED {}: {why}", kind.as_str())).collect();
-    format!("node {}: {state}, {bundles}, {} workloads{socket}{refused}\n", node.name, node.entries)
+    let workloads = if node.entries == 1 { "workload" } else { "workloads" };
+    format!("node {}: {state}, {bundles}, {} {workloads}{socket}{refused}\n", node.name, node.entries)
 }
 
 fn cells(proxy: &ProxyStatus, status: &Status) -> Vec<String> {

@@ -5,6 +5,7 @@ mod bank_up; // start here: the main job
 mod events; // what was seen can be found again
 mod faults; // kill -9, full disk, half-written files
 mod outside; // who may not come in
-mod own_fleet;
-mod revoke; // services that nobody here wrote
+mod own_fleet; // services that nobody here wrote
+mod revoke;
+mod workloads; // programs that ask who they are
 mod wrong_files; // refused before anything starts

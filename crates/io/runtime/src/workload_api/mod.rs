@@ -3,6 +3,7 @@
 //! Who calls is looked at once for each connection, by a closure of the caller's ([`Admit`]); what it makes of the caller
 //! comes to each call as an extension of the request.
 
+mod authority; // what gRPC libraries write where no host is
 mod client;
 mod conn;
 mod pack;

@@ -38,15 +38,18 @@ struct Due {
 /// Keeps every entry supplied. Ends when its future is dropped.
 pub(crate) async fn keep(hub: Arc<Hub>) {
     let mut changes = hub.watch();
+    let mut entries = Arc::default();
     let mut due: BTreeMap<ServiceName, Due> = BTreeMap::new();
     let mut asking = BTreeSet::new();
     let mut asked = JoinSet::new();
     loop {
         let view = Arc::clone(&changes.borrow_and_update());
-        forget(&hub, &view);
-        due.retain(|name, _| view.entries.iter().any(|entry| entry.name == *name));
+        if !Arc::ptr_eq(&entries, &view.entries) {
+            entries = Arc::clone(&view.entries);
+            forget(&hub, &entries, &mut due);
+        }
         let now = clock::now();
-        for entry in view.entries.iter() {
+        for entry in entries.iter() {
             if asked.len() >= ISSUES_AT_ONCE {
                 break;
             }
@@ -61,11 +64,14 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
         }
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
-            Some(done) = asked.join_next() => {
-                let Ok((entry, outcome)) = done else { continue };
-                asking.remove(&entry.name);
-                let next = took(&hub, &entry, outcome, due.get(&entry.name));
-                due.insert(entry.name, next);
+            Some(first) = asked.join_next() => {
+                // Those that came at the same time are one change for everybody who listens.
+                let rest = std::iter::from_fn(|| asked.try_join_next());
+                let done: Vec<_> = std::iter::once(first).chain(rest).flatten().collect();
+                for (entry, _) in &done {
+                    asking.remove(&entry.name);
+                }
+                took(&hub, done, &mut due);
             }
             // Looked at again and again rather than slept for: the clock may be set while we sleep.
             () = tokio::time::sleep(KEEPER_LOOK) => {}
@@ -84,13 +90,11 @@ fn is_due(entry: &Entry, view: &View, due: Option<&Due>, now: Timestamp) -> bool
 }
 
 /// Forgets the identities of entries that are gone.
-fn forget(hub: &Hub, view: &View) {
-    let is_gone = |name: &ServiceName| view.entries.iter().all(|entry| entry.name != *name);
-    if view.svids.keys().any(is_gone) {
-        hub.change(|view| {
-            let names: BTreeSet<_> = view.entries.iter().map(|entry| entry.name.clone()).collect();
-            view.svids.retain(|name, _| names.contains(name));
-        });
+fn forget(hub: &Hub, entries: &[Entry], due: &mut BTreeMap<ServiceName, Due>) {
+    let names: BTreeSet<_> = entries.iter().map(|entry| &entry.name).collect();
+    due.retain(|name, _| names.contains(name));
+    if hub.view().svids.keys().any(|name| !names.contains(name)) {
+        hub.change(|view| view.svids.retain(|name, _| names.contains(name)));
     }
 }
 
@@ -105,26 +109,35 @@ async fn issue(hub: &Hub, entry: &Entry) -> Result<Own, KeepError> {
     Ok(Own::check(key, chain, &entry.id, &hub.view().bundles, clock::now())?)
 }
 
-/// Takes an answer in, and says when the entry is due again.
-fn took(hub: &Hub, entry: &Entry, outcome: Result<Own, KeepError>, before: Option<&Due>) -> Due {
-    match outcome {
-        Ok(own) => {
-            let at = renew_at(own.not_before(), own.not_after(), fraction());
-            tracing::info!(id = %own.id(), not_after_ms = own.not_after().as_millis(), "a workload's identity was issued");
-            hub.change(|view| {
-                // The entry may have gone or changed while control was asked.
-                if view.entries.contains(entry) {
-                    let svid = WorkloadSvid { entry: entry.clone(), own };
-                    view.svids.insert(entry.name.clone(), Arc::new(svid));
-                }
-            });
-            Due { at, pause: Duration::ZERO }
-        }
-        Err(error) => {
-            let pause = before.map_or(Duration::ZERO, |due| due.pause);
-            let pause = (pause * 2).clamp(RETRY_FIRST, SVID_RETRY_MAX);
-            tracing::warn!(id = %entry.id, %error, "a workload's identity was not issued, trying again");
-            Due { at: clock::now().plus(pause.mul_f64(0.5 + fraction())), pause }
-        }
+/// Takes answers in, and notes when their entries are due again.
+fn took(hub: &Hub, done: Vec<(Entry, Result<Own, KeepError>)>, due: &mut BTreeMap<ServiceName, Due>) {
+    let mut issued = Vec::with_capacity(done.len());
+    for (entry, outcome) in done {
+        let next = match &outcome {
+            Ok(own) => {
+                tracing::info!(id = %own.id(), not_after_ms = own.not_after().as_millis(), "a workload's identity was issued");
+                Due { at: renew_at(own.not_before(), own.not_after(), fraction()), pause: Duration::ZERO }
+            }
+            Err(error) => {
+                tracing::warn!(id = %entry.id, %error, "a workload's identity was not issued, trying again");
+                let pause = due.get(&entry.name).map_or(Duration::ZERO, |due| due.pause);
+                let pause = (pause * 2).clamp(RETRY_FIRST, SVID_RETRY_MAX);
+                Due { at: clock::now().plus(pause.mul_f64(0.5 + fraction())), pause }
+            }
+        };
+        due.insert(entry.name.clone(), next);
+        issued.extend(outcome.ok().map(|own| WorkloadSvid { entry, own }));
     }
+    if issued.is_empty() {
+        return;
+    }
+    hub.change(|view| {
+        for svid in issued {
+            // The entry may have gone or changed while control was asked.
+            let is_current = view.entries.contains(&svid.entry);
+            if is_current {
+                view.svids.insert(svid.entry.name.clone(), Arc::new(svid));
+            }
+        }
+    });
 }

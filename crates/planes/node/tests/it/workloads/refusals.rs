@@ -119,9 +119,11 @@ async fn who_has_ended_is_nobody_whoever_has_its_number_now() {
     assert!(began.elapsed() < Duration::from_secs(2), "told by the kernel, not by the next look");
 
     // Where we may choose process ids, another python gets this one: its selectors would fit.
+    let python = python();
     let taken = (0..50).find_map(|_| {
-        std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).ok()?;
-        let mut command = std::process::Command::new(python());
+        let chosen = std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string());
+        chosen.inspect_err(|error| println!("process ids cannot be chosen: {error}")).ok()?;
+        let mut command = std::process::Command::new(&python);
         let mut child = command.args(["-c", "input()"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
         if child.id() == pid {
             return Some(child);
