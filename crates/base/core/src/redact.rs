@@ -3,7 +3,9 @@
 //! This is the last net, not the first: an event has no field for headers, queries or bodies. It works by looks, so it
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
 
-use crate::event::{Config, Connection, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request, What};
+use crate::event::{
+    Config, Connection, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request, Rotation, What,
+};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -359,6 +361,10 @@ pub fn redact_event(event: &mut Event) {
         }
         What::Identity(Identity { id: _, serial: _, not_after: _, renewal: _, refused }) => clean_some(refused),
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
+        What::Rotation(Rotation { number: _, what: _, phase: _, halted, detail }) => {
+            clean_some(halted);
+            clean(detail);
+        }
     }
 }
 

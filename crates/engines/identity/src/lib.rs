@@ -22,6 +22,8 @@ pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact
 pub mod voucher; // a node's word for a workload on its host
 
+pub mod rotation; // another root or issuing CA, step by step
+
 pub use bundle::{BundleError, TrustBundles};
 pub use ca::{IssueError, IssuingCa, OpenError, RootCa, SealedRoot, Svid};
 pub use peer::{Refusal, VerifiedPeer, expect_peer, verify_peer};

@@ -20,3 +20,13 @@ pub const JOIN_TOKEN_BYTES_MAX: usize = 64;
 pub const VOUCHER_BYTES_MAX: usize = 32 << 10;
 /// Most voucher nonces remembered, a count: the largest fleet reconnecting six times within a voucher's life.
 pub const NONCES_MAX: usize = 65_536;
+/// Failed handshakes below which nothing is concluded, a count: a peer that went away in the middle is no alarm.
+pub const FAILURES_MIN: u64 = 5;
+/// The share of good handshakes below which a rotation stops, in thousandths.
+pub const SUCCESS_PER_MILLE_MIN: u64 = 999;
+/// Good handshakes of the canary that stand for the full time of its trial, a count.
+pub const CANARY_HANDSHAKES: u64 = 20;
+/// Shortest trial of a canary and of each wave: counters arrive once a second.
+pub const TRIAL_MIN: Duration = Duration::from_secs(2);
+/// Time for a renewal that was asked for; then it is asked for again.
+pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
 
 use crate::decision::{Action, Verdict};
 use crate::name::{ServiceName, SpiffeId};
+use crate::rotation::{Phase, Rotated};
 use crate::snapshot::{Epoch, Kind};
 use crate::time::Timestamp;
 use crate::trace::RequestId;
@@ -80,6 +81,8 @@ pub enum What {
     Identity(Identity),
     /// Events were lost; the counters of one arrow, since the process started.
     Loss(Loss),
+    /// A rotation of the root or the issuing CA took a step.
+    Rotation(Rotation),
 }
 
 /// See [`What::Request`].
@@ -307,6 +310,21 @@ pub struct Loss {
     pub dropped: u64,
 }
 
+/// See [`What::Rotation`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// Counted from 1 in a data folder.
+    pub number: u64,
+    /// What is replaced.
+    pub what: Rotated,
+    /// The phase it is in now.
+    pub phase: Phase,
+    /// Why it stopped; `None` where it goes on.
+    pub halted: Option<Arc<str>>,
+    /// What happened, for people.
+    pub detail: Arc<str>,
+}
+
 impl Event {
     /// True for everything that was denied, refused or failed: what `bartizan events --deny` shows.
     pub fn is_denial(&self) -> bool {
@@ -320,6 +338,7 @@ impl Event {
             What::Refused(_) => true,
             What::Config(c) => c.change == Change::Refused,
             What::Identity(i) => i.refused.is_some(),
+            What::Rotation(r) => r.halted.is_some(),
             What::Process(_) | What::Loss(_) => false,
         }
     }
