@@ -4,8 +4,8 @@ use crate::bundle::{NoRoots, TrustBundles};
 use crate::svid;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::{SpiffeId, Timestamp};
-use bartizan_crypto::PathError;
 use bartizan_crypto::cert::{self, Cert, Usage};
+use bartizan_crypto::{PathError, hash};
 use std::fmt;
 
 /// A peer whose chain is an X.509-SVID that leads to a root of its own trust domain and was in date.
@@ -16,6 +16,7 @@ pub struct VerifiedPeer {
     id: SpiffeId,
     not_after: Timestamp,
     serial: String,
+    issuer: Option<String>,
     spki: Vec<u8>,
 }
 
@@ -33,6 +34,11 @@ impl VerifiedPeer {
     /// Serial number of its leaf, lower-case hexadecimal.
     pub fn serial(&self) -> &str {
         &self.serial
+    }
+
+    /// SHA-256 of the certificate that issued its leaf, lower-case hexadecimal; `None` where the leaf came alone.
+    pub fn issuer_sha256(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// DER of its leaf's SubjectPublicKeyInfo.
@@ -81,7 +87,8 @@ pub fn verify_peer(chain: &[&[u8]], bundles: &TrustBundles, now: Timestamp) -> R
         not_after = not_after.min(issuer.not_after());
     }
     cert::verify_path(chain, &roots, now, Usage::Peer).or_else(|e| refuse(failure_of(&e), e.to_string()))?;
-    Ok(VerifiedPeer { not_after, serial: leaf.serial_hex().to_owned(), spki: leaf.spki().to_vec(), id })
+    let issuer = issuers.first().map(|der| hash::hex(&hash::sha256(der)));
+    Ok(VerifiedPeer { not_after, serial: leaf.serial_hex().to_owned(), issuer, spki: leaf.spki().to_vec(), id })
 }
 
 /// Passes `peer` on where it is the one that was dialled.

@@ -3,11 +3,12 @@
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
-use crate::fleet::load;
+use crate::fleet::{Desired, load};
 use crate::options::Options;
 use crate::publish::{Current, publish};
 use crate::registry::Registry;
-use arc_swap::ArcSwap;
+use crate::rotation::{Book, Next, Orders};
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
 use bartizan_core::fleet::{Fleet, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -38,6 +39,11 @@ pub(crate) struct App {
     pub(crate) stop: CancellationToken,
     in_force: watch::Sender<Current>,
     authority: ArcSwap<Authority>,
+    /// From whom some get their identities while a rotation is under way.
+    next: ArcSwapOption<Next>,
+    /// The rotation, and who is to renew when.
+    pub(crate) rotation: Book,
+    pub(crate) orders: watch::Sender<Orders>,
     own: ArcSwap<OwnIdentity>,
     /// What the listener shows; follows `own`.
     pub(crate) tls: Arc<ArcSwap<tls::Server>>,
@@ -60,12 +66,14 @@ pub(crate) struct Parts {
     pub(crate) in_force: watch::Sender<Current>,
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
+    pub(crate) rotation: Book,
     pub(crate) stop: CancellationToken,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
-        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, stop } = parts;
+        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, rotation, stop } =
+            parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         Ok(Self {
             options,
@@ -80,6 +88,9 @@ impl App {
             stop,
             in_force,
             authority: ArcSwap::from_pointee(authority),
+            next: ArcSwapOption::empty(),
+            rotation,
+            orders: watch::Sender::new(Orders::default()),
             own: ArcSwap::from_pointee(own),
             tls,
             reloading: tokio::sync::Mutex::default(),
@@ -103,6 +114,24 @@ impl App {
     /// The issuing CA of now.
     pub(crate) fn authority(&self) -> Arc<Authority> {
         self.authority.load_full()
+    }
+
+    /// The issuing CA for this member (a service, or what [`crate::rotation::node_member`] calls a node).
+    pub(crate) fn authority_for(&self, member: &str) -> Arc<Authority> {
+        match &*self.next.load() {
+            Some(next) if next.released.has(member) => Arc::clone(&next.authority),
+            _ => self.authority(),
+        }
+    }
+
+    /// The issuing CA that a rotation goes over to.
+    pub(crate) fn next(&self) -> Option<Arc<Next>> {
+        self.next.load_full()
+    }
+
+    /// From here on, those whom `next` names get their identities there.
+    pub(crate) fn set_next(&self, next: Option<Next>) {
+        self.next.store(next.map(Arc::new));
     }
 
     /// Our own identity of now.
@@ -145,9 +174,21 @@ impl App {
         if let Some((held, wanted)) = moved(&before.desired.fleet, &desired.fleet) {
             return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
         }
+        self.put_in_force(desired, &before).await
+    }
+
+    /// Publishes anew what is in force, where roots or signer have changed.
+    pub(crate) async fn publish_again(&self) -> Result<Vec<Kind>, ControlError> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let before = self.in_force();
+        self.put_in_force(before.desired.clone(), &before).await
+    }
+
+    async fn put_in_force(&self, desired: Desired, before: &Current) -> Result<Vec<Kind>, ControlError> {
         let bundles = self.authority().bundles().snapshot();
-        let after = publish(desired, &bundles, &self.own(), &self.store, self.epoch_floor, clock::now()).await?;
-        let changed = after.changed_since(&before);
+        let (floor, mark) = (self.epoch_floor, self.rotation.mark());
+        let after = publish(desired, &bundles, &self.own(), &self.store, floor, &mark, clock::now()).await?;
+        let changed = after.changed_since(before);
         if !changed.is_empty() {
             self.in_force.send_replace(Arc::new(after));
         }

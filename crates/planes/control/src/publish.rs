@@ -23,19 +23,21 @@ pub(crate) struct InForce {
 }
 
 /// Gives `desired` its epochs and signs what is common to all. An epoch grows only where the content differs from the
-/// newest one in the store, so a restart changes nothing; a new one is larger than `floor`.
+/// newest one in the store, so a restart changes nothing; a new one is larger than `floor`. `mark` counts as content: it
+/// changes where everything has to be signed anew because the signer stands below another root.
 pub(crate) async fn publish(
     desired: Desired,
     bundles: &Bundles,
     own: &OwnIdentity,
     store: &Store,
     floor: Epoch,
+    mark: &str,
     now: Timestamp,
 ) -> Result<InForce, ControlError> {
     // Signed under a number that no snapshot has, to find out beforehand what cannot be signed: an epoch that
     // was given cannot be taken back.
     sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
-    let published = store.publish(contents(&desired, bundles), floor).await?;
+    let published = store.publish(contents(&desired, bundles, mark), floor).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
     let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], bundles, &desired, own, now)?;
     let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;
@@ -91,10 +93,11 @@ fn sign<P: Serialize>(
 }
 
 /// What each kind says for the whole fleet. Only policies are kept as text: `explain` needs them later.
-fn contents(desired: &Desired, bundles: &Bundles) -> BTreeMap<Kind, Content> {
+fn contents(desired: &Desired, bundles: &Bundles, mark: &str) -> BTreeMap<Kind, Content> {
     let directories: BTreeMap<ServiceName, _> =
         members(&desired.fleet).map(|name| (name.clone(), directory(&desired.fleet, &desired.plan, &name))).collect();
     let policies = json(&desired.policies);
+    let hash_of = |text: &str| hash_of(&format!("{text}{mark}"));
     let unkept = |hash| Content { hash, text: String::new() };
     BTreeMap::from([
         (Kind::Bundles, unkept(hash_of(&json(bundles)))),

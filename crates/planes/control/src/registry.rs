@@ -22,6 +22,8 @@ pub(crate) struct Introduction {
     pub(crate) version: String,
     pub(crate) held: BTreeMap<Kind, Epoch>,
     pub(crate) svid_not_after: Timestamp,
+    /// Who issued the identity that it came with; `None` for one that is on its way to it.
+    pub(crate) issuer: Option<String>,
 }
 
 /// All proxies that came since control started, those that left among them.
@@ -50,19 +52,82 @@ struct Proxy {
     stream: StreamId,
     introduction: Introduction,
     refused: BTreeMap<Kind, String>,
+    certificates: Certificates,
     last_heard: Timestamp,
     window: Window,
     totals: ProxyStats,
 }
 
+/// What a proxy says of the certificates that it was sent.
+#[derive(Clone, Debug, Default)]
+struct Certificates {
+    edge_issuer: Option<String>,
+    refused: Option<String>,
+}
+
+/// What a rotation has to know of a proxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) service: ServiceName,
+    /// `None` where none has come since control started.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// See [`Standing::seen`].
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) attached: bool,
+    pub(crate) held: BTreeMap<Kind, Epoch>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) edge_issuer: Option<String>,
+    pub(crate) refused: Option<String>,
+    pub(crate) not_after: Timestamp,
+    pub(crate) instance: u64,
+    pub(crate) totals: ProxyStats,
+}
+
 impl Registry {
+    /// Everybody whom the fleet has, as a rotation sees them.
+    pub(crate) fn standings(&self, fleet: &Fleet) -> Vec<Standing> {
+        let inner = self.lock();
+        let seen = |place: &Place| Seen {
+            attached: place.attached,
+            held: place.shown.introduction.held.clone(),
+            issuer: place.shown.introduction.issuer.clone(),
+            edge_issuer: place.shown.certificates.edge_issuer.clone(),
+            refused: place.shown.certificates.refused.clone(),
+            not_after: place.shown.introduction.svid_not_after,
+            instance: place.shown.introduction.instance,
+            totals: place.shown.totals.clone(),
+        };
+        members(fleet).map(|service| Standing { seen: inner.places.get(&service).map(seen), service }).collect()
+    }
+
+    /// The proxy shows a certificate of `issuer` now, or refused the one that it was sent.
+    pub(crate) fn installed(
+        &self,
+        service: &ServiceName,
+        stream: StreamId,
+        edge: bool,
+        installed: Result<Option<String>, String>,
+    ) {
+        self.with(service, stream, |proxy| match (installed, edge) {
+            (Ok(issuer), true) => proxy.certificates.edge_issuer = issuer,
+            (Ok(issuer), false) => {
+                proxy.introduction.issuer = issuer;
+                proxy.certificates.refused = None;
+            }
+            (Err(why), _) => proxy.certificates.refused = Some(why),
+        });
+    }
+
     /// A stream was let in.
     pub(crate) fn attach(&self, service: &ServiceName, introduction: Introduction, now: Timestamp) -> StreamId {
         let mut inner = self.lock();
         inner.last_stream += 1;
         let stream = StreamId(inner.last_stream);
-        let (refused, window, totals) = Default::default();
-        let mut proxy = Proxy { stream, introduction, refused, last_heard: now, window, totals };
+        let (refused, certificates, window, totals) = Default::default();
+        let mut proxy = Proxy { stream, introduction, refused, certificates, last_heard: now, window, totals };
         match inner.places.get_mut(service) {
             None => {
                 drop(inner.places.insert(service.clone(), Place { shown: proxy, attached: true, others: Vec::new() }))
@@ -73,6 +138,7 @@ impl Registry {
                 if place.shown.introduction.instance == proxy.introduction.instance {
                     proxy.window = std::mem::take(&mut place.shown.window);
                     proxy.totals = std::mem::take(&mut place.shown.totals);
+                    proxy.certificates = std::mem::take(&mut place.shown.certificates);
                 }
                 (place.shown, place.attached) = (proxy, true);
             }
@@ -204,7 +270,8 @@ mod tests {
 
     fn introduction(instance: u64) -> Introduction {
         let svid_not_after = Timestamp::from_secs(5000);
-        Introduction { instance, pid: 1, version: "0.1.0".to_owned(), held: BTreeMap::new(), svid_not_after }
+        let (version, held) = ("0.1.0".to_owned(), BTreeMap::new());
+        Introduction { instance, pid: 1, version, held, svid_not_after, issuer: None }
     }
 
     fn at(s: u64) -> Timestamp {

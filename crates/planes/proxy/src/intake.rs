@@ -233,7 +233,7 @@ fn kind_of(json: &[u8]) -> Result<Kind, serde_json::Error> {
 }
 
 /// An error with its causes, for control and for people.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod authorize;
+mod ca;
 mod events;
 mod explain;
 mod metrics;

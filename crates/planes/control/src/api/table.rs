@@ -1,6 +1,6 @@
 //! Every endpoint with who may call it.
 
-use crate::api::{authorize, events, explain, metrics, node_tokens, record, reload, status, trace};
+use crate::api::{authorize, ca, events, explain, metrics, node_tokens, record, reload, status, trace};
 use crate::app::App;
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -37,8 +37,22 @@ pub struct Endpoint {
 }
 
 /// All endpoints, in the order of the manual.
-pub const ENDPOINTS: &[Endpoint] =
-    &[status::IT, events::IT, record::IT, explain::IT, trace::IT, metrics::IT, node_tokens::IT, reload::IT];
+pub const ENDPOINTS: &[Endpoint] = &[
+    status::IT,
+    events::IT,
+    record::IT,
+    explain::IT,
+    trace::IT,
+    metrics::IT,
+    node_tokens::IT,
+    reload::IT,
+    ca::STATUS,
+    ca::ROTATE,
+    ca::REVERT,
+    ca::CONTINUE,
+    ca::FORCE,
+    ca::DISTRUST,
+];
 
 /// The router of the whole table. Nothing is reachable that is not in it.
 pub(crate) fn router(app: Arc<App>) -> Router {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::fleet::{id_of, is_member};
 use crate::stream::hello::Hello;
 use crate::stream::refusal::Refusal;
-use bartizan_core::{SpiffeId, Timestamp};
+use bartizan_core::{ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr::CsrKey;
 use bartizan_identity::{Svid, VerifiedPeer, voucher};
 
@@ -21,6 +21,8 @@ pub(crate) struct Admitted {
     pub(crate) not_after: Timestamp,
     /// The key that is certified now; the next one has to be another.
     pub(crate) spki: Vec<u8>,
+    /// Who issued the identity that it came with; `None` where it is given one here.
+    pub(crate) issuer: Option<String>,
     /// True where it had an identity already.
     pub(crate) renewal: bool,
 }
@@ -42,13 +44,20 @@ pub(crate) fn admit(
         return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
     }
     match (&hello.voucher, peer) {
-        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), id, now),
-        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), id, now),
+        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), &hello.service, id, now),
+        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), &hello.service, id, now),
         (None, None) => Err(Refusal::denied("neither a voucher nor a certificate")),
     }
 }
 
-fn by_voucher(app: &App, text: &str, key: Option<&CsrKey>, id: SpiffeId, now: Timestamp) -> Result<Admitted, Refusal> {
+fn by_voucher(
+    app: &App,
+    text: &str,
+    key: Option<&CsrKey>,
+    service: &ServiceName,
+    id: SpiffeId,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
     let authority = app.authority();
     let vouched = voucher::check(text, authority.bundles(), authority.domain(), now)
         .map_err(|error| Refusal::denied(crate::error::chain(&error)))?;
@@ -61,13 +70,14 @@ fn by_voucher(app: &App, text: &str, key: Option<&CsrKey>, id: SpiffeId, now: Ti
     }
     // Last, so that nobody but the holder of the key can use a voucher up; and before anything is issued.
     app.nonces().take(&vouched, now).map_err(|error| Refusal::denied(error.to_string()))?;
-    issue(app, key, id, now, false)
+    issue(app, key, service, id, now, false)
 }
 
 fn by_certificate(
     app: &App,
     peer: &VerifiedPeer,
     key: Option<&CsrKey>,
+    service: &ServiceName,
     id: SpiffeId,
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
@@ -77,12 +87,29 @@ fn by_certificate(
     }
     match key {
         Some(key) if key.spki == peer.spki() => Err(Refusal::malformed("a renewal needs a fresh key")),
-        Some(key) => issue(app, key, id, now, true),
-        None => Ok(Admitted { id, svid: None, not_after: peer.not_after(), spki: peer.spki().to_vec(), renewal: true }),
+        Some(key) => issue(app, key, service, id, now, true),
+        None => Ok(Admitted {
+            id,
+            svid: None,
+            not_after: peer.not_after(),
+            spki: peer.spki().to_vec(),
+            issuer: peer.issuer_sha256().map(str::to_owned),
+            renewal: true,
+        }),
     }
 }
 
-fn issue(app: &App, key: &CsrKey, id: SpiffeId, now: Timestamp, renewal: bool) -> Result<Admitted, Refusal> {
-    let svid = app.authority().issue(&key.spki, &id, now).map_err(|error| Refusal::unable(error.to_string()))?;
-    Ok(Admitted { id, not_after: svid.not_after, spki: key.spki.clone(), renewal, svid: Some(svid) })
+fn issue(
+    app: &App,
+    key: &CsrKey,
+    service: &ServiceName,
+    id: SpiffeId,
+    now: Timestamp,
+    renewal: bool,
+) -> Result<Admitted, Refusal> {
+    let svid = app
+        .authority_for(service.as_str())
+        .issue(&key.spki, &id, now)
+        .map_err(|error| Refusal::unable(error.to_string()))?;
+    Ok(Admitted { id, not_after: svid.not_after, spki: key.spki.clone(), issuer: None, renewal, svid: Some(svid) })
 }

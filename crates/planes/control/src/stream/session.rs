@@ -5,6 +5,7 @@ use crate::fleet::{id_of, is_member};
 use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
 use crate::publish::Current;
 use crate::registry::{Introduction, StreamId};
+use crate::rotation::Orders;
 use crate::stream::admit::{Admitted, admit};
 use crate::stream::batches::Batches;
 use crate::stream::hello::Hello;
@@ -14,9 +15,13 @@ use crate::stream::{Peer, wire};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{ServiceName, SpiffeId, Timestamp, limits};
+use bartizan_crypto::hash;
+use bartizan_identity::Svid;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Status, Streaming};
-use bartizan_runtime::control_v1::{self, Ack, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up};
+use bartizan_runtime::control_v1::{
+    self, Ack, Down, EventsStored, Installed, Renew, RenewAt, Snapshot, Stats, Tick, Up, down, up,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,6 +103,10 @@ struct Session {
     stream: StreamId,
     downs: Replies,
     changes: watch::Receiver<Current>,
+    orders: watch::Receiver<Orders>,
+    orders_seen: u64,
+    /// Issuers of the certificates that were sent to it last: for peers, for outside clients.
+    issued_by: [Option<String>; 2],
     /// What it holds or was sent, by kind.
     sent: BTreeMap<Kind, Epoch>,
     /// Issued and not sent yet.
@@ -123,12 +132,15 @@ impl Session {
         downs: Replies,
         changes: watch::Receiver<Current>,
     ) -> Self {
-        let Admitted { id, svid, not_after, spki, renewal } = admitted;
+        let Admitted { id, svid, not_after, spki, issuer, renewal } = admitted;
         let Hello { service, instance, pid, version, held, .. } = hello;
         if let Some(svid) = &svid {
             report_issued(&app, Some(&service), id.clone(), renewal, svid);
         }
-        let introduction = Introduction { instance, pid, version, held: held.clone(), svid_not_after: not_after };
+        let introduction =
+            Introduction { instance, pid, version, held: held.clone(), svid_not_after: not_after, issuer };
+        let orders = app.orders.subscribe();
+        let orders_seen = orders.borrow().last();
         let stream = app.registry.attach(&service, introduction, clock::now());
         tracing::info!(%service, pid, "a proxy came");
         Self {
@@ -138,6 +150,9 @@ impl Session {
             stream,
             downs,
             changes,
+            orders,
+            orders_seen,
+            issued_by: [svid.as_ref().and_then(issuer_of), None],
             sent: held,
             first_svid: svid.map(|svid| wire(svid, false)),
             not_after,
@@ -163,6 +178,10 @@ impl Session {
                 },
                 changed = self.changes.changed() => match changed {
                     Ok(()) => self.send_snapshots().await?,
+                    Err(_) => return Err(End::Quiet),
+                },
+                changed = self.orders.changed() => match changed {
+                    Ok(()) => self.send_orders().await?,
                     Err(_) => return Err(End::Quiet),
                 },
                 batch = self.batches.next_done() => self.send(down::Message::EventsStored(EventsStored { batch })).await?,
@@ -203,12 +222,39 @@ impl Session {
         Ok(())
     }
 
+    /// Passes on when it is to renew, where that was just decided.
+    async fn send_orders(&mut self) -> Result<(), End> {
+        let orders = Arc::clone(&self.orders.borrow_and_update());
+        let seen = std::mem::replace(&mut self.orders_seen, orders.last());
+        for (edge, order) in orders.of(&self.service, seen) {
+            let (at_ms, reason) = (order.at.as_millis(), order.reason.clone());
+            self.send(down::Message::RenewAt(RenewAt { at_ms, reason, edge })).await?;
+        }
+        Ok(())
+    }
+
+    fn installed(&mut self, installed: Installed) {
+        let Installed { edge, refused } = installed;
+        let outcome = match refused.is_empty() {
+            true => Ok(self.issued_by[usize::from(edge)].clone()),
+            false => Err(cut(refused, REFUSED_BYTES_MAX)),
+        };
+        if let Err(why) = &outcome {
+            tracing::error!(service = %self.service, edge, why, "a proxy refused a certificate");
+        }
+        self.app.registry.installed(&self.service, self.stream, edge, outcome);
+    }
+
     async fn take(&mut self, up: Up) -> Result<(), End> {
         self.app.registry.heard(&self.service, self.stream, clock::now());
         match up.message {
             None | Some(up::Message::Hello(_)) => Err(Refusal::malformed("an empty message, or a second Hello").into()),
             Some(up::Message::Ack(ack)) => Ok(self.acknowledged(ack)?),
             Some(up::Message::Renew(request)) => self.renew(request).await,
+            Some(up::Message::Installed(installed)) => {
+                self.installed(installed);
+                Ok(())
+            }
             Some(up::Message::Stats(stats)) => Ok(self.counted(&stats)?),
             Some(up::Message::Events(events)) => {
                 let batch = events.batch;
@@ -241,6 +287,7 @@ impl Session {
         match issued {
             Ok((svid, spki)) => {
                 report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);
+                self.issued_by[usize::from(edge)] = issuer_of(&svid);
                 if !edge {
                     (self.not_after, self.spki) = (svid.not_after, spki);
                     self.app.registry.renewed(&self.service, self.stream, svid.not_after);
@@ -273,6 +320,11 @@ impl Session {
             Err(_) => Err(Refusal::exhausted("the proxy does not read what it is sent").into()),
         }
     }
+}
+
+/// Fingerprint of the certificate that issued this one.
+fn issuer_of(svid: &Svid) -> Option<String> {
+    svid.chain.get(1).map(|der| hash::hex(&hash::sha256(der)))
 }
 
 /// At most `bytes_max` bytes of `text`, whole characters, without control characters.

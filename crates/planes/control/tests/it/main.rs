@@ -10,3 +10,4 @@ mod explain;
 mod join;
 mod metrics;
 mod publish;
+mod rotation;

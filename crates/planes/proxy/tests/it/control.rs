@@ -243,6 +243,29 @@ async fn certificates_are_renewed_in_time_with_a_fresh_key() {
 }
 
 #[tokio::test]
+async fn control_names_the_time_of_a_renewal_and_is_told_what_became_of_it() {
+    let stub = Stub::new(World::new());
+    let directory = api(&stub.world).await;
+    stub.publish_all(&directory, &policies("")).await;
+    let (stub, addr, dir) = (Arc::new(stub), free_addr(), tempfile::tempdir().unwrap());
+    let _control = serve(&stub, addr).await;
+    let life = Life::begin(&stub, "api", dir.path(), addr, true).await;
+    until("the first one is in use", async || life.proxy.live().identity.is_some()).await;
+    let generation = life.proxy.live().generation;
+    // An hour off: half life comes first, and nothing happens now.
+    stub.renew_at(clock::now().plus(Duration::from_secs(3600)).as_millis()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(stub.state.lock().unwrap().keys.len(), 1);
+    stub.renew_at(clock::now().as_millis()).await;
+    until("another one is in use", async || life.proxy.live().generation > generation).await;
+    until("control is told", async || stub.state.lock().unwrap().installed.len() == 2).await;
+    let state = stub.state.lock().unwrap();
+    assert!(state.keys.len() == 2 && state.installed.iter().all(|it| it.refused.is_empty() && !it.edge));
+    drop(state);
+    life.kill();
+}
+
+#[tokio::test]
 async fn the_gateway_gets_a_certificate_for_outside_clients_too() {
     let stub = Stub::new(World::new());
     let mut directory = stub.world.directory("gateway");
