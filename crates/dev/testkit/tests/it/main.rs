@@ -6,4 +6,5 @@ mod events; // what was seen can be found again
 mod faults; // kill -9, full disk, half-written files
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
+mod rotation; // another root while everything goes on
 mod wrong_files; // refused before anything starts

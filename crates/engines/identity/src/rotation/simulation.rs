@@ -82,8 +82,7 @@ impl World {
         }
         self.control_is_new = control_is_new;
         for (name, at) in slots(&plan.renew, 50, self.now) {
-            let one = self.fleet.iter_mut().find(|one| one.member.name == name).unwrap();
-            one.member.asked = Some(at);
+            self.fleet.iter_mut().filter(|one| one.member.name == name).for_each(|one| one.member.asked = Some(at));
         }
         if plan.stepped {
             self.handshakes = Watched::default();
@@ -93,8 +92,8 @@ impl World {
 
     /// Control is killed: what is kept is all there is. Its memory of orders and counters is gone.
     pub(super) fn kill(&mut self) {
-        let text = serde_json::to_string(&self.rotation).unwrap();
-        self.rotation = serde_json::from_str(&text).unwrap();
+        let text = serde_json::to_string(&self.rotation).expect("a state becomes JSON");
+        self.rotation = serde_json::from_str(&text).expect("what was written is read");
         self.fleet.iter_mut().for_each(|one| one.member.asked = None);
         self.handshakes = Watched::default();
     }
