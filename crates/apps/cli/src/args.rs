@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One guard on every service of a fleet, and one watch over all of them.
 #[derive(Debug, Parser)]
@@ -59,6 +60,11 @@ pub(crate) enum Command {
         bartizan events --follow --service accounts --deny\n  \
         bartizan events --follow --json | jq .message")]
     Events(EventsArgs),
+    /// What runs out: roots, issuing CA, identities, tokens; when, who renews it, and what breaks where nobody does.
+    #[command(
+        after_help = "Examples:\n  bartizan expiry\n  bartizan expiry --within 30d --json | jq '.items[] | select(.in_danger)'"
+    )]
+    Expiry(ExpiryArgs),
     /// The counters of control and of every proxy, as Prometheus text.
     #[command(after_help = "Example:\n  bartizan metrics | grep denied")]
     Metrics(PlaceArgs),
@@ -173,6 +179,16 @@ pub(crate) struct RequestArgs {
     /// Request id: 32 hex digits.
     #[arg(value_name = "REQUEST_ID", value_parser = request_id)]
     pub(crate) request: RequestId,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Arguments of `expiry`.
+#[derive(Debug, Args)]
+pub(crate) struct ExpiryArgs {
+    /// Only what runs out within this time: a number with `s`, `m`, `h` or `d`.
+    #[arg(long, value_name = "TIME", value_parser = time_span)]
+    pub(crate) within: Option<Duration>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }
@@ -417,6 +433,20 @@ pub(crate) struct ExecProgramArgs {
     pub(crate) argv: Vec<OsString>,
 }
 
+fn time_span(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number with `s`, `m`, `h` or `d`, such as `30d`".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
 fn request_id(text: &str) -> Result<RequestId, String> {
     let parsed = RequestId::parse(text);
     parsed.ok_or_else(|| "expected 32 lower-case hex digits, as in the `x-request-id` header of an answer".to_owned())
@@ -436,6 +466,15 @@ mod tests {
         for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
             let name = format!("{name} {}", sub.get_name());
             helped(sub, &name, out);
+        }
+    }
+
+    #[test]
+    fn a_time_span_has_a_unit() {
+        assert_eq!(time_span("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(time_span("90s"), Ok(Duration::from_secs(90)));
+        for text in ["", "d", "30", "-1d", "3 d", "1y", "99999999999999999d", "1µ"] {
+            assert!(time_span(text).is_err(), "{text}");
         }
     }
 

@@ -22,6 +22,7 @@ pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact
 pub mod voucher; // a node's word for a workload on its host
 
+pub mod expiry; // what runs out, and who renews it
 pub mod rotation; // another root or issuing CA, step by step
 
 pub use bundle::{BundleError, TrustBundles};

@@ -30,3 +30,7 @@ pub const CANARY_HANDSHAKES: u64 = 20;
 pub const TRIAL_MIN: Duration = Duration::from_secs(2);
 /// Time for a renewal that was asked for; then it is asked for again.
 pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(5);
+/// How late a renewal may be before it counts as a danger, as a share of the life: half life is early enough for some tries.
+pub const RENEWAL_LATE_SHARE: f64 = 0.1;
+/// The last share of a life in which something that nobody renews counts as a danger: a year of a root's ten.
+pub const EXPIRY_WARN_SHARE: f64 = 0.1;

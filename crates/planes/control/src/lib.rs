@@ -16,6 +16,7 @@ mod app; // what all parts share
 pub mod ca; // the root, this process' issuing CA, our own identity
 mod error;
 mod events; // the way of an event into the store
+mod expiry; // what runs out, and who renews it
 mod explain;
 mod fleet; // from the files to what each proxy has to know
 mod hops;

@@ -58,10 +58,19 @@ struct Proxy {
     totals: ProxyStats,
 }
 
+/// A certificate that control has issued.
+#[derive(Clone, Debug)]
+pub(crate) struct Issued {
+    /// SHA-256 of the issuing CA's certificate.
+    pub(crate) issuer: String,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+}
+
 /// What a proxy says of the certificates that it was sent.
 #[derive(Clone, Debug, Default)]
 struct Certificates {
-    edge_issuer: Option<String>,
+    edge: Option<Issued>,
     refused: Option<String>,
 }
 
@@ -79,7 +88,7 @@ pub(crate) struct Seen {
     pub(crate) attached: bool,
     pub(crate) held: BTreeMap<Kind, Epoch>,
     pub(crate) issuer: Option<String>,
-    pub(crate) edge_issuer: Option<String>,
+    pub(crate) edge: Option<Issued>,
     pub(crate) refused: Option<String>,
     pub(crate) not_after: Timestamp,
     pub(crate) instance: u64,
@@ -94,7 +103,7 @@ impl Registry {
             attached: place.attached,
             held: place.shown.introduction.held.clone(),
             issuer: place.shown.introduction.issuer.clone(),
-            edge_issuer: place.shown.certificates.edge_issuer.clone(),
+            edge: place.shown.certificates.edge.clone(),
             refused: place.shown.certificates.refused.clone(),
             not_after: place.shown.introduction.svid_not_after,
             instance: place.shown.introduction.instance,
@@ -109,12 +118,12 @@ impl Registry {
         service: &ServiceName,
         stream: StreamId,
         edge: bool,
-        installed: Result<Option<String>, String>,
+        installed: Result<Option<Issued>, String>,
     ) {
         self.with(service, stream, |proxy| match (installed, edge) {
-            (Ok(issuer), true) => proxy.certificates.edge_issuer = issuer,
-            (Ok(issuer), false) => {
-                proxy.introduction.issuer = issuer;
+            (Ok(issued), true) => proxy.certificates.edge = issued,
+            (Ok(issued), false) => {
+                proxy.introduction.issuer = issued.map(|it| it.issuer);
                 proxy.certificates.refused = None;
             }
             (Err(why), _) => proxy.certificates.refused = Some(why),

@@ -6,6 +6,7 @@ mod check;
 mod control;
 mod events;
 mod exec_program;
+mod expiry;
 mod explain;
 mod metrics;
 mod node;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Trace(args) => waiting(trace::run(&args)),
         Command::Status(args) => waiting(status::run(&args)),
         Command::Events(args) => waiting(events::run(&args)),
+        Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Reload(args) => waiting(reload::run(&args)),
         Command::Ca(command) => ca::run(command),

@@ -6,6 +6,7 @@ mod answer;
 mod authorize;
 mod ca;
 mod events;
+mod expiry;
 mod explain;
 mod metrics;
 mod node_tokens;

@@ -1,6 +1,6 @@
 //! Every endpoint with who may call it.
 
-use crate::api::{authorize, ca, events, explain, metrics, node_tokens, record, reload, status, trace};
+use crate::api::{authorize, ca, events, expiry, explain, metrics, node_tokens, record, reload, status, trace};
 use crate::app::App;
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -52,6 +52,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ca::CONTINUE,
     ca::FORCE,
     ca::DISTRUST,
+    expiry::IT,
 ];
 
 /// The router of the whole table. Nothing is reachable that is not in it.

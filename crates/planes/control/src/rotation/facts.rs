@@ -65,7 +65,7 @@ fn edge(Standing { service, seen }: &Standing, now: Timestamp) -> Option<Member>
         attached: seen.attached,
         acked: seen.held.get(&Kind::Bundles).copied(),
         settled: true,
-        issuer: seen.edge_issuer.clone(),
+        issuer: seen.edge.as_ref().map(|edge| edge.issuer.clone()),
         not_after: now,
         asked: None,
         refused: None,

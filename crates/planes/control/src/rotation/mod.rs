@@ -18,3 +18,4 @@ pub(crate) use drive::drive;
 pub(crate) use facts::node_member;
 pub(crate) use next::Next;
 pub(crate) use orders::{OrderBook, Orders};
+pub(crate) use status::shown;

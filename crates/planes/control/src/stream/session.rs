@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::fleet::{id_of, is_member};
 use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
 use crate::publish::Current;
-use crate::registry::{Introduction, StreamId};
+use crate::registry::{Introduction, Issued, StreamId};
 use crate::rotation::Orders;
 use crate::stream::admit::{Admitted, admit};
 use crate::stream::batches::Batches;
@@ -105,8 +105,8 @@ struct Session {
     changes: watch::Receiver<Current>,
     orders: watch::Receiver<Orders>,
     orders_seen: u64,
-    /// Issuers of the certificates that were sent to it last: for peers, for outside clients.
-    issued_by: [Option<String>; 2],
+    /// The certificates that were sent to it last: for peers, for outside clients.
+    issued: [Option<Issued>; 2],
     /// What it holds or was sent, by kind.
     sent: BTreeMap<Kind, Epoch>,
     /// Issued and not sent yet.
@@ -152,7 +152,7 @@ impl Session {
             changes,
             orders,
             orders_seen,
-            issued_by: [svid.as_ref().and_then(issuer_of), None],
+            issued: [svid.as_ref().and_then(remembered), None],
             sent: held,
             first_svid: svid.map(|svid| wire(svid, false)),
             not_after,
@@ -236,7 +236,7 @@ impl Session {
     fn installed(&mut self, installed: Installed) {
         let Installed { edge, refused } = installed;
         let outcome = match refused.is_empty() {
-            true => Ok(self.issued_by[usize::from(edge)].clone()),
+            true => Ok(self.issued[usize::from(edge)].clone()),
             false => Err(cut(refused, REFUSED_BYTES_MAX)),
         };
         if let Err(why) = &outcome {
@@ -287,7 +287,7 @@ impl Session {
         match issued {
             Ok((svid, spki)) => {
                 report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);
-                self.issued_by[usize::from(edge)] = issuer_of(&svid);
+                self.issued[usize::from(edge)] = remembered(&svid);
                 if !edge {
                     (self.not_after, self.spki) = (svid.not_after, spki);
                     self.app.registry.renewed(&self.service, self.stream, svid.not_after);
@@ -322,9 +322,10 @@ impl Session {
     }
 }
 
-/// Fingerprint of the certificate that issued this one.
-fn issuer_of(svid: &Svid) -> Option<String> {
-    svid.chain.get(1).map(|der| hash::hex(&hash::sha256(der)))
+/// What is remembered of a certificate that was issued.
+fn remembered(svid: &Svid) -> Option<Issued> {
+    let issuer = svid.chain.get(1).map(|der| hash::hex(&hash::sha256(der)))?;
+    Some(Issued { issuer, not_before: svid.not_before, not_after: svid.not_after })
 }
 
 /// At most `bytes_max` bytes of `text`, whole characters, without control characters.

@@ -2,7 +2,7 @@
 
 use crate::support::{Member, Node, Place, Running, wait_for};
 use bartizan_control::ca;
-use bartizan_core::rotation::{CaStatus, Phase, Rotate, Rotated, RotationStatus};
+use bartizan_core::rotation::{CaStatus, Forecast, Phase, Rotate, Rotated, RotationStatus};
 use bartizan_core::{Secret, TrustDomain};
 use bartizan_runtime::local::LocalError;
 use serde_json::json;
@@ -298,4 +298,22 @@ async fn two_hundred_services_go_over_without_a_refused_handshake() {
         rotation.waves_begun
     );
     assert!(rotation.waves_begun >= 5, "waves of at most a fifth");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_runs_out_is_foretold() {
+    let fleet = Fleet::bank().await;
+    let _token = fleet.control().token().await;
+    let forecast: Forecast = fleet.control().get("/v1/expiry").await;
+    let has = |what: &str, name: &str| forecast.items.iter().any(|it| it.what == what && it.name == name);
+    for name in BANK {
+        assert!(has("svid", name), "{name}: {forecast:#?}");
+    }
+    assert!(has("issuing", "control") && has("control", "control") && has("snapshot_signer", "control"));
+    assert!(has("join_token", "token 1") && forecast.items.iter().any(|it| it.what == "root"));
+    assert!(forecast.items.iter().all(|it| !it.in_danger), "{forecast:#?}");
+    let metrics = fleet.control().text("/v1/metrics").await;
+    let line = metrics.lines().find(|line| line.starts_with("bartizan_expiry_seconds{what=\"svid\",name=\"ledger\"}"));
+    let left: u64 = line.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((3_500..=3_600).contains(&left), "{left}");
 }
