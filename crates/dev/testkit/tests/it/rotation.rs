@@ -201,3 +201,20 @@ fn failing_handshakes_at_the_canary_halt_and_lead_back_and_the_rest_is_unharmed(
     assert_eq!(roots(&bank), old);
     assert!(bank.up.say(&["events", "--deny", "--limit", "1000"]).contains("rotation 1 of the root: reverting"));
 }
+
+#[test]
+fn a_distrusted_issuing_ca_is_replaced_within_seconds_under_load() {
+    let bank = Bank::start(&[]);
+    let old = roots(&bank);
+    let (took, seen) = under_load(&bank, || {
+        let began = Instant::now();
+        bank.up.say(&["ca", "distrust", "issuing"]);
+        until_phase(&bank, "retired");
+        began.elapsed()
+    });
+    println!("everybody issued anew and control too in {:.1} s, {seen:?}", took.as_secs_f64());
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert_eq!((roots(&bank), failed_handshakes(&bank)), (old, 0), "the root stays");
+    let forecast = bank.up.say(&["expiry"]);
+    assert!(forecast.contains("issuing") && forecast.contains("0 in danger"), "{forecast}");
+}

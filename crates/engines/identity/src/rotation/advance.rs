@@ -6,6 +6,9 @@ use bartizan_core::Timestamp;
 use bartizan_core::rotation::{Phase, Straggler, Watched};
 use std::collections::BTreeSet;
 
+/// Name of those who hold identities and are not among the members.
+const OTHERS: &str = "programs";
+
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -171,6 +174,12 @@ impl Plan {
             if rotation.is_waited_for(member, now) {
                 let why = "it has not acknowledged everything that was signed anew".to_owned();
                 self.wait(&member.name, why, "it cannot start from its disk while control is away");
+            }
+        }
+        if let Some(until) = facts.others_until.filter(|until| now < *until) {
+            let why = format!("identities of the old one run out in {} s", until.since(now).as_secs());
+            if !rotation.excused.contains(OTHERS) {
+                self.wait(OTHERS, why, "they are refused by everybody until they are issued anew");
             }
         }
         if self.waiting_for.is_empty() && facts.published == rotation.desired().roots {

@@ -67,6 +67,9 @@ pub struct Facts {
     pub control_is_new: bool,
     /// Everybody.
     pub members: Vec<Member>,
+    /// Until when an identity of the old issuer may be with somebody who is not among the members, such as a program that a
+    /// node serves; `None` where nobody like that has one.
+    pub others_until: Option<Timestamp>,
     /// Handshakes of the whole fleet since [`Rotation::watch_since`].
     pub handshakes: Watched,
     /// Those of the canary.

@@ -53,6 +53,17 @@ fn a_straggler_blocks_and_is_named_until_its_identity_runs_out_or_somebody_force
 }
 
 #[test]
+fn the_old_root_stays_for_as_long_as_programs_hold_something_of_it() {
+    let mut world = World::new(3, Rotated::Root, None);
+    world.others_until = Some(world.now.plus(Duration::from_secs(600)));
+    world.run(300);
+    assert_eq!(world.rotation.phase, Phase::Retiring);
+    assert_eq!(world.plan.as_ref().unwrap().waiting_for[0].name, "programs");
+    world.run(310);
+    assert_eq!(world.rotation.phase, Phase::Retired);
+}
+
+#[test]
 fn failing_handshakes_halt_and_lead_back_and_the_rest_was_never_touched() {
     let mut world = World::new(10, Rotated::Root, Some("s000"));
     world.run(4);

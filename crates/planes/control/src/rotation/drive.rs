@@ -5,7 +5,7 @@ use crate::ca::{CaError, OwnIdentity, Source};
 use crate::error::{ControlError, chain};
 use crate::limits::{ROTATION_ISSUES_PER_S, ROTATION_TICK, ROTATION_TOLD_EVERY};
 use crate::rotation::book::{Kept, Look};
-use crate::rotation::facts::{Watch, members};
+use crate::rotation::facts::{Watch, members, others_until};
 use crate::rotation::next::{Next, below, is_needed, make_ready};
 use crate::rotation::{OrderBook, files};
 use bartizan_core::Timestamp;
@@ -177,6 +177,7 @@ impl Memory {
             issuer,
             control_is_new: own_issuer(app).is_some_and(|it| rotation.counts_as_new(&it)),
             members: members(app, now),
+            others_until: others_until(app),
             handshakes,
             canary,
         }
