@@ -189,7 +189,7 @@ impl Plan {
 
     fn reverting(&mut self, facts: &Facts, now: Timestamp) {
         let rotation = self.rotation.clone();
-        let new = facts.members.iter().filter(|m| m.may_be_new(&rotation));
+        let new = facts.members.iter().filter(|m| rotation.began_issuing && m.may_be_new(&rotation));
         self.ask_to_renew(new, facts, now);
         if facts.control_is_new {
             self.wait("control", "it still shows the new one".to_owned(), "nobody could reach control");

@@ -95,6 +95,8 @@ pub struct Rotation {
     pub pace: Pace,
     /// Who gets identities from the new issuer.
     pub released: Released,
+    /// Whether anybody was ever to be issued from the new issuer; where not, a way back has nobody to wait for.
+    pub began_issuing: bool,
     /// Waves that were begun, the canary's not among them.
     pub waves_begun: u32,
     /// Why it does not go on by itself, or is being reverted.
@@ -133,6 +135,7 @@ impl Rotation {
             canary,
             pace: Pace { wave_percent: percent, ..pace },
             released: Released::Nobody,
+            began_issuing: false,
             waves_begun: 0,
             halted: None,
             excused: BTreeSet::new(),
@@ -163,6 +166,7 @@ impl Rotation {
 
     pub(super) fn go(&mut self, to: Phase, now: Timestamp, note: &str) {
         self.phase = to;
+        self.began_issuing |= to == Phase::Active;
         self.phase_since = now;
         self.note(now, note);
     }

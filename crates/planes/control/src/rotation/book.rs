@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::ca::CaError;
 use crate::rotation::files;
 use bartizan_core::event::{self, What};
-use bartizan_core::rotation::{Rotated, Straggler, Watched};
+use bartizan_core::rotation::{Straggler, Watched};
 use bartizan_identity::rotation::{Facts, Rotation};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(super) struct Kept {
     pub(super) rotation: Option<Rotation>,
     /// True where nothing of it is left to do; from then on the files are the operator's again.
     pub(super) settled: bool,
-    /// Fingerprint of the root below which everything is signed; empty before the first rotation of a root.
+    /// Fingerprint of what the last rotation went over to; empty before the first one. Everything is signed anew with it.
     pub(super) mark: String,
 }
 
@@ -113,8 +113,8 @@ impl Book {
 }
 
 fn mark_of(kept: &Kept) -> String {
-    let root = kept.running().filter(|it| it.what == Rotated::Root && it.desired().control_is_new);
-    root.and_then(|it| it.new.as_ref()).map_or_else(|| kept.mark.clone(), |new| new.sha256.clone())
+    let over = kept.running().filter(|it| it.desired().control_is_new);
+    over.and_then(|it| it.new.as_ref()).map_or_else(|| kept.mark.clone(), |new| new.sha256.clone())
 }
 
 fn tell(app: &App, rotation: &Rotation, note: &str) {

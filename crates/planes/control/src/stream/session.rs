@@ -1,5 +1,8 @@
 //! One proxy, from its first message to the end of its stream.
 
+mod certificates; // when it is to renew, and what became of what it was sent
+
+use self::certificates::remembered;
 use crate::app::App;
 use crate::fleet::{id_of, is_member};
 use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
@@ -15,13 +18,9 @@ use crate::stream::{Peer, wire};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{ServiceName, SpiffeId, Timestamp, limits};
-use bartizan_crypto::hash;
-use bartizan_identity::Svid;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Status, Streaming};
-use bartizan_runtime::control_v1::{
-    self, Ack, Down, EventsStored, Installed, Renew, RenewAt, Snapshot, Stats, Tick, Up, down, up,
-};
+use bartizan_runtime::control_v1::{self, Ack, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -222,29 +221,6 @@ impl Session {
         Ok(())
     }
 
-    /// Passes on when it is to renew, where that was just decided.
-    async fn send_orders(&mut self) -> Result<(), End> {
-        let orders = Arc::clone(&self.orders.borrow_and_update());
-        let seen = std::mem::replace(&mut self.orders_seen, orders.last());
-        for (edge, order) in orders.of(&self.service, seen) {
-            let (at_ms, reason) = (order.at.as_millis(), order.reason.clone());
-            self.send(down::Message::RenewAt(RenewAt { at_ms, reason, edge })).await?;
-        }
-        Ok(())
-    }
-
-    fn installed(&mut self, installed: Installed) {
-        let Installed { edge, refused } = installed;
-        let outcome = match refused.is_empty() {
-            true => Ok(self.issued[usize::from(edge)].clone()),
-            false => Err(cut(refused, REFUSED_BYTES_MAX)),
-        };
-        if let Err(why) = &outcome {
-            tracing::error!(service = %self.service, edge, why, "a proxy refused a certificate");
-        }
-        self.app.registry.installed(&self.service, self.stream, edge, outcome);
-    }
-
     async fn take(&mut self, up: Up) -> Result<(), End> {
         self.app.registry.heard(&self.service, self.stream, clock::now());
         match up.message {
@@ -320,12 +296,6 @@ impl Session {
             Err(_) => Err(Refusal::exhausted("the proxy does not read what it is sent").into()),
         }
     }
-}
-
-/// What is remembered of a certificate that was issued.
-fn remembered(svid: &Svid) -> Option<Issued> {
-    let issuer = svid.chain.get(1).map(|der| hash::hex(&hash::sha256(der)))?;
-    Some(Issued { issuer, not_before: svid.not_before, not_after: svid.not_after })
 }
 
 /// At most `bytes_max` bytes of `text`, whole characters, without control characters.

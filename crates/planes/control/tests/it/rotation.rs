@@ -164,6 +164,30 @@ async fn a_stop_in_each_phase_is_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_way_back_is_gone_to_its_end_over_a_stop() {
+    for from in [Phase::Published, Phase::Active] {
+        let mut fleet = Fleet::bank().await;
+        let old = fleet.roots_pem();
+        if from == Phase::Published {
+            fleet.member("ledger").state.lock().unwrap().frozen = true; // keeps it there
+        }
+        fleet.rotate(Rotated::Root, "payment").await;
+        wait_for("the phase", async || (fleet.rotation().await.phase == from).then_some(())).await;
+        fleet.control().post::<CaStatus>("/v1/ca/revert", &json!({})).await.unwrap();
+        fleet.restart().await;
+        wait_for("the way back", async || (fleet.rotation().await.phase == Phase::Reverted).then_some(())).await;
+        assert!(fleet.roots_pem() == old && fleet.all_are_below(&old), "from {from:?}");
+        assert!(!fleet.place.data().join("root.next.sealed").exists());
+        let again = Rotate { what: Rotated::Issuing, canary: None, wave_percent: None, soak_ms: None };
+        assert_eq!(
+            fleet.control().post::<CaStatus>("/v1/ca/rotate", &again).await.unwrap().rotation.unwrap().number,
+            2,
+            "another one may begin"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_refuses_leads_everybody_back() {
     let fleet = Fleet::bank().await;
     let old = fleet.roots_pem();
