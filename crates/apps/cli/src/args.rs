@@ -1,11 +1,19 @@
 //! The command line: every subcommand, flag and example. What stands here is what `--help` prints, and
 //! `help.txt` beside this crate keeps it as a golden file.
 
+mod ca;
+
+pub(crate) use ca::{
+    CaCommand, CaDistrustArgs, CaInitArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs, DistrustedArg,
+    RotatedArg,
+};
+
 use bartizan_core::{RequestId, ServiceName, TrustDomain};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One guard on every service of a fleet, and one watch over all of them.
 #[derive(Debug, Parser)]
@@ -59,6 +67,11 @@ pub(crate) enum Command {
         bartizan events --follow --service accounts --deny\n  \
         bartizan events --follow --json | jq .message")]
     Events(EventsArgs),
+    /// What runs out: roots, issuing CA, identities, tokens; when, who renews it, and what breaks where nobody does.
+    #[command(
+        after_help = "Examples:\n  bartizan expiry\n  bartizan expiry --within 30d --json | jq '.items[] | select(.in_danger)'"
+    )]
+    Expiry(ExpiryArgs),
     /// The counters of control and of every proxy, as Prometheus text.
     #[command(after_help = "Example:\n  bartizan metrics | grep denied")]
     Metrics(PlaceArgs),
@@ -217,6 +230,16 @@ pub(crate) struct RequestArgs {
     pub(crate) data: DataArgs,
 }
 
+/// Arguments of `expiry`.
+#[derive(Debug, Args)]
+pub(crate) struct ExpiryArgs {
+    /// Only what runs out within this time: a number with `s`, `m`, `h` or `d`.
+    #[arg(long, value_name = "TIME", value_parser = time_span)]
+    pub(crate) within: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
 /// Which events.
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
@@ -234,64 +257,6 @@ pub(crate) struct EventsArgs {
     pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) data: DataArgs,
-}
-
-/// Subcommands of `ca`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum CaCommand {
-    /// Make a root: `root.sealed` (key and certificate, sealed with the passphrase) and `roots.pem` in a folder.
-    #[command(after_help = "Example:\n  \
-        bartizan ca init --trust-domain bank.example --dir ca --root-passphrase-file passphrase.txt")]
-    Init(CaInitArgs),
-    /// Sign the signing request of an issuing CA with a sealed root.
-    #[command(after_help = "Example:\n  \
-        bartizan ca sign --dir ca --root-passphrase-file passphrase.txt --csr issuing.csr > issuing.pem")]
-    Sign(CaSignArgs),
-    /// Show the certificates of a folder's root or of a PEM file.
-    #[command(after_help = "Examples:\n  bartizan ca show --dir ca\n  bartizan ca show --pem roots.pem --json")]
-    Show(CaShowArgs),
-}
-
-/// Arguments of `ca init`.
-#[derive(Debug, Args)]
-pub(crate) struct CaInitArgs {
-    /// Trust domain of the root, such as `bank.example`.
-    #[arg(long, value_name = "DOMAIN")]
-    pub(crate) trust_domain: TrustDomain,
-    /// Folder for the two files; made when absent.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// File whose first line is the passphrase.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root_passphrase_file: PathBuf,
-}
-
-/// Arguments of `ca sign`.
-#[derive(Debug, Args)]
-pub(crate) struct CaSignArgs {
-    /// Folder with `root.sealed`.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// File whose first line is the passphrase [default: `root.passphrase` in the folder].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root_passphrase_file: Option<PathBuf>,
-    /// The signing request, PEM or DER.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) csr: PathBuf,
-}
-
-/// Arguments of `ca show`.
-#[derive(Debug, Args)]
-pub(crate) struct CaShowArgs {
-    /// Folder with `roots.pem`.
-    #[arg(long, value_name = "DIR", required_unless_present = "pem", conflicts_with = "pem")]
-    pub(crate) dir: Option<PathBuf>,
-    /// A PEM file with certificates.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) pem: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Subcommands of `token`.
@@ -436,6 +401,20 @@ pub(crate) struct ExecProgramArgs {
     pub(crate) argv: Vec<OsString>,
 }
 
+fn time_span(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number with `s`, `m`, `h` or `d`, such as `30d`".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
 fn request_id(text: &str) -> Result<RequestId, String> {
     let parsed = RequestId::parse(text);
     parsed.ok_or_else(|| "expected 32 lower-case hex digits, as in the `x-request-id` header of an answer".to_owned())
@@ -455,6 +434,15 @@ mod tests {
         for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
             let name = format!("{name} {}", sub.get_name());
             helped(sub, &name, out);
+        }
+    }
+
+    #[test]
+    fn a_time_span_has_a_unit() {
+        assert_eq!(time_span("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(time_span("90s"), Ok(Duration::from_secs(90)));
+        for text in ["", "d", "30", "-1d", "3 d", "1y", "99999999999999999d", "1µ"] {
+            assert!(time_span(text).is_err(), "{text}");
         }
     }
 

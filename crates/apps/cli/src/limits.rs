@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// How often `ca rotate --watch` asks control.
+pub(crate) const ROTATION_POLL: Duration = Duration::from_millis(250);
 /// How often a thing that is being started is asked whether it is ready: quick enough not to be felt.
 pub(crate) const READY_POLL: Duration = Duration::from_millis(20);
 /// One connection attempt to a program on loopback; anything slower is not ready.

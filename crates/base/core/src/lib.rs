@@ -14,6 +14,7 @@ pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod path;
 pub mod plan;
 pub mod redact;
+pub mod rotation;
 pub mod secret;
 pub mod snapshot;
 pub mod stats;

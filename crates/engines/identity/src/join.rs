@@ -58,6 +58,12 @@ impl JoinTokens {
         Ok(Secret::new(text))
     }
 
+    /// Beginning and end of every token that may still be used.
+    pub fn waiting(&self, now: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let waiting = self.tokens.iter().filter(|token| !token.used && now < token.expires);
+        waiting.map(|token| (token.expires.minus(JOIN_TOKEN_TTL), token.expires)).collect()
+    }
+
     /// Takes a token; the same one never counts again.
     ///
     /// # Errors

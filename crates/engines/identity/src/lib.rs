@@ -25,6 +25,9 @@ pub mod join; // single-use tokens for the first contact
 pub mod jwt_svid; // tokens for workloads
 pub mod voucher; // a node's word for a workload on its host
 
+pub mod expiry; // what runs out, and who renews it
+pub mod rotation; // another root or issuing CA, step by step
+
 pub use bundle::{BundleError, TrustBundles};
 pub use ca::{IssueError, IssuingCa, OpenError, RootCa, SealedRoot, Svid};
 pub use deny::DenyIndex;

@@ -26,3 +26,17 @@ pub const KID_BYTES_MAX: usize = 256;
 pub const VOUCHER_BYTES_MAX: usize = 32 << 10;
 /// Most voucher nonces remembered, a count: the largest fleet reconnecting six times within a voucher's life.
 pub const NONCES_MAX: usize = 65_536;
+/// Failed handshakes below which nothing is concluded, a count: a peer that went away in the middle is no alarm.
+pub const FAILURES_MIN: u64 = 5;
+/// The share of good handshakes below which a rotation stops, in thousandths.
+pub const SUCCESS_PER_MILLE_MIN: u64 = 999;
+/// Good handshakes of the canary that stand for the full time of its trial, a count.
+pub const CANARY_HANDSHAKES: u64 = 20;
+/// Shortest trial of a canary and of each wave: counters arrive once a second.
+pub const TRIAL_MIN: Duration = Duration::from_secs(2);
+/// Time for a renewal that was asked for; then it is asked for again.
+pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(5);
+/// How late a renewal may be before it counts as a danger, as a share of the life: half life is early enough for some tries.
+pub const RENEWAL_LATE_SHARE: f64 = 0.1;
+/// The last share of a life in which something that nobody renews counts as a danger: a year of a root's ten.
+pub const EXPIRY_WARN_SHARE: f64 = 0.1;

@@ -16,6 +16,7 @@ pub struct VerifiedPeer {
     id: SpiffeId,
     not_after: Timestamp,
     serial: String,
+    issuer: Option<String>,
     spki: Vec<u8>,
     key: Fingerprint,
     issuers: Vec<Fingerprint>,
@@ -39,6 +40,11 @@ impl VerifiedPeer {
     /// Serial number of its leaf, lower-case hexadecimal.
     pub fn serial(&self) -> &str {
         &self.serial
+    }
+
+    /// SHA-256 of the certificate that issued its leaf, lower-case hexadecimal; `None` where the leaf came alone.
+    pub fn issuer_sha256(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// DER of its leaf's SubjectPublicKeyInfo.
@@ -110,6 +116,7 @@ pub fn verify_peer(chain: &[&[u8]], bundles: &TrustBundles, now: Timestamp) -> R
         serial: leaf.serial_hex().to_owned(),
         spki: leaf.spki().to_vec(),
         key: hash::sha256(leaf.spki()),
+        issuer: issuers.first().map(|der| hash::hex(&hash::sha256(der))),
         issuers: fingerprints,
         root: hash::sha256(&roots[root]),
     })

@@ -36,7 +36,7 @@ pub struct Svid {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Up {
-    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10")]
     pub message: ::core::option::Option<up::Message>,
 }
 /// Nested message and enum types in `Up`.
@@ -53,6 +53,8 @@ pub mod up {
         Events(super::Events),
         #[prost(message, tag = "5")]
         Stats(super::Stats),
+        #[prost(message, tag = "10")]
+        Installed(super::Installed),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -121,9 +123,19 @@ pub struct Stats {
     #[prost(bytes = "vec", tag = "1")]
     pub totals: ::prost::alloc::vec::Vec<u8>,
 }
+/// What became of a certificate that came down this stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Installed {
+    /// As in Svid.
+    #[prost(bool, tag = "1")]
+    pub edge: bool,
+    /// Empty where it is shown now, else why it was refused; the one before stays.
+    #[prost(string, tag = "2")]
+    pub refused: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Down {
-    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10")]
     pub message: ::core::option::Option<down::Message>,
 }
 /// Nested message and enum types in `Down`.
@@ -140,7 +152,22 @@ pub mod down {
         Tick(super::Tick),
         #[prost(message, tag = "5")]
         Refusal(super::Refusal),
+        #[prost(message, tag = "10")]
+        RenewAt(super::RenewAt),
     }
+}
+/// When to ask for the next certificate, instead of at half life.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewAt {
+    /// Milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "1")]
+    pub at_ms: u64,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// As in Svid.
+    #[prost(bool, tag = "3")]
+    pub edge: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Snapshot {

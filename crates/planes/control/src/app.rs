@@ -9,7 +9,8 @@ use crate::node_registry::NodeRegistry;
 use crate::options::Options;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
-use arc_swap::ArcSwap;
+use crate::rotation::{Book, Next, Orders};
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
 use bartizan_core::fleet::{Fleet, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -42,6 +43,11 @@ pub(crate) struct App {
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
     authority: ArcSwap<Authority>,
+    /// From whom some get their identities while a rotation is under way.
+    next: ArcSwapOption<Next>,
+    /// The rotation, and who is to renew when.
+    pub(crate) rotation: Book,
+    pub(crate) orders: watch::Sender<Orders>,
     own: ArcSwap<OwnIdentity>,
     /// What the listener shows; follows `own`.
     pub(crate) tls: Arc<ArcSwap<tls::Server>>,
@@ -65,12 +71,14 @@ pub(crate) struct Parts {
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
     pub(crate) jwt: JwtSigner,
+    pub(crate) rotation: Book,
     pub(crate) stop: CancellationToken,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
-        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, jwt, stop } = parts;
+        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, jwt, rotation, stop } =
+            parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         Ok(Self {
             options,
@@ -87,6 +95,9 @@ impl App {
             stop,
             in_force,
             authority: ArcSwap::from_pointee(authority),
+            next: ArcSwapOption::empty(),
+            rotation,
+            orders: watch::Sender::new(Orders::default()),
             own: ArcSwap::from_pointee(own),
             tls,
             reloading: tokio::sync::Mutex::default(),
@@ -110,6 +121,24 @@ impl App {
     /// The issuing CA of now.
     pub(crate) fn authority(&self) -> Arc<Authority> {
         self.authority.load_full()
+    }
+
+    /// The issuing CA for this member (a service, or what [`crate::rotation::node_member`] calls a node).
+    pub(crate) fn authority_for(&self, member: &str) -> Arc<Authority> {
+        match &*self.next.load() {
+            Some(next) if next.released.has(member) => Arc::clone(&next.authority),
+            _ => self.authority(),
+        }
+    }
+
+    /// The issuing CA that a rotation goes over to.
+    pub(crate) fn next(&self) -> Option<Arc<Next>> {
+        self.next.load_full()
+    }
+
+    /// From here on, those whom `next` names get their identities there.
+    pub(crate) fn set_next(&self, next: Option<Next>) {
+        self.next.store(next.map(Arc::new));
     }
 
     /// Our own identity of now.
@@ -153,6 +182,15 @@ impl App {
             return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
         }
         let changed = republish(self, desired, before.deny_list.clone()).await?;
+        self.tell_published(&changed);
+        Ok(changed)
+    }
+
+    /// Publishes anew what is in force, where roots or signer have changed.
+    pub(crate) async fn publish_again(&self) -> Result<Vec<Kind>, ControlError> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let before = self.in_force();
+        let changed = republish(self, before.desired.clone(), before.deny_list.clone()).await?;
         self.tell_published(&changed);
         Ok(changed)
     }

@@ -17,6 +17,7 @@ pub mod ca; // the root, this process' issuing CA, our own identity
 pub mod deny; // who is not trusted any more
 mod error;
 mod events; // the way of an event into the store
+mod expiry; // what runs out, and who renews it
 mod explain;
 mod fleet; // from the files to what each proxy has to know
 mod hops;
@@ -27,6 +28,7 @@ mod options;
 mod publish; // epochs and signatures
 mod rates;
 mod registry; // which proxy is there, and what it says of itself
+mod rotation; // another root or issuing CA, step by step
 mod start; // start here: what happens in which order, from the files to serving
 mod stream; // the gRPC side: proxies and nodes
 

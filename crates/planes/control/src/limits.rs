@@ -56,6 +56,15 @@ pub const RENEW_PAUSE: Duration = Duration::from_secs(1);
 pub const RENEW_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Time for events on their way to reach the store once a stop was asked for.
 pub const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+/// How often a rotation looks whether it can take its next step.
+pub const ROTATION_TICK: Duration = Duration::from_millis(250);
+/// How often a rotation that cannot go on by itself says so in the log.
+pub const ROTATION_TOLD_EVERY: Duration = Duration::from_secs(60);
+/// Identities that a rotation has issued within a second, a count: each costs a signature here and a start of all
+/// connections there.
+pub const ROTATION_ISSUES_PER_S: u32 = 50;
+/// Longest `rotation.json` in bytes: 10,000 members of 63 bytes twice, 256 steps.
+pub const ROTATION_FILE_BYTES_MAX: usize = 4 << 20;
 /// Batches of events of one proxy that are not confirmed yet, a count; a proxy keeps to 8 by itself.
 pub const UNCONFIRMED_MAX: usize = 64;
 /// Identities that one stream may ask for within [`RENEWALS_PER`], a count: each costs a signature.

@@ -31,22 +31,32 @@ pub(crate) struct InForce {
     policies: Vec<u8>,
 }
 
-/// Gives `desired` its epochs and signs what is common to all. An epoch grows only where the content differs from the
-/// newest one in the store, so a restart changes nothing; a new one is larger than `floor`.
+/// What is to be in force.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) desired: Desired,
+    pub(crate) deny_list: DenyList,
+    pub(crate) bundles: &'a Bundles,
+    /// Counts as content of every kind; see [`publish`].
+    pub(crate) mark: &'a str,
+}
+
+/// Gives what is wanted its epochs and signs what is common to all. An epoch grows only where the content differs from the
+/// newest one in the store, so a restart changes nothing; a new one is larger than `floor`. The mark counts as content: it
+/// changes where everything has to be signed anew because the signer stands below another root.
 pub(crate) async fn publish(
-    desired: Desired,
-    deny_list: DenyList,
-    bundles: &Bundles,
+    wanted: Wanted<'_>,
     own: &OwnIdentity,
     store: &Store,
     floor: Epoch,
     now: Timestamp,
 ) -> Result<InForce, ControlError> {
+    let Wanted { desired, deny_list, bundles, mark } = wanted;
     // Signed under a number that no snapshot has, to find out beforehand what cannot be signed: an epoch that
     // was given cannot be taken back.
     sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
     let denied = DenyIndex::read(&deny_list, &desired.fleet.trust_domain).map_err(DenyListError::Rule)?;
-    let published = store.publish(contents(&desired, &deny_list, bundles), floor).await?;
+    let published = store.publish(contents(&desired, &deny_list, bundles, mark), floor).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
     let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], bundles, &desired, own, now)?;
     let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;
@@ -61,7 +71,8 @@ pub(crate) async fn republish(app: &App, desired: Desired, deny_list: DenyList) 
     let (before, now) = (app.in_force(), clock::now());
     app.jwt.prepare(desired.wants_tokens(), now)?;
     let bundles = app.jwt.add_to(app.authority().bundles().snapshot(), &desired.fleet.trust_domain, now);
-    let after = publish(desired, deny_list, &bundles, &app.own(), &app.store, app.epoch_floor, now).await?;
+    let wanted = Wanted { desired, deny_list, bundles: &bundles, mark: &app.rotation.mark() };
+    let after = publish(wanted, &app.own(), &app.store, app.epoch_floor, now).await?;
     let changed = after.changed_since(&before);
     // Entries have no epoch: nodes get them whole, over their own streams.
     if !changed.is_empty() || before.desired.fleet.workloads != after.desired.fleet.workloads {
@@ -125,10 +136,11 @@ fn sign<P: Serialize>(
 }
 
 /// What each kind says for the whole fleet. Only policies are kept as text: `explain` needs them later.
-fn contents(desired: &Desired, deny_list: &DenyList, bundles: &Bundles) -> BTreeMap<Kind, Content> {
+fn contents(desired: &Desired, deny_list: &DenyList, bundles: &Bundles, mark: &str) -> BTreeMap<Kind, Content> {
     let directories: BTreeMap<ServiceName, _> =
         members(&desired.fleet).map(|name| (name.clone(), directory(&desired.fleet, &desired.plan, &name))).collect();
     let policies = json(&desired.policies);
+    let hash_of = |text: &str| hash_of(&format!("{text}{mark}"));
     let unkept = |hash| Content { hash, text: String::new() };
     BTreeMap::from([
         (Kind::Bundles, unkept(hash_of(&json(bundles)))),

@@ -1,5 +1,10 @@
 //! Which proxy is there, and what it says of itself.
 
+mod standing; // what a rotation has to know of each
+
+pub(crate) use standing::{Issued, Seen, Standing};
+
+use self::standing::Certificates;
 use crate::fleet::{id_of, members};
 use crate::rates::Window;
 use bartizan_core::fleet::Fleet;
@@ -34,6 +39,8 @@ pub(crate) struct Introduction {
     pub(crate) certificate: Certificate,
     /// Who vouched for it; `None` where it came with a certificate to a control that did not see it come the first time.
     pub(crate) node: Option<ServiceName>,
+    /// Who issued the identity that it came with; `None` for one that is on its way to it.
+    pub(crate) issuer: Option<String>,
 }
 
 /// What the certificate that a proxy shows can be denied by, lower-case hexadecimal.
@@ -79,6 +86,7 @@ struct Proxy {
     stream: StreamId,
     introduction: Introduction,
     refused: BTreeMap<Kind, String>,
+    certificates: Certificates,
     last_heard: Timestamp,
     window: Window,
     totals: ProxyStats,
@@ -90,8 +98,8 @@ impl Registry {
         let mut inner = self.lock();
         inner.last_stream += 1;
         let stream = StreamId(inner.last_stream);
-        let (refused, window, totals) = Default::default();
-        let mut proxy = Proxy { stream, introduction, refused, last_heard: now, window, totals };
+        let (refused, certificates, window, totals) = Default::default();
+        let mut proxy = Proxy { stream, introduction, refused, certificates, last_heard: now, window, totals };
         match inner.places.get_mut(service) {
             None => {
                 drop(inner.places.insert(service.clone(), Place { shown: proxy, attached: true, others: Vec::new() }))
@@ -104,6 +112,7 @@ impl Registry {
                     proxy.totals = std::mem::take(&mut place.shown.totals);
                     let node = proxy.introduction.node.take();
                     proxy.introduction.node = node.or_else(|| place.shown.introduction.node.take());
+                    proxy.certificates = std::mem::take(&mut place.shown.certificates);
                 }
                 (place.shown, place.attached) = (proxy, true);
             }
@@ -275,7 +284,7 @@ mod tests {
         let svid_not_after = Timestamp::from_secs(5000);
         let certificate = Certificate { serial: "01".to_owned(), key: format!("{instance:064x}") };
         let (version, held) = ("0.1.0".to_owned(), BTreeMap::new());
-        Introduction { instance, pid: 1, version, held, svid_not_after, certificate, node: None }
+        Introduction { instance, pid: 1, version, held, svid_not_after, certificate, node: None, issuer: None }
     }
 
     fn at(s: u64) -> Timestamp {

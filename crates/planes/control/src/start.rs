@@ -10,7 +10,8 @@ use crate::fleet::{Desired, load};
 use crate::jwt::JwtSigner;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
-use crate::publish::publish;
+use crate::publish::{Wanted, publish};
+use crate::rotation::{self, Book};
 use crate::stream::{Desk, judge, on_failure};
 use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
@@ -56,6 +57,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let Started { app, source, listener, socket } = started;
     tell_process(&app, true);
     app.tell_published(&Kind::ALL);
+    let rotating = tokio::spawn(rotation::drive(Arc::clone(&app), source.next(None)));
     let renewing = tokio::spawn(keep_renewed(Arc::clone(&app), source));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
@@ -65,7 +67,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing] {
+    for task in [api, renewing, rotating] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }
@@ -99,15 +101,18 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     // The plan's, unless its port is 0.
     let listen = listener.local_addr().unwrap_or(desired.plan.control);
 
+    // Before the root is opened: a rotation may be about to put another one in its place.
+    let rotation = Book::open(&options.data)?;
     let source = Source::new(&options.data, options.root_passphrase_file.as_deref(), &domain);
     let Some((source, authority)) = authority(source, &stop).await? else { return Ok(None) };
     let own = OwnIdentity::issue(&authority, clock::now())?;
-    let app = assemble(options, desired, store, listen, authority, own, stop).await?;
+    let app = assemble(options, desired, store, listen, authority, own, rotation, stop).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
     Ok(Some(Started { app: Arc::new(app), source, listener, socket }))
 }
 
+#[expect(clippy::too_many_arguments, reason = "called once, with what was just made")]
 async fn assemble(
     options: Options,
     desired: Desired,
@@ -115,6 +120,7 @@ async fn assemble(
     listen: SocketAddr,
     authority: Authority,
     own: OwnIdentity,
+    rotation: Book,
     stop: CancellationToken,
 ) -> Result<App, ControlError> {
     let epoch_floor = epoch_floor(&store, 0).await?; // chosen when the store was opened
@@ -123,11 +129,25 @@ async fn assemble(
     jwt.prepare(desired.wants_tokens(), now)?;
     let bundles = jwt.add_to(authority.bundles().snapshot(), &desired.fleet.trust_domain, now);
     let deny_list = deny::read(&options.data)?;
-    let in_force = publish(desired, deny_list, &bundles, &own, &store, epoch_floor, now).await?;
+    let wanted = Wanted { desired, deny_list, bundles: &bundles, mark: &rotation.mark() };
+    let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
     let uid = own_uid()?;
-    Ok(App::new(Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, jwt, stop })?)
+    Ok(App::new(Parts {
+        options,
+        listen,
+        uid,
+        store,
+        epoch_floor,
+        pipeline,
+        in_force,
+        authority,
+        own,
+        jwt,
+        rotation,
+        stop,
+    })?)
 }
 
 /// Epochs begin at 1 in a new data folder. A database that is new while the root is old stands for one that was lost, whose

@@ -6,18 +6,18 @@
 use crate::batches::Batches;
 use crate::counters;
 use crate::identity_slot::{IdentitySlots, jitter};
-use crate::intake::{Intake, Taken};
+use crate::intake::{Intake, Taken, describe};
 use crate::limits;
 use crate::live::Proxy;
-use bartizan_core::Role;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::STALE_AFTER;
 use bartizan_core::snapshot::Freshness;
+use bartizan_core::{Role, Timestamp};
 use bartizan_crypto::CryptoError;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{self, Code, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Down, EventsStored, Held, Hello, Refusal, Snapshot, Stats, Tick, Up, down, up,
+    Ack, Down, EventsStored, Held, Hello, Installed, Refusal, RenewAt, Snapshot, Stats, Tick, Up, down, up,
 };
 use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
 use std::collections::VecDeque;
@@ -205,7 +205,10 @@ impl Attach {
         match message.message {
             Some(down::Message::Svid(svid)) => {
                 let edge = svid.edge;
-                match self.slots.issued(svid) {
+                let taken = self.slots.issued(svid);
+                let refused = taken.as_ref().err().map(|error| describe(error)).unwrap_or_default();
+                self.outbox.push_back(up::Message::Installed(Installed { edge, refused }));
+                match taken {
                     Ok(()) => tracing::info!(edge, "a new certificate is in use"),
                     Err(error) => {
                         tracing::error!(error = &error as &dyn std::error::Error, edge, "a certificate is refused");
@@ -229,6 +232,10 @@ impl Attach {
                     "identity" => self.slots.refused(false),
                     _ => {}
                 }
+            }
+            Some(down::Message::RenewAt(RenewAt { at_ms, reason, edge })) => {
+                tracing::info!(edge, %reason, "control names a time for the next certificate");
+                self.slots.renew_at(edge, Timestamp::from_millis(at_ms));
             }
             Some(down::Message::Tick(Tick { .. })) | None => {}
         }

@@ -37,6 +37,9 @@ pub enum SlotError {
     NoBundles,
 }
 
+/// Share of a certificate's life that is left in any case when the next one is asked for: time for many tries.
+const LIFE_LEFT_MIN: f64 = 0.25;
+
 /// The first request for an identity, vouched for by the node.
 #[derive(Debug)]
 struct First {
@@ -172,6 +175,22 @@ impl IdentitySlots {
             tracing::warn!(%error, "the certificate could not be kept on disk");
         }
         Ok(())
+    }
+
+    /// Control names a time for the next request, instead of half life; never later than when little life is left.
+    pub fn renew_at(&mut self, edge: bool, at: Timestamp) {
+        let live = self.proxy.live();
+        let life = |from: Timestamp, to: Timestamp| to.minus(to.since(from).mul_f64(LIFE_LEFT_MIN));
+        match edge {
+            true => {
+                let latest = live.edge.as_ref().map(|it| life(it.not_before, it.not_after));
+                self.edge_due = latest.map(|latest| at.min(latest)).or(self.edge_due);
+            }
+            false => {
+                let latest = live.identity.as_ref().map(|it| life(it.not_before, it.not_after));
+                self.svid_due = latest.map_or(self.svid_due, |latest| at.min(latest));
+            }
+        }
     }
 
     /// Control refused a request; it is made again after a pause.

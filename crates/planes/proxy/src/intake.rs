@@ -27,6 +27,9 @@ pub enum IntakeError {
     /// The deny list in it is none.
     #[error(transparent)]
     DenyList(#[from] DenyError),
+    /// The bundles on disk are older than those that this process was started with.
+    #[error("a root that this proxy was started with is not in it, so it is an older one")]
+    OlderThanStart,
     /// The policies in it do not compile.
     #[error(transparent)]
     Policies(#[from] PolicyErrors),
@@ -122,7 +125,7 @@ impl Intake {
 
     async fn take(&mut self, kind: Kind, json: &[u8], from_disk: bool) -> Taken {
         let outcome = match kind {
-            Kind::Bundles => self.enforce_bundles(json),
+            Kind::Bundles => self.enforce_bundles(json, from_disk),
             Kind::DenyList => self.enforce_deny_list(json),
             Kind::Policies => self.enforce_policies(json),
             Kind::Directory => {
@@ -163,9 +166,13 @@ impl Intake {
         Taken { kind, epoch, refused, from_disk }
     }
 
-    fn enforce_bundles(&self, json: &[u8]) -> Result<Done, IntakeError> {
+    fn enforce_bundles(&self, json: &[u8], from_disk: bool) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Bundles>(Kind::Bundles, json)? else { return Ok(Done::Same) };
         let bundles = Arc::new(TrustBundles::read(&signed.payload)?);
+        // Who was away while a root was replaced would otherwise not know control any more, nor the identity it is given.
+        if from_disk && !self.has_all_roots_of_start(&bundles) {
+            return Err(IntakeError::OlderThanStart);
+        }
         self.proxy.change(|live| {
             live.bundles = Some(bundles);
             live.epochs.insert(Kind::Bundles, signed.epoch);
@@ -182,6 +189,15 @@ impl Intake {
             live.epochs.insert(Kind::DenyList, signed.epoch);
         });
         Ok(Done::Changed)
+    }
+
+    /// What is in force before anything is taken from disk is what this process was started with.
+    fn has_all_roots_of_start(&self, bundles: &TrustBundles) -> bool {
+        let domain = self.proxy.domain.as_str();
+        let live = self.proxy.live();
+        let started_with = live.bundles.as_ref().and_then(|held| held.roots_of(domain)).unwrap_or_default();
+        let offered = bundles.roots_of(domain).unwrap_or_default();
+        started_with.iter().all(|root| offered.contains(root))
     }
 
     fn enforce_policies(&self, json: &[u8]) -> Result<Done, IntakeError> {
@@ -249,7 +265,7 @@ fn kind_of(json: &[u8]) -> Result<Kind, serde_json::Error> {
 }
 
 /// An error with its causes, for control and for people.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -1,7 +1,7 @@
 //! `bartizan ca`: the root, which can stay on a machine of its own.
 
-use super::{print, print_json};
-use crate::args::{CaCommand, CaInitArgs, CaShowArgs, CaSignArgs};
+use super::{ca_rotation, print, print_json, waiting};
+use crate::args::{CaCommand, CaDistrustArgs, CaInitArgs, CaShowArgs, CaSignArgs, DistrustedArg};
 use crate::data_dir::make_private;
 use crate::failure::{Failure, chain};
 use crate::limits::CA_FILE_BYTES_MAX;
@@ -21,6 +21,14 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failure> {
         CaCommand::Init(args) => make(&args),
         CaCommand::Sign(args) => sign_request(&args),
         CaCommand::Show(args) => show(&args),
+        CaCommand::Status(args) => waiting(ca_rotation::status(&args)),
+        CaCommand::Rotate(args) => waiting(ca_rotation::rotate(&args)),
+        CaCommand::Revert(args) => waiting(ca_rotation::turn(&args, "revert")),
+        CaCommand::Continue(args) => waiting(ca_rotation::turn(&args, "continue")),
+        CaCommand::Retire(args) => waiting(ca_rotation::retire(&args)),
+        CaCommand::Distrust(CaDistrustArgs { what: DistrustedArg::Issuing, data }) => {
+            waiting(ca_rotation::turn(&data, "distrust"))
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
 
 mod ca;
+mod ca_rotation;
 mod check;
 mod control;
 mod events;
 mod exec_program;
+mod expiry;
 mod explain;
 mod metrics;
 mod node;
@@ -39,6 +41,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Trace(args) => waiting(trace::run(&args)),
         Command::Status(args) => waiting(status::run(&args)),
         Command::Events(args) => waiting(events::run(&args)),
+        Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Reload(args) => waiting(reload::run(&args)),
         Command::Revoke(args) => waiting(revoke::revoke(&args)),

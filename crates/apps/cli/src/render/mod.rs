@@ -2,6 +2,7 @@
 
 pub(crate) mod event;
 pub(crate) mod explanation;
+pub(crate) mod rotation;
 pub(crate) mod status;
 
 use bartizan_core::Timestamp;

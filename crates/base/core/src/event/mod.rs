@@ -8,6 +8,7 @@ pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
 
 use crate::decision::{Action, Verdict};
 use crate::name::{ServiceName, SpiffeId};
+use crate::rotation::{Phase, Rotated};
 use crate::snapshot::{Epoch, Kind};
 use crate::time::Timestamp;
 use crate::trace::RequestId;
@@ -82,6 +83,8 @@ pub enum What {
     Loss(Loss),
     /// Trust in an open connection ended, and the connection with it.
     Ended(Ended),
+    /// A rotation of the root or the issuing CA took a step.
+    Rotation(Rotation),
 }
 
 /// See [`What::Request`].
@@ -375,6 +378,21 @@ impl Ending {
     }
 }
 
+/// See [`What::Rotation`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// Counted from 1 in a data folder.
+    pub number: u64,
+    /// What is replaced.
+    pub what: Rotated,
+    /// The phase it is in now.
+    pub phase: Phase,
+    /// Why it stopped; `None` where it goes on.
+    pub halted: Option<Arc<str>>,
+    /// What happened, for people.
+    pub detail: Arc<str>,
+}
+
 impl Event {
     /// True for everything that was denied, refused or failed: what `bartizan events --deny` shows.
     pub fn is_denial(&self) -> bool {
@@ -390,6 +408,7 @@ impl Event {
             What::Identity(i) => i.refused.is_some(),
             // That a certificate runs out is the ordinary way of things.
             What::Ended(e) => !matches!(e.ending, Ending::PeerExpired | Ending::OwnExpired),
+            What::Rotation(r) => r.halted.is_some(),
             What::Process(_) | What::Loss(_) => false,
         }
     }

@@ -3,8 +3,9 @@
 use crate::samples::{AT_MS, all, event, peer, request};
 use bartizan_core::event::{
     Change, Config, Connection, Context, Event, Handshake, HandshakeFailure, Identity, Loss, OCSF_VERSION, Process,
-    Refused, Request, SeenBy, What, to_ocsf,
+    Refused, Request, Rotation, SeenBy, What, to_ocsf,
 };
+use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::{ServiceName, SpiffeId, Timestamp, TrustDomain, Verdict};
 use serde_json::{Value, json};
@@ -55,6 +56,7 @@ fn every_kind_has_what_its_class_requires() {
         (1007, "process", 1),
         (3002, "identity", 3),
         (6008, "loss", 6),
+        (3004, "rotation", 3),
     ];
     let events = all("text");
     assert_eq!(events.len(), kinds.len());
@@ -212,6 +214,10 @@ fn outcomes_and_activities() {
         What::Identity(Identity { id: peer().unwrap(), serial: Some("0a".into()), not_after, renewal, refused: None })
     };
     let loss = |dropped| What::Loss(Loss { arrow: "proxy.queue".into(), offered: 9, delivered: 9 - dropped, dropped });
+    let rotation = |halted: Option<&str>| {
+        let (number, what, phase) = (1, Rotated::Root, Phase::Active);
+        What::Rotation(Rotation { number, what, phase, halted: halted.map(Into::into), detail: "wave 1".into() })
+    };
     // type_uid, severity_id, status_id, disposition_id (0 where the record has none)
     for (why, what, expected) in [
         ("allowed", request(&|_| {}), [400_203, 1, 1, 1]),
@@ -238,6 +244,8 @@ fn outcomes_and_activities() {
         ("renewed identity", identity(true), [300_205, 1, 1, 0]),
         ("no loss", loss(0), [600_801, 1, 1, 0]),
         ("loss", loss(2), [600_801, 4, 2, 0]),
+        ("rotation goes on", rotation(None), [300_403, 1, 1, 0]),
+        ("rotation halted", rotation(Some("canary")), [300_403, 4, 2, 0]),
     ] {
         let record = record(&event(SeenBy::Inbound, what));
         let number = |key: &str| record[key].as_u64().unwrap_or(0);

@@ -2,8 +2,9 @@
 
 use bartizan_core::event::{
     Change, Config, Connection, Event, EventId, Handshake, HandshakeFailure, Identity, Judged, Loss, Process, Refused,
-    Request, SeenBy, What,
+    Request, Rotation, SeenBy, What,
 };
+use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::{Action, RequestId, ServiceName, SpiffeId, Timestamp, Verdict};
 use std::sync::Arc;
@@ -119,12 +120,22 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
                 serial: None,
                 not_after: None,
                 renewal: false,
-                refused: some,
+                refused: some.clone(),
             }),
         ),
         event(
             SeenBy::Control,
             What::Loss(Loss { arrow: "control.store".into(), offered: 10, delivered: 7, dropped: 3 }),
+        ),
+        event(
+            SeenBy::Control,
+            What::Rotation(Rotation {
+                number: 1,
+                what: Rotated::Root,
+                phase: Phase::Reverting,
+                halted: some,
+                detail: text.into(),
+            }),
         ),
     ]
 }

@@ -7,5 +7,6 @@ mod faults; // kill -9, full disk, half-written files
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod revoke;
+mod rotation; // another root while everything goes on
 mod workloads; // programs that ask who they are
 mod wrong_files; // refused before anything starts

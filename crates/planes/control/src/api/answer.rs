@@ -24,6 +24,16 @@ impl Failure {
         Self { status: StatusCode::NOT_FOUND, text: text.into() }
     }
 
+    /// What is asked for does not fit what is under way.
+    pub(crate) fn conflict(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::CONFLICT, text: text.into() }
+    }
+
+    /// Something that the operator provides is missing or wrong.
+    pub(crate) fn unprocessable(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, text: text.into() }
+    }
+
     /// It may work later.
     pub(crate) fn unavailable(text: impl Into<String>) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, text: text.into() }

@@ -8,9 +8,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bartizan_core::event::HandshakeFailure;
+use bartizan_core::rotation::Forecast;
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::status::{Handshakes, Status};
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_runtime::clock;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -24,7 +26,8 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let text = render(&status(&app), &app.registry.totals(), app.identities_refused());
+    let mut text = render(&status(&app), &app.registry.totals(), app.identities_refused());
+    text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
@@ -153,6 +156,15 @@ fn expiry(page: &mut Page, status: &Status) {
     page.family("bartizan_authority_expiry_seconds", "gauge", "Seconds until a CA runs out");
     page.value(&[("authority", "issuing")], left(status.control.issuing_not_after));
     page.value(&[("authority", "root")], left(status.control.root_not_after));
+}
+
+fn forecast(forecast: &Forecast) -> String {
+    let mut page = Page::default();
+    page.family("bartizan_expiry_seconds", "gauge", "Seconds until something runs out, whether or not it is renewed");
+    for it in &forecast.items {
+        page.value(&[("what", &it.what), ("name", &it.name)], it.at.since(forecast.now).as_secs());
+    }
+    page.text
 }
 
 fn proxies(page: &mut Page, status: &Status) {

@@ -4,8 +4,10 @@
 
 mod answer;
 mod authorize;
+mod ca;
 mod deny;
 mod events;
+mod expiry;
 mod explain;
 mod metrics;
 mod node_tokens;

@@ -1,6 +1,6 @@
 //! Every endpoint with who may call it.
 
-use crate::api::{authorize, deny, events, explain, metrics, node_tokens, record, reload, status, trace};
+use crate::api::{authorize, ca, deny, events, expiry, explain, metrics, node_tokens, record, reload, status, trace};
 use crate::app::App;
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -49,6 +49,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     deny::LIST,
     deny::REVOKE,
     deny::RESTORE,
+    ca::STATUS,
+    ca::ROTATE,
+    ca::REVERT,
+    ca::CONTINUE,
+    ca::FORCE,
+    ca::DISTRUST,
+    expiry::IT,
 ];
 
 /// The router of the whole table. Nothing is reachable that is not in it.

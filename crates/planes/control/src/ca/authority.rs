@@ -5,16 +5,17 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::workload::Entry;
 use bartizan_core::{Role, SpiffeId, Timestamp, TrustDomain};
-use bartizan_crypto::{KeyPair, random};
+use bartizan_crypto::{KeyPair, hash, random};
 use bartizan_identity::{IssueError, IssuingCa, Svid, TrustBundles, verify_peer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Issues identities. Its key is nowhere but in this process.
 #[derive(Debug)]
 pub(crate) struct Authority {
-    issuing: IssuingCa,
+    issuing: Arc<IssuingCa>,
     bundles: TrustBundles,
     root_not_after: Timestamp,
 }
@@ -37,17 +38,37 @@ impl Authority {
         let chain: Vec<&[u8]> = probe.chain.iter().map(Vec::as_slice).collect();
         verify_peer(&chain, &bundles, now).map_err(|source| CaError::Untrusted { path: roots.to_owned(), source })?;
         let root_not_after = root::not_after(bundles.roots_of(domain.as_str()).unwrap_or_default(), now);
-        Ok(Self { issuing, bundles, root_not_after })
+        Ok(Self { issuing: Arc::new(issuing), bundles, root_not_after })
+    }
+
+    /// The same issuer, with other roots for everybody to trust.
+    pub(crate) fn trusting(&self, bundles: TrustBundles, now: Timestamp) -> Self {
+        let root_not_after = root::not_after(bundles.roots_of(self.domain().as_str()).unwrap_or_default(), now);
+        Self { issuing: Arc::clone(&self.issuing), bundles, root_not_after }
+    }
+
+    /// Its own certificate, DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        self.issuing.certificate()
+    }
+
+    /// SHA-256 of its own certificate, lower-case hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        hash::hex(&hash::sha256(self.certificate()))
+    }
+
+    /// Whether those who trust nobody but `roots` accept what it issues.
+    pub(crate) fn is_below(&self, roots: &TrustBundles, now: Timestamp) -> bool {
+        let Ok(key) = KeyPair::generate() else { return false };
+        let id = SpiffeId::of(self.domain(), &Role::Control);
+        let Ok(probe) = self.issue(key.public_spki(), &id, now) else { return false };
+        let chain: Vec<&[u8]> = probe.chain.iter().map(Vec::as_slice).collect();
+        verify_peer(&chain, roots, now).is_ok()
     }
 
     /// The trust domain.
     pub(crate) fn domain(&self) -> &TrustDomain {
         self.issuing.domain()
-    }
-
-    /// The certificate of the issuing CA, DER.
-    pub(crate) fn certificate(&self) -> &[u8] {
-        self.issuing.certificate()
     }
 
     /// What everybody trusts.

@@ -16,7 +16,8 @@ pub use root::{init, read_passphrase, sign};
 pub(crate) use authority::Authority;
 pub(crate) use own::OwnIdentity;
 pub(crate) use renew::keep_renewed;
-pub(crate) use source::Source;
+pub(crate) use root::{make_next, write};
+pub(crate) use source::{Source, certificates, roots_text};
 
 use bartizan_crypto::CryptoError;
 use bartizan_identity::{BundleError, IssueError, OpenError, Refusal};
@@ -32,6 +33,16 @@ pub const ROOT_PASSPHRASE: &str = "root.passphrase";
 pub const ISSUING_CSR: &str = "issuing.csr";
 /// The answer to it.
 pub const ISSUING_PEM: &str = "issuing.pem";
+/// The sealed root that is to follow, while a rotation is under way.
+pub const ROOT_NEXT_SEALED: &str = "root.next.sealed";
+/// The sealed root that was replaced last. Nobody trusts it any more; it may be deleted.
+pub const ROOT_OLD_SEALED: &str = "root.old.sealed";
+/// The certificate of the root that is to follow, where roots are offline: what `bartizan ca init` calls `roots.pem`.
+pub const ROOT_NEXT_PEM: &str = "root.next.pem";
+/// The request for the issuing certificate that a rotation goes over to, where the root is offline.
+pub const ISSUING_NEXT_CSR: &str = "issuing.next.csr";
+/// The answer to it.
+pub const ISSUING_NEXT_PEM: &str = "issuing.next.pem";
 
 /// Why root or issuing CA cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +107,14 @@ pub enum CaError {
         /// What a peer would say.
         #[source]
         source: Refusal,
+    },
+    /// There is no certificate of the root that is to follow.
+    #[error("`{}` is no certificate of a new root: {why}; make one with `bartizan ca init` and put its `{ROOTS_PEM}` there", path.display())]
+    NextRoot {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
     },
     /// The certificate request is none.
     #[error("not a certificate request: {why}; hand over the `{ISSUING_CSR}` that control has written")]

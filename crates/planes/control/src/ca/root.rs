@@ -1,6 +1,6 @@
 //! Making a root, and signing with it: what `bartizan ca init` and `bartizan ca sign` do.
 
-use crate::ca::{CaError, ROOT_SEALED, ROOTS_PEM, passphrase, pem};
+use crate::ca::{CaError, ROOT_NEXT_SEALED, ROOT_SEALED, ROOTS_PEM, passphrase, pem};
 use crate::limits::CA_FILE_BYTES_MAX;
 use bartizan_core::{Secret, Timestamp, TrustDomain};
 use bartizan_crypto::{KeyPair, cert, csr, random};
@@ -21,11 +21,23 @@ pub fn init(dir: &Path, passphrase: &Secret<String>, domain: &TrustDomain) -> Re
             return Err(CaError::Exists { path });
         }
     }
-    let root = RootCa::create(domain, KeyPair::generate()?, random::bytes(), clock::now())?;
-    let sealed = root.seal(passphrase, random::bytes())?;
+    let sealed = make(passphrase, domain)?;
     // The key first: a root that others trust and nobody can use is worse than one that nobody trusts yet.
     write(&dir.join(ROOT_SEALED), to_json(&sealed).as_bytes(), 0o600)?;
     write_roots(dir, &sealed)
+}
+
+/// Makes a root that is to follow the one in `dir`, sealed beside it; gives its certificate, PEM. One that lies there from an
+/// attempt before is replaced: nobody was told of it.
+pub(crate) fn make_next(dir: &Path, passphrase: &Secret<String>, domain: &TrustDomain) -> Result<String, CaError> {
+    let sealed = make(passphrase, domain)?;
+    write(&dir.join(ROOT_NEXT_SEALED), to_json(&sealed).as_bytes(), 0o600)?;
+    Ok(sealed.certificate)
+}
+
+fn make(passphrase: &Secret<String>, domain: &TrustDomain) -> Result<SealedRoot, CaError> {
+    let root = RootCa::create(domain, KeyPair::generate()?, random::bytes(), clock::now())?;
+    Ok(root.seal(passphrase, random::bytes())?)
 }
 
 /// Signs a request for an issuing certificate (PEM or DER) with the sealed root in `root_dir`. Returns PEM.
@@ -36,7 +48,7 @@ pub fn init(dir: &Path, passphrase: &Secret<String>, domain: &TrustDomain) -> Re
 /// [`CaError`]; nothing was signed then.
 pub fn sign(root_dir: &Path, passphrase: &Secret<String>, request: &[u8]) -> Result<String, CaError> {
     let key = csr::check(&pem::read(request)?).map_err(|error| CaError::Request { why: error.to_string() })?;
-    let (_, root) = open(root_dir, passphrase)?;
+    let (_, root) = open(&root_dir.join(ROOT_SEALED), passphrase)?;
     Ok(cert::pem(&root.sign_issuing(&key, random::bytes(), clock::now())?))
 }
 
@@ -49,8 +61,8 @@ pub fn read_passphrase(path: &Path) -> Result<Secret<String>, CaError> {
 }
 
 /// Reads and opens the sealed root. The caller drops it as soon as it has signed.
-pub(crate) fn open(dir: &Path, passphrase: &Secret<String>) -> Result<(SealedRoot, RootCa), CaError> {
-    let path = dir.join(ROOT_SEALED);
+pub(crate) fn open(path: &Path, passphrase: &Secret<String>) -> Result<(SealedRoot, RootCa), CaError> {
+    let path = path.to_owned();
     let text = files::read_bounded(&path, CA_FILE_BYTES_MAX);
     let text = text.map_err(|source| CaError::File { what: "read", path: path.clone(), source })?;
     let sealed: SealedRoot = serde_json::from_slice(&text)

@@ -27,6 +27,8 @@ pub(crate) struct Admitted {
     pub(crate) certificate: Certificate,
     /// The node that vouched for it, where one did just now.
     pub(crate) node: Option<ServiceName>,
+    /// Who issued the identity that it came with; `None` where it is given one here.
+    pub(crate) issuer: Option<String>,
     /// True where it had an identity already.
     pub(crate) renewal: bool,
 }
@@ -51,13 +53,20 @@ pub(crate) fn admit(
         return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
     }
     match (&hello.voucher, peer) {
-        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), id, now),
-        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), id, now),
+        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), &hello.service, id, now),
+        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), &hello.service, id, now),
         (None, None) => Err(Refusal::denied("neither a voucher nor a certificate")),
     }
 }
 
-fn by_voucher(app: &App, text: &str, key: Option<&CsrKey>, id: SpiffeId, now: Timestamp) -> Result<Admitted, Refusal> {
+fn by_voucher(
+    app: &App,
+    text: &str,
+    key: Option<&CsrKey>,
+    service: &ServiceName,
+    id: SpiffeId,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
     let authority = app.authority();
     let vouched = voucher::check(text, authority.bundles(), authority.domain(), now)
         .map_err(|error| Refusal::denied(crate::error::chain(&error)))?;
@@ -78,13 +87,14 @@ fn by_voucher(app: &App, text: &str, key: Option<&CsrKey>, id: SpiffeId, now: Ti
     }
     // Last, so that nobody but the holder of the key can use a voucher up; and before anything is issued.
     app.nonces().take(&vouched, now).map_err(|error| Refusal::denied(error.to_string()))?;
-    issue(app, key, id, now, node)
+    issue(app, key, service, id, now, node)
 }
 
 fn by_certificate(
     app: &App,
     peer: &VerifiedPeer,
     key: Option<&CsrKey>,
+    service: &ServiceName,
     id: SpiffeId,
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
@@ -94,7 +104,7 @@ fn by_certificate(
     }
     match key {
         Some(key) if key.spki == peer.spki() => Err(Refusal::malformed("a renewal needs a fresh key")),
-        Some(key) => issue(app, key, id, now, None),
+        Some(key) => issue(app, key, service, id, now, None),
         None => Ok(Admitted {
             id,
             svid: None,
@@ -102,6 +112,7 @@ fn by_certificate(
             spki: peer.spki().to_vec(),
             certificate: Certificate { serial: peer.serial().to_owned(), key: hash::hex(peer.key()) },
             node: None,
+            issuer: peer.issuer_sha256().map(str::to_owned),
             renewal: true,
         }),
     }
@@ -110,14 +121,17 @@ fn by_certificate(
 fn issue(
     app: &App,
     key: &CsrKey,
+    service: &ServiceName,
     id: SpiffeId,
     now: Timestamp,
     node: Option<ServiceName>,
 ) -> Result<Admitted, Refusal> {
-    let svid = app.authority().issue(&key.spki, &id, now).map_err(|error| Refusal::unable(error.to_string()))?;
+    let issued = app.authority_for(service.as_str()).issue(&key.spki, &id, now);
+    let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
     let certificate = certificate_of(&svid, &key.spki);
     let (not_after, renewal) = (svid.not_after, node.is_none());
-    Ok(Admitted { id, not_after, spki: key.spki.clone(), certificate, node, renewal, svid: Some(svid) })
+    let spki = key.spki.clone();
+    Ok(Admitted { id, not_after, spki, certificate, node, issuer: None, renewal, svid: Some(svid) })
 }
 
 /// What a certificate that was just issued for the key `spki` can be denied by.

@@ -1,6 +1,7 @@
 //! A node joins with a token, or comes for its next identity with the one it has.
 
 use crate::app::App;
+use crate::rotation::node_member;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
 use bartizan_core::{Role, ServiceName, SpiffeId};
 use bartizan_crypto::csr;
@@ -47,5 +48,7 @@ fn issue(app: &App, request: &JoinNodeRequest, id: &SpiffeId, peer: Option<&Veri
         // One lock over looking and marking: of two who come with the same token, one finds it used.
         app.tokens().redeem(&request.token, now).map_err(|error| Refusal::denied(error.to_string()))?;
     }
-    app.authority().issue(&key.spki, id, now).map_err(|error| Refusal::unable(error.to_string()))
+    app.authority_for(&node_member(&request.name))
+        .issue(&key.spki, id, now)
+        .map_err(|error| Refusal::unable(error.to_string()))
 }

@@ -54,7 +54,7 @@ pub(crate) fn renew(
         }
         authority.issue_edge(&key.spki, &app.in_force().desired.fleet, &app.options.edge_names, now)
     } else {
-        authority.issue(&key.spki, id, now)
+        app.authority_for(service.as_str()).issue(&key.spki, id, now)
     };
     issued.map(|svid| (svid, key.spki)).map_err(|error| Refusal::unable(error.to_string()))
 }

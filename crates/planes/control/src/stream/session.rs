@@ -1,10 +1,14 @@
 //! One proxy, from its first message to the end of its stream.
 
+mod certificates; // when it is to renew, and what became of what it was sent
+
+use self::certificates::remembered;
 use crate::app::App;
 use crate::fleet::{id_of, is_member};
 use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
 use crate::publish::Current;
-use crate::registry::{Certificate, Introduction, StreamId};
+use crate::registry::{Certificate, Introduction, Issued, StreamId};
+use crate::rotation::Orders;
 use crate::stream::admit::{Admitted, admit, certificate_of};
 use crate::stream::batches::Batches;
 use crate::stream::hello::Hello;
@@ -98,6 +102,10 @@ struct Session {
     stream: StreamId,
     downs: Replies,
     changes: watch::Receiver<Current>,
+    orders: watch::Receiver<Orders>,
+    orders_seen: u64,
+    /// The certificates that were sent to it last: for peers, for outside clients.
+    issued: [Option<Issued>; 2],
     /// What it holds or was sent, by kind.
     sent: BTreeMap<Kind, Epoch>,
     /// Issued and not sent yet.
@@ -124,7 +132,7 @@ impl Session {
         downs: Replies,
         changes: watch::Receiver<Current>,
     ) -> Self {
-        let Admitted { id, svid, not_after, spki, certificate, node, renewal } = admitted;
+        let Admitted { id, svid, not_after, spki, certificate, node, issuer, renewal } = admitted;
         let Hello { service, instance, pid, version, held, .. } = hello;
         if let Some(svid) = &svid {
             report_issued(&app, Some(&service), id.clone(), renewal, svid);
@@ -137,7 +145,10 @@ impl Session {
             svid_not_after: not_after,
             certificate: certificate.clone(),
             node,
+            issuer,
         };
+        let orders = app.orders.subscribe();
+        let orders_seen = orders.borrow().last();
         let stream = app.registry.attach(&service, introduction, clock::now());
         tracing::info!(%service, pid, "a proxy came");
         Self {
@@ -147,6 +158,9 @@ impl Session {
             stream,
             downs,
             changes,
+            orders,
+            orders_seen,
+            issued: [svid.as_ref().and_then(remembered), None],
             sent: held,
             first_svid: svid.map(|svid| wire(svid, false)),
             not_after,
@@ -173,6 +187,10 @@ impl Session {
                 },
                 changed = self.changes.changed() => match changed {
                     Ok(()) => self.send_snapshots().await?,
+                    Err(_) => return Err(End::Quiet),
+                },
+                changed = self.orders.changed() => match changed {
+                    Ok(()) => self.send_orders().await?,
                     Err(_) => return Err(End::Quiet),
                 },
                 batch = self.batches.next_done() => self.send(down::Message::EventsStored(EventsStored { batch })).await?,
@@ -223,6 +241,10 @@ impl Session {
             None | Some(up::Message::Hello(_)) => Err(Refusal::malformed("an empty message, or a second Hello").into()),
             Some(up::Message::Ack(ack)) => Ok(self.acknowledged(ack)?),
             Some(up::Message::Renew(request)) => self.renew(request).await,
+            Some(up::Message::Installed(installed)) => {
+                self.installed(installed);
+                Ok(())
+            }
             Some(up::Message::Stats(stats)) => Ok(self.counted(&stats)?),
             Some(up::Message::Events(events)) => {
                 let batch = events.batch;
@@ -255,6 +277,7 @@ impl Session {
         match issued {
             Ok((svid, spki)) => {
                 report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);
+                self.issued[usize::from(edge)] = remembered(&svid);
                 if !edge {
                     self.certificate = certificate_of(&svid, &spki);
                     (self.not_after, self.spki) = (svid.not_after, spki);

@@ -12,3 +12,4 @@ mod join;
 mod metrics;
 mod nodes;
 mod publish;
+mod rotation;

@@ -9,6 +9,7 @@ use bartizan_core::{Secret, ServiceName};
 use bartizan_crypto::forge::Recipe;
 use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::random;
+use bartizan_identity::TrustBundles;
 use bartizan_proxy::attach::{Attach, AttachError};
 use bartizan_proxy::disk::Disk;
 use bartizan_proxy::identity_slot::IdentitySlots;
@@ -243,6 +244,52 @@ async fn certificates_are_renewed_in_time_with_a_fresh_key() {
     until_serving(&stub, &directory).await;
     let kept = disk.identity(bartizan_proxy::disk::Slot::Svid, "api", &Secret::new(SEAL_KEY)).unwrap();
     assert_eq!(kept.key.public_spki(), keys[0], "and on disk");
+    life.kill();
+}
+
+#[tokio::test]
+async fn bundles_on_disk_do_not_hide_a_root_that_came_since() {
+    let stub = Stub::new(World::new());
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::open(dir.path()).unwrap());
+    disk.keep_snapshot(Kind::Bundles, &stub.signed(Kind::Bundles, 1, stub.world.bundles.snapshot())).unwrap();
+    let newer = Recipe::ca("CN=next", clock::now()).self_signed().der;
+    let (domain, old) = (&stub.world.domain, stub.world.bundles.roots_of(stub.world.domain.as_str()).unwrap());
+    let both = Arc::new(TrustBundles::of(domain, [old, &[newer]].concat()).unwrap());
+    // Away while the root was replaced, then as always.
+    for (started_with, epoch) in [(both, None), (Arc::clone(&stub.world.bundles), Some(Epoch(1)))] {
+        let proxy = Arc::new(Proxy::new(name("api"), domain.clone(), random::u64()));
+        proxy.change(|live| live.bundles = Some(Arc::clone(&started_with)));
+        let mut intake =
+            Intake::new(Arc::clone(&proxy), Arc::clone(&disk), Listeners::new(vec![], CancellationToken::new()));
+        let taken = intake.from_disk().await;
+        assert_eq!((taken.len(), taken[0].refused.is_none()), (1, epoch.is_some()), "{taken:?}");
+        assert_eq!(proxy.live().epochs.get(&Kind::Bundles).copied(), epoch);
+        assert_eq!(proxy.live().bundles.as_ref(), Some(&started_with));
+        disk.keep_snapshot(Kind::Bundles, &stub.signed(Kind::Bundles, 1, stub.world.bundles.snapshot())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn control_names_the_time_of_a_renewal_and_is_told_what_became_of_it() {
+    let stub = Stub::new(World::new());
+    let directory = api(&stub.world).await;
+    stub.publish_all(&directory, &policies("")).await;
+    let (stub, addr, dir) = (Arc::new(stub), free_addr(), tempfile::tempdir().unwrap());
+    let _control = serve(&stub, addr).await;
+    let life = Life::begin(&stub, "api", dir.path(), addr, true).await;
+    until("the first one is in use", async || life.proxy.live().identity.is_some()).await;
+    let generation = life.proxy.live().generation;
+    // An hour off: half life comes first, and nothing happens now.
+    stub.renew_at(clock::now().plus(Duration::from_secs(3600)).as_millis()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(stub.state.lock().unwrap().keys.len(), 1);
+    stub.renew_at(clock::now().as_millis()).await;
+    until("another one is in use", async || life.proxy.live().generation > generation).await;
+    until("control is told", async || stub.state.lock().unwrap().installed.len() == 2).await;
+    let state = stub.state.lock().unwrap();
+    assert!(state.keys.len() == 2 && state.installed.iter().all(|it| it.refused.is_empty() && !it.edge));
+    drop(state);
     life.kill();
 }
 

@@ -44,6 +44,7 @@ pub struct State {
     pub acks: Vec<v1::Ack>,
     pub batches: Vec<(u64, Vec<Event>)>,
     pub stats: Option<ProxyStats>,
+    pub installed: Vec<v1::Installed>,
     pub keys: Vec<Vec<u8>>,
     streams: Vec<mpsc::Sender<Result<v1::Down, Status>>>,
 }
@@ -74,6 +75,15 @@ impl Stub {
         for stream in streams {
             let _ =
                 stream.send(Ok(down(v1::down::Message::Snapshot(v1::Snapshot { envelope: snapshot.clone() })))).await;
+        }
+    }
+
+    /// Names a time for the next certificate to every open stream.
+    pub async fn renew_at(&self, at_ms: u64) {
+        let streams = self.state.lock().unwrap().streams.clone();
+        for stream in streams {
+            let order = v1::RenewAt { at_ms, reason: "a test".into(), edge: false };
+            let _ = stream.send(Ok(down(v1::down::Message::RenewAt(order)))).await;
         }
     }
 
@@ -117,6 +127,10 @@ impl Stub {
             }
             Up::Ack(ack) => {
                 state.acks.push(ack);
+                vec![]
+            }
+            Up::Installed(installed) => {
+                state.installed.push(installed);
                 vec![]
             }
             Up::Renew(renew) => {

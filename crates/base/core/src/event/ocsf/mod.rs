@@ -12,6 +12,7 @@
 //! | process | 1007 Process Activity | launch or terminate |
 //! | identity | 3002 Authentication | ticket or renewal: the caller proves who it is and gets a credential for an hour; whoever watches failed authentications sees refused identities there. Entity Management has no user and no certificate |
 //! | ended | 4001 Network Activity | close where a certificate ran out, reset where trust was taken back |
+//! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
 //! What the schema has no place for stands under `unmapped.bartizan`. Every record has these keys there, null where they
@@ -26,7 +27,7 @@ use self::record::{
 };
 use super::{
     Change, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss, Process, Refused,
-    Request, SeenBy, What,
+    Request, Rotation, SeenBy, What,
 };
 use crate::decision::Verdict;
 use crate::name::{Role, SpiffeId, TrustDomain};
@@ -69,6 +70,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Identity(it) => scene.identity(it),
         What::Loss(it) => scene.loss(it),
         What::Ended(it) => scene.ended(it),
+        What::Rotation(it) => scene.rotation(it),
     };
     scene.finish(record)
 }
@@ -371,6 +373,25 @@ impl Scene<'_> {
         }
     }
 
+    fn rotation(&self, it: &Rotation) -> Record {
+        let Rotation { number, what, phase, halted, detail } = it;
+        let (what, phase) = (what.as_str(), phase.as_str());
+        let entity = json!({
+            "name": format!("{what} rotation"), "uid": format!("rotation/{number}"), "version": phase, "type_id": 99,
+            "type": "Certificate Authority",
+        });
+        let record = Record::new(ENTITY_MANAGEMENT, (3, "Update"), format!("rotation {number} of the {what}: {phase}"))
+            .with("entity", entity)
+            .with("comment", &**detail)
+            .own("phase", phase)
+            .own("rotation", *number);
+        match halted {
+            // Somebody has to look: it will not go on by itself.
+            Some(why) => record.own("reason", &**why).failed(Severity::High, "halted", Some(why.to_string())),
+            None => record,
+        }
+    }
+
     fn finish(&self, record: Record) -> Value {
         let Record {
             class: (category, class, class_name),
@@ -448,6 +469,7 @@ impl Scene<'_> {
             What::Identity(_) => "identity",
             What::Loss(_) => "loss",
             What::Ended(_) => "ended",
+            What::Rotation(_) => "rotation",
         }
     }
 

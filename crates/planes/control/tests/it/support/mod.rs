@@ -1,11 +1,13 @@
 //! What the tests are made of.
 
 mod control;
+mod member;
 mod node;
 mod place;
 mod proxy;
 
 pub(crate) use control::Running;
+pub(crate) use member::Member;
 pub(crate) use node::Node;
 pub(crate) use place::{Place, service};
 pub(crate) use proxy::{Connection, Proxy, Stream, hello, message, open};

@@ -95,6 +95,13 @@ impl Place {
         self.write("plan.json", &serde_json::to_string(&plan).unwrap());
     }
 
+    /// Changes the plan as it lies there.
+    pub(crate) fn edit_plan(&self, change: impl FnOnce(&mut Plan)) {
+        let mut plan: Plan = serde_json::from_str(&std::fs::read_to_string(self.path("plan.json")).unwrap()).unwrap();
+        change(&mut plan);
+        self.write("plan.json", &serde_json::to_string(&plan).unwrap());
+    }
+
     pub(crate) fn options(&self) -> Options {
         Options::new(self.path("fleet.yaml"), self.path("plan.json"), self.data())
     }

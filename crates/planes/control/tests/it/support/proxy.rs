@@ -37,6 +37,28 @@ impl Connection {
         Self { client: control_stream::connect(control.listen, tls, judge).await.unwrap() }
     }
 
+    /// As [`Connection::open`], by roots of one's own; `None` where control is not there.
+    pub(crate) async fn try_open(
+        listen: std::net::SocketAddr,
+        domain: &bartizan_core::TrustDomain,
+        bundles: Arc<bartizan_identity::TrustBundles>,
+        own: Option<(&Vec<Vec<u8>>, &KeyPair)>,
+    ) -> Option<Self> {
+        let identity = own.map(|(chain, key)| tls::Identity::new(chain, key).unwrap());
+        let tls = tls::Client::new(identity.as_ref(), control_stream::ALPN).unwrap();
+        let domain = domain.clone();
+        let judge: Judge<()> =
+            Arc::new(move |chain| match crate::support::member::is_control(&domain, &bundles, chain) {
+                true => Ok(()),
+                false => {
+                    let (failure, detail) =
+                        (bartizan_core::event::HandshakeFailure::WrongPeer, "not control".to_owned());
+                    Err(JudgeError { failure, detail })
+                }
+            });
+        Some(Self { client: control_stream::connect(listen, tls, judge).await.ok()? })
+    }
+
     /// Opens a stream and sends `messages`.
     pub(crate) async fn attach(mut self, messages: Vec<Up>) -> Stream {
         let (ups, queue) = mpsc::channel(64);
@@ -55,8 +77,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// The next message of any kind; `None` where the stream has ended.
+    pub(crate) async fn message(&mut self) -> Option<Down> {
+        self.downs.message().await.ok().flatten()
+    }
+
     pub(crate) async fn send(&self, message: up::Message) {
-        self.ups.send(Up { message: Some(message) }).await.unwrap();
+        // Where control is gone, reading will tell.
+        let _ = self.ups.send(Up { message: Some(message) }).await;
     }
 
     /// The next message that is no tick; `Err` where the stream was ended with a status, `Ok(None)` where without.

@@ -1,0 +1,65 @@
+//! Everything of this fleet that runs out.
+
+use crate::app::App;
+use crate::ca::ROOT_SEALED;
+use bartizan_core::Timestamp;
+use bartizan_core::limits::LEAF_TTL;
+use bartizan_core::rotation::Forecast;
+use bartizan_crypto::cert;
+use bartizan_identity::expiry::{Kind, Thing, forecast};
+
+/// The forecast of now.
+pub(crate) fn of(app: &App, now: Timestamp) -> Forecast {
+    let mut things = authorities(app);
+    things.extend(control(app));
+    things.extend(proxies(app));
+    let waiting = app.tokens().waiting(now);
+    things.extend(
+        waiting.into_iter().enumerate().map(|(n, dates)| thing(Kind::JoinToken, &format!("token {}", n + 1), dates)),
+    );
+    forecast(&things, now)
+}
+
+fn authorities(app: &App) -> Vec<Thing> {
+    let authority = app.authority();
+    let roots = authority.bundles().roots_of(authority.domain().as_str()).unwrap_or_default();
+    let root = |der: &Vec<u8>| {
+        let read = cert::read(der).ok()?;
+        let name = crate::rotation::shown(der)?.sha256;
+        Some(thing(Kind::Root, name.get(..16).unwrap_or_default(), (read.not_before(), read.not_after())))
+    };
+    let mut things: Vec<Thing> = roots.iter().filter_map(root).collect();
+    let mut issuing = thing(Kind::Issuing, "control", authority.validity());
+    if !app.options.data.join(ROOT_SEALED).exists() {
+        issuing.hindrance = Some("the root is offline, so that somebody has to sign `issuing.csr` then".to_owned());
+    }
+    things.push(issuing);
+    things
+}
+
+fn control(app: &App) -> [Thing; 2] {
+    let own = app.own();
+    let dates = (own.svid.not_before, own.svid.not_after);
+    [thing(Kind::Control, "control", dates), thing(Kind::SnapshotSigner, "control", dates)]
+}
+
+fn proxies(app: &App) -> Vec<Thing> {
+    let mut things = Vec::new();
+    for standing in app.registry.standings(&app.in_force().desired.fleet) {
+        let Some(seen) = standing.seen else { continue };
+        let away = (!seen.attached).then(|| "it is not attached".to_owned());
+        let name = standing.service.as_str();
+        // Of an identity that an earlier control issued only the end is known.
+        let svid = thing(Kind::Svid, name, (seen.not_after.minus(LEAF_TTL), seen.not_after));
+        things.push(Thing { hindrance: away.clone(), ..svid });
+        if let Some(edge) = seen.edge {
+            let edge = thing(Kind::Edge, name, (edge.not_before, edge.not_after));
+            things.push(Thing { hindrance: away, ..edge });
+        }
+    }
+    things
+}
+
+fn thing(kind: Kind, name: &str, (not_before, not_after): (Timestamp, Timestamp)) -> Thing {
+    Thing { kind, name: name.to_owned(), not_before, not_after, hindrance: None }
+}
