@@ -41,7 +41,7 @@ pub enum Subject {
     Key(String),
     /// A node, and every identity that was handed out on its word.
     Node(ServiceName),
-    /// A CA below a root, by the SHA-256 of its SubjectPublicKeyInfo: everything that it issued.
+    /// A CA below a root, by the SHA-256 of its SubjectPublicKeyInfo or of its certificate: everything that it issued.
     Issuer(String),
 }
 

@@ -47,7 +47,8 @@ impl DenyIndex {
             .get(peer.id())
             .or_else(|| self.serials.get(peer.serial()))
             .or_else(|| self.keys.get(&hash::hex(peer.key())))
-            .or_else(|| peer.issuers().iter().find_map(|key| self.issuers.get(&hash::hex(key))));
+            .or_else(|| peer.issuers().iter().find_map(|key| self.issuers.get(&hash::hex(key))))
+            .or_else(|| self.issuers.get(peer.issuer_sha256()?));
         found.map(|at| &self.entries[*at])
     }
 

@@ -263,7 +263,7 @@ pub struct MintJwt {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NodeDown {
-    #[prost(oneof = "node_down::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "node_down::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<node_down::Message>,
 }
 /// Nested message and enum types in `NodeDown`.
@@ -282,6 +282,9 @@ pub mod node_down {
         Refusal(super::NodeRefusal),
         #[prost(message, tag = "6")]
         Tick(super::Tick),
+        /// When to renew the node's own identity, by JoinNode; `edge` is false.
+        #[prost(message, tag = "7")]
+        RenewAt(super::RenewAt),
     }
 }
 /// All registration entries that this node may serve; they take the place of those sent before.

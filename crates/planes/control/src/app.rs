@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
+use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
 use bartizan_core::fleet::{Fleet, Service};
@@ -39,6 +40,7 @@ pub(crate) struct App {
     pub(crate) own_events: OwnEvents,
     pub(crate) registry: Registry,
     pub(crate) nodes: NodeRegistry,
+    pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) jwt: JwtSigner,
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
@@ -91,6 +93,7 @@ impl App {
             pipeline,
             registry: Registry::default(),
             nodes: NodeRegistry::default(),
+            workloads_until: WorkloadsUntil::default(),
             jwt,
             stop,
             in_force,

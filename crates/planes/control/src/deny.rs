@@ -147,11 +147,10 @@ fn refuse_what_is_needed(app: &App, subject: &Subject) -> Result<(), DenyListErr
         }
         Subject::Issuer(key) => {
             let issuing = cert::read(app.authority().certificate()).map(|cert| hash::hex(&hash::sha256(cert.spki())));
-            match issuing {
-                Ok(issuing) if issuing == *key => {
-                    needed("restart control, which makes another, and deny this one then")
-                }
-                _ => Ok(()),
+            let is_it = issuing.is_ok_and(|issuing| issuing == *key) || app.authority().sha256() == *key;
+            match is_it {
+                true => needed("restart control, which makes another, and deny this one then"),
+                false => Ok(()),
             }
         }
         _ => Ok(()),

@@ -4,6 +4,7 @@ use crate::registry::StreamId;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::NodeStatus;
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_identity::VerifiedPeer;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
@@ -39,16 +40,49 @@ struct Node {
     refused: BTreeMap<Kind, String>,
     last_heard: Timestamp,
     entries: usize,
+    /// Who issued the identity of its stream, and until when that counts.
+    issuer: Option<String>,
+    not_after: Timestamp,
+}
+
+/// How a node stands, for a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeStanding {
+    pub(crate) name: ServiceName,
+    pub(crate) attached: bool,
+    /// The bundles that it uses.
+    pub(crate) bundles: Option<Epoch>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) not_after: Timestamp,
 }
 
 impl NodeRegistry {
     /// A stream was let in.
-    pub(crate) fn attach(&self, name: &ServiceName, introduction: NodeIntroduction, now: Timestamp) -> StreamId {
+    pub(crate) fn attach(
+        &self,
+        name: &ServiceName,
+        introduction: NodeIntroduction,
+        peer: &VerifiedPeer,
+        now: Timestamp,
+    ) -> StreamId {
+        let (issuer, not_after) = (peer.issuer_sha256().map(str::to_owned), peer.not_after());
+        self.insert(name, introduction, issuer, not_after, now)
+    }
+
+    fn insert(
+        &self,
+        name: &ServiceName,
+        introduction: NodeIntroduction,
+        issuer: Option<String>,
+        not_after: Timestamp,
+        now: Timestamp,
+    ) -> StreamId {
         let mut inner = self.lock();
         inner.last_stream += 1;
         let stream = StreamId::of(inner.last_stream);
         let refused = BTreeMap::new();
-        let node = Node { stream, attached: true, introduction, refused, last_heard: now, entries: 0 };
+        let (attached, entries) = (true, 0);
+        let node = Node { stream, attached, introduction, refused, last_heard: now, entries, issuer, not_after };
         inner.nodes.insert(name.clone(), node);
         stream
     }
@@ -81,12 +115,17 @@ impl NodeRegistry {
         self.with(name, stream, |node| node.entries = entries);
     }
 
-    /// The attached nodes that have not acknowledged `kind` at `epoch` or a later one.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for whoever waits until everybody has taken a root up"))]
-    pub(crate) fn without(&self, kind: Kind, epoch: Epoch) -> Vec<ServiceName> {
+    /// How every node that came stands.
+    pub(crate) fn standings(&self) -> Vec<NodeStanding> {
         let inner = self.lock();
-        let lacks = |node: &Node| node.attached && node.introduction.held.get(&kind).is_none_or(|held| *held < epoch);
-        inner.nodes.iter().filter(|(_, node)| lacks(node)).map(|(name, _)| name.clone()).collect()
+        let standing = |(name, node): (&ServiceName, &Node)| NodeStanding {
+            name: name.clone(),
+            attached: node.attached,
+            bundles: node.introduction.held.get(&Kind::Bundles).copied(),
+            issuer: node.issuer.clone(),
+            not_after: node.not_after,
+        };
+        inner.nodes.iter().map(standing).collect()
     }
 
     /// Every node that came.
@@ -130,27 +169,37 @@ mod tests {
         NodeIntroduction { instance, pid: 1, version, workload_socket: None, held }
     }
 
+    fn come(registry: &NodeRegistry, name: &ServiceName, instance: u64, issuer: &str) -> StreamId {
+        let (now, later) = (Timestamp::from_secs(1), Timestamp::from_secs(9));
+        registry.insert(name, introduction(instance), Some(issuer.to_owned()), later, now)
+    }
+
     #[test]
-    fn tells_which_attached_nodes_lag_behind() {
+    fn tells_what_each_node_uses_and_who_issued_its_identity() {
         let registry = NodeRegistry::default();
-        let now = Timestamp::from_secs(1);
-        let (a, b) = (ServiceName::parse("a").unwrap(), ServiceName::parse("b").unwrap());
-        let (first, second) = (registry.attach(&a, introduction(1), now), registry.attach(&b, introduction(2), now));
-        assert_eq!(registry.without(Kind::Bundles, Epoch(2)), [a.clone(), b.clone()]);
-        registry.took_up(&a, first, Kind::Bundles, Epoch(2));
-        registry.took_up(&b, second, Kind::Bundles, Epoch(1));
-        assert_eq!(registry.without(Kind::Bundles, Epoch(2)), std::slice::from_ref(&b));
-        assert_eq!(registry.without(Kind::Bundles, Epoch(1)), []);
-        registry.detach(&b, second);
-        assert_eq!(registry.without(Kind::Bundles, Epoch(2)), [], "who is away is not waited for");
+        let name = ServiceName::parse("a").unwrap();
+        let first = come(&registry, &name, 1, "old");
+        registry.took_up(&name, first, Kind::Bundles, Epoch(2));
+        let not_after = Timestamp::from_secs(9);
+        let standing = |attached, bundles, issuer: &str| NodeStanding {
+            name: name.clone(),
+            attached,
+            bundles,
+            issuer: Some(issuer.to_owned()),
+            not_after,
+        };
+        assert_eq!(registry.standings(), [standing(true, Some(Epoch(2)), "old")]);
+        registry.detach(&name, first);
+        assert_eq!(registry.standings(), [standing(false, Some(Epoch(2)), "old")]);
+        come(&registry, &name, 1, "new");
+        assert_eq!(registry.standings(), [standing(true, None, "new")]);
     }
 
     #[test]
     fn the_newer_stream_of_a_node_counts() {
         let registry = NodeRegistry::default();
-        let (name, now) = (ServiceName::parse("a").unwrap(), Timestamp::from_secs(1));
-        let first = registry.attach(&name, introduction(1), now);
-        let second = registry.attach(&name, introduction(2), now);
+        let name = ServiceName::parse("a").unwrap();
+        let (first, second) = (come(&registry, &name, 1, "x"), come(&registry, &name, 2, "x"));
         registry.took_up(&name, first, Kind::Bundles, Epoch(9));
         registry.detach(&name, first);
         let status = registry.status().remove(0);

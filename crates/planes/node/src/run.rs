@@ -10,7 +10,7 @@ use crate::secret::NodeSecret;
 use crate::workload::{self, Hub, Link, keep};
 use arc_swap::ArcSwap;
 use bartizan_core::limits::JOIN_TOKEN_TTL;
-use bartizan_core::{Secret, ServiceName, TrustDomain};
+use bartizan_core::{Secret, ServiceName, Timestamp, TrustDomain};
 use bartizan_crypto::random;
 use bartizan_identity::{BundleError, TrustBundles, renew_at};
 use bartizan_runtime::{clock, files, local};
@@ -127,6 +127,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     let (renewed, own) = watch::channel(own);
     let (hub, asks) = Hub::new(trust_domain.clone(), bundles);
     let (instance, link_own) = (random::u64(), own.clone());
+    let (renew, renew_asked) = watch::channel(Timestamp::from_millis(u64::MAX));
     let link = Link {
         candidate: Arc::clone(&candidate),
         hub: Arc::clone(&hub),
@@ -134,6 +135,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         asks,
         instance,
         workload_socket,
+        renew,
     };
     let desk = Arc::new(Desk::new(trust_domain, attestor, secret, own, supervisor));
     // Its own token: serving ends also where renewing gives up.
@@ -146,7 +148,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         }
     };
     let renew = async {
-        let outcome = stop.run_until_cancelled(keep_renewed(&candidate, &renewed)).await;
+        let outcome = stop.run_until_cancelled(keep_renewed(&candidate, &renewed, renew_asked)).await;
         serving.cancel();
         outcome.unwrap_or(Ok(()))
     };
@@ -154,11 +156,30 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     outcome
 }
 
-/// Renews at about half life, again and again. Returns only once the identity has run out, or control refuses for good.
-async fn keep_renewed(candidate: &Candidate, own: &watch::Sender<Own>) -> Result<(), NodeError> {
+/// Waits until about half of the life of `held` is over, or until the moment that control asks for where that is earlier.
+async fn due(held: &Own, asked: &mut watch::Receiver<Timestamp>) {
+    let half_life = renew_at(held.not_before(), held.not_after(), fraction());
+    loop {
+        // What was asked for before this one was issued has been done.
+        let asked_for = Some(*asked.borrow_and_update()).filter(|at| *at > held.not_before());
+        let at = asked_for.map_or(half_life, |at| at.min(half_life));
+        tokio::select! {
+            () = until(at, CLOCK_LOOK) => return,
+            // Who asked is gone only with the whole node.
+            Ok(()) = asked.changed() => {}
+        }
+    }
+}
+
+/// Renews at about half life or when control asks, again and again. Returns only once the identity has run out, or control refuses for good.
+async fn keep_renewed(
+    candidate: &Candidate,
+    own: &watch::Sender<Own>,
+    mut asked: watch::Receiver<Timestamp>,
+) -> Result<(), NodeError> {
     loop {
         let held = own.borrow().clone();
-        until(renew_at(held.not_before(), held.not_after(), fraction()), CLOCK_LOOK).await;
+        due(&held, &mut asked).await;
         match again_and_again(|| candidate.renew(&held), held.not_after()).await {
             Ok(new) => {
                 tracing::info!(id = %new.id(), not_after_ms = new.not_after().as_millis(), "renewed");

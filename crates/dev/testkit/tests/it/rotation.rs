@@ -215,6 +215,10 @@ fn a_distrusted_issuing_ca_is_replaced_within_seconds_under_load() {
     println!("everybody issued anew and control too in {:.1} s, {seen:?}", took.as_secs_f64());
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert_eq!((roots(&bank), failed_handshakes(&bank)), (old, 0), "the root stays");
+    let denied = bank.up.say(&["revoked"]);
+    assert!(denied.contains("issuer:") && denied.contains("distrusted"), "{denied}");
+    let still = bank.call("GET", "/users/health", &[], None);
+    assert!(still.status < 500, "nobody alive is below it: {still:?}");
     let forecast = bank.up.say(&["expiry"]);
     assert!(forecast.contains("issuing") && forecast.contains("0 in danger"), "{forecast}");
 }

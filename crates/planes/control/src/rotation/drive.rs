@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::ca::{CaError, OwnIdentity, Source};
+use crate::deny;
 use crate::error::{ControlError, chain};
 use crate::limits::{ROTATION_ISSUES_PER_S, ROTATION_TICK, ROTATION_TOLD_EVERY};
 use crate::rotation::book::{Kept, Look};
@@ -9,6 +10,7 @@ use crate::rotation::facts::{Watch, members, others_until};
 use crate::rotation::next::{Next, below, is_needed, make_ready};
 use crate::rotation::{OrderBook, files};
 use bartizan_core::Timestamp;
+use bartizan_core::deny::Subject;
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::Kind;
 use bartizan_crypto::hash;
@@ -79,7 +81,7 @@ impl Memory {
             app.rotation.turn_to(app, &mut kept, plan.rotation)?;
             self.put_in_force(app, &mut kept).await?;
             if let Some(sha256) = distrusted {
-                deny_issuer(app, &sha256);
+                deny_issuer(app, &sha256, rotation.number).await?;
             }
         } else if let (Some(first), true) = (plan.waiting_for.first(), self.is_time_to_tell(now)) {
             tracing::warn!(
@@ -177,7 +179,7 @@ impl Memory {
             issuer,
             control_is_new: own_issuer(app).is_some_and(|it| rotation.counts_as_new(&it)),
             members: members(app, now),
-            others_until: others_until(app),
+            others_until: others_until(app, rotation),
             handshakes,
             canary,
         }
@@ -202,18 +204,14 @@ fn own_issuer(app: &App) -> Option<String> {
     app.own().svid.chain.get(1).map(|der| hash::hex(&hash::sha256(der)))
 }
 
-/// The old issuing CA is distrusted: called once for each, as soon as nothing is issued from it any more.
-///
-/// Everybody is re-issued within seconds; connections and identities of the old one are not refused from here. That takes a
-/// deny list, and this is the one place that puts an issuer on it.
-fn deny_issuer(_app: &App, sha256: &str) {
-    tracing::warn!(
-        sha256,
-        "the old issuing CA is distrusted; what it issued counts until it runs out, at most an hour"
-    );
+/// Puts an old issuing CA on the deny list that is distrusted: everybody alive has an identity of the new one by now, and
+/// everything is signed anew. Whoever still comes with one of the old is refused, and what is open with it ends.
+async fn deny_issuer(app: &App, sha256: &str, number: u64) -> Result<(), ControlError> {
+    let subject = Subject::Issuer(sha256.to_owned());
+    deny::revoke(app, subject, "distrusted", &format!("rotation {number}"), clock::now()).await.map(|_| ())
 }
 
-/// Whether `rotation` has just taken the old issuer out of use, by distrust.
+/// Whether `rotation` has just ended that takes an issuer out of use by distrust.
 fn is_distrusted(rotation: &Rotation) -> bool {
-    rotation.urgent && rotation.what == Rotated::Issuing && rotation.phase == Phase::Active
+    rotation.urgent && rotation.what == Rotated::Issuing && rotation.phase == Phase::Retired
 }

@@ -1,6 +1,7 @@
 //! What is known of the fleet. Members of every kind come together in [`members`], and nowhere else.
 
 use crate::app::App;
+use crate::node_registry::NodeStanding;
 use crate::registry::{Seen, Standing};
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::LEAF_TTL;
@@ -33,16 +34,29 @@ pub(super) fn members(app: &App, now: Timestamp) -> Vec<Member> {
     all
 }
 
-/// The nodes. A node has no stream to control, so that it is neither told of roots nor acknowledges them: it reads its
-/// trust bundle when it starts. With a registry of nodes they are listed here, as [`MemberKind::Node`], named by
-/// [`node_member`].
-fn nodes(_app: &App) -> Vec<Member> {
-    Vec::new()
+/// The nodes that came since control started. A node holds no snapshots but bundles.
+fn nodes(app: &App) -> Vec<Member> {
+    let epoch = app.in_force().epoch(Kind::Bundles);
+    let member = |it: NodeStanding| Member {
+        name: node_member(it.name.as_str()),
+        kind: MemberKind::Node,
+        attached: it.attached,
+        acked: it.bundles,
+        settled: it.bundles == Some(epoch),
+        issuer: it.issuer,
+        not_after: it.not_after,
+        asked: None,
+        refused: None,
+    };
+    app.nodes.standings().into_iter().map(member).collect()
 }
 
-/// Until when identities of the old issuer may be with programs that nodes serve. Nodes serve none yet.
-pub(super) fn others_until(_app: &App) -> Option<Timestamp> {
-    None
+/// Until when identities of the old issuer may be with programs that nodes serve: they renew at half life, by themselves.
+pub(super) fn others_until(app: &App, rotation: &Rotation) -> Option<Timestamp> {
+    let workloads = !app.in_force().desired.fleet.workloads.is_empty();
+    // What a control process before this one issued is not known here.
+    let before = workloads.then(|| app.started_at.plus(LEAF_TTL));
+    before.max(app.workloads_until.until(|issuer| !rotation.counts_as_new(issuer)))
 }
 
 fn service(app: &App, Standing { service, seen }: &Standing) -> Member {

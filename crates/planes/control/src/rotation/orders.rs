@@ -44,6 +44,11 @@ impl OrderBook {
         self.last
     }
 
+    /// The order to `member`, where it is newer than `seen`.
+    pub(crate) fn to(&self, member: &str, seen: u64) -> Option<Order> {
+        self.by_member.get(member).filter(|order| order.number > seen).cloned()
+    }
+
     /// Orders to the proxy of `service` that are newer than `seen`; true for those about its certificate for outside clients.
     pub(crate) fn of(&self, service: &ServiceName, seen: u64) -> Vec<(bool, Order)> {
         let edge = (*service == ServiceName::gateway()).then(edge_member);

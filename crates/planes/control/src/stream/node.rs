@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, NODE_ISSUES_MAX, REFUSED_BYTES_MAX};
 use crate::publish::Current;
 use crate::registry::StreamId;
+use crate::rotation::{Orders, node_member};
 use crate::stream::refusal::{Refusal, report_unreadable};
 use crate::stream::renew::Allowance;
 use crate::stream::session::cut;
@@ -14,8 +15,8 @@ use bartizan_core::{Role, ServiceName, SpiffeId, limits};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Code, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Entries, IssueWorkload, Jwt, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, Snapshot, Tick, WorkloadSvid,
-    node_down, node_up,
+    Ack, Entries, IssueWorkload, Jwt, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, RenewAt, Snapshot, Tick,
+    WorkloadSvid, node_down, node_up,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,7 +58,9 @@ async fn begin_and_run(
             // Seen before anything is sent, so that a change in between is sent too.
             let changes = app.watch();
             let held = hello.held.get(&Kind::Bundles).copied();
-            let stream = app.nodes.attach(&name, hello, clock::now());
+            let stream = app.nodes.attach(&name, hello, &peer, clock::now());
+            let orders = app.orders.subscribe();
+            let orders_seen = orders.borrow().last();
             tracing::info!(node = %name, "a node came");
             Session {
                 app: Arc::clone(app),
@@ -65,6 +68,8 @@ async fn begin_and_run(
                 stream,
                 downs: downs.clone(),
                 changes,
+                orders,
+                orders_seen,
                 bundles: held,
                 entries: None,
                 peer,
@@ -120,6 +125,8 @@ struct Session {
     stream: StreamId,
     downs: Replies,
     changes: watch::Receiver<Current>,
+    orders: watch::Receiver<Orders>,
+    orders_seen: u64,
     /// The epoch of bundles that it holds or was sent.
     bundles: Option<Epoch>,
     /// The entries that it was sent on this stream.
@@ -151,6 +158,10 @@ impl Session {
                     Ok(()) => self.send_changes().await?,
                     Err(_) => return Err(None),
                 },
+                ordered = self.orders.changed() => match ordered {
+                    Ok(()) => self.send_order().await?,
+                    Err(_) => return Err(None),
+                },
                 _ = ticks.tick() => self.tick().await?,
             }
         }
@@ -162,6 +173,15 @@ impl Session {
             return Err(Some(Refusal::denied("the identity of the stream has run out")));
         }
         self.send(node_down::Message::Tick(Tick { now_ms: now.as_millis() })).await
+    }
+
+    /// Passes on when it is to renew, where that was just decided.
+    async fn send_order(&mut self) -> Result<(), End> {
+        let orders = Arc::clone(&self.orders.borrow_and_update());
+        let seen = std::mem::replace(&mut self.orders_seen, orders.last());
+        let Some(order) = orders.to(&node_member(self.name.as_str()), seen) else { return Ok(()) };
+        let renew = RenewAt { at_ms: order.at.as_millis(), reason: order.reason, edge: false };
+        self.send(node_down::Message::RenewAt(renew)).await
     }
 
     /// Sends what the node does not have: bundles first, since what it is issued later is checked by them.

@@ -17,7 +17,10 @@ pub(super) fn issue(app: &App, node: &ServiceName, request: &IssueWorkload, now:
         issued.map_err(|error| Refusal::unable(error.to_string()))
     });
     match &issued {
-        Ok(svid) => report_issued(app, None, entry.id, true, svid),
+        Ok(svid) => {
+            app.workloads_until.note(svid);
+            report_issued(app, None, entry.id, true, svid);
+        }
         Err(refusal) => report_refused(app, None, entry.id, true, refusal),
     }
     issued

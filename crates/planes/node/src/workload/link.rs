@@ -6,6 +6,7 @@ use crate::join::{Candidate, fraction};
 use crate::limits::{ENTRIES_MAX, JOIN_WITHIN, RETRY_FIRST, RETRY_MAX, UP_QUEUE_MAX};
 use crate::own::Own;
 use crate::workload::view::{Answer, Ask, AskError, Chain, Hub, Wanted};
+use bartizan_core::Timestamp;
 use bartizan_core::limits::STALE_AFTER;
 use bartizan_core::snapshot::{Bundles, Epoch, Kind, Signed};
 use bartizan_core::workload::Entry;
@@ -13,7 +14,8 @@ use bartizan_identity::jwt_svid::JwtKeys;
 use bartizan_identity::{TrustBundles, envelope};
 use bartizan_runtime::control_stream::{self, ALPN, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Entries, Held, IssueWorkload, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, Snapshot, node_down, node_up,
+    Ack, Entries, Held, IssueWorkload, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, RenewAt, Snapshot, node_down,
+    node_up,
 };
 use bartizan_runtime::tls::{self, Identity, TlsError};
 use std::collections::HashMap;
@@ -55,6 +57,8 @@ pub(crate) struct Link {
     /// Random per process.
     pub(crate) instance: u64,
     pub(crate) workload_socket: Option<PathBuf>,
+    /// When control wants us to renew our own identity.
+    pub(crate) renew: watch::Sender<Timestamp>,
 }
 
 /// Questions on their way, by number.
@@ -159,6 +163,10 @@ impl Link {
                 let error = if passing { AskError::Away(why) } else { AskError::Refused(why) };
                 pending.answer_svid(request, Err(error.clone()));
                 pending.answer_jwt(request, Err(error));
+            }
+            node_down::Message::RenewAt(RenewAt { at_ms, reason, edge: _ }) => {
+                tracing::info!(reason, "control asks for a renewal");
+                self.renew.send_replace(Timestamp::from_millis(at_ms));
             }
             node_down::Message::Tick(_) => {}
         }
