@@ -91,7 +91,7 @@ fn the_root_is_replaced_under_load_without_a_failed_request() {
     assert!(new.trim() != old.trim() && !new.contains(old.trim()), "the old root is gone");
     assert_eq!(failed_handshakes(&bank), 0);
     let status = bank.up.say(&["ca", "status"]);
-    assert!(status.contains("rotation 1 of the root: retired") && status.contains("6 of 6 members"), "{status}");
+    assert!(status.contains("rotation 1 of the root: retired") && status.contains("7 of 7 members"), "{status}");
     // Every step can be found again.
     for step in rotation(&bank).unwrap()["history"].as_array().unwrap() {
         let message = format!("rotation 1 of the root: {}", step["to"].as_str().unwrap());
