@@ -275,14 +275,19 @@ fn path_error(error: webpki::Error) -> PathError {
 
 /// One certificate as PEM (RFC 7468).
 pub fn pem(der: &[u8]) -> String {
+    pem_of("CERTIFICATE", der)
+}
+
+/// Any structure as PEM.
+pub(crate) fn pem_of(label: &str, der: &[u8]) -> String {
     let text = crate::base64::encode(der);
     let mut pem = String::with_capacity(text.len() + text.len() / 64 + 60);
-    pem.push_str("-----BEGIN CERTIFICATE-----\n");
+    pem.push_str(&format!("-----BEGIN {label}-----\n"));
     for line in text.as_bytes().chunks(64) {
         pem.extend(line.iter().map(|&byte| char::from(byte)));
         pem.push('\n');
     }
-    pem.push_str("-----END CERTIFICATE-----\n");
+    pem.push_str(&format!("-----END {label}-----\n"));
     pem
 }
 

@@ -17,6 +17,15 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes of hexadecimal text in either case; `None` where it is none.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
 /// Whether `a` and `b` are the same, in time that depends on their lengths only.
 ///
 /// For secrets and their hashes: an early exit would tell a guesser how many bytes were right.
@@ -32,6 +41,15 @@ mod tests {
     fn hashes_as_fips_180_4_says() {
         // FIPS 180-4, the example of one block.
         assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn hexadecimal_goes_both_ways() {
+        assert_eq!(unhex(&hex(&[0, 9, 0xab])), Some(vec![0, 9, 0xab]));
+        assert_eq!(unhex(""), Some(Vec::new()));
+        for text in ["0", "0g", "+1", "\u{e9}", "0x"] {
+            assert_eq!(unhex(text), None, "{text}");
+        }
     }
 
     #[test]

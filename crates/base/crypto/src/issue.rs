@@ -57,6 +57,10 @@ impl Issuer {
         &self.certificate
     }
 
+    pub(crate) fn inner(&self) -> &rcgen::Issuer<'static, impl SigningKey + use<>> {
+        &self.inner
+    }
+
     /// Its key.
     pub fn key(&self) -> &KeyPair {
         &self.inner.key().0
@@ -187,15 +191,19 @@ pub fn serial(mut random: [u8; 16]) -> [u8; 16] {
     random
 }
 
+/// Whole seconds since 1970, as far as a certificate can name them.
+pub(crate) fn since_1970(at: Timestamp) -> Duration {
+    Duration::from_secs(at.min(END_OF_TIME).as_secs())
+}
+
 /// No names, no rights.
 pub(crate) fn bare(random: [u8; 16], validity: Validity) -> CertificateParams {
-    let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let after = |at: Timestamp| Duration::from_secs(at.min(END_OF_TIME).as_secs());
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.serial_number = Some(SerialNumber::from(serial(random).to_vec()));
-    params.not_before = epoch + after(validity.not_before);
-    params.not_after = epoch + after(validity.not_after);
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + since_1970(validity.not_before);
+    params.not_after = epoch + since_1970(validity.not_after);
     params
 }
 

@@ -18,6 +18,7 @@ pub mod key; // P-256 key pairs and signatures
 pub mod seal; // AES-256-GCM, Argon2id, HKDF
 
 pub mod cert; // reads certificates, verifies paths
+pub mod crl; // revocation lists, for outsiders
 pub mod csr; // certificate requests: only the key counts
 pub mod issue; // makes certificates
 pub mod jws; // ES256 as JSON Web Signatures have it

@@ -1,9 +1,10 @@
 //! Certificate authorities: a root that lies sealed, and an issuing CA in each control process.
 
-use crate::limits::{EDGE_TTL, ISSUING_TTL, ROOT_TTL};
+use crate::limits::{CRL_TTL, EDGE_TTL, ISSUING_TTL, ROOT_TTL};
 use bartizan_core::limits::{CLOCK_SKEW, LEAF_TTL};
 use bartizan_core::workload::is_reserved;
 use bartizan_core::{Secret, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::crl::{self, RevokedCert};
 use bartizan_crypto::csr::CsrKey;
 use bartizan_crypto::issue::{self, Issuer, Validity};
 use bartizan_crypto::{CryptoError, KeyPair, base64, cert, hash, seal};
@@ -288,6 +289,15 @@ impl IssuingCa {
         let validity = validity_within(&self.issuer, EDGE_TTL, now)?;
         let leaf = issue::edge(&self.issuer, spki, dns_names, ips, serial, validity)?;
         Ok(self.svid(leaf, serial, validity))
+    }
+
+    /// The revocation list of what this CA has issued, DER, good for [`CRL_TTL`]: for peers that know nothing of deny lists.
+    ///
+    /// # Errors
+    /// [`IssueError::Crypto`].
+    pub fn crl(&self, revoked: &[RevokedCert], now: Timestamp) -> Result<Vec<u8>, IssueError> {
+        // The time grows from list to list, over restarts and whatever happens to the epochs.
+        Ok(crl::crl(&self.issuer, revoked, now.as_millis(), now, now.plus(CRL_TTL))?)
     }
 
     fn svid(&self, leaf: Vec<u8>, serial: [u8; 16], validity: Validity) -> Svid {

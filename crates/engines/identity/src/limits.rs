@@ -8,6 +8,8 @@ pub const ROOT_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub const ISSUING_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Life of the gateway's certificate for outside clients.
 pub const EDGE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// How long a revocation list for outsiders may be used; what it lists would have run out by itself in as long.
+pub const CRL_TTL: Duration = Duration::from_secs(3600);
 /// Most trust domains in a bundle set, a count: the own one and those federated with.
 pub const DOMAINS_MAX: usize = 1_000;
 /// Most roots of one trust domain, a count: three are held in the middle of a rotation, the rest is room.

@@ -7,8 +7,10 @@ use crate::publish::republish;
 use bartizan_core::deny::{Denied, DenyError, DenyList, Subject};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_crypto::crl::RevokedCert;
 use bartizan_crypto::{cert, hash};
 use bartizan_runtime::files;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -119,6 +121,25 @@ pub(crate) async fn restore(app: &App, subject: &Subject, by: &str) -> Result<Ch
     }
     let epoch = change(app, list, &format!("restored {subject} by {by}")).await?;
     Ok(Changed { epoch, services: denied_now(app), unplaced: Vec::new() })
+}
+
+/// The certificates that are denied by number, or are those of somebody who is denied, as far as they are known: what a
+/// revocation list can say.
+pub(crate) fn certificates(app: &App) -> Vec<RevokedCert> {
+    let in_force = app.in_force();
+    let by_number = in_force.deny_list.entries.iter().filter_map(|entry| match &entry.subject {
+        Subject::Serial(serial) => Some((serial.clone(), entry.since)),
+        _ => None,
+    });
+    let known = app.registry.denied_certificates(&in_force.denied, app.authority().domain());
+    // One line for each number; the earlier moment counts.
+    let mut all = BTreeMap::new();
+    for (serial, at) in by_number.chain(known) {
+        let held = all.entry(serial).or_insert(at);
+        *held = at.min(*held);
+    }
+    let cert = |(serial, at): (String, Timestamp)| Some(RevokedCert { serial: hash::unhex(&serial)?, at });
+    all.into_iter().filter_map(cert).collect()
 }
 
 fn denied_now(app: &App) -> Vec<ServiceName> {

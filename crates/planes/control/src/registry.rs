@@ -7,6 +7,7 @@ pub(crate) use standing::{Issued, Seen, Standing};
 use self::standing::Certificates;
 use crate::fleet::{id_of, members};
 use crate::rates::Window;
+use bartizan_core::deny::Denied;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Freshness, Kind};
 use bartizan_core::stats::ProxyStats;
@@ -184,13 +185,20 @@ impl Registry {
     /// The services whose present certificate is denied.
     pub(crate) fn denied(&self, denied: &DenyIndex, domain: &TrustDomain) -> Vec<ServiceName> {
         let inner = self.lock();
-        let is_denied = |service: &ServiceName, proxy: &Proxy| {
-            let id = SpiffeId::of(domain, &Role::Service(service.clone()));
-            let Certificate { serial, key } = &proxy.introduction.certificate;
-            denied.denies_certificate(&id, serial, key).is_some()
-        };
-        let shown = inner.places.iter().filter(|(service, place)| is_denied(service, &place.shown));
-        shown.map(|(service, _)| service.clone()).collect()
+        let shown = inner.places.iter().map(|(service, place)| (service, &place.shown));
+        let denied = shown.filter(|(service, proxy)| entry_against(denied, domain, service, proxy).is_some());
+        denied.map(|(service, _)| service.clone()).collect()
+    }
+
+    /// Serial numbers of the denied certificates of all proxies that came, and since when they are denied.
+    pub(crate) fn denied_certificates(&self, denied: &DenyIndex, domain: &TrustDomain) -> Vec<(String, Timestamp)> {
+        let inner = self.lock();
+        let all = inner.places.iter().flat_map(|(service, place)| {
+            std::iter::once(&place.shown).chain(&place.others).map(move |proxy| (service, proxy))
+        });
+        let serial = |proxy: &Proxy| proxy.introduction.certificate.serial.clone();
+        all.filter_map(|(service, proxy)| Some((serial(proxy), entry_against(denied, domain, service, proxy)?.since)))
+            .collect()
     }
 
     /// The proxy's counters.
@@ -224,6 +232,17 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nothing panics while it holds the registry")
     }
+}
+
+fn entry_against<'a>(
+    denied: &'a DenyIndex,
+    domain: &TrustDomain,
+    service: &ServiceName,
+    proxy: &Proxy,
+) -> Option<&'a Denied> {
+    let id = SpiffeId::of(domain, &Role::Service(service.clone()));
+    let Certificate { serial, key } = &proxy.introduction.certificate;
+    denied.denies_certificate(&id, serial, key)
 }
 
 fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: Timestamp) -> ProxyStatus {

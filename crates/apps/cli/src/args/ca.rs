@@ -1,6 +1,6 @@
 //! `bartizan ca` and everything below it.
 
-use super::DataArgs;
+use super::{DataArgs, PlaceArgs};
 use bartizan_core::{ServiceName, TrustDomain};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -19,6 +19,10 @@ pub(crate) enum CaCommand {
     /// Show the certificates of a folder's root or of a PEM file.
     #[command(after_help = "Examples:\n  bartizan ca show --dir ca\n  bartizan ca show --pem roots.pem --json")]
     Show(CaShowArgs),
+    /// The revocation list of the issuing CA in use, PEM: for peers outside, who know nothing of the deny list. It is good for
+    /// an hour and names certificates of guards and those that were revoked by number.
+    #[command(after_help = "Example:\n  bartizan ca crl > fleet.crl && openssl crl -in fleet.crl -noout -text")]
+    Crl(PlaceArgs),
     /// Roots, issuing CA, and the rotation that runs or ran last: phase, canary, waves, and who is waited for.
     #[command(after_help = "Examples:\n  bartizan ca status\n  bartizan ca status --json | jq .rotation.phase")]
     Status(DataArgs),

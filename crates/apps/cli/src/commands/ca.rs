@@ -21,6 +21,7 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failure> {
         CaCommand::Init(args) => make(&args),
         CaCommand::Sign(args) => sign_request(&args),
         CaCommand::Show(args) => show(&args),
+        CaCommand::Crl(args) => waiting(ca_rotation::crl(&args)),
         CaCommand::Status(args) => waiting(ca_rotation::status(&args)),
         CaCommand::Rotate(args) => waiting(ca_rotation::rotate(&args)),
         CaCommand::Revert(args) => waiting(ca_rotation::turn(&args, "revert")),

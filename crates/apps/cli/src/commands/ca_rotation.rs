@@ -1,7 +1,7 @@
 //! `bartizan ca status`, `rotate`, `revert`, `continue`, `retire` and `distrust`: what a running control does with its CAs.
 
 use super::{place, print, print_json, unanswered};
-use crate::args::{CaRetireArgs, CaRotateArgs, DataArgs, RotatedArg};
+use crate::args::{CaRetireArgs, CaRotateArgs, DataArgs, PlaceArgs, RotatedArg};
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
 use crate::limits::ROTATION_POLL;
@@ -16,6 +16,13 @@ pub(crate) async fn status(args: &DataArgs) -> Result<(), Failure> {
     let data = place(&args.place)?;
     let status = ask(&data).await?;
     if args.json { print_json(&status) } else { print(&rotation::text(&status)) }
+}
+
+/// Prints the revocation list.
+pub(crate) async fn crl(args: &PlaceArgs) -> Result<(), Failure> {
+    let data = place(args)?;
+    let pem = local::get_text(&data.control_socket(), "/v1/crl").await.map_err(|error| unanswered(&data, &error))?;
+    print(&pem)
 }
 
 /// Begins a rotation; with `--watch` stays until its end.

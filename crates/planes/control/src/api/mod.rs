@@ -5,6 +5,7 @@
 mod answer;
 mod authorize;
 mod ca;
+mod crl;
 mod deny;
 mod events;
 mod expiry;

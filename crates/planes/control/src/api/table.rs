@@ -1,6 +1,8 @@
 //! Every endpoint with who may call it.
 
-use crate::api::{authorize, ca, deny, events, expiry, explain, metrics, node_tokens, record, reload, status, trace};
+use crate::api::{
+    authorize, ca, crl, deny, events, expiry, explain, metrics, node_tokens, record, reload, status, trace,
+};
 use crate::app::App;
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -46,6 +48,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     metrics::IT,
     node_tokens::IT,
     reload::IT,
+    crl::IT,
     deny::LIST,
     deny::REVOKE,
     deny::RESTORE,

@@ -5,6 +5,7 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::workload::Entry;
 use bartizan_core::{Role, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::crl::RevokedCert;
 use bartizan_crypto::{KeyPair, hash, random};
 use bartizan_identity::{IssueError, IssuingCa, Svid, TrustBundles, verify_peer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -89,6 +90,11 @@ impl Authority {
     /// An identity for one hour. Whether the caller may have it was decided before.
     pub(crate) fn issue(&self, spki: &[u8], id: &SpiffeId, now: Timestamp) -> Result<Svid, IssueError> {
         self.issuing.issue(spki, id, random::bytes(), now)
+    }
+
+    /// The revocation list of what this CA has issued, DER.
+    pub(crate) fn crl(&self, revoked: &[RevokedCert], now: Timestamp) -> Result<Vec<u8>, IssueError> {
+        self.issuing.crl(revoked, now)
     }
 
     /// An identity for a workload beside the services. Whether the node may have it for somebody was decided before.

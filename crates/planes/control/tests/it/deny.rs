@@ -125,3 +125,38 @@ async fn a_list_that_cannot_be_read_denies_the_start() {
         assert!(error.to_string().contains("denylist.json"), "{error}");
     }
 }
+
+/// OpenSSL as a peer outside, which knows roots and a revocation list and nothing else.
+fn openssl_accepts(dir: &std::path::Path, chain: &[Vec<u8>], crl: &str) -> bool {
+    for (name, text) in
+        [("leaf.pem", cert::pem(&chain[0])), ("issuing.pem", cert::pem(&chain[1])), ("list.pem", crl.to_owned())]
+    {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    let file = |name: &str| dir.join(name).display().to_string();
+    let done = std::process::Command::new("openssl")
+        .args(["verify", "-crl_check", "-CRLfile", &file("list.pem"), "-CAfile", &file("roots.pem")])
+        .args(["-untrusted", &file("issuing.pem"), &file("leaf.pem")])
+        .output()
+        .expect("openssl is installed; `make needs` sees to it");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() || said.contains("certificate revoked"), "{said}");
+    done.status.success()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outsiders_find_who_is_denied_in_a_revocation_list() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let (accounts, payment) = (control.proxy_of("accounts").await, control.proxy_of("payment").await);
+    let empty = control.text("/v1/crl").await;
+    assert!(openssl_accepts(&place.data(), &payment.chain, &empty));
+
+    revoke(&control, PAYMENT, "stolen").await.unwrap();
+    let serial = cert::read(&accounts.chain[0]).unwrap().serial_hex().to_owned();
+    let list = control.text("/v1/crl").await;
+    assert!(!openssl_accepts(&place.data(), &payment.chain, &list), "by identity");
+    assert!(openssl_accepts(&place.data(), &accounts.chain, &list));
+    revoke(&control, &format!("serial:{serial}"), "stolen too").await.unwrap();
+    assert!(!openssl_accepts(&place.data(), &accounts.chain, &control.text("/v1/crl").await), "by number");
+}
