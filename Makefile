@@ -36,9 +36,11 @@ bench-bank: needs-demo ## the bank in modes off, mtls and full, interleaved; tab
 	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
 	python3 benches/bank_modes.py
 
-bench: needs ## single engines: issuance, verification, decisions
+bench: needs ## single engines: issuance, decisions, handshakes, closing of connections
 	$(CARGO) run --release --package bartizan-identity --example issue_rate
 	$(CARGO) run --release --package bartizan-policy --example decide_cost
+	$(CARGO) run --release --package bartizan-proxy --example handshakes
+	$(CARGO) run --release --package bartizan-proxy --example ledger
 
 clean: ## remove build output and what runs left behind
 	$(CARGO) clean
