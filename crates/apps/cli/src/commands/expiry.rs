@@ -39,7 +39,7 @@ fn told(forecast: &Forecast) -> String {
     let headers = ["", "WHAT", "NAME", "LEFT", "UNTIL", "RENEWED BY", "WHAT BREAKS THEN"];
     let danger = forecast.items.iter().filter(|it| it.in_danger).count();
     let rows = forecast.items.iter().map(row).collect();
-    format!("{}{danger} in danger\n", table(&headers, rows, WIDTH))
+    format!("{}\n{danger} in danger\n", table(&headers, rows, WIDTH).trim_end())
 }
 
 #[cfg(test)]

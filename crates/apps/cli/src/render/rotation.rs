@@ -31,7 +31,7 @@ fn authority(it: &Authority, status: &CaStatus) -> String {
 fn rotation(it: &RotationStatus, status: &CaStatus) -> String {
     let mut text = String::new();
     let urgent = if it.urgent { ", distrusted" } else { "" };
-    let since = left(status.now.since(it.phase_since));
+    let since = utc(it.phase_since);
     let _ = writeln!(
         text,
         "\nrotation {} of the {}{urgent}: {} since {since}",
