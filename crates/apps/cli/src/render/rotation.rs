@@ -19,7 +19,7 @@ pub(crate) fn text(status: &CaStatus) -> String {
     let _ = writeln!(text, "root key {}", status.root_key);
     match &status.rotation {
         None => text.push_str("no rotation yet; `bartizan ca rotate root` begins one\n"),
-        Some(it) => text.push_str(&rotation(it, status)),
+        Some(it) => text.push_str(&rotation(it)),
     }
     text
 }
@@ -28,7 +28,7 @@ fn authority(it: &Authority, status: &CaStatus) -> String {
     format!("{}  until {} ({} left)", short(&it.sha256), utc(it.not_after), left(it.not_after.since(status.now)))
 }
 
-fn rotation(it: &RotationStatus, status: &CaStatus) -> String {
+fn rotation(it: &RotationStatus) -> String {
     let mut text = String::new();
     let urgent = if it.urgent { ", distrusted" } else { "" };
     let since = utc(it.phase_since);
