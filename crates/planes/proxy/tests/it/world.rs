@@ -52,8 +52,16 @@ pub fn name(text: &str) -> ServiceName {
     ServiceName::parse(text).unwrap()
 }
 
+/// Ports that this process has to itself: other tests run at the same time.
+static CLAIMED: Mutex<Vec<ports::Claimed>> = Mutex::new(Vec::new());
+
 pub fn free_addr() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], ports::free_loopback_ports(1).unwrap()[0]))
+    let mut claimed = CLAIMED.lock().unwrap();
+    if claimed.last().is_none_or(|block| block.ports.is_empty()) {
+        claimed.push(ports::claim_loopback_ports(20).unwrap());
+    }
+    let port = claimed.last_mut().unwrap().ports.pop().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 pub fn policies(extra: &str) -> Policies {
