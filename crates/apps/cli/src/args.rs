@@ -84,7 +84,7 @@ pub(crate) enum Command {
         bartizan revoke serial:4f0a... --reason 'laptop lost'\n  \
         bartizan revoke node:edge-3 --reason 'host taken over'\n\n\
         A bare name is a service of the fleet. Others: id:spiffe://..., serial:HEX, key:SHA256, node:NAME,\n\
-        issuer:SHA256 (of its public key). What is revoked stays so over restarts, until `bartizan restore`.")]
+        issuer:SHA256 (of its certificate or public key; `ca status --json`). What is revoked stays so over restarts, until `bartizan restore`.")]
     Revoke(RevokeArgs),
     /// Trust again what was revoked.
     #[command(after_help = "Example:\n  bartizan restore notify")]

@@ -233,6 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_other_peoples_files_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let home = temp.path().join("home");
+        fs::create_dir(&home).unwrap();
+        fs::write(home.join("letter.txt"), "dear").unwrap();
+        let refused = DataDir::create(&home).unwrap_err().to_string();
+        assert!(refused.contains("holds files already") && refused.contains("--data"), "{refused}");
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "nothing was put into it");
+        // An empty one is taken, and one of ours again.
+        let ours = temp.path().join("ours");
+        drop(DataDir::create(&ours).unwrap().lock().unwrap());
+        assert_eq!(fs::read_to_string(ours.join(".gitignore")).unwrap(), "*\n");
+        DataDir::create(&ours).unwrap();
+    }
+
+    #[test]
     fn finds_the_only_folder_upwards_and_asks_where_it_cannot_choose() {
         let temp = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(temp.path()).unwrap();

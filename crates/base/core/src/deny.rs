@@ -27,6 +27,9 @@ pub struct Denied {
     pub since: Timestamp,
     /// The user or service that asked for it.
     pub by: String,
+    /// The entry that brought it onto the list, and takes it off again: a node, for what it vouched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Subject>,
 }
 
 /// What an entry denies. As text: `id:spiffe://bank.example/svc/web`, `serial:4f…`, `key:…`, `node:…` or `issuer:…`.
@@ -187,6 +190,7 @@ mod tests {
             reason: reason.to_owned(),
             since: Timestamp::from_secs(1),
             by: "root".to_owned(),
+            with: None,
         };
         let check = |entries: Vec<Denied>| DenyList { entries }.check();
         assert_eq!(check(vec![entry("")]), Err(DenyError::Reason));

@@ -1,7 +1,8 @@
 //! The deny list, ready to be asked about a peer.
 
-use crate::peer::VerifiedPeer;
+use crate::peer::{Refusal, VerifiedPeer};
 use bartizan_core::deny::{Denied, DenyError, DenyList, Subject};
+use bartizan_core::event::HandshakeFailure;
 use bartizan_core::{Role, SpiffeId, TrustDomain};
 use bartizan_crypto::hash;
 use std::collections::HashMap;
@@ -50,6 +51,16 @@ impl DenyIndex {
             .or_else(|| peer.issuers().iter().find_map(|key| self.issuers.get(&hash::hex(key))))
             .or_else(|| self.issuers.get(peer.issuer_sha256()?));
         found.map(|at| &self.entries[*at])
+    }
+
+    /// Passes `peer` on where nothing denies it.
+    ///
+    /// # Errors
+    /// [`Refusal`] with [`HandshakeFailure::Revoked`].
+    pub fn admit(&self, peer: VerifiedPeer) -> Result<VerifiedPeer, Refusal> {
+        let Some(Denied { subject, reason, .. }) = self.denies(&peer) else { return Ok(peer) };
+        let detail = format!("`{}` is on the deny list ({subject}): {reason}", peer.id());
+        Err(Refusal { failure: HandshakeFailure::Revoked, detail })
     }
 
     /// The entry that denies a certificate of which only these are known: its name, and its serial number and the

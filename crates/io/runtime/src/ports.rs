@@ -35,7 +35,6 @@ pub fn claim_loopback_ports(count: usize) -> Result<Claimed> {
     let candidates = candidates(&range);
     let blocks = (candidates.end - candidates.start) / BLOCK;
     let from = u32::try_from(random::u64() % u64::from(blocks)).expect("less than 65,536");
-    let turn = u32::try_from(random::u64() % u64::from(BLOCK - 1)).expect("less than 64");
     let mut claimed = Claimed { ports: Vec::with_capacity(count), claims: Vec::new() };
     for offset in 0..blocks {
         if claimed.ports.len() == count {
@@ -43,9 +42,7 @@ pub fn claim_loopback_ports(count: usize) -> Result<Claimed> {
         }
         let first = candidates.start + (from + offset) % blocks * BLOCK;
         let Ok(claim) = hold(first) else { continue };
-        // From a random place on, so that those who keep no claim seldom meet either.
-        let turned = (0..BLOCK - 1).map(|at| first + 1 + (at + turn) % (BLOCK - 1));
-        let free = turned.filter(|port| hold(*port).is_ok());
+        let free = (first + 1..first + BLOCK).filter(|port| hold(*port).is_ok());
         let left = count - claimed.ports.len();
         claimed.ports.extend(free.map(|port| u16::try_from(port).expect("the candidates end at 65,535")).take(left));
         claimed.claims.push(claim);
@@ -60,14 +57,6 @@ pub fn claim_loopback_ports(count: usize) -> Result<Claimed> {
         return Err(Error::new(ErrorKind::AddrNotAvailable, text));
     }
     Ok(claimed)
-}
-
-/// As [`claim_loopback_ports`], without a claim that lasts.
-///
-/// # Errors
-/// As there.
-pub fn free_loopback_ports(count: usize) -> Result<Vec<u16>> {
-    claim_loopback_ports(count).map(|claimed| claimed.ports)
 }
 
 fn hold(port: u32) -> Result<TcpSocket> {

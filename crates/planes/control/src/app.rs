@@ -184,7 +184,7 @@ impl App {
         if let Some((held, wanted)) = moved(&before.desired.fleet, &desired.fleet) {
             return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
         }
-        let changed = republish(self, desired, before.deny_list.clone()).await?;
+        let changed = republish(self, desired).await?;
         self.tell_published(&changed);
         Ok(changed)
     }
@@ -192,8 +192,7 @@ impl App {
     /// Publishes anew what is in force, where roots or signer have changed.
     pub(crate) async fn publish_again(&self) -> Result<Vec<Kind>, ControlError> {
         let _one_at_a_time = self.reloading.lock().await;
-        let before = self.in_force();
-        let changed = republish(self, before.desired.clone(), before.deny_list.clone()).await?;
+        let changed = republish(self, self.in_force().desired.clone()).await?;
         self.tell_published(&changed);
         Ok(changed)
     }

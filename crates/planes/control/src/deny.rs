@@ -1,4 +1,5 @@
-//! The deny list: in a file of the data folder, so that it outlives the database, and in force through its snapshot.
+//! The deny list: in a file of the data folder, so that it outlives the database, and in force through its snapshot. The
+//! file is what counts: every change begins with what it says, and whatever is published takes it along.
 
 use crate::app::App;
 use crate::error::ControlError;
@@ -65,9 +66,9 @@ pub(crate) fn read(data: &Path) -> Result<DenyList, DenyListError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DenyList::default()),
         read => read.map_err(|source| DenyListError::File { path: name.clone(), source })?,
     };
-    let list: DenyList = serde_json::from_slice(&bytes)
-        .map_err(|error| DenyListError::Malformed { path: name, why: error.to_string() })?;
-    list.check()?;
+    let malformed = |why: String| DenyListError::Malformed { path: name.clone(), why };
+    let list: DenyList = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+    list.check().map_err(|error| malformed(error.to_string()))?;
     Ok(list)
 }
 
@@ -88,37 +89,30 @@ pub(crate) async fn revoke(
 ) -> Result<Changed, ControlError> {
     refuse_what_is_needed(app, &subject)?;
     let _one_at_a_time = app.reloading.lock().await;
-    let mut list = app.in_force().deny_list.clone();
-    let entry = |subject, reason: String| Denied { subject, reason, since: now, by: by.to_owned() };
-    list.entries.retain(|held| held.subject != subject);
+    let mut list = read(&app.options.data)?;
+    let mut put = |subject: Subject, with: Option<Subject>| {
+        list.entries.retain(|held| held.subject != subject);
+        list.entries.push(Denied { subject, reason: reason.to_owned(), since: now, by: by.to_owned(), with });
+    };
     let mut unplaced = Vec::new();
     if let Subject::Node(node) = &subject {
         let placed = app.registry.vouched_by(node);
-        let reason = format!("vouched for by node `{node}`: {reason}");
-        for key in placed.keys {
-            list.entries.retain(|held| held.subject != Subject::Key(key.clone()));
-            list.entries.push(entry(Subject::Key(key), reason.clone()));
-        }
+        placed.keys.into_iter().for_each(|key| put(Subject::Key(key), Some(subject.clone())));
         unplaced = placed.unplaced;
     }
-    list.entries.push(entry(subject.clone(), reason.to_owned()));
+    put(subject.clone(), None);
     let epoch = change(app, list, &format!("revoked {subject} by {by}: {reason}")).await?;
     Ok(Changed { epoch, services: denied_now(app), unplaced })
 }
 
-/// Takes `subject` off the list. What a node brought onto it goes with the node.
+/// Takes `subject` off the list, and what it brought onto it.
 pub(crate) async fn restore(app: &App, subject: &Subject, by: &str) -> Result<Changed, ControlError> {
     let _one_at_a_time = app.reloading.lock().await;
-    let mut list = app.in_force().deny_list.clone();
-    let before = list.entries.len();
-    list.entries.retain(|held| held.subject != *subject);
-    if list.entries.len() == before {
+    let mut list = read(&app.options.data)?;
+    if !list.entries.iter().any(|held| held.subject == *subject) {
         return Err(DenyListError::NotThere(subject.clone()).into());
     }
-    if let Subject::Node(node) = subject {
-        let brought = format!("vouched for by node `{node}`: ");
-        list.entries.retain(|held| !held.reason.starts_with(&brought));
-    }
+    list.entries.retain(|held| held.subject != *subject && held.with.as_ref() != Some(subject));
     let epoch = change(app, list, &format!("restored {subject} by {by}")).await?;
     Ok(Changed { epoch, services: denied_now(app), unplaced: Vec::new() })
 }
@@ -149,8 +143,7 @@ fn denied_now(app: &App) -> Vec<ServiceName> {
 async fn change(app: &App, list: DenyList, detail: &str) -> Result<Epoch, ControlError> {
     list.check().map_err(DenyListError::Rule)?;
     write(&app.options.data, &list)?;
-    let before = app.in_force();
-    republish(app, before.desired.clone(), list).await?;
+    republish(app, app.in_force().desired.clone()).await?;
     let epoch = app.in_force().epoch(Kind::DenyList);
     app.tell(Kind::DenyList, epoch, Some(detail));
     Ok(epoch)

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::ca::ROOT_SEALED;
+use crate::node_registry::NodeStanding;
 use bartizan_core::Timestamp;
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::rotation::Forecast;
@@ -13,6 +14,7 @@ pub(crate) fn of(app: &App, now: Timestamp) -> Forecast {
     let mut things = authorities(app);
     things.extend(control(app));
     things.extend(proxies(app));
+    things.extend(nodes(app));
     let waiting = app.tokens().waiting(now);
     things.extend(
         waiting.into_iter().enumerate().map(|(n, dates)| thing(Kind::JoinToken, &format!("token {}", n + 1), dates)),
@@ -58,6 +60,15 @@ fn proxies(app: &App) -> Vec<Thing> {
         }
     }
     things
+}
+
+fn nodes(app: &App) -> Vec<Thing> {
+    let node = |it: NodeStanding| {
+        // Its stream began with the identity that it has now; of that, only the end is known.
+        let node = thing(Kind::Node, it.name.as_str(), (it.not_after.minus(LEAF_TTL), it.not_after));
+        Thing { hindrance: (!it.attached).then(|| "it is not attached".to_owned()), ..node }
+    };
+    app.nodes.standings().into_iter().map(node).collect()
 }
 
 fn thing(kind: Kind, name: &str, (not_before, not_after): (Timestamp, Timestamp)) -> Thing {

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::ca::OwnIdentity;
-use crate::deny::DenyListError;
+use crate::deny::{self, DenyListError};
 use crate::error::ControlError;
 use crate::fleet::{Desired, directory, members};
 use bartizan_core::deny::DenyList;
@@ -64,11 +64,12 @@ pub(crate) async fn publish(
     Ok(InForce { desired, deny_list, denied, epochs, bundles, signed_deny_list, policies })
 }
 
-/// Publishes `desired` and `deny_list` with the present roots, and puts them in force. Gives the kinds that changed.
+/// Publishes `desired` with the present roots and the deny list of the data folder, and puts them in force. Gives the kinds that changed.
 ///
 /// The caller holds `app.reloading`.
-pub(crate) async fn republish(app: &App, desired: Desired, deny_list: DenyList) -> Result<Vec<Kind>, ControlError> {
+pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, ControlError> {
     let (before, now) = (app.in_force(), clock::now());
+    let deny_list = deny::read(&app.options.data)?;
     app.jwt.prepare(desired.wants_tokens(), now)?;
     let bundles = app.jwt.add_to(app.authority().bundles().snapshot(), &desired.fleet.trust_domain, now);
     let wanted = Wanted { desired, deny_list, bundles: &bundles, mark: &app.rotation.mark() };

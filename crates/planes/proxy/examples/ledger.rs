@@ -80,6 +80,7 @@ async fn measure(what: &str, protocol: Protocol, connections: usize) {
         reason: "measured".to_owned(),
         since: clock::now(),
         by: "nobody".to_owned(),
+        with: None,
     };
     let denied = Arc::new(DenyIndex::read(&DenyList { entries: vec![entry] }, &world.domain).unwrap());
     let began = now_us();

@@ -125,16 +125,20 @@ fn plan(conn: &Conn, head: &mut Parts, record: &mut Record, upgrade: bool) -> Re
         decision: None,
     };
     let passed = filter::run(&mut exchange);
-    let path = exchange.path().into();
+    let asked: Option<Arc<str>> = exchange.decision.is_some().then(|| exchange.path().into());
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));
-    if plan.is_ok()
-        && decision.is_some()
-        && let Some(resource) = &to
-    {
-        let principal = conn.caller.as_ref().map_or_else(ServiceName::gateway, |caller| caller.name.clone());
-        let (action, method) = (Action::of_method(record.method()), Arc::clone(record.method()));
-        record.goes_on(Question { principal, action, resource: resource.clone(), route: route.clone(), method, path });
+    let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
+        principal: conn.caller.as_ref().map_or_else(ServiceName::gateway, |caller| caller.name.clone()),
+        action: Action::of_method(record.method()),
+        resource: resource.clone(),
+        route: route.clone(),
+        method: Arc::clone(record.method()),
+        path,
+    });
+    // Nothing can end what was neither asked about nor came from a peer.
+    if plan.is_ok() && (question.is_some() || conn.trust.peer().is_some()) {
+        record.goes_on(question);
     }
     record.judged(to, route, decision);
     plan

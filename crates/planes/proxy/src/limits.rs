@@ -33,8 +33,6 @@ pub const LEDGER_CHUNK: usize = 500;
 pub const LEDGER_LOOK: Duration = Duration::from_millis(250);
 /// How long before its deadline a connection gets nothing new and is asked to end by itself.
 pub const WIND_DOWN_TIME: Duration = Duration::from_secs(5);
-/// How often a long wait looks at the clock, which may have been set.
-pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// Connections served at once on one listener, a count; further clients wait in the kernel's accept queue.
 pub const CONNECTIONS_MAX: usize = 10_000;

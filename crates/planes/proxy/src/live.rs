@@ -147,12 +147,9 @@ impl Live {
         let bundles = self.bundles.as_ref();
         let bundles = bundles.ok_or_else(|| refuse(HandshakeFailure::NotReady, "there are no bundles".to_owned()))?;
         let peer = verify_peer(chain, bundles, now)?;
-        match self.denied.as_ref().and_then(|denied| denied.denies(&peer)) {
+        match &self.denied {
             None => Ok(peer),
-            Some(entry) => {
-                let detail = format!("`{}` is on the deny list ({}): {}", peer.id(), entry.subject, entry.reason);
-                Err(refuse(HandshakeFailure::Revoked, detail))
-            }
+            Some(denied) => denied.admit(peer),
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Record {
     outbound_edge: Option<Arc<Edge>>,
     route: Option<Arc<str>>,
     decision: Option<Arc<Decision>>,
-    /// Its place in the ledger, where policy allowed it.
+    /// Its place in the ledger, once it may go on.
     ongoing: Option<Rc<Ongoing>>,
     status: u16,
     error: Option<Arc<str>>,
@@ -92,9 +92,9 @@ impl Record {
         (self.to, self.route, self.decision) = (to, route, decision);
     }
 
-    /// Notes in the ledger that it goes on; it is asked for again when policies change.
-    pub fn goes_on(&mut self, question: Question) {
-        self.ongoing = Some(self.conn.trust.begin(Some(question)));
+    /// Notes in the ledger that it goes on; where policy was asked, it is asked again when policies change.
+    pub fn goes_on(&mut self, question: Option<Question>) {
+        self.ongoing = Some(self.conn.trust.begin(question));
     }
 
     /// Its place in the ledger.

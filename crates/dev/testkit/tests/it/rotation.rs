@@ -159,7 +159,10 @@ fn a_stopped_sidecar_blocks_and_is_named() {
     let text = bank.up.say(&["ca", "retire"]);
     assert!(text.contains("notifications") && text.contains("then it refuses everybody"), "{text}");
     assert!(bank.up.say(&["ca", "status"]).contains("waiting for notifications"));
-    thread::sleep(Duration::from_secs(2));
+    let began = bank.up.status().unwrap()["now"].as_u64().unwrap();
+    wait_for("the others to be heard for two seconds more", Deadline::default(), || {
+        (bank.up.proxy("users")?["last_heard"].as_u64()? > began + 2_000).then_some(())
+    });
     assert_eq!(rotation(&bank).unwrap()["phase"], "published", "it blocks for as long as it is stopped");
     signal("-CONT");
     let end = until_phase(&bank, "retired");

@@ -2,21 +2,21 @@
 
 use crate::pki::LONG;
 use bartizan_runtime::listen::{self, ListenError};
-use bartizan_runtime::ports::{claim_loopback_ports, free_loopback_ports};
+use bartizan_runtime::ports::claim_loopback_ports;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 #[test]
 fn free_ports_are_different_and_can_be_bound() {
-    let ports = free_loopback_ports(300).unwrap();
+    let ports = claim_loopback_ports(300).unwrap().ports;
     assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 300);
     let held: Vec<_> = ports.iter().map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap()).collect();
-    let others = free_loopback_ports(300).unwrap();
+    let others = claim_loopback_ports(300).unwrap().ports;
     assert!(others.iter().all(|port| !ports.contains(port)), "a port that is in use was called free");
     drop(held);
-    assert!(free_loopback_ports(0).unwrap().is_empty());
-    assert!(free_loopback_ports(70_000).is_err());
+    assert!(claim_loopback_ports(0).unwrap().ports.is_empty());
+    assert!(claim_loopback_ports(70_000).is_err());
 }
 
 #[test]
@@ -85,7 +85,8 @@ async fn shared_listeners_have_one_port_and_see_rivals() {
 
 #[tokio::test]
 async fn dialling_nobody_fails_at_once() {
-    let port = free_loopback_ports(1).unwrap()[0];
+    let claimed = claim_loopback_ports(1).unwrap();
+    let port = claimed.ports[0];
     let error = listen::connect(SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_secs(5)).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
 }

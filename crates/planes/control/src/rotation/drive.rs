@@ -77,12 +77,12 @@ impl Memory {
             facts: Some(facts),
         });
         if plan.stepped {
-            let distrusted = is_distrusted(&plan.rotation).then(|| plan.rotation.old.sha256.clone());
+            if ends_distrusted(&plan.rotation) {
+                // Before the step is kept: where this fails, or we are stopped, it is done again.
+                deny_issuer(app, &plan.rotation.old.sha256, rotation.number).await?;
+            }
             app.rotation.turn_to(app, &mut kept, plan.rotation)?;
             self.put_in_force(app, &mut kept).await?;
-            if let Some(sha256) = distrusted {
-                deny_issuer(app, &sha256, rotation.number).await?;
-            }
         } else if let (Some(first), true) = (plan.waiting_for.first(), self.is_time_to_tell(now)) {
             tracing::warn!(
                 waiting_for = plan.waiting_for.len(),
@@ -211,7 +211,7 @@ async fn deny_issuer(app: &App, sha256: &str, number: u64) -> Result<(), Control
     deny::revoke(app, subject, "distrusted", &format!("rotation {number}"), clock::now()).await.map(|_| ())
 }
 
-/// Whether `rotation` has just ended that takes an issuer out of use by distrust.
-fn is_distrusted(rotation: &Rotation) -> bool {
+/// Whether `rotation` is over that took an issuer out of use by distrust.
+fn ends_distrusted(rotation: &Rotation) -> bool {
     rotation.urgent && rotation.what == Rotated::Issuing && rotation.phase == Phase::Retired
 }

@@ -47,7 +47,7 @@ pub(crate) fn admit(
     }
     let id = id_of(fleet, &hello.service);
     if let Some(entry) = in_force.denied.denies_id(&id) {
-        return Err(Refusal::denied(format!("`{id}` is on the deny list: {}", entry.reason)));
+        return Err(Refusal::on_deny_list(entry));
     }
     if let Some(peer) = peer.filter(|peer| *peer.id() != id) {
         return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
@@ -75,7 +75,7 @@ fn by_voucher(
     }
     let in_force = app.in_force();
     if let Some(entry) = in_force.denied.denies(&vouched.node) {
-        return Err(Refusal::denied(format!("`{}` is on the deny list: {}", vouched.node.id(), entry.reason)));
+        return Err(Refusal::on_deny_list(entry));
     }
     let node = match vouched.node.id().role_in(authority.domain()) {
         Some(Role::Node(name)) => Some(name),

@@ -29,7 +29,7 @@ pub(crate) fn join(app: &App, request: &JoinNodeRequest, peer: Option<&VerifiedP
 fn issue(app: &App, request: &JoinNodeRequest, id: &SpiffeId, peer: Option<&VerifiedPeer>) -> Result<Svid, Refusal> {
     let now = clock::now();
     if let Some(entry) = app.in_force().denied.denies_id(id) {
-        return Err(Refusal::denied(format!("`{id}` is on the deny list: {}", entry.reason)));
+        return Err(Refusal::on_deny_list(entry));
     }
     // Before the token, so that a broken request does not use it up.
     let key = csr::check(&request.csr).map_err(|error| Refusal::malformed(error.to_string()))?;

@@ -12,7 +12,9 @@ mod renew;
 mod session; // one proxy, from its first message to the end
 
 use crate::app::App;
-use bartizan_core::event::{Handshake, HandshakeFailure, What};
+use crate::limits::HELLO_WITHIN;
+use crate::stream::refusal::Refusal;
+use bartizan_core::event::{Handshake, What};
 use bartizan_identity::{Svid, VerifiedPeer, verify_peer};
 use bartizan_runtime::control_stream::{PeerInfo, Request, Response, Status, Streaming, async_trait};
 use bartizan_runtime::control_v1::control_server::Control;
@@ -22,6 +24,7 @@ use bartizan_runtime::{clock, control_stream};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Who is at the other end, where it showed a certificate.
@@ -89,14 +92,8 @@ pub(crate) fn judge(app: &Arc<App>) -> Judge<Peer> {
     Arc::new(move |chain| {
         let authority = app.authority();
         let judged = verify_peer(chain, authority.bundles(), clock::now());
-        let peer = judged.map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })?;
-        match app.in_force().denied.denies(&peer) {
-            None => Ok(Arc::new(peer)),
-            Some(entry) => {
-                let detail = format!("`{}` is on the deny list: {}", peer.id(), entry.reason);
-                Err(JudgeError { failure: HandshakeFailure::Revoked, detail })
-            }
-        }
+        let judged = judged.and_then(|peer| app.in_force().denied.admit(peer));
+        judged.map(Arc::new).map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
     })
 }
 
@@ -119,6 +116,17 @@ fn handshake(peer: Option<bartizan_core::SpiffeId>, remote: Option<SocketAddr>, 
         suite: None,
         took_us: 0,
     })
+}
+
+/// The first message of a stream, where `hello` finds in it what a first message has to be.
+async fn first_message<T, H>(ups: &mut Streaming<T>, hello: impl Fn(T) -> Option<H>) -> Result<H, Refusal> {
+    let first = timeout(HELLO_WITHIN, ups.message()).await;
+    let first =
+        first.map_err(|_| Refusal::exhausted(format!("no first message within {} s", HELLO_WITHIN.as_secs())))?;
+    let message = first
+        .map_err(|status| Refusal::malformed(format!("the first message cannot be read: {}", status.message())))?;
+    let message = message.ok_or_else(|| Refusal::malformed("the stream ended before its first message"))?;
+    hello(message).ok_or_else(|| Refusal::malformed("the first message is not Hello"))
 }
 
 /// An identity as it travels.

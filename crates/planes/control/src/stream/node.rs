@@ -1,22 +1,22 @@
 //! One node, from its first message to the end of its stream.
 
 use crate::app::App;
-use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, NODE_ISSUES_MAX, REFUSED_BYTES_MAX};
+use crate::limits::{DOWN_WITHIN, NODE_ISSUES_MAX, REFUSED_BYTES_MAX};
 use crate::publish::Current;
 use crate::registry::StreamId;
 use crate::rotation::{Orders, node_member};
 use crate::stream::refusal::{Refusal, report_unreadable};
 use crate::stream::renew::Allowance;
 use crate::stream::session::cut;
-use crate::stream::{Peer, node_answer, node_hello, wire};
+use crate::stream::{Peer, first_message, node_answer, node_hello, wire};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::workload::Entry;
 use bartizan_core::{Role, ServiceName, SpiffeId, limits};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Code, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Entries, IssueWorkload, Jwt, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, RenewAt, Snapshot, Tick,
-    WorkloadSvid, node_down, node_up,
+    Ack, Entries, IssueWorkload, Jwt, MintJwt, NodeDown, NodeRefusal, NodeUp, RenewAt, Snapshot, Tick, WorkloadSvid,
+    node_down, node_up,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,24 +98,16 @@ async fn admit(
     let Some(Role::Node(certified)) = peer.id().role_in(authority.domain()) else {
         return Err(Refusal::denied(format!("`{}` is no node", peer.id())));
     };
-    let (name, hello) = node_hello::read(first_message(ups).await?)?;
+    let first = first_message(ups, |up: NodeUp| match up.message? {
+        node_up::Message::Hello(hello) => Some(hello),
+        _ => None,
+    });
+    let (name, hello) = node_hello::read(first.await?)?;
     if name != certified {
         let wanted = SpiffeId::of(authority.domain(), &Role::Node(name));
         return Err(Refusal::denied(format!("`{}` asked to be `{wanted}`", peer.id())));
     }
     Ok((certified, peer, hello))
-}
-
-async fn first_message(ups: &mut Streaming<NodeUp>) -> Result<NodeHello, Refusal> {
-    let first = timeout(HELLO_WITHIN, ups.message()).await;
-    let first =
-        first.map_err(|_| Refusal::exhausted(format!("no first message within {} s", HELLO_WITHIN.as_secs())))?;
-    let message = first
-        .map_err(|status| Refusal::malformed(format!("the first message cannot be read: {}", status.message())))?;
-    match message.and_then(|up| up.message) {
-        Some(node_up::Message::Hello(hello)) => Ok(hello),
-        _ => Err(Refusal::malformed("the first message is not NodeHello")),
-    }
 }
 
 /// A node that was let in. Leaves the registry when dropped, however the stream ends.
@@ -188,8 +180,7 @@ impl Session {
     async fn send_changes(&mut self) -> Result<(), End> {
         let in_force = Arc::clone(&self.changes.borrow_and_update());
         if let Some(entry) = in_force.denied.denies(&self.peer) {
-            let why = format!("`{}` is on the deny list: {}", self.peer.id(), entry.reason);
-            return Err(Some(Refusal::denied(why)));
+            return Err(Some(Refusal::on_deny_list(entry)));
         }
         let epoch = in_force.epoch(Kind::Bundles);
         if self.bundles != Some(epoch) {

@@ -50,7 +50,7 @@ fn entry(app: &App, node: &ServiceName, name: &str, id: &str) -> Result<Entry, R
         }
     })?;
     if let Some(denied) = in_force.denied.denies_id(&entry.id) {
-        return Err(Refusal::denied(format!("`{id}` is on the deny list: {}", denied.reason)));
+        return Err(Refusal::on_deny_list(denied));
     }
     if entry.id.as_str() != id {
         return Err(Refusal::denied(format!("workload `{}` has another identity by now", entry.name)));

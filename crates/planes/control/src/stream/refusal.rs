@@ -1,6 +1,7 @@
 //! A no to a caller: what the caller is told, and what our own record says.
 
 use crate::app::App;
+use bartizan_core::deny::Denied;
 use bartizan_core::event::{Identity, Refused, What};
 use bartizan_core::{ServiceName, SpiffeId};
 use bartizan_identity::Svid;
@@ -26,6 +27,11 @@ impl Refusal {
     /// The caller may not have what it asks for.
     pub(crate) fn denied(detail: impl Into<String>) -> Self {
         Self { code: Code::PermissionDenied, told: "not admitted; control's events say why", detail: detail.into() }
+    }
+
+    /// The caller, or somebody it relies on, is not trusted any more.
+    pub(crate) fn on_deny_list(entry: &Denied) -> Self {
+        Self::denied(format!("`{}` is on the deny list: {}", entry.subject, entry.reason))
     }
 
     /// We could not do it now. Trying again may help.

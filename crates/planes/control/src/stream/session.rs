@@ -5,7 +5,7 @@ mod certificates; // when it is to renew, and what became of what it was sent
 use self::certificates::remembered;
 use crate::app::App;
 use crate::fleet::{id_of, is_member};
-use crate::limits::{DOWN_WITHIN, HELLO_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
+use crate::limits::{DOWN_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
 use crate::publish::Current;
 use crate::registry::{Certificate, Introduction, Issued, StreamId};
 use crate::rotation::Orders;
@@ -14,7 +14,7 @@ use crate::stream::batches::Batches;
 use crate::stream::hello::Hello;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
 use crate::stream::renew::{Allowance, renew};
-use crate::stream::{Peer, wire};
+use crate::stream::{Peer, first_message, wire};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{ServiceName, SpiffeId, Timestamp, limits};
@@ -66,7 +66,11 @@ async fn begin_and_run(
     remote: Option<SocketAddr>,
 ) -> Result<(), End> {
     let peer_id = peer.as_ref().map(|peer| peer.id().clone());
-    let hello = first_message(&mut ups).await.and_then(Hello::read).inspect_err(|refusal| {
+    let first = first_message(&mut ups, |up: Up| match up.message? {
+        up::Message::Hello(hello) => Some(hello),
+        _ => None,
+    });
+    let hello = first.await.and_then(Hello::read).inspect_err(|refusal| {
         report_unreadable(app, peer_id, remote, refusal);
     })?;
     // Seen before anything is sent, so that a change in between is sent too.
@@ -79,19 +83,6 @@ async fn begin_and_run(
     })?;
     let mut session = Session::open(Arc::clone(app), hello, admitted, downs.clone(), changes);
     session.run(&mut ups).await
-}
-
-async fn first_message(ups: &mut Streaming<Up>) -> Result<control_v1::Hello, Refusal> {
-    let first = timeout(HELLO_WITHIN, ups.message()).await;
-    let first =
-        first.map_err(|_| Refusal::exhausted(format!("no first message within {} s", HELLO_WITHIN.as_secs())))?;
-    let message = first
-        .map_err(|status| Refusal::malformed(format!("the first message cannot be read: {}", status.message())))?;
-    match message.and_then(|up| up.message) {
-        Some(up::Message::Hello(hello)) => Ok(hello),
-        Some(_) => Err(Refusal::malformed("the first message is not Hello")),
-        None => Err(Refusal::malformed("the stream ended before its first message")),
-    }
 }
 
 /// A proxy that was let in. Leaves the registry when dropped, however the stream ends.
@@ -216,7 +207,7 @@ impl Session {
         }
         let Certificate { serial, key } = &self.certificate;
         if let Some(entry) = in_force.denied.denies_certificate(&self.id, serial, key) {
-            return Err(Refusal::denied(format!("`{}` is on the deny list: {}", entry.subject, entry.reason)).into());
+            return Err(Refusal::on_deny_list(entry).into());
         }
         for kind in Kind::ALL {
             let epoch = in_force.epoch(kind);

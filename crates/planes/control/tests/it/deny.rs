@@ -107,18 +107,25 @@ async fn a_denied_node_takes_with_it_what_it_vouched_for() {
     // It gets no other identity, neither with the one it has nor with a new token.
     let token = control.token().await;
     assert!(Node::join(&control, "bad", &token).await.is_err());
+    // Somebody else's entry that looks alike does not go with it.
+    revoke(&control, "node:other", "vouched for by node `bad`: host taken over").await.unwrap();
     // The service itself is not denied: another node may vouch for it.
     control.proxy_of("payment").await;
 
     restore(&control, "node:bad").await.unwrap();
-    assert_eq!(control.get::<DenyList>("/v1/denied").await, DenyList::default(), "what it brought goes with it");
+    let left = control.get::<DenyList>("/v1/denied").await.entries;
+    let left: Vec<_> = left.iter().map(|entry| entry.subject.to_string()).collect();
+    assert_eq!(left, ["node:other"], "what it brought goes with it, and nothing else");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_cannot_be_read_denies_the_start() {
     let place = Place::new();
     Running::start(&place).await.stop().await;
-    for text in ["{", "{\"entries\": [{\"subject\": \"nobody\"}]}", "[]"] {
+    let twice = r#"{"subject": "node:a", "reason": "r", "since": 1, "by": "x"}"#;
+    for text in
+        ["{", "{\"entries\": [{\"subject\": \"nobody\"}]}", "[]", &format!("{{\"entries\": [{twice}, {twice}]}}")]
+    {
         std::fs::write(place.data().join("denylist.json"), text).unwrap();
         let error = bartizan_control::serve(place.options(), CancellationToken::new()).await.unwrap_err();
         assert!(matches!(error, ControlError::DenyList(_)), "{error:?}");
@@ -159,4 +166,19 @@ async fn outsiders_find_who_is_denied_in_a_revocation_list() {
     assert!(openssl_accepts(&place.data(), &accounts.chain, &list));
     revoke(&control, &format!("serial:{serial}"), "stolen too").await.unwrap();
     assert!(!openssl_accepts(&place.data(), &accounts.chain, &control.text("/v1/crl").await), "by number");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_is_what_counts() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    revoke(&control, PAYMENT, "stolen").await.unwrap();
+    let file = place.data().join("denylist.json");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "{").unwrap();
+    assert_eq!(revoke(&control, "node:a", "r").await.unwrap_err().0, 503, "nothing is written over it");
+    assert_eq!(control.reload().await.unwrap_err().0, 503);
+    std::fs::write(&file, whole.replace("payment", "accounts")).unwrap();
+    assert_eq!(control.reload().await.unwrap().changed, [Kind::DenyList]);
+    assert!(control.get::<DenyList>("/v1/denied").await.entries[0].subject.to_string().ends_with("accounts"));
 }

@@ -3,11 +3,13 @@
 use crate::support::{Place, Proxy, Running, service, wait_for};
 use bartizan_control::limits::EVENT_BYTES_MAX;
 use bartizan_core::event::{Event, EventId, Judged, Process, Request, SeenBy, What};
+use bartizan_core::limits::CLOCK_SKEW;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::{Accepted, StoreStatus};
 use bartizan_core::{Action, RequestId, Timestamp, Verdict};
 use bartizan_runtime::control_v1::{Events, up};
-use bartizan_runtime::local;
+use bartizan_runtime::{clock, local};
+use std::time::Duration;
 use tokio_stream::StreamExt;
 
 /// Event `n` of `accounts`: a request at `n` milliseconds, denied where `n` is odd.
@@ -144,6 +146,19 @@ async fn a_proxy_speaks_for_itself_alone_and_good_events_survive_bad_ones() {
     assert_eq!(store.lost.get("unreadable"), Some(&7), "{store:?}");
     balanced(&store);
     proxy.deliver(2, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_comes_from_the_future() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    let far = clock::now().plus(Duration::from_secs(86_400));
+    proxy.deliver(1, &[Event { at: far, ..request(7) }]).await;
+    let found = control.events("?service=accounts&deny=true&limit=10").await;
+    let ours = found.iter().find(|record| record.to_string().contains("/accounts/7")).expect("it is stored");
+    let latest = clock::now().plus(CLOCK_SKEW).as_millis();
+    assert!(ours["time"].as_u64().unwrap() <= latest, "it would stand before all others for a day: {ours}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

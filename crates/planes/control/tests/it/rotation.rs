@@ -232,7 +232,14 @@ async fn a_straggler_blocks_and_is_named_and_may_be_left_behind() {
     })
     .await;
     assert!(named[0].why.contains("bundle") && named[0].breaks.contains("refuses"), "{named:?}");
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The driver has looked several times more, and the others have been heard all the while.
+    let status = fleet.control().status().await;
+    let heard_after = status.now.plus(Duration::from_secs(1));
+    wait_for("the others to go on", async || {
+        let heard = fleet.control().proxy("payment").await.last_heard;
+        heard.is_some_and(|heard| heard > heard_after).then_some(())
+    })
+    .await;
     assert_eq!(fleet.rotation().await.phase, Phase::Published, "it blocks");
 
     let forced: CaStatus = fleet.control().post("/v1/ca/force", &json!({})).await.unwrap();

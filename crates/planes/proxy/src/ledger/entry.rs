@@ -36,6 +36,8 @@ pub struct Entry {
     /// Number of the picture it was last judged by.
     judged_by: Cell<u64>,
     over: Cell<Option<Ending>>,
+    /// Its deadline is near.
+    late: Cell<bool>,
     wake: Notify,
     ongoing: RefCell<Vec<Rc<Ongoing>>>,
 }
@@ -49,6 +51,7 @@ impl Entry {
             grace: Cell::default(),
             judged_by: Cell::new(u64::MAX),
             over: Cell::default(),
+            late: Cell::default(),
             wake: Notify::new(),
             ongoing: RefCell::default(),
         }
@@ -79,25 +82,21 @@ impl Entry {
         }
     }
 
-    /// Waits until so little time is left that its end had better be prepared. Never, where no certificate bounds it.
+    /// Waits until so little time is left that its end had better be prepared. The ledger looks at the clock for all of its
+    /// connections, so that none needs a timer of its own. Never, where no certificate bounds it.
     pub async fn until_late(&self) {
-        loop {
-            let left = match self.deadline() {
-                None => return std::future::pending().await,
-                Some(deadline) => deadline.since(clock::now()),
-            };
-            if left <= limits::WIND_DOWN_TIME {
-                return;
-            }
-            // In steps: the clock may be set, and the grace may change.
-            tokio::time::sleep((left - limits::WIND_DOWN_TIME).min(limits::CLOCK_LOOK)).await;
+        while !self.late.get() {
+            self.wake.notified().await;
         }
     }
 
     /// Whether something new may begin on it.
     pub fn is_good_for_more(&self) -> bool {
-        let has_time = |deadline: Timestamp| deadline.since(clock::now()) > limits::WIND_DOWN_TIME;
-        self.over.get().is_none() && self.deadline().is_none_or(has_time)
+        self.over.get().is_none() && !self.is_late(clock::now())
+    }
+
+    fn is_late(&self, now: Timestamp) -> bool {
+        self.deadline().is_some_and(|deadline| deadline.since(now) <= limits::WIND_DOWN_TIME)
     }
 
     /// The earliest end of validity of both sides, and the grace.
@@ -147,12 +146,13 @@ impl Entry {
                 return over(Ending::Untrusted);
             }
         }
-        match self.deadline() {
-            Some(deadline) if now >= deadline => {
-                over(if own < &peer.not_after() { Ending::OwnExpired } else { Ending::PeerExpired })
-            }
-            _ => None,
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            return over(if own < &peer.not_after() { Ending::OwnExpired } else { Ending::PeerExpired });
         }
+        if self.is_late(now) && !self.late.replace(true) {
+            self.wake.notify_waiters();
+        }
+        None
     }
 
     /// Asks about everything under way again. Gives how many of them policy denies now.
@@ -169,7 +169,6 @@ impl Entry {
         let all = self.ongoing.borrow().clone();
         all.iter().for_each(|ongoing| ongoing.end(ending));
         self.wake.notify_waiters();
-        self.wake.notify_one(); // also whoever is about to wait
         all.len()
     }
 }

@@ -1,7 +1,8 @@
 //! Connections that are open when trust in them ends.
 
-use crate::client::{get, hear, hear_until, mtls, plain, status, talk, tls};
+use crate::client::{get, hear, hear_until, mtls, plain, status, talk, tls, until};
 use crate::programs;
+use crate::websocket::SWITCH;
 use crate::world::{Guard, PATIENCE, World, policies};
 use bartizan_core::Verdict;
 use bartizan_core::deny::{Denied, DenyList, Subject};
@@ -15,10 +16,12 @@ use bartizan_identity::DenyIndex;
 use bartizan_policy::Engine;
 use bartizan_proxy::counters;
 use bartizan_runtime::{clock, tls};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// A connection that is judged again ends within this: the ledger's own look, and a busy machine.
@@ -30,6 +33,7 @@ fn deny(guard: &Guard, subjects: &[String]) {
         reason: "stolen".to_owned(),
         since: clock::now(),
         by: "test".to_owned(),
+        with: None,
     };
     let list = DenyList { entries: subjects.iter().map(entry).collect() };
     let index = Arc::new(DenyIndex::read(&list, &guard.proxy.domain).unwrap());
@@ -288,4 +292,72 @@ async fn requests_on_a_denied_connection_are_cut_off_with_it() {
         _ => None,
     });
     assert_eq!(&*error.await, "revoked");
+}
+
+#[tokio::test]
+async fn a_websocket_ends_where_policy_denies_now() {
+    let world = World::new();
+    let api = world.sidecar("api", programs::http().await, Protocol::Http).await;
+    let web = world.caller("web", &[(&api, Protocol::Http)]).await;
+    let mut stream = plain(web.outbound("api")).await;
+    stream.write_all(SWITCH.as_bytes()).await.unwrap();
+    assert_eq!(status(&hear_until(&mut stream, "\r\n\r\n").await), 101);
+    stream.write_all(b"hello\n").await.unwrap();
+    hear_until(&mut stream, "hello\n").await;
+    set_policies(&api, NO_READING);
+    closes(&mut stream).await;
+    assert_eq!(counters::sum(&api.proxy.counters(), &api.proxy.events).ended[&Ending::Policy], 1);
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_trust_in_the_callee() {
+    let world = World::new();
+    let api = world.sidecar("api", programs::http().await, Protocol::Http).await;
+    let web = world.caller("web", &[(&api, Protocol::Http)]).await;
+    let mut stream = plain(web.outbound("api")).await;
+    stream.write_all(SWITCH.as_bytes()).await.unwrap();
+    hear_until(&mut stream, "\r\n\r\n").await;
+    deny(&web, &[format!("id:{}", world.id("api"))]);
+    closes(&mut stream).await;
+    assert_eq!(ended(&web).await.ending, Ending::Revoked);
+}
+
+#[tokio::test]
+async fn an_http2_connection_says_goodbye_before_its_time_and_finishes_what_is_under_way() {
+    let world = World::new();
+    let (go, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let program = {
+        let (go, gone) = (Arc::clone(&go), Arc::clone(&gone));
+        programs::custom(move |mut stream| {
+            let (go, gone) = (Arc::clone(&go), Arc::clone(&gone));
+            async move {
+                hear_until(&mut stream, "\r\n\r\n").await;
+                gone.notify_one();
+                go.notified().await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone").await.unwrap();
+            }
+        })
+        .await
+    };
+    let api = world.sidecar("api", program, Protocol::Http).await;
+    let end = clock::now().plus(Duration::from_secs(8));
+    let (identity, _) = shown(&world, "web", Duration::from_secs(8));
+    let stream = tls(api.mesh(), Some(&identity), &["h2"]).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = |path: &str| {
+        let uri = format!("http://api{path}");
+        http::Request::get(uri).body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap()
+    };
+    let under_way = tokio::spawn(sender.send_request(request("/orders/1")));
+    gone.notified().await;
+    // Goodbye is said five seconds before the end, while the request is under way.
+    until("goodbye was said", async || clock::now() >= end.minus(Duration::from_secs(4))).await;
+    go.notify_one();
+    let response = timeout(SOON, under_way).await.unwrap().unwrap().unwrap();
+    assert_eq!(response.status(), 200, "what was under way is finished");
+    drop(response);
+    timeout(SOON, connection).await.expect("the connection is closed").unwrap().unwrap();
+    assert!(!api.proxy.events.take().iter().any(|event| matches!(event.what, What::Ended(_))), "it was not cut off");
 }

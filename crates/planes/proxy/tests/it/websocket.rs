@@ -7,7 +7,7 @@ use bartizan_core::event::What;
 use bartizan_core::fleet::Protocol;
 use tokio::io::AsyncWriteExt;
 
-const SWITCH: &str = "GET /chat HTTP/1.1\r\nhost: api\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
+pub const SWITCH: &str = "GET /chat HTTP/1.1\r\nhost: api\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
      sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 async fn two() -> (World, Guard, Guard) {
