@@ -20,8 +20,10 @@ fn a_revoked_service_is_cut_off_at_once_and_comes_back_when_it_is_restored() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(bank.up.say(&["revoked"]).contains("key found in a public log"));
     assert!(status("/users/health") < 500, "the others go on");
-    let events = bank.up.say(&["events", "--deny", "--limit", "200"]);
-    assert!(events.contains("revoked"), "{events}");
+    // Events come in batches, a moment later.
+    wait_for("the refusals to be recorded", Deadline::default(), || {
+        bank.up.say(&["events", "--deny", "--limit", "200"]).contains("revoked").then_some(())
+    });
 
     bank.up.say(&["restore", "transactions"]);
     wait_for("it to be trusted again", Deadline::default(), || {

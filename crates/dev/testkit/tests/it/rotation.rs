@@ -202,7 +202,10 @@ fn failing_handshakes_at_the_canary_halt_and_lead_back_and_the_rest_is_unharmed(
     assert!(rotation["halted"].as_str().unwrap().contains("handshakes failed"), "{rotation}");
     assert_eq!(rotation["waves_begun"], 0, "only the canary was touched");
     assert_eq!(roots(&bank), old);
-    assert!(bank.up.say(&["events", "--deny", "--limit", "1000"]).contains("rotation 1 of the root: reverting"));
+    wait_for("the halt to be recorded", Deadline::default(), || {
+        let events = bank.up.say(&["events", "--deny", "--limit", "1000"]);
+        events.contains("rotation 1 of the root: reverting").then_some(())
+    });
 }
 
 #[test]
