@@ -65,9 +65,14 @@ struct Header {
     alg: String,
     kid: Option<String>,
     typ: Option<String>,
-    /// Extensions that have to be understood; we know none.
-    #[serde(default, skip_serializing)]
-    crit: Option<serde_json::Value>,
+    /// Whether there are extensions that have to be understood; we know none.
+    #[serde(default, skip_serializing, deserialize_with = "is_there")]
+    crit: bool,
+}
+
+/// True for whatever stands there, `null` among it.
+fn is_there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The claims that are looked at. Read apart from the rest, since this refuses a claim that is there twice.
@@ -111,7 +116,7 @@ struct Made<'a> {
 pub fn sign(key: &TokenKey, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Result<String, JwtError> {
     check_audiences(audiences)?;
     let header =
-        Header { alg: "ES256".to_owned(), kid: Some(kid(key.public_spki())), typ: Some("JWT".to_owned()), crit: None };
+        Header { alg: "ES256".to_owned(), kid: Some(kid(key.public_spki())), typ: Some("JWT".to_owned()), crit: false };
     let (iat, exp) = (now.as_secs(), now.plus(JWT_TTL).as_secs());
     let part = |json: Result<Vec<u8>, serde_json::Error>| json.map(|json| base64::encode_url(&json)).map_err(malformed);
     let (header, claims) =
@@ -203,7 +208,7 @@ impl JwtKeys {
         if header.alg != "ES256" {
             return Err(JwtError::Algorithm);
         }
-        if header.crit.is_some() || header.typ.is_some_and(|typ| typ != "JWT" && typ != "JOSE") {
+        if header.crit || header.typ.is_some_and(|typ| typ != "JWT" && typ != "JOSE") {
             return Err(JwtError::Malformed("its header asks for what we do not know".to_owned()));
         }
         let kid = header.kid.ok_or_else(|| JwtError::Malformed("its header names no key".to_owned()))?;

@@ -1,7 +1,7 @@
 //! The steps of a rotation, each with what it needs.
 
 use crate::limits::{CANARY_HANDSHAKES, FAILURES_MIN, RENEWAL_PATIENCE, SUCCESS_PER_MILLE_MIN, TRIAL_MIN};
-use crate::rotation::{Facts, Member, MemberKind, Released, Roots, Rotation};
+use crate::rotation::{Facts, Member, MemberKind, Released, Rotation};
 use bartizan_core::Timestamp;
 use bartizan_core::rotation::{Phase, Straggler, Watched};
 use std::collections::BTreeSet;
@@ -261,17 +261,4 @@ fn listed(names: &[String]) -> String {
     let more = names.len().saturating_sub(SHOWN);
     let shown = names[..names.len() - more].join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
-}
-
-/// So that a caller can tell whether a bundle is what a rotation wants.
-impl Roots {
-    /// Whether the old root is among them.
-    pub fn has_old(self) -> bool {
-        self != Self::New
-    }
-
-    /// Whether the new root is among them.
-    pub fn has_new(self) -> bool {
-        self != Self::Old
-    }
 }

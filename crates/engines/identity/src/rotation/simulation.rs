@@ -153,8 +153,8 @@ impl World {
                 && one.member.kind != MemberKind::Edge
         };
         let refuses = |a: &One, b: &One| match b.member.issuer.as_deref() {
-            Some(NEW) if self.rotation.what == Rotated::Root => !a.trusts.has_new(),
-            Some(OLD) if self.rotation.what == Rotated::Root => !a.trusts.has_old(),
+            Some(NEW) if self.rotation.what == Rotated::Root => a.trusts == Roots::Old,
+            Some(OLD) if self.rotation.what == Rotated::Root => a.trusts == Roots::New,
             _ => false,
         };
         let all: Vec<&One> = self.fleet.iter().filter(live).collect();

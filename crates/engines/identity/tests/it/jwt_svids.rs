@@ -82,6 +82,7 @@ fn refuses_headers_that_are_not_ours() {
         (without(header(), "kid"), "no key"),
         (with(header(), "typ", json!("at+jwt")), "another type"),
         (with(header(), "crit", json!(["exp"])), "an extension"),
+        (with(header(), "crit", json!(null)), "an extension that is nothing"),
         (header().to_string().replacen('{', r#"{"alg":"ES256","#, 1), "twice the algorithm"),
     ] {
         let refused = keys().validate(&forged(&KEY, &header, &claims), "ledger", NOW);

@@ -7,7 +7,7 @@ use crate::error::{ControlError, chain};
 use crate::limits::{ROTATION_ISSUES_PER_S, ROTATION_TICK, ROTATION_TOLD_EVERY};
 use crate::rotation::book::{Kept, Look};
 use crate::rotation::facts::{Watch, members, others_until};
-use crate::rotation::next::{Next, below, is_needed, make_ready};
+use crate::rotation::next::{Next, below, make_ready};
 use crate::rotation::{OrderBook, files};
 use bartizan_core::Timestamp;
 use bartizan_core::deny::Subject;
@@ -112,7 +112,8 @@ impl Memory {
         self.trust(app, &rotation, now)?;
         if rotation.desired().control_is_new {
             self.go_over(app, kept, &rotation, now)?;
-        } else if !is_needed(rotation.phase) {
+        } else if !rotation.phase.is_reversible() {
+            // From then on the new issuer is the only one, or none is needed any more.
             app.set_next(None);
         } else if let Some(next) = app.next() {
             let released = rotation.desired().released;

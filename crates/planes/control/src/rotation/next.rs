@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::ca::{Authority, CaError, ROOT_NEXT_PEM, Source, certificates, make_next};
 use crate::rotation::book::Kept;
-use bartizan_core::rotation::{Phase, Rotated};
+use bartizan_core::rotation::Rotated;
 use bartizan_core::{Secret, TrustDomain};
 use bartizan_crypto::{cert, hash};
 use bartizan_identity::rotation::{Anchor, Released, Rotation};
@@ -115,9 +115,4 @@ pub(super) fn brought(path: &Path, domain: &TrustDomain) -> Result<Anchor, CaErr
 fn is_aged(authority: &Authority) -> bool {
     let (not_before, not_after) = authority.validity();
     clock::now() >= renew_at(not_before, not_after, 1.0)
-}
-
-/// Whether `phase` is one in which the new issuer issues.
-pub(super) fn is_needed(phase: Phase) -> bool {
-    phase.is_reversible()
 }
