@@ -2,11 +2,13 @@
 //! `help.txt` beside this crate keeps it as a golden file.
 
 mod ca;
+mod federation;
 
 pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs, DistrustedArg,
     RotatedArg,
 };
+pub(crate) use federation::FederationCommand;
 
 use bartizan_core::{RequestId, ServiceName, TrustDomain};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,7 +86,7 @@ pub(crate) enum Command {
         bartizan revoke serial:4f0a... --reason 'laptop lost'\n  \
         bartizan revoke node:edge-3 --reason 'host taken over'\n\n\
         A bare name is a service of the fleet. Others: id:spiffe://..., serial:HEX, key:SHA256, node:NAME,\n\
-        issuer:SHA256 (of its certificate or public key; `ca status --json`). What is revoked stays so over restarts, until `bartizan restore`.")]
+        domain:NAME (everybody of another trust domain), issuer:SHA256 (of its certificate or public key; `ca status --json`). What is revoked stays so over restarts, until `bartizan restore`.")]
     Revoke(RevokeArgs),
     /// Trust again what was revoked.
     #[command(after_help = "Example:\n  bartizan restore notify")]
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// The certificate authority: a root that can stay offline.
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Other trust domains: whose roots count here, and ours for them.
+    #[command(subcommand)]
+    Federation(FederationCommand),
     /// Make a single-use join token.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -200,7 +205,7 @@ pub(crate) struct DataArgs {
 /// Whom not to trust any more.
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArgs {
-    /// A service of the fleet, or `id:`, `serial:`, `key:`, `node:` or `issuer:` with what it names.
+    /// A service of the fleet, or `id:`, `serial:`, `key:`, `node:`, `domain:` or `issuer:` with what it names.
     #[arg(value_name = "WHO")]
     pub(crate) subject: String,
     /// Why; everybody who looks at the list or at a refusal sees it.

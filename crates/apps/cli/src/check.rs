@@ -88,6 +88,8 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Vec<Finding>> {
     let folder = crate::data_dir::folder_of(path).join(fleet.policies.as_deref().unwrap_or_default());
     let place = |errors: &[PolicyError]| errors.iter().map(|error| of_policy(error, &folder)).collect::<Vec<_>>();
     let policies = bartizan_policy::check(&fleet, &files).map_err(|errors| place(errors.as_slice()))?;
+    let named = bartizan_control::check_federation(&fleet.federation, &crate::data_dir::folder_of(path));
+    named.map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     let mut warnings: Vec<_> = fleet.warnings.iter().map(Finding::from).collect();
     warnings.extend(place(&policies.warnings));
     Ok(Checked { fleet, files, policies, warnings })
@@ -97,8 +99,12 @@ fn of_load(path: &Path, error: &LoadError) -> Vec<Finding> {
     if let LoadError::Fleet(errors) = error {
         return errors.as_slice().iter().map(Finding::from).collect();
     }
-    let text = crate::failure::chain(error);
-    vec![Finding {
+    vec![whole(path, crate::failure::chain(error))]
+}
+
+/// Something about the file as a whole.
+fn whole(path: &Path, text: String) -> Finding {
+    Finding {
         file: path.display().to_string(),
         line: 0,
         column: 0,
@@ -107,7 +113,7 @@ fn of_load(path: &Path, error: &LoadError) -> Vec<Finding> {
         message: text.clone(),
         help: None,
         text,
-    }]
+    }
 }
 
 impl Checked {

@@ -1,7 +1,7 @@
 //! Who is not trusted any more, although the certificate is still in date.
 
 use crate::limits::{DENY_ENTRIES_MAX, DENY_REASON_BYTES_MAX};
-use crate::name::{ServiceName, SpiffeId};
+use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ pub struct Denied {
     pub with: Option<Subject>,
 }
 
-/// What an entry denies. As text: `id:spiffe://bank.example/svc/web`, `serial:4f…`, `key:…`, `node:…` or `issuer:…`.
+/// What an entry denies. As text: `id:spiffe://bank.example/svc/web`, `serial:4f…`, `key:…`, `node:…`, `domain:…` or `issuer:…`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
@@ -44,6 +44,8 @@ pub enum Subject {
     Key(String),
     /// A node, and every identity that was handed out on its word.
     Node(ServiceName),
+    /// Every identity of a trust domain.
+    Domain(TrustDomain),
     /// A CA below a root, by the SHA-256 of its SubjectPublicKeyInfo or of its certificate: everything that it issued.
     Issuer(String),
 }
@@ -52,7 +54,9 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DenyError {
     /// It does not begin with a word that is known.
-    #[error("begin with `id:`, `serial:`, `key:`, `node:` or `issuer:`, as in `id:spiffe://bank.example/svc/web`")]
+    #[error(
+        "begin with `id:`, `serial:`, `key:`, `node:`, `domain:` or `issuer:`, as in `id:spiffe://bank.example/svc/web`"
+    )]
     NoKind,
     /// The name after the word is none.
     #[error(transparent)]
@@ -84,6 +88,7 @@ impl Subject {
         match kind {
             "id" => Ok(Self::Id(SpiffeId::parse(rest)?)),
             "node" => Ok(Self::Node(ServiceName::parse(rest)?)),
+            "domain" => Ok(Self::Domain(TrustDomain::parse(rest)?)),
             "serial" => {
                 let hex = hex(rest).filter(|hex| hex.len() <= 40 && hex.len() % 2 == 0).ok_or(DenyError::Serial)?;
                 Ok(Self::Serial(hex))
@@ -111,6 +116,7 @@ impl fmt::Display for Subject {
             Self::Serial(hex) => write!(f, "serial:{hex}"),
             Self::Key(hex) => write!(f, "key:{hex}"),
             Self::Node(name) => write!(f, "node:{name}"),
+            Self::Domain(domain) => write!(f, "domain:{domain}"),
             Self::Issuer(hex) => write!(f, "issuer:{hex}"),
         }
     }

@@ -8,6 +8,7 @@
 pub mod decision;
 pub mod deny;
 pub mod event;
+pub mod federation;
 pub mod fleet;
 pub mod limits;
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName

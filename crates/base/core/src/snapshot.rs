@@ -3,6 +3,7 @@
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
 use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::path::PathPattern;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,6 +83,9 @@ pub struct Envelope {
 pub struct Bundles {
     /// Root certificates by trust domain, DER in base64.
     pub roots: BTreeMap<TrustDomain, Vec<String>>,
+    /// The paths that identities of a domain may have; any where it is not named here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paths: BTreeMap<TrustDomain, Vec<PathPattern>>,
     /// Keys by which JWT-SVIDs are checked, by trust domain; those whose last token has not run out yet among them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jwt_keys: BTreeMap<TrustDomain, Vec<JwtKey>>,
@@ -107,6 +111,19 @@ pub struct Policies {
     pub files: BTreeMap<String, String>,
     /// What policies may ask about each service, the gateway among them.
     pub services: BTreeMap<ServiceName, Facts>,
+    /// The callers beside them, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub callers: BTreeMap<ServiceName, Caller>,
+}
+
+/// A caller beside the services, for policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// Its identity.
+    pub id: SpiffeId,
+    /// Whether that is of another trust domain.
+    pub foreign: bool,
 }
 
 /// Attributes of a service, for policies.
@@ -195,6 +212,9 @@ pub struct Inbound {
     pub protocol: Protocol,
     /// Named routes, for policies on parts of the service.
     pub routes: Vec<NamedRoute>,
+    /// The callers that are no services, by their identity.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub callers: BTreeMap<SpiffeId, ServiceName>,
 }
 
 /// The gateway's listener and routes.

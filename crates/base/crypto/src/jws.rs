@@ -69,6 +69,18 @@ pub fn coordinates(spki: &[u8]) -> Result<([u8; 32], [u8; 32]), CryptoError> {
     Ok((half(&point[1..33])?, half(&point[33..65])?))
 }
 
+/// The inverse of [`coordinates`]: a SubjectPublicKeyInfo.
+///
+/// # Errors
+/// [`CryptoError::UnsupportedKey`] where the two are not 32 bytes each, or no point of the curve.
+pub fn from_coordinates(x: &[u8], y: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    if (x.len(), y.len()) != (32, 32) {
+        return Err(CryptoError::UnsupportedKey);
+    }
+    let spki = [&key::P256_SPKI_PREFIX, &[4][..], x, y].concat();
+    key::check_spki(&spki).map(|()| spki)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +113,9 @@ mod tests {
         let key = TokenKey::generate().unwrap();
         let (x, y) = coordinates(key.public_spki()).unwrap();
         assert!(key.public_spki().ends_with(&[x, y].concat()));
+        assert_eq!(from_coordinates(&x, &y).unwrap(), key.public_spki());
+        assert_eq!(from_coordinates(&x, &x), Err(CryptoError::UnsupportedKey), "not on the curve");
+        assert_eq!(from_coordinates(&x[1..], &y), Err(CryptoError::UnsupportedKey));
         assert!(coordinates(&key.public_spki()[1..]).is_err());
     }
 }

@@ -10,7 +10,7 @@ use bartizan_core::Secret;
 use std::fmt;
 
 /// What comes before the point in the SubjectPublicKeyInfo of every P-256 key (RFC 5480 section 2.1.1).
-const P256_SPKI_PREFIX: [u8; 26] = [
+pub(crate) const P256_SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, // SEQUENCE, 89 bytes
     0x30, 0x13, // SEQUENCE, 19 bytes: algorithm
     0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, // id-ecPublicKey

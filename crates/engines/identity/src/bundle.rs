@@ -2,8 +2,9 @@
 
 use crate::limits::{DOMAINS_MAX, ROOTS_MAX};
 use crate::peer::{Fingerprint, VerifiedPeer};
+use bartizan_core::path::PathPattern;
 use bartizan_core::snapshot::Bundles;
-use bartizan_core::{Timestamp, TrustDomain};
+use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{base64, cert, hash};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub struct TrustBundles {
 /// `ders[i]` is valid as `dates[i]` says, and its SHA-256 is `fingerprints[i]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Roots {
+    /// The paths that identities below them may have; any where empty.
+    paths: Vec<PathPattern>,
     ders: Vec<Vec<u8>>,
     dates: Vec<Dates>,
     fingerprints: Vec<Fingerprint>,
@@ -96,7 +99,8 @@ impl TrustBundles {
                 base64::decode(text).map_err(why)
             };
             let ders = texts.iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?;
-            read.insert(domain, ders)?;
+            let paths = bundles.paths.get(domain).cloned().unwrap_or_default();
+            read.insert(domain, ders, paths)?;
         }
         Ok(read)
     }
@@ -107,7 +111,7 @@ impl TrustBundles {
     /// As [`TrustBundles::read`].
     pub fn of(domain: &TrustDomain, roots: Vec<Vec<u8>>) -> Result<Self, BundleError> {
         let mut read = Self::default();
-        read.insert(domain, roots)?;
+        read.insert(domain, roots, Vec::new())?;
         Ok(read)
     }
 
@@ -124,8 +128,10 @@ impl TrustBundles {
     pub fn snapshot(&self) -> Bundles {
         let text = |roots: &Roots| roots.ders.iter().map(|der| base64::encode(der)).collect();
         let name = |domain: &str| TrustDomain::parse(domain).expect("domains are kept as they were parsed");
-        let roots = self.domains.iter().map(|(domain, roots)| (name(domain), text(roots))).collect();
-        Bundles { roots, ..Bundles::default() }
+        let all = self.domains.iter().map(|(domain, roots)| (name(domain), roots));
+        let narrow = all.clone().filter(|(_, roots)| !roots.paths.is_empty());
+        let paths = narrow.map(|(domain, roots)| (domain, roots.paths.clone())).collect();
+        Bundles { roots: all.map(|(domain, roots)| (domain, text(roots))).collect(), paths, ..Bundles::default() }
     }
 
     /// The roots of `domain`, DER; `None` where the domain is not known.
@@ -133,11 +139,22 @@ impl TrustBundles {
         self.domains.get(domain).map(|roots| roots.ders.as_slice())
     }
 
-    /// Whether the root that `peer` was verified by is still trusted for its domain. Dates are not looked at: the peer's own
+    /// Every domain that is known.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.domains.keys().map(String::as_str)
+    }
+
+    /// Whether the domain of `id` is known and may have identities of that path.
+    pub fn may_name(&self, id: &SpiffeId) -> bool {
+        let may = |roots: &Roots| roots.paths.is_empty() || roots.paths.iter().any(|path| path.matches(id.path()));
+        self.domains.get(id.domain()).is_some_and(may)
+    }
+
+    /// Whether the root that `peer` was verified by is still trusted for its domain, and its domain for its path. Dates are not looked at: the peer's own
     /// end of validity covers its whole chain.
     pub fn still_trust(&self, peer: &VerifiedPeer) -> bool {
         let roots = self.domains.get(peer.id().domain());
-        roots.is_some_and(|roots| roots.fingerprints.contains(peer.root()))
+        roots.is_some_and(|roots| roots.fingerprints.contains(peer.root())) && self.may_name(peer.id())
     }
 
     /// The roots of `domain` that are in date at `now`: path building itself does not look at the dates of roots.
@@ -157,7 +174,7 @@ impl TrustBundles {
         Err(if all_early { NoRoots::NotYetValid } else { NoRoots::Expired })
     }
 
-    fn insert(&mut self, domain: &TrustDomain, ders: Vec<Vec<u8>>) -> Result<(), BundleError> {
+    fn insert(&mut self, domain: &TrustDomain, ders: Vec<Vec<u8>>, paths: Vec<PathPattern>) -> Result<(), BundleError> {
         if ders.len() > ROOTS_MAX {
             return Err(BundleError::TooManyRoots { domain: domain.clone(), roots: ders.len() });
         }
@@ -166,7 +183,7 @@ impl TrustBundles {
         });
         let dates = dates.collect::<Result<Vec<_>, _>>()?;
         let fingerprints = ders.iter().map(|der| hash::sha256(der)).collect();
-        self.domains.insert(domain.as_str().to_owned(), Roots { ders, dates, fingerprints });
+        self.domains.insert(domain.as_str().to_owned(), Roots { paths, ders, dates, fingerprints });
         Ok(())
     }
 }

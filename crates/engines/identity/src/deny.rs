@@ -12,6 +12,7 @@ use std::collections::HashMap;
 pub struct DenyIndex {
     entries: Vec<Denied>,
     ids: HashMap<SpiffeId, usize>,
+    domains: HashMap<String, usize>,
     serials: HashMap<String, usize>,
     keys: HashMap<String, usize>,
     issuers: HashMap<String, usize>,
@@ -30,6 +31,7 @@ impl DenyIndex {
                 Subject::Id(id) => _ = index.ids.insert(id.clone(), at),
                 // A node is known by its identity; what it vouched for stands on the list by key.
                 Subject::Node(name) => _ = index.ids.insert(SpiffeId::of(domain, &Role::Node(name.clone())), at),
+                Subject::Domain(domain) => _ = index.domains.insert(domain.to_string(), at),
                 Subject::Serial(serial) => _ = index.serials.insert(serial.clone(), at),
                 Subject::Key(key) => _ = index.keys.insert(key.clone(), at),
                 Subject::Issuer(key) => _ = index.issuers.insert(key.clone(), at),
@@ -46,6 +48,7 @@ impl DenyIndex {
         let found = self
             .ids
             .get(peer.id())
+            .or_else(|| self.domains.get(peer.id().domain()))
             .or_else(|| self.serials.get(peer.serial()))
             .or_else(|| self.keys.get(&hash::hex(peer.key())))
             .or_else(|| peer.issuers().iter().find_map(|key| self.issuers.get(&hash::hex(key))))
@@ -66,13 +69,18 @@ impl DenyIndex {
     /// The entry that denies a certificate of which only these are known: its name, and its serial number and the
     /// fingerprint of its key in lower-case hexadecimal. Whether its issuer is denied is not looked at.
     pub fn denies_certificate(&self, id: &SpiffeId, serial: &str, key: &str) -> Option<&Denied> {
-        let found = self.ids.get(id).or_else(|| self.serials.get(serial)).or_else(|| self.keys.get(key));
+        let found = self
+            .ids
+            .get(id)
+            .or_else(|| self.domains.get(id.domain()))
+            .or_else(|| self.serials.get(serial))
+            .or_else(|| self.keys.get(key));
         found.map(|at| &self.entries[*at])
     }
 
     /// The entry that denies the identity `id`, whatever its certificate.
     pub fn denies_id(&self, id: &SpiffeId) -> Option<&Denied> {
-        self.ids.get(id).map(|at| &self.entries[*at])
+        self.ids.get(id).or_else(|| self.domains.get(id.domain())).map(|at| &self.entries[*at])
     }
 
     /// The whole list.

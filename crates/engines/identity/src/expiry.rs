@@ -10,6 +10,8 @@ use bartizan_core::rotation::{Expiring, Forecast};
 pub enum Kind {
     /// A root that everybody trusts.
     Root,
+    /// A root of another trust domain, as its bundle endpoint gave it.
+    ForeignRoot,
     /// The issuing CA of control.
     Issuing,
     /// Control's own identity.
@@ -28,8 +30,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Root,
+        Self::ForeignRoot,
         Self::Issuing,
         Self::Control,
         Self::SnapshotSigner,
@@ -43,6 +46,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Root => "root",
+            Self::ForeignRoot => "foreign_root",
             Self::Issuing => "issuing",
             Self::Control => "control",
             Self::SnapshotSigner => "snapshot_signer",
@@ -57,6 +61,7 @@ impl Kind {
     const fn keeper(self) -> Option<&'static str> {
         match self {
             Self::Root | Self::JoinToken => None,
+            Self::ForeignRoot => Some("its trust domain"),
             Self::Issuing | Self::Control | Self::SnapshotSigner => Some("control"),
             Self::Svid => Some("its proxy"),
             Self::Node => Some("its node"),
@@ -69,6 +74,7 @@ impl Kind {
             Self::Root => {
                 "nobody trusts anybody: every new connection is refused; replace it with `bartizan ca rotate root`"
             }
+            Self::ForeignRoot => "calls to and from that trust domain are refused where it has no newer root",
             Self::Issuing => "no identity can be issued; within an hour services lose theirs",
             Self::Control => "proxies and nodes do not reach control; they go on with what they hold",
             Self::SnapshotSigner => "nothing: a snapshot is judged by the moment at which it was signed",
@@ -111,12 +117,14 @@ fn expiring(thing: &Thing, now: Timestamp) -> Expiring {
     let life = not_after.since(*not_before);
     let due = renew_at(*not_before, *not_after, 0.5);
     let renewed_by = kind.keeper().map(|keeper| match hindrance {
+        None if *kind == Kind::ForeignRoot => keeper.to_owned(),
         None => format!("{keeper}, at half life"),
         Some(why) => format!("{keeper}, but {why}"),
     });
     let in_danger = match (kind, kind.keeper()) {
         (Kind::JoinToken | Kind::SnapshotSigner, _) => false,
-        (_, None) => now >= not_after.minus(life.mul_f64(EXPIRY_WARN_SHARE)),
+        // How early the other side renews is its own affair; what it publishes is taken up by itself.
+        (Kind::ForeignRoot, _) | (_, None) => now >= not_after.minus(life.mul_f64(EXPIRY_WARN_SHARE)),
         (_, Some(_)) => hindrance.is_some() || now >= due.plus(life.mul_f64(RENEWAL_LATE_SHARE)),
     };
     let (what, breaks) = (kind.as_str().to_owned(), kind.breaks().to_owned());

@@ -5,6 +5,7 @@
 
 use crate::limits::{DOMAINS_MAX, JWT_BYTES_MAX, JWT_KEYS_MAX, KID_BYTES_MAX};
 use bartizan_core::limits::{AUDIENCE_BYTES_MAX, AUDIENCES_MAX, CLOCK_SKEW, JWT_TTL};
+use bartizan_core::path::PathPattern;
 use bartizan_core::snapshot::{Bundles, JwtKey};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::jws::{self, TokenKey};
@@ -24,6 +25,9 @@ pub enum JwtError {
     /// Its subject is of a trust domain whose keys we do not have.
     #[error("the keys of trust domain `{0}` are not known")]
     UnknownDomain(String),
+    /// Its subject is one that its trust domain may not have here.
+    #[error("`{0}` is not among the paths that its trust domain may have here")]
+    Path(SpiffeId),
     /// No key of its trust domain has its `kid`.
     #[error("the token names a key that its trust domain does not have")]
     UnknownKey,
@@ -150,6 +154,8 @@ pub struct ValidToken {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JwtKeys {
     domains: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// The paths that subjects of a domain may have; any where it is not named here.
+    paths: BTreeMap<String, Vec<PathPattern>>,
 }
 
 impl JwtKeys {
@@ -160,7 +166,8 @@ impl JwtKeys {
     pub fn read(bundles: &Bundles) -> Result<Self, JwtError> {
         let refuse =
             |domain: &TrustDomain, why: &str| JwtError::Key { domain: domain.to_string(), why: why.to_owned() };
-        let mut read = Self::default();
+        let paths = bundles.paths.iter().map(|(domain, paths)| (domain.to_string(), paths.clone())).collect();
+        let mut read = Self { domains: BTreeMap::new(), paths };
         for (domain, keys) in &bundles.jwt_keys {
             if keys.len() > JWT_KEYS_MAX || bundles.jwt_keys.len() > DOMAINS_MAX {
                 return Err(refuse(domain, "there are too many"));
@@ -219,6 +226,10 @@ impl JwtKeys {
         jws::verify(spki, parts.signed.as_bytes(), &parts.signature).map_err(|_| JwtError::Signature)?;
         if claims.sub.path().is_empty() {
             return Err(JwtError::Malformed("its subject is a trust domain".to_owned()));
+        }
+        let paths = self.paths.get(domain);
+        if paths.is_some_and(|paths| !paths.iter().any(|path| path.matches(claims.sub.path()))) {
+            return Err(JwtError::Path(claims.sub));
         }
         if now.as_secs() >= claims.exp {
             return Err(JwtError::Expired);

@@ -20,6 +20,8 @@ mod deny; // who is not trusted any more
 mod renew; // when to ask for the next one
 
 pub mod entry; // which registration entries a caller matches
+pub mod federation; // roots of other trust domains, as they travel
+
 pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact
 pub mod jwt_svid; // tokens for workloads

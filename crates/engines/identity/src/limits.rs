@@ -14,6 +14,10 @@ pub const CRL_TTL: Duration = Duration::from_secs(3600);
 pub const DOMAINS_MAX: usize = 1_000;
 /// Most roots of one trust domain, a count: three are held in the middle of a rotation, the rest is room.
 pub const ROOTS_MAX: usize = 16;
+/// Longest bundle document of another trust domain in bytes: sixteen roots and sixty-four keys, and as much again.
+pub const BUNDLE_DOCUMENT_BYTES_MAX: usize = 256 << 10;
+/// Most keys in a bundle document, a count, those that are passed over among them.
+pub const BUNDLE_KEYS_MAX: usize = 128;
 /// Most join tokens that wait or are remembered, a count: each start of a node takes one.
 pub const JOIN_TOKENS_MAX: usize = 1_024;
 /// Longest join token in bytes: a prefix and 32 bytes in base64.

@@ -102,6 +102,10 @@ pub fn verify_peer(chain: &[&[u8]], bundles: &TrustBundles, now: Timestamp) -> R
     let id = svid::leaf_id(&leaf).or_else(|why| refuse(HandshakeFailure::BadSvid, why))?;
 
     let roots = bundles.roots_at(id.domain(), now).or_else(|why| refuse_for_roots(why, id.domain()))?;
+    if !bundles.may_name(&id) {
+        let detail = format!("`{}` may not have identities such as `{id}`", id.domain());
+        return refuse(HandshakeFailure::ForeignDomain, detail);
+    }
     let mut not_after = leaf.not_after();
     let mut fingerprints = Vec::with_capacity(issuers.len());
     for der in issuers {

@@ -44,6 +44,7 @@ fn row(wanted: usize) {
     let paths: Vec<String> = (0..SAMPLES).map(|n| format!("/accounts/{n}/balance")).collect();
     let ask = |n: usize| Ask {
         principal: &names[CALLS - 1 - n % CALLS],
+        foreign: false,
         action: Action::Read,
         resource: callee,
         route: None,
@@ -85,6 +86,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         let calls = (1..=CALLS).filter(|step| n * CALLS + step <= declared).map(|step| call(n, step)).collect();
         let service = Service {
             program: Program::Already,
+            mesh: None,
             listen: "127.0.0.1:7000".parse().unwrap(),
             protocol: Protocol::Http,
             owner: Some("team".to_owned()),
@@ -102,6 +104,8 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         policies: None,
         trust: Default::default(),
         workloads: Default::default(),
+        others: Default::default(),
+        federation: Default::default(),
         warnings: Vec::new(),
     }
 }

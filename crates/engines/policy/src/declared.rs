@@ -15,16 +15,34 @@ use std::sync::LazyLock;
 /// One protocol for each shape of permit.
 const SHAPES: [Protocol; 3] = [Protocol::Http, Protocol::Tcp, Protocol::Auto];
 
+/// Who makes a declared call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Service,
+    Workload,
+    Foreign,
+}
+
+impl Origin {
+    const ALL: [Self; 3] = [Self::Service, Self::Workload, Self::Foreign];
+
+    fn kind(self) -> Type {
+        if self == Self::Foreign { Type::ForeignWorkload } else { Type::Workload }
+    }
+}
+
 /// The permit for one declared call, where the callee speaks `protocol`.
-pub(crate) fn permit(from: &ServiceName, to: &ServiceName, protocol: Protocol) -> String {
-    let declared = match *from == ServiceName::gateway() {
-        true => "gateway.routes".to_owned(),
-        false => format!("services.{from}.calls"),
+pub(crate) fn permit(from: &ServiceName, who: Origin, to: &ServiceName, protocol: Protocol) -> String {
+    let declared = match who {
+        Origin::Service if *from == ServiceName::gateway() => "gateway.routes".to_owned(),
+        Origin::Service => format!("services.{from}.calls"),
+        Origin::Workload => format!("workloads.{from}.calls"),
+        Origin::Foreign => format!("federation.{from}.calls"),
     };
-    let action = action(protocol);
+    let (action, kind) = (action(protocol), who.kind().as_str());
     format!(
         "@id(\"{CALLS_FILE}/{from}->{to}\")\n@declared(\"{declared}\")\n\
-         permit (principal == Workload::\"{from}\", {action}, resource in Service::\"{to}\");"
+         permit (principal == {kind}::\"{from}\", {action}, resource in Service::\"{to}\");"
     )
 }
 
@@ -63,9 +81,10 @@ impl Links {
         let edge = text.strip_prefix("@id(\"")?.strip_prefix(CALLS_FILE)?.strip_prefix('/')?;
         let (from, to) = edge.split_once('"')?.0.split_once("->")?;
         let (from, to) = (ServiceName::parse(from).ok()?, ServiceName::parse(to).ok()?);
-        let protocol = SHAPES.into_iter().find(|protocol| permit(&from, &to, *protocol) == text)?;
+        let forms = Origin::ALL.into_iter().flat_map(|who| SHAPES.map(|protocol| (who, protocol)));
+        let (who, protocol) = { forms }.find(|(who, protocol)| permit(&from, *who, &to, *protocol) == text)?;
         let slots = HashMap::from([
-            (SlotId::principal(), uid(Type::Workload, from.as_str())),
+            (SlotId::principal(), uid(who.kind(), from.as_str())),
             (SlotId::resource(), uid(Type::Service, to.as_str())),
         ]);
         let id = PolicyId::new(format!("{CALLS_FILE}/{from}->{to}"));
@@ -108,25 +127,28 @@ mod tests {
     fn a_link_is_the_policy_that_cedar_reads() {
         for protocol in [Protocol::Http, Protocol::Grpc, Protocol::Tcp, Protocol::Auto] {
             for from in [name("payment"), ServiceName::gateway()] {
-                let text = permit(&from, &name("accounts"), protocol);
-                let link = Links::new().read(&text).unwrap();
-                let parsed = Policy::parse(None, &text).unwrap();
-                assert_eq!(Scope::of(&link), Scope::of(&parsed), "{text}");
-                assert_eq!(link.effect(), parsed.effect());
-                assert!(!link.has_non_scope_constraint());
-                assert_eq!(parsed.annotation("id"), Some(link.id().to_string().as_str()));
+                for who in Origin::ALL {
+                    let text = permit(&from, who, &name("accounts"), protocol);
+                    let link = Links::new().read(&text).unwrap();
+                    let parsed = Policy::parse(None, &text).unwrap();
+                    assert_eq!(Scope::of(&link), Scope::of(&parsed), "{text}");
+                    assert_eq!(link.effect(), parsed.effect());
+                    assert!(!link.has_non_scope_constraint());
+                    assert_eq!(parsed.annotation("id"), Some(link.id().to_string().as_str()));
+                }
             }
         }
     }
 
     #[test]
     fn nothing_else_is_taken_for_a_declared_call() {
-        let good = permit(&name("payment"), &name("accounts"), Protocol::Http);
+        let good = permit(&name("payment"), Origin::Service, &name("accounts"), Protocol::Http);
         assert!(Links::new().read(&good).is_some());
         for bad in [
             good.replace("permit", "forbid"),
             good.replace(");", ") when { true };"),
             good.replace("Workload::\"payment\"", "Workload::\"users\""),
+            good.replace("Workload::\"payment\"", "ForeignWorkload::\"payment\""),
             good.replace(" in Service", " == Service"),
             good.replace("@declared", "@reason"),
             good.replace("payment", "Payment"),
@@ -143,7 +165,7 @@ mod tests {
     #[test]
     fn a_set_holds_links_and_others() {
         let mut links = Links::new();
-        let link = links.read(&permit(&name("payment"), &name("accounts"), Protocol::Http)).unwrap();
+        let link = links.read(&permit(&name("payment"), Origin::Service, &name("accounts"), Protocol::Http)).unwrap();
         let other = Policy::parse(Some(PolicyId::new("x")), "forbid (principal, action, resource);").unwrap();
         let set = set_of([&link, &other].into_iter()).unwrap();
         assert_eq!((set.num_of_policies(), set.num_of_templates()), (2, 1));

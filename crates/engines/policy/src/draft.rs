@@ -27,7 +27,7 @@ impl Draft {
     /// Where the schema itself is broken, so that nothing could be checked against it.
     pub(crate) fn of(snapshot: &Policies) -> Result<Self, PolicyErrors> {
         let schema = read_schema(&snapshot.schema)?;
-        let known = Known::of(&snapshot.services);
+        let known = Known::of(snapshot);
         let read = read(&snapshot.files);
         let mut errors = read.errors;
         let set = set_of(read.policies.iter().map(|written| &written.policy));

@@ -32,7 +32,7 @@ pub(crate) fn callee<'a>(scope: &Scope, fleet: &'a Fleet) -> Option<(&'a str, &'
     let name = match Type::of(entity)? {
         Type::Service => id,
         Type::Route => id.split_once('/')?.0,
-        Type::Workload | Type::Action => return None,
+        Type::Workload | Type::ForeignWorkload | Type::Action => return None,
     };
     let (name, service) = fleet.services.iter().find(|(service, _)| service.as_str() == name)?;
     Some((name.as_str(), service))

@@ -17,8 +17,10 @@ use std::sync::Arc;
 /// One question.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// Who asks: a service, or the gateway. One that the fleet does not have is still decided about.
+    /// Who asks: a service, the gateway or another caller, by its name in the fleet. One that the fleet does not have is still decided about.
     pub principal: &'a ServiceName,
+    /// Whether who asks is of another trust domain. Only what these policies know as such a one is decided about.
+    pub foreign: bool,
     /// What it wants to do.
     pub action: Action,
     /// To whom.
@@ -45,6 +47,9 @@ pub struct Engine {
     judge: Judge,
     slots: Slots,
 }
+
+/// Why nothing is decided about a caller whom the policies know as one of another kind.
+const MISTAKEN: &str = "they do not know the caller as one of its trust domain";
 
 /// What the index has to know of a policy.
 struct Rule {
@@ -75,7 +80,7 @@ impl Engine {
     pub fn compile(policies: &Policies, epoch: Epoch) -> Result<Self, PolicyErrors> {
         let draft = Draft::of(policies)?;
         PolicyErrors::none_of(draft.errors)?;
-        let entities = known::entities(&policies.services, &draft.schema).or_else(|message| {
+        let entities = known::entities(policies, &draft.schema).or_else(|message| {
             let page = Page::new(SCHEMA_FILE, &policies.schema);
             let help = "schema and facts come from one fleet file; derive both anew".to_owned();
             let message = format!("the facts about services do not fit the schema: {message}");
@@ -105,6 +110,9 @@ impl Engine {
 
     /// Decides by evaluating every policy, without index or memory: what [`Engine::decide`] is tested against.
     pub fn decide_plainly(&self, ask: &Ask<'_>) -> Decision {
+        if self.is_mistaken(ask) {
+            return self.judge.fail(MISTAKEN);
+        }
         let ask = &self.with_known_route(ask);
         let Parties { principal, resource, parent: _ } = self.parties(ask);
         self.judged(self.evaluate(&self.set, &principal, &resource, ask), ask)
@@ -126,6 +134,9 @@ impl Engine {
     }
 
     pub(crate) fn answer(&self, ask: &Ask<'_>) -> Answer {
+        if self.is_mistaken(ask) {
+            return Answer { decision: Arc::new(self.judge.fail(MISTAKEN)), settled: false };
+        }
         let ask = &self.with_known_route(ask);
         // Before anything is built: a call that was prepared costs three look-ups.
         let key = self.key(ask);
@@ -145,6 +156,12 @@ impl Engine {
                 Answer { decision: Arc::new(self.judged(outcome, ask)), settled: false }
             }
         }
+    }
+
+    /// Whether these policies take who asks for one of the other kind, as happens for a moment when a fleet changes: a rule
+    /// for our own must not be applied to a foreign caller.
+    fn is_mistaken(&self, ask: &Ask<'_>) -> bool {
+        self.known.get(ask.principal.as_str()).is_some_and(|known| known.foreign) != ask.foreign
     }
 
     /// The question without a route that these policies do not know; see [`Ask::route`].

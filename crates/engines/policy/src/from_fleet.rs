@@ -1,11 +1,11 @@
 //! The fleet's schema, and its declared calls as policies.
 
-use crate::declared::permit;
+use crate::declared::{Origin, permit};
 use crate::known::route_id;
 use crate::scope::Actions;
 use bartizan_core::fleet::{Fleet, Protocol, Service};
-use bartizan_core::snapshot::{Facts, Policies};
-use bartizan_core::{Action, ServiceName};
+use bartizan_core::snapshot::{Caller, Facts, Policies};
+use bartizan_core::{Action, ServiceName, SpiffeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Begins the names of files and policies that are compiled from the fleet file.
@@ -20,7 +20,7 @@ pub const CALLS_FILE: &str = "fleet:calls";
 pub fn from_fleet(fleet: &Fleet, files: BTreeMap<String, String>) -> Policies {
     let mut files = files;
     files.insert(CALLS_FILE.to_owned(), calls(fleet));
-    Policies { schema: schema(fleet), files, services: facts(fleet) }
+    Policies { schema: schema(fleet), files, services: facts(fleet), callers: callers(fleet) }
 }
 
 /// The actions that a proxy in front of a program of this protocol can tell apart.
@@ -32,16 +32,27 @@ pub(crate) fn actions_of(protocol: Protocol) -> Actions {
     }
 }
 
+const FOREIGN: &str = r#"
+// A workload of another trust domain as caller, by its name in the fleet file, such as `ForeignWorkload::"partner"`.
+entity ForeignWorkload = {
+  "domain": String, // its trust domain
+  "path": String,   // the path of its SPIFFE ID
+};
+"#;
+
 fn schema(fleet: &Fleet) -> String {
+    // Where there are none, policies need not say whom they do not mean.
+    let foreign = fleet.others.values().any(|it| !it.calls.is_empty() && fleet.is_foreign(&it.id));
+    let (entity, principal) = if foreign { (FOREIGN, ", ForeignWorkload") } else { ("", "") };
     format!(
         r#"// What policies of the fleet `{}` are checked against.
 
-// A service as caller, such as `Workload::"payment"`; the gateway is `Workload::"gateway"`.
+// A service or another workload as caller, such as `Workload::"payment"`; the gateway is `Workload::"gateway"`.
 entity Workload = {{
   "owner": String,     // who answers for it; empty where nobody was named
   "data": Set<String>, // classes of data it handles
 }};
-
+{entity}
 // A service as callee.
 entity Service = {{ "owner": String, "data": Set<String> }};
 
@@ -53,7 +64,7 @@ action "call";
 // read: GET, HEAD, OPTIONS; write: POST, PUT, PATCH, DELETE; other: any other method;
 // connect: a TCP connection, for which method and path are empty.
 action "read", "write", "other", "connect" in ["call"] appliesTo {{
-  principal: [Workload],
+  principal: [Workload{principal}],
   resource: [Service, Route],
   context: {{ "method": String, "path": String }},
 }};
@@ -69,11 +80,26 @@ fn calls(fleet: &Fleet) -> String {
     for (from, to) in &edges {
         if let Some(callee) = fleet.services.get(to) {
             text.push('\n');
-            text.push_str(&permit(from, to, callee.protocol));
+            text.push_str(&permit(from, who(fleet, from), to, callee.protocol));
             text.push('\n');
         }
     }
     text
+}
+
+fn who(fleet: &Fleet, name: &ServiceName) -> Origin {
+    match fleet.others.get(name) {
+        Some(other) if fleet.is_foreign(&other.id) => Origin::Foreign,
+        Some(_) => Origin::Workload,
+        None => Origin::Service,
+    }
+}
+
+/// Those who call and are no services.
+fn callers(fleet: &Fleet) -> BTreeMap<ServiceName, Caller> {
+    let callers = fleet.others.iter().filter(|(_, it)| !it.calls.is_empty());
+    let caller = |id: &SpiffeId| Caller { id: id.clone(), foreign: fleet.is_foreign(id) };
+    callers.map(|(name, it)| (name.clone(), caller(&it.id))).collect()
 }
 
 fn facts(fleet: &Fleet) -> BTreeMap<ServiceName, Facts> {

@@ -1,10 +1,10 @@
 //! The entities of a fleet: what policies may name, in the form in which Cedar wants them.
 
-use bartizan_core::snapshot::Facts;
+use bartizan_core::snapshot::{Caller, Facts, Policies};
 use bartizan_core::{Action, ServiceName};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// The entity types of a fleet's schema.
@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 pub(crate) enum Type {
     /// Those who ask.
     Workload,
+    /// Those of other trust domains who ask.
+    ForeignWorkload,
     /// Those who are asked.
     Service,
     /// Named parts of services.
@@ -21,11 +23,12 @@ pub(crate) enum Type {
 }
 
 impl Type {
-    const ALL: [Self; 4] = [Self::Workload, Self::Service, Self::Route, Self::Action];
+    const ALL: [Self; 5] = [Self::Workload, Self::ForeignWorkload, Self::Service, Self::Route, Self::Action];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Workload => "Workload",
+            Self::ForeignWorkload => "ForeignWorkload",
             Self::Service => "Service",
             Self::Route => "Route",
             Self::Action => "Action",
@@ -39,7 +42,7 @@ impl Type {
 }
 
 /// Parsed once: Cedar reads even a single name with its whole parser.
-static CEDAR_NAMES: LazyLock<[EntityTypeName; 4]> =
+static CEDAR_NAMES: LazyLock<[EntityTypeName; 5]> =
     LazyLock::new(|| Type::ALL.map(|kind| kind.as_str().parse().expect("the names above are identifiers")));
 
 /// The group that all actions are in.
@@ -60,10 +63,12 @@ pub(crate) fn route_id(service: &ServiceName, route: &str) -> String {
     format!("{service}/{route}")
 }
 
-/// A service that policies may name.
+/// A service or another caller that policies may name.
 pub(crate) struct KnownService {
     pub(crate) workload: EntityUid,
-    /// `None` for the gateway, which nobody in the fleet calls.
+    /// Whether it is of another trust domain.
+    pub(crate) foreign: bool,
+    /// `None` for those that nobody in the fleet calls: the gateway, and callers that are no services.
     pub(crate) service: Option<EntityUid>,
     /// Named routes, with the number of each.
     pub(crate) routes: HashMap<Box<str>, (u32, EntityUid)>,
@@ -77,20 +82,34 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn of(services: &BTreeMap<ServiceName, Facts>) -> Self {
-        let services = services.iter().zip(0_u32..).map(|((name, facts), number)| {
+    pub(crate) fn of(policies: &Policies) -> Self {
+        let services = policies.services.iter().zip(0_u32..).map(|((name, facts), number)| {
             let routes = facts.routes.iter().zip(0_u32..).map(|(route, number)| {
                 (route.as_str().into(), (number, uid(Type::Route, &route_id(name, route.as_str()))))
             });
             let known = KnownService {
                 workload: uid(Type::Workload, name.as_str()),
+                foreign: false,
                 service: (*name != ServiceName::gateway()).then(|| uid(Type::Service, name.as_str())),
                 routes: routes.collect(),
                 number,
             };
             (name.as_str().into(), known)
         });
-        Self { services: services.collect() }
+        // The fleet file gives no name twice; should a snapshot, the service has it.
+        let numbers = u32::try_from(policies.services.len()).unwrap_or(u32::MAX)..;
+        let callers = policies.callers.iter().zip(numbers).map(|((name, caller), number)| {
+            let workload = uid(kind_of(caller), name.as_str());
+            let known =
+                KnownService { workload, foreign: caller.foreign, service: None, routes: HashMap::new(), number };
+            (name.as_str().into(), known)
+        });
+        Self { services: callers.chain(services).collect() }
+    }
+
+    /// Whether callers of other trust domains are known.
+    pub(crate) fn has_foreign(&self) -> bool {
+        self.services.values().any(|known| known.foreign)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&KnownService> {
@@ -101,7 +120,8 @@ impl Known {
     pub(crate) fn check(&self, entity: &EntityUid) -> Result<(), Unknown> {
         let id = entity.id().unescaped();
         let (what, exists) = match Type::of(entity) {
-            Some(Type::Workload) => ("workload", self.get(id).is_some()),
+            Some(Type::Workload) => ("workload", self.get(id).is_some_and(|known| !known.foreign)),
+            Some(Type::ForeignWorkload) => ("foreign workload", self.get(id).is_some_and(|known| known.foreign)),
             Some(Type::Service) => ("service", self.get(id).is_some_and(|known| known.service.is_some())),
             Some(Type::Route) => {
                 let service_and_route = id.split_once('/');
@@ -124,6 +144,8 @@ impl Known {
             match what {
                 "route" => names.extend(known.routes.keys().map(|route| format!("{name}/{route}"))),
                 "service" if known.service.is_none() => {}
+                "workload" if known.foreign => {}
+                "foreign workload" if !known.foreign => {}
                 _ => names.push(name.to_string()),
             }
         }
@@ -150,9 +172,14 @@ pub(crate) struct Unknown {
 ///
 /// # Errors
 /// Cedar's text, where the facts do not have the shape that the schema gives them.
-pub(crate) fn entities(services: &BTreeMap<ServiceName, Facts>, schema: &Schema) -> Result<Entities, String> {
+pub(crate) fn entities(policies: &Policies, schema: &Schema) -> Result<Entities, String> {
     let mut all = Vec::new();
-    for (name, facts) in services {
+    for (name, caller) in policies.callers.iter().filter(|(name, _)| !policies.services.contains_key(*name)) {
+        let attributes = if caller.foreign { origin(caller) } else { attributes(&Facts::default()) };
+        let entity = Entity::new(uid(kind_of(caller), name.as_str()), attributes, HashSet::new());
+        all.push(entity.map_err(|error| DetailedError::from(&error).message)?);
+    }
+    for (name, facts) in &policies.services {
         let mut add = |uid: EntityUid, parents: HashSet<EntityUid>| {
             let entity =
                 Entity::new(uid, attributes(facts), parents).map_err(|error| DetailedError::from(&error).message)?;
@@ -179,6 +206,16 @@ fn attributes(facts: &Facts) -> HashMap<String, RestrictedExpression> {
         ("owner".to_owned(), RestrictedExpression::new_string(owner.clone())),
         ("data".to_owned(), RestrictedExpression::new_set(data)),
     ])
+}
+
+/// Where a foreign caller comes from.
+fn origin(caller: &Caller) -> HashMap<String, RestrictedExpression> {
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    HashMap::from([("domain".to_owned(), text(caller.id.domain())), ("path".to_owned(), text(caller.id.path()))])
+}
+
+fn kind_of(caller: &Caller) -> Type {
+    if caller.foreign { Type::ForeignWorkload } else { Type::Workload }
 }
 
 /// The name that `text` was perhaps meant to be: fewest edits, at most a third of its length; the first in order.

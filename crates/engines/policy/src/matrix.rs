@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// Every allowed triple of caller, callee and action, for a plain request: no named route, path `/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Matrix {
-    /// The rows: services, and the gateway where there is one.
+    /// The rows: services, the gateway where there is one, and the callers beside them.
     pub callers: Vec<ServiceName>,
     /// The columns: services.
     pub callees: Vec<ServiceName>,
@@ -29,23 +29,26 @@ pub fn matrix(engine: &Engine, fleet: &Fleet) -> Matrix {
     let callees: Vec<ServiceName> = fleet.services.keys().cloned().collect();
     let mut callers = callees.clone();
     callers.extend(fleet.gateway.is_some().then(ServiceName::gateway));
+    callers.extend(fleet.others.iter().filter(|(_, it)| !it.calls.is_empty()).map(|(name, _)| name.clone()));
     let mut allowed = BTreeSet::new();
     for caller in &callers {
+        let foreign = fleet.others.get(caller).is_some_and(|it| fleet.is_foreign(&it.id));
         for callee in &callees {
-            let may =
-                Action::ALL.into_iter().filter(|action| engine.decide(&plain(caller, callee, *action)).is_allow());
+            let may = Action::ALL
+                .into_iter()
+                .filter(|action| engine.decide(&plain(caller, foreign, callee, *action)).is_allow());
             allowed.extend(may.map(|action| (caller.clone(), callee.clone(), action)));
         }
     }
     Matrix { callers, callees, allowed }
 }
 
-fn plain<'a>(principal: &'a ServiceName, resource: &'a ServiceName, action: Action) -> Ask<'a> {
+fn plain<'a>(principal: &'a ServiceName, foreign: bool, resource: &'a ServiceName, action: Action) -> Ask<'a> {
     let (method, path) = match action {
         Action::Read => ("GET", "/"),
         Action::Write => ("POST", "/"),
         Action::Other => ("PROPFIND", "/"), // any method that is in neither class (RFC 4918)
         Action::Connect => ("", ""),
     };
-    Ask { principal, action, resource, route: None, method, path }
+    Ask { principal, foreign, action, resource, route: None, method, path }
 }

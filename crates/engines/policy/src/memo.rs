@@ -24,6 +24,7 @@ pub struct Memo {
 /// What was asked. Compared in full: the hash only finds it, and two questions may have one hash.
 struct Key {
     principal: ServiceName,
+    foreign: bool,
     resource: ServiceName,
     action: Action,
     route: Option<Box<str>>,
@@ -59,8 +60,8 @@ impl Memo {
     }
 
     fn hash(&self, ask: &Ask<'_>) -> u64 {
-        let Ask { principal, action, resource, route, method, path } = ask;
-        self.hasher.hash_one((principal, resource, action, route, method, path))
+        let Ask { principal, foreign, action, resource, route, method, path } = ask;
+        self.hasher.hash_one((principal, foreign, resource, action, route, method, path))
     }
 }
 
@@ -79,6 +80,7 @@ impl Key {
     fn of(ask: &Ask<'_>) -> Self {
         Self {
             principal: ask.principal.clone(),
+            foreign: ask.foreign,
             resource: ask.resource.clone(),
             action: ask.action,
             route: ask.route.map(Into::into),
@@ -88,8 +90,9 @@ impl Key {
     }
 
     fn is(&self, ask: &Ask<'_>) -> bool {
-        let Ask { principal, action, resource, route, method, path } = *ask;
+        let Ask { principal, foreign, action, resource, route, method, path } = *ask;
         self.action == action
+            && self.foreign == foreign
             && *self.path == *path
             && *self.method == *method
             && self.route.as_deref() == route

@@ -5,6 +5,7 @@ use crate::known::{Known, Type};
 use crate::lexer::find_entity;
 use crate::limits;
 use crate::read::{Written, from_cedar};
+use crate::scope::Side;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
     EntityUid, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationWarning, Validator,
@@ -33,7 +34,7 @@ pub(crate) fn validate(
     for error in result.validation_errors().take(limits::ERRORS_MAX) {
         let mut entry = places.cedar(error.policy_id(), &DetailedError::from(error));
         if let ValidationError::UnrecognizedEntityType(_) = error {
-            entry.help = Some("the types are `Workload`, `Service`, `Route` and `Action`".to_owned());
+            entry.help = Some("the types are `Workload`, `Service`, `Route` and `Action`, and `ForeignWorkload` where another trust domain calls".to_owned());
         }
         found.errors.push(entry);
     }
@@ -49,6 +50,13 @@ pub(crate) fn validate(
         found.warnings.push(entry);
     }
     for written in policies {
+        // Whoever wrote it may have thought of the own fleet alone.
+        if known.has_foreign() && written.is_permit() && written.scope.principal == Side::Any {
+            let message = "permits callers of other trust domains too";
+            let help =
+                "write `principal is Workload` for those of this one, `principal is ForeignWorkload` for the others";
+            found.errors.push(places.policy(written, message, help.to_owned()));
+        }
         let slots = written.policy.template_links().unwrap_or_default().into_values();
         for entity in slots.chain(written.policy.entity_literals()) {
             if let Err(unknown) = known.check(&entity) {

@@ -100,7 +100,8 @@ fn no_such_action(written: &Written, fleet: &Fleet) -> Option<(String, String)> 
 
 /// What a policy that names both ends says about a declared or undeclared call.
 fn edge(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, ServiceName)>) -> Option<(String, String)> {
-    let caller = written.scope.principal.anchor().filter(|entity| Type::of(entity) == Some(Type::Workload))?;
+    let is_caller = |kind| matches!(kind, Some(Type::Workload | Type::ForeignWorkload));
+    let caller = written.scope.principal.anchor().filter(|entity| is_caller(Type::of(entity)))?;
     let caller = caller.id().unescaped();
     let (callee, _) = callee(&written.scope, fleet)?;
     if caller == callee {
@@ -144,7 +145,9 @@ fn dead_edges<'a>(policies: &'a [Written], fleet: &Fleet, edges: &BTreeSet<Edge>
 /// The first unconditional forbid on an edge, where such forbids leave no action on any part of the callee.
 fn killer((from, to): &Edge, policies: &[Written], index: &Index, fleet: &Fleet) -> Option<u32> {
     let service = fleet.services.get(to)?;
-    let (principal, whole) = (uid(Type::Workload, from.as_str()), uid(Type::Service, to.as_str()));
+    let is_foreign = fleet.others.get(from).is_some_and(|it| fleet.is_foreign(&it.id));
+    let kind = if is_foreign { Type::ForeignWorkload } else { Type::Workload };
+    let (principal, whole) = (uid(kind, from.as_str()), uid(Type::Service, to.as_str()));
     let mut first = None;
     for route in resources(to, service) {
         let (resource, parent) = match route {

@@ -68,6 +68,11 @@ pub const WORKLOAD_KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 /// Largest answer of a workload socket that a client takes in, in bytes: all bundles of a thousand domains.
 pub const WORKLOAD_DOWN_BYTES_MAX: usize = 16 << 20;
 
+/// Connections on a bundle endpoint at once, a count: some hundred trust domains that look once a minute.
+pub const DOCUMENT_CONNECTIONS_MAX: usize = 64;
+/// Time for a connection on a bundle endpoint, from its first byte to its last.
+pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(10);
+
 /// Length of the kernel's queue of connections not accepted yet, a count; the kernel cuts it to `somaxconn`.
 pub const ACCEPT_QUEUE: i32 = 4096;
 /// Longest path of a Unix socket in bytes: `sun_path` has 108 with the closing NUL (unix(7)).

@@ -3,6 +3,7 @@
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
+use crate::federation;
 use crate::fleet::load;
 use crate::jwt::JwtSigner;
 use crate::node_registry::NodeRegistry;
@@ -42,6 +43,7 @@ pub(crate) struct App {
     pub(crate) nodes: NodeRegistry,
     pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) jwt: JwtSigner,
+    pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
     authority: ArcSwap<Authority>,
@@ -73,14 +75,28 @@ pub(crate) struct Parts {
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
     pub(crate) jwt: JwtSigner,
+    pub(crate) federation: federation::Book,
     pub(crate) rotation: Book,
     pub(crate) stop: CancellationToken,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
-        let Parts { options, listen, uid, store, epoch_floor, pipeline, in_force, authority, own, jwt, rotation, stop } =
-            parts;
+        let Parts {
+            options,
+            listen,
+            uid,
+            store,
+            epoch_floor,
+            pipeline,
+            in_force,
+            authority,
+            own,
+            jwt,
+            federation,
+            rotation,
+            stop,
+        } = parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         Ok(Self {
             options,
@@ -95,6 +111,7 @@ impl App {
             nodes: NodeRegistry::default(),
             workloads_until: WorkloadsUntil::default(),
             jwt,
+            federation,
             stop,
             in_force,
             authority: ArcSwap::from_pointee(authority),

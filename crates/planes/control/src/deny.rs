@@ -155,6 +155,9 @@ fn refuse_what_is_needed(app: &App, subject: &Subject) -> Result<(), DenyListErr
     let own = app.own();
     match subject {
         Subject::Id(id) if id.path().starts_with("/bartizan/control") => needed("stop it instead"),
+        Subject::Domain(domain) if domain == app.authority().domain() => {
+            needed("it is the fleet's own; stop the fleet instead")
+        }
         Subject::Serial(serial) if *serial == own.svid.serial => needed("restart control instead"),
         Subject::Key(key) if *key == hash::hex(&hash::sha256(own.key.public_spki())) => {
             needed("restart control instead")

@@ -2,6 +2,7 @@
 
 use crate::ca::CaError;
 use crate::deny::DenyListError;
+use crate::federation::SourceError;
 use crate::jwt::JwtKeysError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
@@ -63,6 +64,12 @@ pub enum ControlError {
     /// Root or issuing CA cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// What the fleet file says of other trust domains cannot be used.
+    #[error(transparent)]
+    Federation(#[from] SourceError),
+    /// The bundles of other trust domains cannot be kept.
+    #[error("cannot use the folder of other trust domains' bundles: {0}")]
+    Bundles(#[source] std::io::Error),
     /// The keys of tokens cannot be used.
     #[error(transparent)]
     Jwt(#[from] JwtKeysError),

@@ -12,6 +12,7 @@ use bartizan_identity::expiry::{Kind, Thing, forecast};
 /// The forecast of now.
 pub(crate) fn of(app: &App, now: Timestamp) -> Forecast {
     let mut things = authorities(app);
+    things.extend(foreign(app));
     things.extend(control(app));
     things.extend(proxies(app));
     things.extend(nodes(app));
@@ -36,6 +37,20 @@ fn authorities(app: &App) -> Vec<Thing> {
         issuing.hindrance = Some("the root is offline, so that somebody has to sign `issuing.csr` then".to_owned());
     }
     things.push(issuing);
+    things
+}
+
+/// Roots of other trust domains.
+fn foreign(app: &App) -> Vec<Thing> {
+    let mut things = Vec::new();
+    for standing in app.federation.standings(&app.in_force().desired.fleet.federation) {
+        let away = standing.failure.map(|why| format!("its bundle endpoint fails: {why}"));
+        for der in app.federation.document(&standing.domain).iter().flat_map(|document| &document.roots) {
+            let Ok(read) = cert::read(der) else { continue };
+            let root = thing(Kind::ForeignRoot, standing.domain.as_str(), (read.not_before(), read.not_after()));
+            things.push(Thing { hindrance: away.clone(), ..root });
+        }
+    }
     things
 }
 

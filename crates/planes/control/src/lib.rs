@@ -19,6 +19,7 @@ mod error;
 mod events; // the way of an event into the store
 mod expiry; // what runs out, and who renews it
 mod explain;
+mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
 mod hops;
 mod jwt; // the key that signs tokens
@@ -37,6 +38,7 @@ mod workloads_until;
 mod tests;
 
 pub use error::ControlError;
+pub use federation::{SourceError, check as check_federation};
 pub use jwt::JwtKeysError;
 pub use options::Options;
 pub use start::{run, serve};

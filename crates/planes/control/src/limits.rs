@@ -5,6 +5,17 @@ use std::time::Duration;
 /// Largest deny list on disk, in bytes: its most entries with the longest reasons.
 pub const DENY_LIST_BYTES_MAX: usize = 16 << 20;
 
+/// Time for one look at the bundle endpoint of another trust domain.
+pub const FEDERATION_FETCH_WITHIN: Duration = Duration::from_secs(10);
+/// Pause after a look that failed; doubled each time.
+pub const FEDERATION_RETRY: Duration = Duration::from_secs(2);
+/// Longest such pause.
+pub const FEDERATION_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Longest pause between two looks at the clock.
+pub const FEDERATION_LOOK_MAX: Duration = Duration::from_secs(5);
+/// Largest PEM file that the fleet file names for federation, in bytes: the roots of the web are about 230 KiB.
+pub const WEB_ROOTS_BYTES_MAX: usize = 4 << 20;
+
 /// Time for the first message of a stream. A proxy sends it at once; the rest is for a busy machine.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// Longest version text of a proxy in bytes.

@@ -1,10 +1,12 @@
 //! Numbers and signs what is to be in force.
 
 use crate::app::App;
-use crate::ca::OwnIdentity;
+use crate::ca::{Authority, OwnIdentity};
 use crate::deny::{self, DenyListError};
 use crate::error::ControlError;
+use crate::federation::Book;
 use crate::fleet::{Desired, directory, members};
+use crate::jwt::JwtSigner;
 use bartizan_core::deny::DenyList;
 use bartizan_core::snapshot::{Bundles, Epoch, Kind, Policies, Signed};
 use bartizan_core::{ServiceName, Timestamp};
@@ -25,6 +27,8 @@ pub(crate) struct InForce {
     pub(crate) deny_list: DenyList,
     pub(crate) denied: DenyIndex,
     pub(crate) epochs: BTreeMap<Kind, Epoch>,
+    /// The trust anchors, as they were signed.
+    pub(crate) anchors: Bundles,
     /// What is the same for everybody, signed once.
     bundles: Vec<u8>,
     signed_deny_list: Vec<u8>,
@@ -36,7 +40,7 @@ pub(crate) struct InForce {
 pub(crate) struct Wanted<'a> {
     pub(crate) desired: Desired,
     pub(crate) deny_list: DenyList,
-    pub(crate) bundles: &'a Bundles,
+    pub(crate) bundles: Bundles,
     /// Counts as content of every kind; see [`publish`].
     pub(crate) mark: &'a str,
 }
@@ -56,12 +60,13 @@ pub(crate) async fn publish(
     // was given cannot be taken back.
     sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
     let denied = DenyIndex::read(&deny_list, &desired.fleet.trust_domain).map_err(DenyListError::Rule)?;
-    let published = store.publish(contents(&desired, &deny_list, bundles, mark), floor).await?;
+    let published = store.publish(contents(&desired, &deny_list, &bundles, mark), floor).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
-    let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], bundles, &desired, own, now)?;
+    let anchors = bundles;
+    let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], &anchors, &desired, own, now)?;
     let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;
     let signed_deny_list = sign(Kind::DenyList, epochs[&Kind::DenyList], &deny_list, &desired, own, now)?;
-    Ok(InForce { desired, deny_list, denied, epochs, bundles, signed_deny_list, policies })
+    Ok(InForce { desired, deny_list, denied, epochs, anchors, bundles, signed_deny_list, policies })
 }
 
 /// Publishes `desired` with the present roots and the deny list of the data folder, and puts them in force. Gives the kinds that changed.
@@ -71,15 +76,27 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     let (before, now) = (app.in_force(), clock::now());
     let deny_list = deny::read(&app.options.data)?;
     app.jwt.prepare(desired.wants_tokens(), now)?;
-    let bundles = app.jwt.add_to(app.authority().bundles().snapshot(), &desired.fleet.trust_domain, now);
-    let wanted = Wanted { desired, deny_list, bundles: &bundles, mark: &app.rotation.mark() };
+    app.federation.settle(&desired.fleet.federation, &desired.sources).map_err(ControlError::Bundles)?;
+    let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, now);
+    let wanted = Wanted { desired, deny_list, bundles, mark: &app.rotation.mark() };
     let after = publish(wanted, &app.own(), &app.store, app.epoch_floor, now).await?;
     let changed = after.changed_since(&before);
-    // Entries have no epoch: nodes get them whole, over their own streams.
-    if !changed.is_empty() || before.desired.fleet.workloads != after.desired.fleet.workloads {
-        app.in_force.send_replace(Arc::new(after));
-    }
+    // Also where no kind changed: entries of nodes and what is said of other trust domains have no epoch.
+    app.in_force.send_replace(Arc::new(after));
     Ok(changed)
+}
+
+/// All trust anchors: our own, the keys of our tokens, and those of other trust domains.
+pub(crate) fn anchors(
+    authority: &Authority,
+    jwt: &JwtSigner,
+    federation: &Book,
+    desired: &Desired,
+    now: Timestamp,
+) -> Bundles {
+    let mut bundles = jwt.add_to(authority.bundles().snapshot(), &desired.fleet.trust_domain, now);
+    federation.add_to(&mut bundles, &desired.fleet.federation);
+    bundles
 }
 
 impl InForce {

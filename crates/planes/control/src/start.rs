@@ -6,11 +6,12 @@ use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed
 use crate::deny;
 use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
+use crate::federation;
 use crate::fleet::{Desired, load};
 use crate::jwt::JwtSigner;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
-use crate::publish::{Wanted, publish};
+use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
 use crate::stream::{Desk, judge, on_failure};
 use bartizan_core::TrustDomain;
@@ -59,6 +60,8 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     app.tell_published(&Kind::ALL);
     let rotating = tokio::spawn(rotation::drive(Arc::clone(&app), source.next(None)));
     let renewing = tokio::spawn(keep_renewed(Arc::clone(&app), source));
+    let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
+    let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -67,7 +70,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing, rotating] {
+    for task in [api, renewing, rotating, federating, publishing] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }
@@ -127,9 +130,11 @@ async fn assemble(
     let now = clock::now();
     let jwt = JwtSigner::open(&options.data, now)?;
     jwt.prepare(desired.wants_tokens(), now)?;
-    let bundles = jwt.add_to(authority.bundles().snapshot(), &desired.fleet.trust_domain, now);
+    let federation = federation::Book::new(&options.data);
+    federation.settle(&desired.fleet.federation, &desired.sources).map_err(ControlError::Bundles)?;
+    let bundles = anchors(&authority, &jwt, &federation, &desired, now);
     let deny_list = deny::read(&options.data)?;
-    let wanted = Wanted { desired, deny_list, bundles: &bundles, mark: &rotation.mark() };
+    let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
     let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
@@ -145,6 +150,7 @@ async fn assemble(
         authority,
         own,
         jwt,
+        federation,
         rotation,
         stop,
     })?)

@@ -2,11 +2,11 @@
 
 use crate::counters::{Counters, Edge, Open};
 use crate::ledger::{Ledger, Registered};
-use crate::live::Proxy;
+use crate::live::{Live, Proxy};
 use crate::strict_io::Notes;
 use crate::upstream::Pools;
 use bartizan_core::event::SeenBy;
-use bartizan_core::{Role, ServiceName};
+use bartizan_core::{ServiceName, TrustDomain};
 use bartizan_identity::VerifiedPeer;
 use bartizan_policy::Memo;
 use std::cell::{Cell, RefCell};
@@ -41,22 +41,22 @@ impl Side {
     }
 }
 
-/// A peer that proved to be a service of our trust domain.
+/// A peer that proved to be somebody who may call: a service of our trust domain, or one whom the directory names.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Its service.
+    /// Its service, or its name in the fleet file.
     pub name: ServiceName,
+    /// Whether it is of another trust domain.
+    pub foreign: bool,
     /// The proof.
     pub peer: VerifiedPeer,
 }
 
 impl Caller {
-    /// The service behind a verified peer; `None` for nodes, control and foreign domains, which call no services.
-    pub fn of(peer: VerifiedPeer, proxy: &Proxy) -> Option<Self> {
-        match peer.id().role_in(&proxy.domain) {
-            Some(Role::Service(name)) => Some(Self { name, peer }),
-            _ => None,
-        }
+    /// The caller behind a verified peer, where it is one; see [`Live::caller_name`].
+    pub fn of(peer: VerifiedPeer, domain: &TrustDomain, live: &Live) -> Option<Self> {
+        let name = live.caller_name(&peer)?;
+        Some(Self { name, foreign: peer.id().domain() != domain.as_str(), peer })
     }
 }
 

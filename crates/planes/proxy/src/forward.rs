@@ -130,6 +130,7 @@ fn plan(conn: &Conn, head: &mut Parts, record: &mut Record, upgrade: bool) -> Re
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
         principal: conn.caller.as_ref().map_or_else(ServiceName::gateway, |caller| caller.name.clone()),
+        foreign: conn.caller.as_ref().is_some_and(|caller| caller.foreign),
         action: Action::of_method(record.method()),
         resource: resource.clone(),
         route: route.clone(),

@@ -8,7 +8,7 @@ use crate::serve::{serve_http1, serve_http2};
 use crate::strict_io::Notes;
 use crate::tcp;
 use bartizan_core::Timestamp;
-use bartizan_core::event::{Handshake, HandshakeFailure, SeenBy, What};
+use bartizan_core::event::{Handshake, HandshakeFailure, What};
 use bartizan_core::fleet::Protocol;
 use bartizan_runtime::clock;
 use bartizan_runtime::tls::{self, HandshakeError, Judge, JudgeError};
@@ -37,7 +37,7 @@ pub async fn serve(fresh: Fresh) {
     report_success(&worker, &Side::Inbound, remote, Some(&caller), &accepted.about);
 
     // Before anything is judged on it; see `ledger`.
-    let Ok(trust) = worker.ledger.register(SeenBy::Inbound, caller.peer.clone(), own_not_after) else { return };
+    let Ok(trust) = worker.ledger.register_caller(&caller, own_not_after) else { return };
 
     let about = About { worker, remote, slot };
     match speaks(protocol, accepted.about.alpn.as_deref()) {
@@ -83,8 +83,9 @@ fn judge(proxy: &Arc<Proxy>) -> Judge<Caller> {
         let refuse = |failure, detail: String| JudgeError { failure, detail };
         let peer = live.verify(chain, clock::now()).map_err(|r| refuse(r.failure, r.detail))?;
         let id = peer.id().clone();
-        Caller::of(peer, &proxy)
-            .ok_or_else(|| refuse(HandshakeFailure::WrongPeer, format!("`{id}` is no service of `{}`", proxy.domain)))
+        let why =
+            || format!("`{id}` is no service of `{}`, and the fleet declares no call of it to here", proxy.domain);
+        Caller::of(peer, &proxy.domain, &live).ok_or_else(|| refuse(HandshakeFailure::WrongPeer, why()))
     })
 }
 

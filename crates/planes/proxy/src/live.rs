@@ -138,6 +138,17 @@ impl Live {
         Duration::from_secs(self.directory.as_ref().map_or(0, |d| d.trust.grace_s.into()))
     }
 
+    /// By what name `peer` calls here; `None` for nodes and control, which call no services, and for whom the directory does not
+    /// name: the path of a foreign identity says nothing here.
+    pub fn caller_name(&self, peer: &VerifiedPeer) -> Option<ServiceName> {
+        let own = &self.directory.as_ref()?.own;
+        let domain = TrustDomain::parse(own.id.domain()).ok()?;
+        match peer.id().role_in(&domain) {
+            Some(Role::Service(name)) => Some(name),
+            _ => own.inbound.as_ref()?.callers.get(peer.id()).cloned(),
+        }
+    }
+
     /// Judges the chain of whoever is at the other end: verified, and not denied.
     ///
     /// # Errors

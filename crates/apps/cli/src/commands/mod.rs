@@ -8,6 +8,7 @@ mod events;
 mod exec_program;
 mod expiry;
 mod explain;
+mod federation;
 mod metrics;
 mod node;
 mod reload;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Restore(args) => waiting(revoke::restore(&args)),
         Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
+        Command::Federation(command) => waiting(federation::run(command)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
         Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
         Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),

@@ -79,7 +79,7 @@ fn named<'a>(
 ) -> Result<Subject, Failure> {
     let name = services.find(|name| name.as_str() == text).ok_or_else(|| {
         Failure::new(format!(
-            "the fleet has no service `{text}`; name one, or write `id:spiffe://...`, `serial:...`, `key:...`, `node:...` or `issuer:...`"
+            "the fleet has no service `{text}`; name one, or write `id:spiffe://...`, `serial:...`, `key:...`, `node:...`, `domain:...` or `issuer:...`"
         ))
     })?;
     Ok(Subject::Id(SpiffeId::of(domain, &Role::Service(name.clone()))))

@@ -73,12 +73,14 @@ pub(crate) fn callees(
     plan: Option<&Plan>,
 ) -> BTreeMap<ServiceName, Place> {
     let place = |to: &ServiceName| {
-        let callee = fleet.services.get(to)?;
         let addr = match plan.filter(|plan| plan.mode != Mode::Off) {
             Some(plan) => *plan.outbound.get(name)?.get(to)?,
-            None => callee.listen,
+            // Without guards nobody speaks mutual TLS for the program: who expects that cannot be reached.
+            None => {
+                fleet.services.get(to).map(|callee| callee.listen).or_else(|| Some(fleet.others.get(to)?.at?.mesh))?
+            }
         };
-        Some((to.clone(), Place { addr, protocol: callee.protocol }))
+        Some((to.clone(), Place { addr, protocol: fleet.protocol_of(to)? }))
     };
     caller.calls.iter().filter_map(|call| place(&call.to)).collect()
 }
@@ -188,6 +190,7 @@ mod tests {
     fn service(program: Program, port: u16, calls: &[&str]) -> Service {
         Service {
             program,
+            mesh: None,
             listen: loopback(port),
             protocol: Protocol::Http,
             owner: None,
@@ -214,6 +217,8 @@ mod tests {
             policies: None,
             trust: Default::default(),
             workloads: Default::default(),
+            others: Default::default(),
+            federation: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 /// How many ports [`plan`] needs.
 pub(crate) fn ports_needed(fleet: &Fleet) -> usize {
     let chosen_edges: usize = fleet.services.values().map(|s| s.calls.iter().filter(|c| c.via.is_none()).count()).sum();
-    1 + fleet.services.len() + chosen_edges
+    let chosen_meshes = fleet.services.values().filter(|service| service.mesh.is_none()).count();
+    1 + chosen_meshes + chosen_edges
 }
 
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
@@ -18,10 +19,13 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let services = fleet.services.values();
     let own = services.clone().map(|s| s.listen.port());
     let vias = services.flat_map(|s| s.calls.iter()).filter_map(|c| c.via).map(|via| via.port());
-    own.chain(vias).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
+    let meshes =
+        fleet.services.values().filter_map(|s| s.mesh).chain(fleet.others.values().filter_map(|it| Some(it.at?.mesh)));
+    let meshes = meshes.chain(fleet.federation.endpoint.iter().map(|it| it.listen)).map(|at| at.port());
+    own.chain(vias).chain(meshes).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
 }
 
-/// Where everything listens: control, a mesh port for each service, a listener for each edge.
+/// Where everything listens: control, a mesh port for each service that names none, a listener for each edge.
 ///
 /// `ports` are free ones, at least [`ports_needed`]; `None` where there are too few.
 pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
@@ -30,7 +34,13 @@ pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
     let mut mesh = BTreeMap::new();
     let mut outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>> = BTreeMap::new();
     for (name, service) in &fleet.services {
-        mesh.insert(name.clone(), ports.next()?);
+        mesh.insert(
+            name.clone(),
+            match service.mesh {
+                Some(mesh) => mesh,
+                None => ports.next()?,
+            },
+        );
         let mut edges = BTreeMap::new();
         for call in &service.calls {
             let at = match call.via {
@@ -61,6 +71,7 @@ mod tests {
     fn fleet() -> Fleet {
         let service = |port, calls: &[(&str, Option<u16>)]| Service {
             program: Program::Already,
+            mesh: None,
             listen: loopback(port),
             protocol: Protocol::Auto,
             owner: None,
@@ -80,6 +91,8 @@ mod tests {
             policies: None,
             trust: Default::default(),
             workloads: Default::default(),
+            others: Default::default(),
+            federation: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -384,6 +384,7 @@ impl Up {
 
 fn decide(engine: &Engine, question: &Question<'_>) -> Decision {
     engine.decide(&Ask {
+        foreign: false,
         principal: question.from,
         action: question.action(),
         resource: question.to,

@@ -184,6 +184,7 @@ mod tests {
     fn fleet() -> Fleet {
         let service = |port| Service {
             program: Program::Already,
+            mesh: None,
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
             protocol: Protocol::Http,
             owner: None,
@@ -199,6 +200,8 @@ mod tests {
             policies: None,
             trust: Default::default(),
             workloads: Default::default(),
+            others: Default::default(),
+            federation: Default::default(),
             warnings: Vec::new(),
         }
     }

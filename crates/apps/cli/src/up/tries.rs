@@ -254,6 +254,7 @@ mod tests {
     fn fleet() -> Fleet {
         let service = |protocol, calls: &[&str], routes| Service {
             program: Program::Already,
+            mesh: None,
             listen: loopback(1),
             protocol,
             owner: None,
@@ -280,6 +281,8 @@ mod tests {
             policies: None,
             trust: Default::default(),
             workloads: Default::default(),
+            others: Default::default(),
+            federation: Default::default(),
             warnings: Vec::new(),
         }
     }

@@ -346,6 +346,8 @@ pub enum Ending {
     OwnRevoked,
     /// The root that the peer's chain led to is not trusted any more.
     Untrusted,
+    /// The fleet file no longer says that the peer calls here, or calls it something else.
+    Undeclared,
     /// Policy denies now what it allowed when the connection or request began.
     Policy,
     /// Control was silent for too long.
@@ -354,12 +356,13 @@ pub enum Ending {
 
 impl Ending {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PeerExpired,
         Self::OwnExpired,
         Self::Revoked,
         Self::OwnRevoked,
         Self::Untrusted,
+        Self::Undeclared,
         Self::Policy,
         Self::SnapshotsExpired,
     ];
@@ -372,6 +375,7 @@ impl Ending {
             Self::Revoked => "revoked",
             Self::OwnRevoked => "own_revoked",
             Self::Untrusted => "untrusted",
+            Self::Undeclared => "undeclared",
             Self::Policy => "policy",
             Self::SnapshotsExpired => "snapshots_expired",
         }

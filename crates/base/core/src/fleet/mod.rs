@@ -8,6 +8,7 @@ mod near;
 mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_federation;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
 mod report;
@@ -17,7 +18,8 @@ pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 
-use crate::name::{ServiceName, TrustDomain};
+use crate::federation::Federation;
+use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::snapshot::Trust;
 use crate::workload::Entry;
@@ -38,6 +40,10 @@ pub struct Fleet {
     pub gateway: Option<Gateway>,
     /// Programs beside the services that get an identity from the node, by name.
     pub workloads: BTreeMap<ServiceName, Entry>,
+    /// Those beside the services who take part in calls, by name: workloads, and workloads of other trust domains.
+    pub others: BTreeMap<ServiceName, Other>,
+    /// Other trust domains.
+    pub federation: Federation,
     /// Folder of Cedar files, relative to the fleet file; `None` where only the declared calls count.
     pub policies: Option<String>,
     /// For how long trust holds that was given.
@@ -51,6 +57,8 @@ pub struct Fleet {
 pub struct Service {
     /// How its program comes to run.
     pub program: Program,
+    /// Where its guard accepts mutual TLS; chosen at start where `None`.
+    pub mesh: Option<SocketAddr>,
     /// Where the program listens; always loopback, port not 0.
     pub listen: SocketAddr,
     /// What it speaks.
@@ -90,6 +98,27 @@ pub struct Call {
     pub to: ServiceName,
     /// Where the caller expects it; chosen at start where `None`.
     pub via: Option<SocketAddr>,
+}
+
+/// Somebody without a guard of this fleet, who keeps the own end of mutual TLS: a workload with an identity from the node,
+/// or a workload of another trust domain. Known by exactly one SPIFFE ID: a path alone says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Its identity.
+    pub id: SpiffeId,
+    /// The services that it may call.
+    pub calls: Vec<ServiceName>,
+    /// Where services find it; nobody calls it where `None`.
+    pub at: Option<Place>,
+}
+
+/// Where somebody accepts mutual TLS, and what is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The address.
+    pub mesh: SocketAddr,
+    /// What is spoken inside.
+    pub protocol: Protocol,
 }
 
 /// What a program speaks.
@@ -139,12 +168,24 @@ pub struct GatewayRoute {
 }
 
 impl Fleet {
+    /// What is spoken to `callee`, a service or another that may be called.
+    pub fn protocol_of(&self, callee: &ServiceName) -> Option<Protocol> {
+        let other = || self.others.get(callee)?.at.map(|at| at.protocol);
+        self.services.get(callee).map(|service| service.protocol).or_else(other)
+    }
+
+    /// Whether an identity is of another trust domain.
+    pub fn is_foreign(&self, id: &SpiffeId) -> bool {
+        id.domain() != self.trust_domain.as_str()
+    }
+
     /// Every edge, caller and callee, the gateway's routes among them.
     pub fn edges(&self) -> impl Iterator<Item = (ServiceName, ServiceName)> + '_ {
         let calls = self.services.iter().flat_map(|(name, s)| s.calls.iter().map(|c| (name.clone(), c.to.clone())));
         let mut routed: Vec<_> = self.gateway.iter().flat_map(|g| g.routes.iter().map(|r| r.to.clone())).collect();
         routed.sort();
         routed.dedup();
-        calls.chain(routed.into_iter().map(|to| (ServiceName::gateway(), to)))
+        let others = self.others.iter().flat_map(|(name, it)| it.calls.iter().map(|to| (name.clone(), to.clone())));
+        calls.chain(others).chain(routed.into_iter().map(|to| (ServiceName::gateway(), to)))
     }
 }

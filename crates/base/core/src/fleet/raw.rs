@@ -4,6 +4,7 @@
 
 use super::Protocol;
 use super::node::{Node, Value};
+use super::raw_federation::RawFederation;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
@@ -41,6 +42,9 @@ pub(super) struct RawFleet {
     /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
     #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
     pub(super) workloads: Field<Named<Read<RawWorkload>>>,
+    /// Other trust domains whose identities count here.
+    #[schemars(default)]
+    pub(super) federation: Field<RawFederation>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -72,6 +76,10 @@ pub(super) struct RawService {
     /// Working folder of the program, relative to this file.
     #[schemars(default)]
     pub(super) dir: Field<String>,
+    /// Where its guard accepts mutual TLS, for callers on other machines and in other trust domains; on loopback and chosen
+    /// at start where left out.
+    #[schemars(default)]
+    pub(super) mesh: Field<String>,
     /// Where the program listens: a loopback address with its port, such as `127.0.0.1:7102`.
     #[schemars(default)]
     pub(super) listen: Field<String>,
@@ -196,7 +204,8 @@ pub fn json_schema() -> String {
 }
 
 impl RawFleet {
-    const KEYS: &[&str] = &["fleet", "trust_domain", "services", "gateway", "policies", "trust", "workloads"];
+    const KEYS: &[&str] =
+        &["fleet", "trust_domain", "services", "gateway", "policies", "trust", "workloads", "federation"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
         let mut fields = report.fields(node, String::new(), Self::KEYS)?;
@@ -208,6 +217,7 @@ impl RawFleet {
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
+            federation: fields.take("federation", RawFederation::read),
             spot: fields.spot,
         })
     }
@@ -227,7 +237,8 @@ impl RawTrust {
 }
 
 impl RawService {
-    const KEYS: &[&str] = &["run", "env", "dir", "listen", "at", "protocol", "owner", "data", "calls", "routes"];
+    const KEYS: &[&str] =
+        &["run", "env", "dir", "mesh", "listen", "at", "protocol", "owner", "data", "calls", "routes"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -235,6 +246,7 @@ impl RawService {
             run: fields.take("run", |report, node, key| report.list(node, key, Report::scalar)),
             env: fields.take("env", |report, node, key| report.named(node, key, Report::scalar)),
             dir: fields.text("dir"),
+            mesh: fields.text("mesh"),
             listen: fields.text("listen"),
             at: fields.text("at"),
             protocol: fields.text("protocol"),
@@ -290,6 +302,7 @@ impl RawGatewayRoute {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
     use super::super::raw_workload::RawSelectors;
     use super::*;
     use serde_json::Value as Json;
@@ -313,6 +326,10 @@ mod tests {
             (&schema["$defs"]["GatewayRoute"], RawGatewayRoute::KEYS),
             (&schema["$defs"]["Workload"], RawWorkload::KEYS),
             (&schema["$defs"]["Selectors"], RawSelectors::KEYS),
+            (&schema["$defs"]["Federation"], RawFederation::KEYS),
+            (&schema["$defs"]["BundleEndpoint"], RawEndpoint::KEYS),
+            (&schema["$defs"]["ForeignDomain"], RawDomain::KEYS),
+            (&schema["$defs"]["ForeignWorkload"], RawForeign::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

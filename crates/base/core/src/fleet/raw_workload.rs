@@ -1,5 +1,6 @@
 //! What a fleet file says of workloads, before anything is checked. Part of [`super::raw`].
 
+use super::Protocol;
 use super::node::Node;
 use super::reader::{At, Field, Read, Report};
 use crate::workload::{DNS_NAMES_MAX, TTL_S_MAX, TTL_S_MIN};
@@ -23,6 +24,15 @@ pub(super) struct RawWorkload {
     /// Whether it may have JWT-SVIDs too.
     #[schemars(default, with = "bool")]
     pub(super) jwt: Field<String>,
+    /// The services that it may call with its identity, over mutual TLS.
+    #[schemars(default, with = "Vec<String>")]
+    pub(super) calls: Field<Vec<Read<String>>>,
+    /// Where it accepts mutual TLS itself, where services call it.
+    #[schemars(default)]
+    pub(super) mesh: Field<String>,
+    /// What it speaks there.
+    #[schemars(default, with = "Protocol")]
+    pub(super) protocol: Field<String>,
     /// DNS names in its certificates.
     #[schemars(default, with = "Vec<String>", length(max = DNS_NAMES_MAX))]
     pub(super) dns: Field<Vec<Read<String>>>,
@@ -50,7 +60,7 @@ pub(super) struct RawSelectors {
 }
 
 impl RawWorkload {
-    pub(super) const KEYS: &[&str] = &["id", "node", "selectors", "ttl_s", "jwt", "dns"];
+    pub(super) const KEYS: &[&str] = &["id", "node", "selectors", "ttl_s", "jwt", "calls", "mesh", "protocol", "dns"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -60,6 +70,9 @@ impl RawWorkload {
             selectors: fields.take("selectors", RawSelectors::read),
             ttl_s: fields.take("ttl_s", Report::scalar),
             jwt: fields.take("jwt", Report::scalar),
+            calls: fields.take("calls", |report, node, key| report.list(node, key, Report::text)),
+            mesh: fields.text("mesh"),
+            protocol: fields.text("protocol"),
             dns: fields.take("dns", |report, node, key| report.list(node, key, Report::text)),
         };
         Ok(At { value, spot: fields.spot })

@@ -4,6 +4,7 @@
 mod bank_up; // start here: the main job
 mod events; // what was seen can be found again
 mod faults; // kill -9, full disk, half-written files
+mod federation; // two trust domains
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod revoke;

@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 /// Name of those who hold identities and are not among the members.
 const OTHERS: &str = "programs";
 
+/// Name of those who fetch our bundle and cannot acknowledge it.
+const ABROAD: &str = "other trust domains";
+
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -71,6 +74,11 @@ impl Plan {
             return self.wait("control", "the new bundle is not published yet".to_owned(), "nothing yet");
         }
         self.wait_for_trust(facts, now);
+        if let Some(until) = facts.abroad_until.filter(|until| now < *until && !self.rotation.excused.contains(ABROAD))
+        {
+            let why = format!("they look at the bundle endpoint again within {} s", until.since(now).as_secs());
+            self.wait(ABROAD, why, "they refuse everybody who shows an identity below the new root until they look");
+        }
         if self.waiting_for.is_empty() {
             self.go(Phase::Acknowledged, now, &format!("everybody alive has acknowledged bundle {}", facts.epoch.0));
         }

@@ -70,6 +70,8 @@ pub struct Facts {
     /// Until when an identity of the old issuer may be with somebody who is not among the members, such as a program that a
     /// node serves; `None` where nobody like that has one.
     pub others_until: Option<Timestamp>,
+    /// Until when other trust domains may not have looked at our bundle since it was published; `None` where none looks.
+    pub abroad_until: Option<Timestamp>,
     /// Handshakes of the whole fleet since [`Rotation::watch_since`].
     pub handshakes: Watched,
     /// Those of the canary.

@@ -31,6 +31,7 @@ pub(super) struct World {
     pub(super) control_is_new: bool,
     pub(super) handshakes: Watched,
     pub(super) others_until: Option<Timestamp>,
+    pub(super) abroad_until: Option<Timestamp>,
     pub(super) plan: Option<Plan>,
 }
 
@@ -52,8 +53,19 @@ impl World {
         let fleet = names.map(|name| One { member: one(name), trusts: Roots::Old }).collect();
         let rotation = Rotation::begin(1, what, anchor("old"), canary.map(str::to_owned), Pace::DEFAULT, false, now);
         let (published, handshakes) = (Roots::Old, Watched::default());
-        let (others_until, plan) = (None, None);
-        Self { rotation, now, fleet, epoch: 1, published, control_is_new: false, handshakes, others_until, plan }
+        let (others_until, abroad_until, plan) = (None, None, None);
+        Self {
+            rotation,
+            now,
+            fleet,
+            epoch: 1,
+            published,
+            control_is_new: false,
+            handshakes,
+            others_until,
+            abroad_until,
+            plan,
+        }
     }
 
     pub(super) fn facts(&self) -> Facts {
@@ -64,6 +76,7 @@ impl World {
             control_is_new: self.control_is_new,
             members: self.fleet.iter().map(|one| one.member.clone()).collect(),
             others_until: self.others_until,
+            abroad_until: self.abroad_until,
             handshakes: self.handshakes,
             canary: Watched::default(),
         }

@@ -64,6 +64,22 @@ fn the_old_root_stays_for_as_long_as_programs_hold_something_of_it() {
 }
 
 #[test]
+fn nobody_goes_over_before_other_trust_domains_had_time_to_look() {
+    let mut world = World::new(3, Rotated::Root, None);
+    world.abroad_until = Some(world.now.plus(Duration::from_secs(130)));
+    world.run(120);
+    assert_eq!((world.rotation.phase, world.rotation.began_issuing), (Phase::Published, false));
+    assert_eq!(world.plan.as_ref().unwrap().waiting_for[0].name, "other trust domains");
+    let mut forced = world.clone();
+    let facts = forced.facts();
+    forced.rotation.force(&facts, forced.now).unwrap();
+    forced.run(60);
+    assert_eq!(forced.rotation.phase, Phase::Retired);
+    world.run(70);
+    assert_eq!(world.rotation.phase, Phase::Retired);
+}
+
+#[test]
 fn failing_handshakes_halt_and_lead_back_and_the_rest_was_never_touched() {
     let mut world = World::new(10, Rotated::Root, Some("s000"));
     world.run(4);

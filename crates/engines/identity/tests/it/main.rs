@@ -4,6 +4,7 @@
 mod authorities; // root and issuing CAs
 mod bundles; // roots by trust domain
 mod envelopes; // signed snapshots
+mod federation; // other trust domains
 mod hostile; // chains made to cost time
 mod jwt_svids; // tokens
 mod peers; // X.509-SVIDs, good and bad

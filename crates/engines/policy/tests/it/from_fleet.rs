@@ -9,7 +9,7 @@ fn a_fleet_becomes_schema_permits_and_facts() {
     insta::assert_snapshot!(policies.schema, @r#"
 // What policies of the fleet `bank` are checked against.
 
-// A service as caller, such as `Workload::"payment"`; the gateway is `Workload::"gateway"`.
+// A service or another workload as caller, such as `Workload::"payment"`; the gateway is `Workload::"gateway"`.
 entity Workload = {
   "owner": String,     // who answers for it; empty where nobody was named
   "data": Set<String>, // classes of data it handles

@@ -5,6 +5,7 @@ mod check;
 mod decide;
 mod equality;
 mod explain;
+mod foreign;
 mod from_fleet;
 mod limits;
 mod matrix;

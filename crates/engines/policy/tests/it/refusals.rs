@@ -31,7 +31,7 @@ fn names_that_the_fleet_does_not_have() {
     insta::assert_snapshot!(refusal("forbid (principal, action, resource) unless { resource in [Service::\"users\", Service::\"payments\"] };"), @"own.cedar:1:78: the fleet has no service `payments`; did you mean `payment`?");
     insta::assert_snapshot!(refusal("forbid (principal, action, resource == Service::\"gateway\");"), @r#"own.cedar:1:40: the gateway is not a service; no service calls the gateway; as a caller it is `Workload::"gateway"`"#);
     insta::assert_snapshot!(refusal("forbid (principal, action == Action::\"raed\", resource);"), @r#"own.cedar:1:30: unrecognized action `Action::"raed"`; did you mean `Action::"read"`?"#);
-    insta::assert_snapshot!(refusal("forbid (principal == User::\"ann\", action, resource);"), @"own.cedar:1:22: unrecognized entity type `User`; the types are `Workload`, `Service`, `Route` and `Action`");
+    insta::assert_snapshot!(refusal("forbid (principal == User::\"ann\", action, resource);"), @"own.cedar:1:22: unrecognized entity type `User`; the types are `Workload`, `Service`, `Route` and `Action`, and `ForeignWorkload` where another trust domain calls");
 }
 
 #[test]

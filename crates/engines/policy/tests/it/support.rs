@@ -14,6 +14,7 @@ pub(crate) fn name(text: &str) -> ServiceName {
 pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&str], routes: &[&str]) -> Service {
     Service {
         program: Program::Already,
+        mesh: None,
         listen: "127.0.0.1:7000".parse().unwrap(),
         protocol,
         owner: (!owner.is_empty()).then(|| owner.to_owned()),
@@ -39,6 +40,8 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         policies: None,
         trust: Default::default(),
         workloads: Default::default(),
+        others: Default::default(),
+        federation: Default::default(),
         warnings: Vec::new(),
     }
 }
@@ -85,6 +88,7 @@ pub(crate) fn ask<T>(text: &str, then: impl FnOnce(&Ask<'_>) -> T) -> T {
     let (to, route) = words[2].split_once('/').map_or((words[2], None), |(to, route)| (to, Some(route)));
     let connect = words[1] == "connect";
     then(&Ask {
+        foreign: false,
         principal: &name(words[0]),
         action: if connect { Action::Connect } else { Action::of_method(words[1]) },
         resource: &name(to),

@@ -8,15 +8,19 @@ mod client;
 mod provider;
 mod server;
 mod verify;
+mod web;
 
 pub use client::{Client, ClientStream};
 pub use server::{ClientAuth, Server, ServerStream};
+pub use web::WebClient;
 
+use bartizan_core::Secret;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_crypto::key::KeyPair;
-use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
+use rustls::crypto::aws_lc_rs::sign::{any_ecdsa_type, any_supported_type};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use std::sync::Arc;
 
 /// Looks at the chain that the peer sent (DER, leaf first, never empty, otherwise unchecked) and says who that is,
@@ -62,6 +66,12 @@ pub enum TlsError {
     /// The chain is empty, the key unreadable or not the leaf's: make a new pair.
     #[error("the certificate and its key cannot be used together")]
     Identity(#[source] rustls::Error),
+    /// None of the roots of the web can be used: name a PEM file with certificates.
+    #[error("there is no certificate among the roots that could be used")]
+    Roots,
+    /// A PEM text holds no certificate or no key.
+    #[error("the PEM text cannot be used: {0}")]
+    Pem(String),
     /// The protocol choices do not fit together; cannot happen with the fixed ones.
     #[error("the TLS configuration was refused")]
     Config(#[source] rustls::Error),
@@ -85,6 +95,24 @@ impl Identity {
         let secret = key.pkcs8();
         let pkcs8 = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(secret.expose().as_slice()));
         let key = any_ecdsa_type(&pkcs8).map_err(TlsError::Identity)?;
+        Self::certified(chain, key)
+    }
+
+    /// From two PEM texts, as servers of the web have them: the chain, leaf first, and its key of any common kind.
+    ///
+    /// # Errors
+    /// [`TlsError::Pem`], and as [`Identity::new`].
+    pub fn from_pem(chain: &str, key: &Secret<String>) -> Result<Self, TlsError> {
+        let pem = |error: rustls::pki_types::pem::Error| TlsError::Pem(error.to_string());
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(pem)?;
+        if chain.is_empty() {
+            return Err(TlsError::Identity(rustls::Error::NoCertificatesPresented));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(pem)?;
+        Self::certified(chain, any_supported_type(&key).map_err(TlsError::Identity)?)
+    }
+
+    fn certified(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Result<Self, TlsError> {
         let certified = CertifiedKey::new(chain, key);
         certified.keys_match().map_err(TlsError::Identity)?;
         Ok(Self(Arc::new(SingleCertAndKey::from(certified))))

@@ -53,6 +53,7 @@ impl From<ControlError> for Failure {
             // What the operator wrote is wrong, and can be corrected.
             ControlError::Fleet(_)
             | ControlError::Policies(_)
+            | ControlError::Federation(_)
             | ControlError::Plan { .. }
             | ControlError::PlanMisfit { .. }
             | ControlError::Fixed { .. }
@@ -61,6 +62,7 @@ impl From<ControlError> for Failure {
             ControlError::ForeignData { .. }
             | ControlError::Ca(_)
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
+            | ControlError::Bundles(_)
             | ControlError::Jwt(_)
             | ControlError::Store(_)
             | ControlError::Listen(_)

@@ -10,6 +10,7 @@ mod deny;
 mod events;
 mod expiry;
 mod explain;
+mod federation;
 mod metrics;
 mod node_tokens;
 mod record;

@@ -1,7 +1,7 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, events, expiry, explain, metrics, node_tokens, record, reload, status, trace,
+    authorize, ca, crl, deny, events, expiry, explain, federation, metrics, node_tokens, record, reload, status, trace,
 };
 use crate::app::App;
 use axum::Router;
@@ -59,6 +59,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ca::FORCE,
     ca::DISTRUST,
     expiry::IT,
+    federation::STATUS,
+    federation::REFRESH,
+    federation::BUNDLE,
 ];
 
 /// The router of the whole table. Nothing is reachable that is not in it.

@@ -5,6 +5,7 @@ use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Directory, GatewaySide, Inbound, Own, Peer};
 use bartizan_core::{Role, ServiceName, SpiffeId};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The directory of one service, or of the gateway. `None` where the fleet has no such service.
 ///
@@ -45,6 +46,7 @@ fn sidecar(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<(Own, Vec<S
         program: service.listen,
         protocol: service.protocol,
         routes: service.routes.clone(),
+        callers: callers(fleet, name),
     };
     let own = Own {
         name: name.clone(),
@@ -69,8 +71,28 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
     Some((own, gateway.routes.iter().map(|route| route.to.clone()).collect()))
 }
 
+/// Those beside the services who may call `name`.
+fn callers(fleet: &Fleet, name: &ServiceName) -> BTreeMap<SpiffeId, ServiceName> {
+    let callers = fleet.others.iter().filter(|(_, it)| it.calls.contains(name));
+    callers.map(|(caller, it)| (it.id.clone(), caller.clone())).collect()
+}
+
+/// Where callers of this machine find who listens at `mesh`: one that listens everywhere is found on loopback.
+fn dialled(mesh: SocketAddr) -> SocketAddr {
+    let ip = match mesh.ip() {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, mesh.port())
+}
+
 fn peer(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<Peer> {
+    if let Some(other) = fleet.others.get(name) {
+        let at = other.at?;
+        return Some(Peer { id: other.id.clone(), mesh: at.mesh, protocol: at.protocol, routes: Vec::new() });
+    }
     let service = fleet.services.get(name)?;
     let routes = service.routes.clone();
-    Some(Peer { id: id_of(fleet, name), mesh: *plan.mesh.get(name)?, protocol: service.protocol, routes })
+    Some(Peer { id: id_of(fleet, name), mesh: dialled(*plan.mesh.get(name)?), protocol: service.protocol, routes })
 }

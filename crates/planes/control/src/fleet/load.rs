@@ -1,6 +1,7 @@
 //! Reads fleet file, policies and plan, and checks that they fit together.
 
 use crate::error::ControlError;
+use crate::federation::Sources;
 use crate::fleet::plan::check_plan;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::options::Options;
@@ -17,6 +18,8 @@ pub(crate) struct Desired {
     pub(crate) fleet: Fleet,
     pub(crate) plan: Plan,
     pub(crate) policies: Policies,
+    /// How other trust domains are recognised.
+    pub(crate) sources: Sources,
 }
 
 impl Desired {
@@ -41,7 +44,9 @@ pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
     Engine::compile(&policies, Epoch(1))?;
     let plan = read_plan(&options.plan)?;
     check_plan(&fleet, &plan).map_err(|missing| ControlError::PlanMisfit { path: options.plan.clone(), missing })?;
-    Ok(Desired { fleet, plan, policies })
+    let dir = options.fleet.parent().unwrap_or(Path::new(""));
+    let sources = Sources::read(&fleet.federation, dir)?;
+    Ok(Desired { fleet, plan, policies, sources })
 }
 
 fn read_plan(path: &Path) -> Result<Plan, ControlError> {

@@ -6,7 +6,7 @@ use crate::deny;
 use crate::error::{ControlError, chain};
 use crate::limits::{ROTATION_ISSUES_PER_S, ROTATION_TICK, ROTATION_TOLD_EVERY};
 use crate::rotation::book::{Kept, Look};
-use crate::rotation::facts::{Watch, members, others_until};
+use crate::rotation::facts::{Watch, abroad_until, members, others_until};
 use crate::rotation::next::{Next, below, make_ready};
 use crate::rotation::{OrderBook, files};
 use bartizan_core::Timestamp;
@@ -181,6 +181,7 @@ impl Memory {
             control_is_new: own_issuer(app).is_some_and(|it| rotation.counts_as_new(&it)),
             members: members(app, now),
             others_until: others_until(app, rotation),
+            abroad_until: abroad_until(app, rotation),
             handshakes,
             canary,
         }

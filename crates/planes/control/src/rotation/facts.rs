@@ -1,16 +1,18 @@
 //! What is known of the fleet. Members of every kind come together in [`members`], and nowhere else.
 
 use crate::app::App;
+use crate::limits::FEDERATION_FETCH_WITHIN;
 use crate::node_registry::NodeStanding;
 use crate::registry::{Seen, Standing};
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::LEAF_TTL;
-use bartizan_core::rotation::Watched;
+use bartizan_core::rotation::{Rotated, Watched};
 use bartizan_core::snapshot::Kind;
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_identity::rotation::{Member, MemberKind, Rotation};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a node is called among the members. No service can have this name.
 pub(crate) fn node_member(name: &str) -> String {
@@ -57,6 +59,14 @@ pub(super) fn others_until(app: &App, rotation: &Rotation) -> Option<Timestamp> 
     // What a control process before this one issued is not known here.
     let before = workloads.then(|| app.started_at.plus(LEAF_TTL));
     before.max(app.workloads_until.until(|issuer| !rotation.counts_as_new(issuer)))
+}
+
+/// Until when other trust domains may not have looked since the last step: two looks, since one may have failed.
+pub(super) fn abroad_until(app: &App, rotation: &Rotation) -> Option<Timestamp> {
+    let in_force = app.in_force();
+    let endpoint = in_force.desired.fleet.federation.endpoint.as_ref().filter(|_| rotation.what == Rotated::Root)?;
+    let looks = Duration::from_secs(u64::from(endpoint.refresh_s) * 2) + FEDERATION_FETCH_WITHIN;
+    Some(rotation.watch_since.plus(looks))
 }
 
 fn service(app: &App, Standing { service, seen }: &Standing) -> Member {

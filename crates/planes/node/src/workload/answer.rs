@@ -7,11 +7,12 @@ use bartizan_crypto::{cert, key};
 use bartizan_runtime::clock;
 use bartizan_runtime::sds_v3::{CertificateValidationContext, DataSource, Secret, TlsCertificate, data_source, secret};
 use bartizan_runtime::workload_v1::{JwtBundlesResponse, X509BundlesResponse, X509svid, X509svidResponse};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The name under which SDS clients ask for the certificate of whoever they are.
 const DEFAULT: &str = "default";
-/// The name under which SDS clients ask for the roots of their own trust domain.
+/// The name under which SDS clients ask for the roots of their own trust domain; `spiffe://` and the name of a domain stands for its own.
 const ROOTCA: &str = "ROOTCA";
 
 /// The caller's identities that count now, in the order of its entries.
@@ -37,14 +38,24 @@ pub(super) fn x509(session: &Session) -> Option<X509svidResponse> {
             hint: String::new(),
         })
         .collect();
-    (!svids.is_empty()).then(|| X509svidResponse { svids, ..X509svidResponse::default() })
+    let federated_bundles = foreign_bundles(session);
+    (!svids.is_empty()).then(|| X509svidResponse { svids, federated_bundles, ..X509svidResponse::default() })
 }
 
 /// Every trust domain's roots.
 pub(super) fn x509_bundles(session: &Session) -> Option<X509BundlesResponse> {
     let domain = own_domain(session)?;
     let roots = session.view.bundles.roots_of(domain).unwrap_or_default().concat();
-    Some(X509BundlesResponse { crl: Vec::new(), bundles: [(format!("spiffe://{domain}"), roots)].into() })
+    let mut bundles = foreign_bundles(session);
+    bundles.insert(format!("spiffe://{domain}"), roots);
+    Some(X509BundlesResponse { crl: Vec::new(), bundles })
+}
+
+/// The roots of the trust domains that are federated with, by their SPIFFE IDs.
+fn foreign_bundles(session: &Session) -> HashMap<String, Vec<u8>> {
+    let (bundles, own) = (&session.view.bundles, own_domain(session));
+    let foreign = bundles.domains().filter(|domain| Some(*domain) != own);
+    foreign.map(|it| (format!("spiffe://{it}"), bundles.roots_of(it).unwrap_or_default().concat())).collect()
 }
 
 /// Every trust domain's keys, the own one's also where there are none.
@@ -57,7 +68,9 @@ pub(super) fn jwt_bundles(session: &Session) -> Option<JwtBundlesResponse> {
 /// What an SDS client asks for by `name`. `None` where it may not have that; `Some(None)` while it is not there yet.
 pub(super) fn secret(session: &Session, name: &str) -> Option<Option<Secret>> {
     let domain = own_domain(session)?;
-    if name == ROOTCA || name.strip_prefix("spiffe://") == Some(domain) {
+    let named_domain = name.strip_prefix("spiffe://").filter(|it| session.view.bundles.roots_of(it).is_some());
+    let anchors = if name == ROOTCA { Some(domain) } else { named_domain };
+    if let Some(domain) = anchors {
         let roots = session.view.bundles.roots_of(domain).unwrap_or_default();
         let pem: String = roots.iter().map(|root| cert::pem(root)).collect();
         let context = CertificateValidationContext { trusted_ca: Some(inline(pem.into_bytes())) };

@@ -24,6 +24,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let method = x.head.method.as_str();
     let ask = Ask {
         principal,
+        foreign: x.conn.caller.as_ref().is_some_and(|caller| caller.foreign),
         action: Action::of_method(method),
         resource,
         route: x.route.as_deref(),

@@ -3,9 +3,9 @@
 use super::ongoing::{Ongoing, Question};
 use crate::limits;
 use crate::live::Live;
-use bartizan_core::Timestamp;
 use bartizan_core::event::{Ending, SeenBy};
 use bartizan_core::snapshot::Freshness;
+use bartizan_core::{ServiceName, Timestamp};
 use bartizan_identity::VerifiedPeer;
 use bartizan_policy::Memo;
 use bartizan_runtime::clock;
@@ -30,6 +30,8 @@ pub struct Entry {
     seen_by: SeenBy,
     /// Who is there, and the end of the own certificate; `None` where no certificates were shown.
     trusted: Option<(VerifiedPeer, Timestamp)>,
+    /// By what name the peer calls, where it is a caller.
+    name: Option<ServiceName>,
     opened: Instant,
     /// How long it may outlive its certificates.
     grace: Cell<Duration>,
@@ -43,10 +45,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(seen_by: SeenBy, trusted: Option<(VerifiedPeer, Timestamp)>) -> Self {
+    pub(super) fn new(seen_by: SeenBy, trusted: Option<(VerifiedPeer, Timestamp)>, name: Option<ServiceName>) -> Self {
         Self {
             seen_by,
             trusted,
+            name,
             opened: Instant::now(),
             grace: Cell::default(),
             judged_by: Cell::new(u64::MAX),
@@ -144,6 +147,10 @@ impl Entry {
             }
             if !live.bundles.as_ref().is_some_and(|bundles| bundles.still_trust(peer)) {
                 return over(Ending::Untrusted);
+            }
+            // Who has another name now would be taken for whoever had this one before.
+            if self.name.is_some() && live.caller_name(peer) != self.name {
+                return over(Ending::Undeclared);
             }
         }
         if self.deadline().is_some_and(|deadline| now >= deadline) {

@@ -10,7 +10,7 @@ mod ongoing; // what is under way on it
 pub use entry::{Entry, Over};
 pub use ongoing::{Ongoing, Question};
 
-use crate::conn::Side;
+use crate::conn::{Caller, Side};
 use crate::counters::{Counters, as_us};
 use crate::limits;
 use crate::live::Proxy;
@@ -75,7 +75,17 @@ impl Ledger {
 
     /// Takes up a connection that came through `side`, without a certificate at the other end.
     pub fn register_plain(&self, side: &Side) -> Registered {
-        self.insert(Entry::new(side.seen_by(), None))
+        self.insert(Entry::new(side.seen_by(), None, None))
+    }
+
+    /// Takes up a connection of a `caller`; as [`Ledger::register`].
+    ///
+    /// # Errors
+    /// As [`Ledger::register`].
+    pub fn register_caller(&self, caller: &Caller, own_not_after: Timestamp) -> Result<Registered, Ending> {
+        let trusted = Some((caller.peer.clone(), own_not_after));
+        let registered = self.insert(Entry::new(SeenBy::Inbound, trusted, Some(caller.name.clone())));
+        registered.judge_again().map_or(Ok(registered), Err)
     }
 
     /// Takes up a connection with a verified `peer`, for which an own certificate was used that ends at `own_not_after`.
@@ -88,7 +98,7 @@ impl Ledger {
         peer: VerifiedPeer,
         own_not_after: Timestamp,
     ) -> Result<Registered, Ending> {
-        let registered = self.insert(Entry::new(seen_by, Some((peer, own_not_after))));
+        let registered = self.insert(Entry::new(seen_by, Some((peer, own_not_after)), None));
         registered.judge_again().map_or(Ok(registered), Err)
     }
 

@@ -13,6 +13,8 @@ use std::task::{Context, Poll, Waker};
 pub struct Question {
     /// Who asked.
     pub principal: ServiceName,
+    /// Whether who asked is of another trust domain.
+    pub foreign: bool,
     /// To do what.
     pub action: Action,
     /// To whom.
@@ -29,6 +31,7 @@ impl Question {
     fn ask(&self) -> Ask<'_> {
         Ask {
             principal: &self.principal,
+            foreign: self.foreign,
             action: self.action,
             resource: &self.resource,
             route: self.route.as_deref(),

@@ -129,7 +129,8 @@ impl World {
             method: Some("GET".into()),
             path: PathPattern::parse("/orders/*").unwrap(),
         };
-        directory.own.inbound = Some(Inbound { mesh: free_addr(), program, protocol, routes: vec![orders] });
+        directory.own.inbound =
+            Some(Inbound { mesh: free_addr(), program, protocol, routes: vec![orders], callers: Default::default() });
         Guard::start(self, directory, &policies(extra)).await
     }
 

@@ -1,15 +1,20 @@
 //! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
 
+mod federation;
 mod gateway;
+mod other;
 mod ports;
 mod service;
 mod trust;
 mod workload;
 
+use self::other::{Others, RawOther};
 use self::ports::Ports;
 use super::node::{Node, Value};
 use super::raw::{RawFleet, RawService};
-use super::reader::{At, Field, Read, Report, Reported, Spot, did_you_mean, dot};
+use super::raw_federation::RawFederation;
+use super::raw_workload::RawWorkload;
+use super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
 use super::report::FleetErrors;
 use super::{Fleet, Protocol};
 use crate::limits::{FLEET_FILE_BYTES_MAX, SERVICES_MAX};
@@ -51,7 +56,7 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
-    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, workloads, spot } = raw;
+    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, workloads, federation, spot } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
     });
@@ -72,7 +77,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         return Err(report.refuse(&services.spot, problem, "split the fleet"));
     }
 
-    let known = Known::of(&services.value);
+    let known = Known::of(&services.value, &workloads, &federation);
     let mut ports = Ports::default();
     let mut names = Vec::with_capacity(services.value.len());
     // Every service is looked at, also after one failed: whoever reads the report wants all of it.
@@ -85,7 +90,10 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, &known, &mut ports, at)).transpose());
 
-    let workloads = workload::check_all(report, trust_domain.as_ref().ok(), workloads);
+    let mut others = Others::default();
+    let own = trust_domain.as_ref().ok();
+    let workloads = workload::check_all(report, own, &known, &mut ports, &mut others, workloads);
+    let federation = federation::check(report, own, &known, &mut ports, &mut others, federation);
 
     let fleet = Fleet {
         name: name?,
@@ -93,6 +101,8 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         services: checked.into_iter().collect::<Result<_, _>>()?,
         gateway: gateway?,
         workloads: workloads?,
+        others: others.finish()?,
+        federation: federation?,
         policies: policies?,
         trust: trust?.unwrap_or_default(),
         warnings: Vec::new(),
@@ -111,28 +121,58 @@ fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]
 
 /// The names that the file declares, each with its protocol where that makes sense. Services whose bodies are
 /// broken are among them: a call to a broken service is no second error.
-struct Known(HashMap<String, Option<Protocol>>);
+struct Known {
+    services: HashMap<String, Option<Protocol>>,
+    /// Those beside the services who may be called.
+    others: HashMap<String, Option<Protocol>>,
+}
 
 impl Known {
-    fn of(services: &[(At<String>, Read<RawService>)]) -> Self {
+    fn of(
+        services: &[(At<String>, Read<RawService>)],
+        workloads: &Field<Named<Read<RawWorkload>>>,
+        federation: &Field<RawFederation>,
+    ) -> Self {
         let protocol = |body: &Read<RawService>| match &body.as_ref().ok()?.value.protocol {
             Field::Absent => Some(Protocol::Auto),
             Field::Bad(_) => None,
             Field::Is(at) => protocol(&at.value),
         };
-        Self(services.iter().map(|(name, body)| (name.value.clone(), protocol(body))).collect())
+        let services = services.iter().map(|(name, body)| (name.value.clone(), protocol(body))).collect();
+        let workloads =
+            named(workloads).filter_map(|(name, it)| Some((name.clone(), RawOther::speaks(&it.mesh, &it.protocol)?)));
+        let domains = federation.get().into_iter().flat_map(|at| named(&at.value.domains));
+        let foreign = domains
+            .flat_map(|(_, domain)| named(&domain.workloads))
+            .filter_map(|(name, it)| Some((name.clone(), RawOther::speaks(&it.mesh, &it.protocol)?)));
+        let others = workloads.chain(foreign).collect();
+        Self { services, others }
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.is_service(name) || self.others.contains_key(name)
+    }
+
+    fn is_service(&self, name: &str) -> bool {
+        self.services.contains_key(name)
     }
 
     fn protocol(&self, name: &str) -> Option<Protocol> {
-        self.0.get(name).copied().flatten()
+        self.services.get(name).or_else(|| self.others.get(name)).copied().flatten()
     }
 
     fn is_tcp(&self, name: &str) -> bool {
         self.protocol(name) == Some(Protocol::Tcp)
+    }
+
+    /// The callee named by `at`: a service, or another that may be called.
+    fn resolve_callee(&self, report: &mut Report<'_>, at: &At<String>) -> Result<ServiceName, Reported> {
+        match self.others.contains_key(&at.value) {
+            true => {
+                ServiceName::parse(&at.value).map_err(|e| report.refuse_value(at, format!("not a name: {}", e.why), ""))
+            }
+            false => self.resolve(report, at, "declare it under services or remove it from calls"),
+        }
     }
 
     /// The service named by `at`; `way_out` is for the case that there is none.
@@ -144,13 +184,19 @@ impl Known {
                 "it is where calls from outside come in",
             ));
         }
-        if !self.has(&at.value) {
-            let near = report.nearest(&at.value, self.0.keys().map(String::as_str));
+        if !self.is_service(&at.value) {
+            let near = report.nearest(&at.value, self.services.keys().map(String::as_str));
             return Err(report.refuse_value(at, "no such service", did_you_mean(near, way_out)));
         }
         // A declared name that is no good was reported where it is declared; here it is only repeated.
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(at, format!("not a service name: {}", e.why), ""))
     }
+}
+
+/// The good ones among values with names.
+fn named<T>(field: &Field<Named<Read<T>>>) -> impl Iterator<Item = (&String, &T)> {
+    let all = field.get().into_iter().flat_map(|at| &at.value);
+    all.filter_map(|(name, body)| Some((&name.value, &body.as_ref().ok()?.value)))
 }
 
 fn protocol(text: &str) -> Option<Protocol> {

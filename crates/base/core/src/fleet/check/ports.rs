@@ -37,6 +37,15 @@ impl Ports {
         self.take(report, at, address)
     }
 
+    /// Where somebody else listens, perhaps on another machine: any address that can be dialled, taken by nobody of the fleet.
+    pub(super) fn elsewhere(&mut self, report: &mut Report<'_>, at: &At<String>) -> Result<SocketAddr, Reported> {
+        let address = address(report, at)?;
+        if address.ip().is_unspecified() || address.ip().is_multicast() {
+            return Err(report.refuse_value(at, "not an address that can be dialled", "name the one where it listens"));
+        }
+        self.take(report, at, address)
+    }
+
     fn take(&mut self, report: &mut Report<'_>, at: &At<String>, address: SocketAddr) -> Result<SocketAddr, Reported> {
         let other =
             if address.ip().is_unspecified() { self.by_port.get(&address.port()) } else { self.taken.get(&address) };

@@ -24,9 +24,10 @@ pub(super) fn check(
     body: Read<RawService>,
 ) -> Result<(ServiceName, Service), Reported> {
     let parsed = check_name(report, name);
-    let RawService { run, env, dir, listen, at, protocol, owner, data, calls, routes } = body?.value;
+    let RawService { run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes } = body?.value;
     let callees = callees(&calls);
     let program = check_program(report, known, &callees, &name.spot, RawProgram { run, env, dir, listen, at }, ports);
+    let mesh = mesh.optional().and_then(|at| at.map(|at| ports.anywhere(report, &at)).transpose());
     let protocol = check_protocol(report, &name.spot, protocol);
     let owner = check_owner(report, &name.spot, owner);
     let data = check_data(report, data);
@@ -34,8 +35,16 @@ pub(super) fn check(
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
 
     let (program, listen) = program?;
-    let service =
-        Service { program, listen, protocol: protocol?, owner: owner?, data: data?, calls: calls?, routes: routes? };
+    let service = Service {
+        program,
+        mesh: mesh?,
+        listen,
+        protocol: protocol?,
+        owner: owner?,
+        data: data?,
+        calls: calls?,
+        routes: routes?,
+    };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
 }
@@ -315,7 +324,7 @@ fn check_to(
     if !seen.insert(to.value.clone()) {
         return Err(report.refuse_value(to, "the call is declared twice", "delete one"));
     }
-    known.resolve(report, to, "declare it under services or remove it from calls")
+    known.resolve_callee(report, to)
 }
 
 fn check_routes(

@@ -2,22 +2,28 @@
 
 use super::super::raw_workload::{RawSelectors, RawWorkload};
 use super::super::reader::{At, Field, Named, Read, Report, Reported};
-use super::{os_text, required};
+use super::other::{Others, RawOther};
+use super::ports::Ports;
+use super::{Known, os_text, required};
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::workload::{
     DNS_NAMES_MAX, Entry, PATH_BYTES_MAX, Selectors, TTL_S_MAX, TTL_S_MIN, UNIT_BYTES_MAX, WORKLOADS_MAX, is_reserved,
 };
 use std::collections::BTreeMap;
+use std::mem;
 
 /// Longest DNS name in bytes (RFC 1035 section 2.3.4, without the closing dot).
 const DNS_BYTES_MAX: usize = 253;
 /// Longest label of a DNS name in bytes.
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Every workload; `domain` is `None` where it made no sense itself.
+/// Every workload; `domain` is `None` where it made no sense itself. Those that take part in calls go into `others` too.
 pub(super) fn check_all(
     report: &mut Report<'_>,
     domain: Option<&TrustDomain>,
+    known: &Known,
+    ports: &mut Ports,
+    others: &mut Others,
     workloads: Field<Named<Read<RawWorkload>>>,
 ) -> Result<BTreeMap<ServiceName, Entry>, Reported> {
     let Some(workloads) = workloads.optional()? else { return Ok(BTreeMap::new()) };
@@ -28,7 +34,17 @@ pub(super) fn check_all(
     let mut checked = Vec::with_capacity(workloads.value.len());
     let mut seen: BTreeMap<(SpiffeId, Option<ServiceName>, Selectors), ServiceName> = BTreeMap::new();
     for (name, body) in workloads.value {
-        let entry = check(report, domain, &name, body).and_then(|entry| {
+        let entry = body.and_then(|mut body| {
+            let RawWorkload { calls, mesh, protocol, .. } = &mut body.value;
+            let other = RawOther { calls: mem::take(calls), mesh: mem::take(mesh), protocol: mem::take(protocol) };
+            let entry = check(report, domain, &name, body.value);
+            if other.takes_part() {
+                let id = entry.as_ref().ok().map(|entry| entry.id.clone());
+                others.add(report, known, ports, &name, id, other);
+            }
+            entry
+        });
+        let entry = entry.and_then(|entry| {
             let key = (entry.id.clone(), entry.node.clone(), entry.selectors.clone());
             match seen.insert(key, entry.name.clone()) {
                 None => Ok((entry.name.clone(), entry)),
@@ -47,11 +63,11 @@ fn check(
     report: &mut Report<'_>,
     domain: Option<&TrustDomain>,
     name: &At<String>,
-    body: Read<RawWorkload>,
+    body: RawWorkload,
 ) -> Result<Entry, Reported> {
     let parsed = ServiceName::parse(&name.value)
         .map_err(|e| report.refuse(&name.spot, format!("not a name: {}", e.why), "rename it"));
-    let RawWorkload { id, node, selectors, ttl_s, jwt, dns } = body?.value;
+    let RawWorkload { id, node, selectors, ttl_s, jwt, dns, .. } = body;
     let id = check_id(report, domain, name, id);
     let node = node.optional().and_then(|at| at.map(|at| check_node(report, &at)).transpose());
     let selectors =

@@ -1,0 +1,144 @@
+//! HTTPS between organisations: one document asked for, one document served. Both ends are bounded in bytes and time.
+
+use crate::limits;
+use crate::tls::{Judge, Server};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1 as client;
+use hyper::server::conn::http1 as server;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// ALPN for both ends.
+pub const ALPN: &[&str] = &["http/1.1"];
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum GetError {
+    /// The server was not reached.
+    #[error("cannot connect to `{host}`: {source}")]
+    Connect {
+        /// Which one.
+        host: String,
+        /// What the kernel or the resolver said.
+        source: io::Error,
+    },
+    /// It answered with another status than 200. Where it points elsewhere, nobody follows.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// It broke off, sent too much, or no HTTP.
+    #[error("no whole answer: {0}")]
+    Broken(String),
+}
+
+/// A TCP connection to `host`, a DNS name or an IP address.
+///
+/// # Errors
+/// [`GetError::Connect`], after [`limits::CONNECT_WITHIN`] too.
+pub async fn dial(host: &str, port: u16) -> Result<TcpStream, GetError> {
+    let dialling = tokio::time::timeout(limits::CONNECT_WITHIN, TcpStream::connect((host, port))).await;
+    dialling
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|source| GetError::Connect { host: host.to_owned(), source })
+}
+
+/// GET of `path` on an encrypted stream; the whole answer, at most `bytes_max`. The caller bounds the time.
+///
+/// # Errors
+/// [`GetError`]. Redirects are a status like any other: where a document is, is for its owner and us to say.
+pub async fn get<S>(stream: S, authority: &str, path: &str, bytes_max: usize) -> Result<Bytes, GetError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |e: hyper::Error| GetError::Broken(e.to_string());
+    let request = Request::get(path)
+        .header(header::HOST, authority)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")))
+        .body(Full::<Bytes>::default())
+        .map_err(|e| GetError::Broken(e.to_string()))?;
+    let (mut sender, connection) = client::Builder::new()
+        .max_buf_size(limits::LOCAL_HEAD_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // Ends with this function.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let answer = sender.send_request(request).await.map_err(broken)?;
+    if answer.status() != StatusCode::OK {
+        return Err(GetError::Status(answer.status().as_u16()));
+    }
+    let body = Limited::new(answer.into_body(), bytes_max).collect().await;
+    Ok(body.map_err(|e| GetError::Broken(e.to_string()))?.to_bytes())
+}
+
+/// Serves one document, whatever the path, until `stop` fires. `ends` gives the TLS end of the moment and `document` what
+/// is to be had; a connection for which one of them is not there is closed.
+pub async fn serve_document(
+    listener: TcpListener,
+    ends: impl Fn() -> Option<Server> + Send + Sync + 'static,
+    document: impl Fn() -> Option<Bytes> + Send + Sync + 'static,
+    stop: CancellationToken,
+) {
+    let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::DOCUMENT_CONNECTIONS_MAX)));
+    while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
+        let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
+        let (stream, _) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "accept on the bundle endpoint failed, pausing");
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (Some(end), Some(document)) = (ends(), document()) else { continue };
+        let stop = stop.clone();
+        connections.spawn(async move {
+            let serving = tokio::time::timeout(limits::DOCUMENT_WITHIN, one(stream, end, document));
+            let _ = stop.run_until_cancelled(serving).await; // how a stranger's connection ends is the stranger's business
+            drop(slot);
+        });
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn one(stream: TcpStream, end: Server, document: Bytes) {
+    let nobody: Judge<()> = Arc::new(|_| Ok(()));
+    let Ok(accepted) = end.accept(stream, nobody, limits::HANDSHAKE_WITHIN).await else { return };
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer(request.method(), document.clone());
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let _ = server::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::LOCAL_HEAD_WITHIN)
+        .max_buf_size(limits::LOCAL_HEAD_BYTES_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(accepted.stream), service)
+        .await;
+}
+
+fn answer(method: &Method, document: Bytes) -> Response<Full<Bytes>> {
+    let (status, body) = match *method {
+        Method::GET | Method::HEAD => (StatusCode::OK, document),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, Bytes::new()),
+    };
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    answer
+}
