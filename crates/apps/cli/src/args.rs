@@ -5,8 +5,8 @@ mod ca;
 mod federation;
 
 pub(crate) use ca::{
-    CaCommand, CaDistrustArgs, CaInitArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs, DistrustedArg,
-    RotatedArg,
+    CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
+    DistrustedArg, RotatedArg,
 };
 pub(crate) use federation::FederationCommand;
 

@@ -10,6 +10,7 @@ pub mod deny;
 pub mod event;
 pub mod federation;
 pub mod fleet;
+pub mod issued;
 pub mod limits;
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod path;

@@ -4,6 +4,7 @@
 
 use crate::decision::{Action, Verdict};
 use crate::event::{HandshakeFailure, SeenBy};
+use crate::issued::IssuedStatus;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
 use crate::time::Timestamp;
@@ -32,6 +33,9 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// What became of events.
     pub store: StoreStatus,
+    /// How the recording of certificates fares.
+    #[serde(default)]
+    pub issued: IssuedStatus,
 }
 
 /// The control process itself.

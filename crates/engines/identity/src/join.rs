@@ -72,15 +72,7 @@ impl JoinTokens {
         if token.len() > JOIN_TOKEN_BYTES_MAX {
             return Err(JoinError::Unknown);
         }
-        let sha256 = hash::sha256(token.as_bytes());
-        // Every token is compared, each in constant time: neither place nor likeness shows in how long this takes.
-        let mut found = None;
-        for known in &mut self.tokens {
-            if hash::equal(&known.sha256, &sha256) {
-                found = Some(known);
-            }
-        }
-        match found {
+        match self.find(token) {
             None => Err(JoinError::Unknown),
             Some(known) if known.used => Err(JoinError::Used),
             Some(known) if now >= known.expires => Err(JoinError::Expired),
@@ -89,6 +81,25 @@ impl JoinTokens {
                 Ok(())
             }
         }
+    }
+
+    /// Undoes [`JoinTokens::redeem`], where nothing was issued for the token after all.
+    pub fn give_back(&mut self, token: &str) {
+        if let Some(known) = self.find(token) {
+            known.used = false;
+        }
+    }
+
+    fn find(&mut self, token: &str) -> Option<&mut Token> {
+        let sha256 = hash::sha256(token.as_bytes());
+        // Every token is compared, each in constant time: neither place nor likeness shows in how long this takes.
+        let mut found = None;
+        for known in &mut self.tokens {
+            if hash::equal(&known.sha256, &sha256) {
+                found = Some(known);
+            }
+        }
+        found
     }
 }
 
@@ -101,6 +112,18 @@ mod tests {
 
     fn later(s: u64) -> Timestamp {
         NOW.plus(Duration::from_secs(s))
+    }
+
+    #[test]
+    fn a_token_that_was_given_back_counts_once_more() {
+        let mut tokens = JoinTokens::default();
+        let token = tokens.issue(NOW, [7; 32]).unwrap();
+        tokens.redeem(token.expose(), later(1)).unwrap();
+        tokens.give_back("bzjt_another");
+        assert_eq!(tokens.redeem(token.expose(), later(1)), Err(JoinError::Used));
+        tokens.give_back(token.expose());
+        tokens.redeem(token.expose(), later(2)).unwrap();
+        assert_eq!(tokens.redeem(token.expose(), later(2)), Err(JoinError::Used));
     }
 
     #[test]

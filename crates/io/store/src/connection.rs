@@ -11,6 +11,8 @@ use std::path::Path;
 pub(crate) enum Purpose {
     /// Appends events: after a power cut the last moments may be missing, which costs far fewer disk flushes.
     Events,
+    /// Takes in records of certificates: flushed at every commit, since the journal drops what is here.
+    Issued,
     /// Numbers epochs: flushed at every commit, since a number that was used once must never be used again.
     State,
 }
@@ -37,7 +39,7 @@ pub(crate) async fn open(
 ) -> Result<SqliteConnection, StoreError> {
     let synchronous = match purpose {
         Purpose::Events => SqliteSynchronous::Normal,
-        Purpose::State => SqliteSynchronous::Full,
+        Purpose::Issued | Purpose::State => SqliteSynchronous::Full,
     };
     let mut options = options(path).synchronous(synchronous);
     if let Some(pages) = pages_max {

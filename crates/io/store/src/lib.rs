@@ -1,8 +1,9 @@
-//! What control has to remember: events, epochs and a few names, in one SQLite file.
+//! What control has to remember: events, epochs, certificates and a few names, in one SQLite file, and a journal of certificates
+//! beside it, which goes on while that file is away.
 //!
 //! In: batches of finished event records ([`Store::append`]), the content of snapshots ([`Store::publish`]).
 //! Out: events by filter, newest first found; the epoch of each kind, which only ever grows, over restarts and power cuts.
-//! How much: [`Options::bytes_max`] bounds the part that events may fill. A full store takes no further event and says so
+//! How much: [`Options::bytes_max`] bounds the part that events may fill (records of certificates lie in it too). A full store takes no further event and says so
 //! ([`StoreError::Full`]); it deletes nothing by itself, since the oldest events are what an investigator asks for first,
 //! and an attacker who can make noise must not be able to erase them. What was not stored is for the caller to count.
 //! A batch is stored whole or not at all. Epochs have room set aside, so that policies can change while events are full.
@@ -14,6 +15,8 @@ mod connection;
 mod epoch;
 mod error;
 mod event; // start here: what is stored, and how it is asked for
+mod issued;
+mod journal;
 mod limits;
 mod meta;
 mod schema;
@@ -23,5 +26,11 @@ mod writer;
 pub use epoch::{Content, Published};
 pub use error::StoreError;
 pub use event::{Appended, Filter, StoredEvent};
-pub use limits::QUERY_EVENTS_MAX;
+pub use journal::{Journal, JournalError, Waiting};
+pub use limits::{QUERY_EVENTS_MAX, QUERY_ISSUED_MAX};
 pub use store::{Options, Store};
+
+/// Records of the journal as bytes; for those who test it from outside.
+pub mod journal_frames {
+    pub use crate::journal::{decode, encode};
+}

@@ -6,6 +6,9 @@ use std::time::Duration;
 pub(crate) const PAGE_BYTES: u64 = 4096;
 /// Pages that only epochs and names may use, once events have filled theirs: 32 MiB, a year of hourly policy changes.
 pub(crate) const RESERVED_PAGES: u64 = 8192;
+/// Pages that records of certificates may use beyond those of events, a count: 256 MiB, 600,000 certificates. Where these are
+/// full, certificates that ran out longest ago make room.
+pub(crate) const ISSUED_PAGES: u64 = 65_536;
 /// Fewest pages for events, a count: empty tables and their indices take about 15.
 pub(crate) const EVENT_PAGES_MIN: u64 = 32;
 /// Requests that wait for the writer, a count. Each is a whole batch; callers wait beyond that.
@@ -24,3 +27,23 @@ pub(crate) const READER_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const CONTENTS_KEPT: i64 = 32;
 /// Size in bytes to which the write-ahead log is cut after a checkpoint.
 pub(crate) const WAL_BYTES_KEPT: u64 = 16 << 20;
+/// How long a certificate that has run out stays in the database: past any investigation that begins within a quarter.
+pub(crate) const ISSUED_KEPT: Duration = Duration::from_secs(90 * 86_400);
+/// Records of certificates that ran out long ago which one transaction removes, a count: it is not to take long.
+pub(crate) const ISSUED_REMOVED_AT_ONCE: i64 = 4_096;
+/// Most records of certificates that one query returns, a count.
+pub const QUERY_ISSUED_MAX: u32 = 10_000;
+
+/// Longest record of a certificate in the journal, in bytes: the longest SPIFFE ID is 2,048.
+pub(crate) const ISSUED_BYTES_MAX: usize = 4 << 10;
+/// Records that share one flush of the disk, a count: a megabyte at most.
+pub(crate) const JOURNAL_GROUP_MAX: usize = 256;
+/// Records that wait for the disk, a count; callers wait beyond that.
+pub(crate) const JOURNAL_QUEUE_MAX: usize = 4_096;
+/// Size in bytes from which on a segment of the journal is closed and another one begun.
+pub(crate) const SEGMENT_BYTES: u64 = 4 << 20;
+/// Bytes of all segments together: four million certificates, a month of 10,000 guards. Nothing is issued beyond that, since
+/// it could not be recorded.
+pub(crate) const JOURNAL_BYTES_MAX: u64 = 1 << 30;
+/// Bytes that are read of a segment at once.
+pub(crate) const JOURNAL_READ_BYTES: usize = 256 << 10;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One step per layout; `PRAGMA user_version` holds the number of steps that a file has taken. Never edit a step
 /// that was released: add the next one.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, ISSUED];
 
 const FIRST: &str = "
 CREATE TABLE events (
@@ -34,6 +34,22 @@ CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT;
+";
+
+const ISSUED: &str = "
+CREATE TABLE issued (
+    serial       TEXT PRIMARY KEY,
+    at_ms        INTEGER NOT NULL,
+    kind         TEXT NOT NULL,
+    id           TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    node         TEXT,
+    not_after_ms INTEGER NOT NULL,
+    issuer       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX issued_at ON issued (at_ms);
+CREATE INDEX issued_id ON issued (id, at_ms);
+CREATE INDEX issued_not_after ON issued (not_after_ms);
 ";
 
 /// Brings the file up to the newest layout.

@@ -4,9 +4,12 @@ use crate::connection;
 use crate::epoch::{self, Content, Published};
 use crate::error::StoreError;
 use crate::event::{self, Appended, Filter, StoredEvent};
+use crate::issued;
 use crate::limits::{EVENT_PAGES_MIN, PAGE_BYTES, READER_WAIT, READERS_MAX, WRITER_QUEUE_MAX};
 use crate::schema;
 use crate::writer::{Job, Writer};
+use bartizan_core::Timestamp;
+use bartizan_core::issued::{Issued, IssuedFilter};
 use bartizan_core::snapshot::{Epoch, Kind};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePoolOptions;
@@ -105,6 +108,23 @@ impl Store {
     /// [`StoreError`] where the file cannot be read.
     pub async fn content(&self, kind: Kind, epoch: Epoch) -> Result<Option<String>, StoreError> {
         epoch::content(&mut *self.reader().await?, &self.path, kind, epoch).await
+    }
+
+    /// Takes in records of certificates, on disk when this returns; those that are there already stay as they are. Certificates
+    /// that ran out a quarter before `now` go.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is there then.
+    pub async fn take_issued(&self, batch: Vec<Issued>, now: Timestamp) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Issued(batch, now, answer)).await?
+    }
+
+    /// The newest records of certificates that fit, in the order in which they were issued.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn issued(&self, filter: &IssuedFilter) -> Result<Vec<Issued>, StoreError> {
+        issued::query(&mut *self.reader().await?, &self.path, filter).await
     }
 
     /// Ends the writer after what it has been given already, and the readers. Further calls answer [`StoreError::Closed`].

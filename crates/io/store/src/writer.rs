@@ -4,8 +4,11 @@ use crate::connection::{self, Purpose};
 use crate::epoch::{self, Content, Published};
 use crate::error::StoreError;
 use crate::event::{self, Appended, StoredEvent};
-use crate::limits::RESERVED_PAGES;
+use crate::issued;
+use crate::limits::{ISSUED_PAGES, RESERVED_PAGES};
 use crate::meta;
+use bartizan_core::Timestamp;
+use bartizan_core::issued::Issued;
 use bartizan_core::snapshot::{Epoch, Kind};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
@@ -17,22 +20,24 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) enum Job {
     Append(Vec<StoredEvent>, oneshot::Sender<Result<Appended, StoreError>>),
     Publish(BTreeMap<Kind, Content>, Epoch, oneshot::Sender<Result<BTreeMap<Kind, Published>, StoreError>>),
+    Issued(Vec<Issued>, Timestamp, oneshot::Sender<Result<(), StoreError>>),
     Claim(String, String, oneshot::Sender<Result<String, StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
-/// Owns both writing connections; opens them when needed and again after a failure.
+/// Owns the writing connections; opens them when needed and again after a failure.
 pub(crate) struct Writer {
     path: PathBuf,
     /// Pages that events may fill; `None` for all that the disk has.
     event_pages_max: Option<u64>,
     events: Option<SqliteConnection>,
+    issued: Option<SqliteConnection>,
     state: Option<SqliteConnection>,
 }
 
 impl Writer {
     pub(crate) fn new(path: PathBuf, event_pages_max: Option<u64>) -> Self {
-        Self { path, event_pages_max, events: None, state: None }
+        Self { path, event_pages_max, events: None, issued: None, state: None }
     }
 
     /// Does one job after the other until it is told to close or nobody is left who could ask.
@@ -43,6 +48,7 @@ impl Writer {
             match job {
                 Job::Append(batch, answer) => drop(answer.send(self.append(&batch).await)),
                 Job::Publish(contents, floor, answer) => drop(answer.send(self.publish(&contents, floor).await)),
+                Job::Issued(batch, now, answer) => drop(answer.send(self.issued(&batch, now).await)),
                 Job::Claim(key, value, answer) => drop(answer.send(self.claim(&key, &value).await)),
                 Job::Close(answer) => {
                     closed = Some(answer);
@@ -50,7 +56,7 @@ impl Writer {
                 }
             }
         }
-        for connection in [self.events.take(), self.state.take()].into_iter().flatten() {
+        for connection in [self.events.take(), self.issued.take(), self.state.take()].into_iter().flatten() {
             if let Err(error) = connection.close().await {
                 tracing::warn!(%error, path = %self.path.display(), "the database did not close cleanly; its log is read at the next start");
             }
@@ -82,6 +88,27 @@ impl Writer {
         self.finish(Purpose::State, connection, result).await
     }
 
+    async fn issued(&mut self, batch: &[Issued], now: Timestamp) -> Result<(), StoreError> {
+        match self.try_issued(batch, now).await {
+            Err(StoreError::Full { .. }) => {}
+            taken => return taken,
+        }
+        // Certificates that ran out make room for those that did not; with nothing to remove it stays full.
+        self.try_issued(&[], now).await?;
+        self.try_issued(batch, now).await
+    }
+
+    /// With an empty batch: removes what ran out.
+    async fn try_issued(&mut self, batch: &[Issued], now: Timestamp) -> Result<(), StoreError> {
+        let mut connection = self.take(Purpose::Issued).await?;
+        let result = match begin(&mut connection).await {
+            Ok(()) if batch.is_empty() => issued::remove_before(&mut connection, &self.path, now).await,
+            Ok(()) => issued::insert(&mut connection, &self.path, batch, now).await,
+            Err(error) => Err(StoreError::of(&self.path, error)),
+        };
+        self.finish(Purpose::Issued, connection, result).await
+    }
+
     async fn claim(&mut self, key: &str, value: &str) -> Result<String, StoreError> {
         let mut connection = self.take(Purpose::State).await?;
         let result = match begin(&mut connection).await {
@@ -94,7 +121,10 @@ impl Writer {
     async fn take(&mut self, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
         let (held, pages_max) = match purpose {
             Purpose::Events => (self.events.take(), self.event_pages_max),
-            Purpose::State => (self.state.take(), self.event_pages_max.map(|pages| pages + RESERVED_PAGES)),
+            Purpose::Issued => (self.issued.take(), self.event_pages_max.map(|pages| pages + ISSUED_PAGES)),
+            Purpose::State => {
+                (self.state.take(), self.event_pages_max.map(|pages| pages + ISSUED_PAGES + RESERVED_PAGES))
+            }
         };
         match held {
             Some(connection) => Ok(connection),
@@ -119,6 +149,7 @@ impl Writer {
         };
         match (&result, purpose) {
             (Ok(_), Purpose::Events) => self.events = Some(connection),
+            (Ok(_), Purpose::Issued) => self.issued = Some(connection),
             (Ok(_), Purpose::State) => self.state = Some(connection),
             (Err(_), _) => drop(connection.close().await),
         }

@@ -21,7 +21,7 @@ use bartizan_core::{ServiceName, Timestamp};
 use bartizan_identity::join::JoinTokens;
 use bartizan_identity::voucher::Nonces;
 use bartizan_runtime::{clock, tls};
-use bartizan_store::Store;
+use bartizan_store::{Journal, Store};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -35,6 +35,7 @@ pub(crate) struct App {
     /// The user we run as: who may use the local API, beside root.
     pub(crate) uid: u32,
     pub(crate) store: Store,
+    pub(crate) journal: Journal,
     /// See [`crate::start`]: above whatever an earlier, lost database gave out.
     pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
@@ -69,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) listen: SocketAddr,
     pub(crate) uid: u32,
     pub(crate) store: Store,
+    pub(crate) journal: Journal,
     pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
     pub(crate) in_force: watch::Sender<Current>,
@@ -87,6 +89,7 @@ impl App {
             listen,
             uid,
             store,
+            journal,
             epoch_floor,
             pipeline,
             in_force,
@@ -104,6 +107,7 @@ impl App {
             listen,
             uid,
             store,
+            journal,
             epoch_floor,
             own_events: OwnEvents::new(pipeline.clone()),
             pipeline,

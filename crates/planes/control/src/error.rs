@@ -8,7 +8,7 @@ use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
 use bartizan_runtime::listen::ListenError;
-use bartizan_store::StoreError;
+use bartizan_store::{JournalError, StoreError};
 use std::path::PathBuf;
 
 /// Why control does not start, or why a reload changed nothing. Each text says what to do.
@@ -76,6 +76,9 @@ pub enum ControlError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal of certificates cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A snapshot could not be made.
     #[error("a snapshot could not be signed")]
     Snapshot(#[from] EnvelopeError),

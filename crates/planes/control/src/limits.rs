@@ -89,3 +89,9 @@ pub const SOCKET_BYTES_MAX: usize = 108;
 pub const JWT_KEYS_FILE_BYTES_MAX: usize = 64 << 10;
 /// See [`RENEWALS_MAX`].
 pub const RENEWALS_PER: Duration = Duration::from_secs(60);
+/// How long records of certificates gather in the journal before the database takes them in, so that they share a transaction.
+pub const TAKE_IN_EVERY: Duration = Duration::from_millis(250);
+/// Pause before records are offered again to a database that did not take them in.
+pub const TAKE_IN_AGAIN: Duration = Duration::from_secs(1);
+/// Records that `/v1/ca/issued` shows where no limit was asked for, a count.
+pub const ISSUED_SHOWN: u32 = 100;

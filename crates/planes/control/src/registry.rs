@@ -166,6 +166,13 @@ impl Registry {
         });
     }
 
+    /// The node that vouched for the proxy of this stream, where it is known.
+    pub(crate) fn node_of(&self, service: &ServiceName, stream: StreamId) -> Option<ServiceName> {
+        let mut node = None;
+        self.with(service, stream, |proxy| node.clone_from(&proxy.introduction.node));
+        node
+    }
+
     /// Whom the node `node` vouched for, among those that came since control started.
     pub(crate) fn vouched_by(&self, node: &ServiceName) -> Placed {
         let inner = self.lock();

@@ -8,6 +8,7 @@ use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
+use crate::issuance;
 use crate::jwt::JwtSigner;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
@@ -18,7 +19,7 @@ use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_runtime::{clock, control_stream, listen, local, stop};
-use bartizan_store::Store;
+use bartizan_store::{Journal, Store};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let renewing = tokio::spawn(keep_renewed(Arc::clone(&app), source));
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
+    let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -70,7 +72,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing, rotating, federating, publishing] {
+    for task in [api, renewing, rotating, taking_in, federating, publishing] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }
@@ -104,12 +106,16 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     // The plan's, unless its port is 0.
     let listen = listener.local_addr().unwrap_or(desired.plan.control);
 
+    // After the port: another control that runs has it open.
+    let journal = issuance::open(&options.data)?;
     // Before the root is opened: a rotation may be about to put another one in its place.
     let rotation = Book::open(&options.data)?;
     let source = Source::new(&options.data, options.root_passphrase_file.as_deref(), &domain);
     let Some((source, authority)) = authority(source, &stop).await? else { return Ok(None) };
     let own = OwnIdentity::issue(&authority, clock::now())?;
-    let app = assemble(options, desired, store, listen, authority, own, rotation, stop).await?;
+    issuance::record_authority(&journal, &authority).await;
+    issuance::record_own(&journal, &authority, &own).await;
+    let app = assemble(options, desired, store, journal, listen, authority, own, rotation, stop).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
     Ok(Some(Started { app: Arc::new(app), source, listener, socket }))
@@ -120,6 +126,7 @@ async fn assemble(
     options: Options,
     desired: Desired,
     store: Store,
+    journal: Journal,
     listen: SocketAddr,
     authority: Authority,
     own: OwnIdentity,
@@ -144,6 +151,7 @@ async fn assemble(
         listen,
         uid,
         store,
+        journal,
         epoch_floor,
         pipeline,
         in_force,

@@ -1,7 +1,7 @@
 //! `bartizan ca` and everything below it.
 
 use super::{DataArgs, PlaceArgs};
-use bartizan_core::{ServiceName, TrustDomain};
+use bartizan_core::{ServiceName, SpiffeId, TrustDomain};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -23,6 +23,11 @@ pub(crate) enum CaCommand {
     /// an hour and names certificates of guards and those that were revoked by number.
     #[command(after_help = "Example:\n  bartizan ca crl > fleet.crl && openssl crl -in fleet.crl -noout -text")]
     Crl(PlaceArgs),
+    /// Certificates that were issued, the newest last: serial, identity, node, end. Also while the database is away.
+    #[command(after_help = "Examples:\n  \
+        bartizan ca issued --id spiffe://bank.example/svc/accounts\n  \
+        bartizan ca issued --serial 5f0c… --json | jq '.issued[0]'")]
+    Issued(CaIssuedArgs),
     /// Roots, issuing CA, and the rotation that runs or ran last: phase, canary, waves, and who is waited for.
     #[command(after_help = "Examples:\n  bartizan ca status\n  bartizan ca status --json | jq .rotation.phase")]
     Status(DataArgs),
@@ -85,6 +90,25 @@ pub(crate) struct CaRotateArgs {
     /// Print each step until the end; exit code 1 where it is led back.
     #[arg(long)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Arguments of `ca issued`.
+#[derive(Debug, Args)]
+pub(crate) struct CaIssuedArgs {
+    /// Only of this identity.
+    #[arg(long, value_name = "SPIFFE_ID")]
+    pub(crate) id: Option<SpiffeId>,
+    /// Only with this serial number, hexadecimal.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) serial: Option<String>,
+    /// Only by way of this node.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node: Option<ServiceName>,
+    /// At most so many, the newest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

@@ -1,6 +1,6 @@
 //! `bartizan ca`: the root, which can stay on a machine of its own.
 
-use super::{ca_rotation, print, print_json, waiting};
+use super::{ca_issued, ca_rotation, print, print_json, waiting};
 use crate::args::{CaCommand, CaDistrustArgs, CaInitArgs, CaShowArgs, CaSignArgs, DistrustedArg};
 use crate::data_dir::make_private;
 use crate::failure::{Failure, chain};
@@ -22,6 +22,7 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failure> {
         CaCommand::Sign(args) => sign_request(&args),
         CaCommand::Show(args) => show(&args),
         CaCommand::Crl(args) => waiting(ca_rotation::crl(&args)),
+        CaCommand::Issued(args) => waiting(ca_issued::run(&args)),
         CaCommand::Status(args) => waiting(ca_rotation::status(&args)),
         CaCommand::Rotate(args) => waiting(ca_rotation::rotate(&args)),
         CaCommand::Revert(args) => waiting(ca_rotation::turn(&args, "revert")),

@@ -1,6 +1,7 @@
 //! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
 
 mod ca;
+mod ca_issued;
 mod ca_rotation;
 mod check;
 mod control;

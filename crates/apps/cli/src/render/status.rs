@@ -10,7 +10,7 @@ const WIDTH: u16 = 200;
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
-    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store } = status;
+    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued } = status;
     let mode = match mode {
         Mode::Off => "off",
         Mode::Mtls => "mtls",
@@ -27,6 +27,13 @@ pub(crate) fn text(status: &Status) -> String {
         n => format!("{} LOST{}", grouped(n), store.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()),
     };
     let _ = writeln!(text, "events: {} stored, {} waiting, {lost}\n", grouped(store.stored), grouped(store.waiting));
+
+    if let Some(why) = &issued.reason {
+        let _ = writeln!(text, "NO CERTIFICATES ARE ISSUED ({} refused): {why}\n", grouped(issued.refused));
+    } else if let Some(why) = &issued.database {
+        let waiting = grouped(issued.waiting);
+        let _ = writeln!(text, "the database is away, {waiting} certificates wait in the journal: {why}\n");
+    }
 
     let headers = [
         "SERVICE",

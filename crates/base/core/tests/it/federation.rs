@@ -41,7 +41,11 @@ fn refuses_domains_that_make_no_sense_and_names_the_place() {
         (&format!("{WEB}, workloads: {{ a: {{ id: a }} }}"), ".workloads.a.id", "no path"),
         (&format!("{WEB}, workloads: {{ a: {{ id: /a/ }} }}"), ".workloads.a.id", "a trailing slash"),
         (&format!("{WEB}, paths: [/svc/*], workloads: {{ a: {{ id: /a }} }}"), ".workloads.a.id", "outside the paths"),
-        (&format!("{WEB}, workloads: {{ a: {{ id: /a, calls: [nobody] }} }}"), ".calls[0] = `nobody`: no such service", "nobody"),
+        (
+            &format!("{WEB}, workloads: {{ a: {{ id: /a, calls: [nobody] }} }}"),
+            ".calls[0] = `nobody`: no such service",
+            "nobody",
+        ),
         (&format!("{WEB}, workloads: {{ a: {{ id: /a, calls: [web, web] }} }}"), ".calls[1]", "twice"),
         (&format!("{WEB}, workloads: {{ a: {{ id: /a, calls: [gateway] }} }}"), ".calls[0]", "the gateway"),
         (&format!("{WEB}, workloads: {{ web: {{ id: /a }} }}"), "workloads.web: the name is taken", "a service's name"),

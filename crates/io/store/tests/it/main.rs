@@ -5,6 +5,7 @@ mod damage;
 mod epochs;
 mod events;
 mod full;
+mod journal;
 
 use bartizan_core::event::EventId;
 use bartizan_core::{RequestId, ServiceName, Timestamp};

@@ -4,7 +4,7 @@ use crate::deny::DenyListError;
 use crate::error::{ControlError, chain};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bartizan_store::StoreError;
+use bartizan_store::{JournalError, StoreError};
 
 /// A refusal. Its text is for the operator, who may know everything.
 #[derive(Debug)]
@@ -46,6 +46,12 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::unavailable(chain(&error))
+    }
+}
+
 impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         let text = chain(&error);
@@ -65,6 +71,7 @@ impl From<ControlError> for Failure {
             | ControlError::Bundles(_)
             | ControlError::Jwt(_)
             | ControlError::Store(_)
+            | ControlError::Journal(_)
             | ControlError::Listen(_)
             | ControlError::Socket { .. }
             | ControlError::Serve(_) => Self::unavailable(text),

@@ -43,6 +43,7 @@ fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refu
     unauthorised(&mut page, status, totals, identities_refused);
     ended(&mut page, totals);
     events(&mut page, status);
+    issued(&mut page, status);
     expiry(&mut page, status);
     proxies(&mut page, status);
     page.text
@@ -141,6 +142,28 @@ fn events(page: &mut Page, status: &Status) {
         ] {
             page.value(&[("service", proxy.service.as_str()), ("what", what)], count);
         }
+    }
+}
+
+fn issued(page: &mut Page, status: &Status) {
+    let issued = &status.issued;
+    for (name, kind, help, count) in [
+        ("bartizan_issued_total", "counter", "Certificates that were recorded and handed out", issued.recorded),
+        (
+            "bartizan_issued_refused_total",
+            "counter",
+            "Certificates not issued, as they could not be recorded",
+            issued.refused,
+        ),
+        (
+            "bartizan_issued_waiting",
+            "gauge",
+            "Records of certificates that the database has not taken in",
+            issued.waiting,
+        ),
+    ] {
+        page.family(name, kind, help);
+        page.value(&[], count);
     }
 }
 

@@ -11,6 +11,7 @@ mod events;
 mod expiry;
 mod explain;
 mod federation;
+mod issued;
 mod metrics;
 mod node_tokens;
 mod record;

@@ -44,5 +44,6 @@ pub(super) fn status(app: &App) -> Status {
         proxies: app.registry.status(fleet, now),
         nodes: app.nodes.status(),
         store: app.pipeline.status(),
+        issued: app.journal.status(),
     }
 }

@@ -1,7 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, events, expiry, explain, federation, metrics, node_tokens, record, reload, status, trace,
+    authorize, ca, crl, deny, events, expiry, explain, federation, issued, metrics, node_tokens, record, reload,
+    status, trace,
 };
 use crate::app::App;
 use axum::Router;
@@ -58,6 +59,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ca::CONTINUE,
     ca::FORCE,
     ca::DISTRUST,
+    issued::IT,
     expiry::IT,
     federation::STATUS,
     federation::REFRESH,

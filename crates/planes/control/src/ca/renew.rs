@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::ca::{OwnIdentity, Source};
 use crate::error::chain;
+use crate::issuance;
 use crate::limits::{RENEW_PAUSE, RENEW_PAUSE_MAX};
 use bartizan_core::Timestamp;
 use bartizan_crypto::random;
@@ -26,7 +27,7 @@ pub(crate) async fn keep_renewed(app: Arc<App>, mut source: Source) {
             authority_due = if renewed { due(app.authority().validity()) } else { clock::now().plus(RENEW_PAUSE_MAX) };
         }
         if clock::now() >= own_due {
-            match renew_own(&app) {
+            match renew_own(&app).await {
                 Ok(()) => own_due = due(own_validity(&app)),
                 Err(error) => {
                     tracing::error!(error = chain(&error), "our own identity was not renewed, trying again");
@@ -47,6 +48,7 @@ async fn renew_authority(app: &App, mut source: Source) -> (Source, bool) {
     .expect("opening a root does not panic, and nothing aborts the task");
     match outcome {
         Ok(Some(authority)) => {
+            issuance::record_authority(&app.journal, &authority).await;
             app.replace_authority(authority);
             tracing::info!("renewed the issuing CA");
             (source, true)
@@ -59,8 +61,10 @@ async fn renew_authority(app: &App, mut source: Source) -> (Source, bool) {
     }
 }
 
-fn renew_own(app: &App) -> Result<(), crate::ca::CaError> {
-    let own = OwnIdentity::issue(&app.authority(), clock::now())?;
+async fn renew_own(app: &App) -> Result<(), crate::ca::CaError> {
+    let authority = app.authority();
+    let own = OwnIdentity::issue(&authority, clock::now())?;
+    issuance::record_own(&app.journal, &authority, &own).await;
     app.replace_own(own)
 }
 
@@ -90,7 +94,7 @@ mod tests {
 
         let (source, renewed) = renew_authority(app, started.source).await;
         assert!(renewed);
-        renew_own(app).unwrap();
+        renew_own(app).await.unwrap();
         assert_ne!(app.own().key.public_spki(), own.key.public_spki());
         assert_ne!(app.own().svid.chain[1], own.svid.chain[1], "issued by the new CA");
         assert!(!Arc::ptr_eq(&app.tls.load_full(), &tls), "the listener shows it");

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::ca::{CaError, OwnIdentity, Source};
 use crate::deny;
 use crate::error::{ControlError, chain};
+use crate::issuance;
 use crate::limits::{ROTATION_ISSUES_PER_S, ROTATION_TICK, ROTATION_TOLD_EVERY};
 use crate::rotation::book::{Kept, Look};
 use crate::rotation::facts::{Watch, abroad_until, members, others_until};
@@ -111,7 +112,7 @@ impl Memory {
         files::settle(app.rotation.dir(), &rotation)?;
         self.trust(app, &rotation, now)?;
         if rotation.desired().control_is_new {
-            self.go_over(app, kept, &rotation, now)?;
+            self.go_over(app, kept, &rotation, now).await?;
         } else if !rotation.phase.is_reversible() {
             // From then on the new issuer is the only one, or none is needed any more.
             app.set_next(None);
@@ -147,7 +148,13 @@ impl Memory {
 
     /// The new issuer becomes the one for everybody, and for ourselves. All is signed anew, so that what proxies have on
     /// their disks can be checked once the old root is gone.
-    fn go_over(&mut self, app: &Arc<App>, kept: &mut Kept, rotation: &Rotation, now: Timestamp) -> Result<(), CaError> {
+    async fn go_over(
+        &mut self,
+        app: &Arc<App>,
+        kept: &mut Kept,
+        rotation: &Rotation,
+        now: Timestamp,
+    ) -> Result<(), CaError> {
         if let Some(next) = app.next() {
             app.replace_authority(next.authority.trusting(app.authority().bundles().clone(), now));
             app.set_next(None);
@@ -166,7 +173,9 @@ impl Memory {
             app.rotation.turn_to(app, kept, after)?;
         }
         if own_issuer(app).as_deref() != Some(sha256.as_str()) {
-            app.replace_own(OwnIdentity::issue(&authority, now)?)?;
+            let own = OwnIdentity::issue(&authority, now)?;
+            issuance::record_own(&app.journal, &authority, &own).await;
+            app.replace_own(own)?;
             self.unpublished = true;
         }
         Ok(())

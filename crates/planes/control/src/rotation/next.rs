@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::ca::{Authority, CaError, ROOT_NEXT_PEM, Source, certificates, make_next};
+use crate::issuance;
 use crate::rotation::book::Kept;
 use bartizan_core::rotation::Rotated;
 use bartizan_core::{Secret, TrustDomain};
@@ -57,6 +58,7 @@ pub(super) async fn make_ready(
     let (back, outcome) = attempt(taken).await;
     *source = Some(back);
     let authority = outcome?.ok_or(NotReady::Unsigned)?;
+    issuance::record_authority(&app.journal, &authority).await;
     if rotation.what == Rotated::Issuing {
         let pem = cert::pem(authority.certificate());
         rotation.made(Anchor { sha256: authority.sha256(), pem }, clock::now());

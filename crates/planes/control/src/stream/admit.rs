@@ -5,9 +5,11 @@
 
 use crate::app::App;
 use crate::fleet::{id_of, is_member};
+use crate::issuance::{self, Recorded};
 use crate::registry::Certificate;
 use crate::stream::hello::Hello;
 use crate::stream::refusal::Refusal;
+use bartizan_core::issued::IssuedKind;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr::CsrKey;
 use bartizan_crypto::hash;
@@ -18,7 +20,7 @@ use bartizan_identity::{Svid, VerifiedPeer, voucher};
 pub(crate) struct Admitted {
     pub(crate) id: SpiffeId,
     /// A new identity, where one was asked for.
-    pub(crate) svid: Option<Svid>,
+    pub(crate) svid: Option<Recorded>,
     /// Until when the proxy is who it says.
     pub(crate) not_after: Timestamp,
     /// The key that is certified now; the next one has to be another.
@@ -34,7 +36,7 @@ pub(crate) struct Admitted {
 }
 
 /// Decides about a first message. On a yes by voucher, that voucher is used up.
-pub(crate) fn admit(
+pub(crate) async fn admit(
     app: &App,
     hello: &Hello,
     peer: Option<&VerifiedPeer>,
@@ -53,13 +55,13 @@ pub(crate) fn admit(
         return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
     }
     match (&hello.voucher, peer) {
-        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), &hello.service, id, now),
-        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), &hello.service, id, now),
+        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), &hello.service, id, now).await,
+        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), &hello.service, id, now).await,
         (None, None) => Err(Refusal::denied("neither a voucher nor a certificate")),
     }
 }
 
-fn by_voucher(
+async fn by_voucher(
     app: &App,
     text: &str,
     key: Option<&CsrKey>,
@@ -85,12 +87,13 @@ fn by_voucher(
     if !vouched.is_for(&key.spki) {
         return Err(Refusal::denied("the voucher is for another key"));
     }
+    issuance::ready(app).await?;
     // Last, so that nobody but the holder of the key can use a voucher up; and before anything is issued.
     app.nonces().take(&vouched, now).map_err(|error| Refusal::denied(error.to_string()))?;
-    issue(app, key, service, id, now, node)
+    issue(app, key, service, id, now, node).await
 }
 
-fn by_certificate(
+async fn by_certificate(
     app: &App,
     peer: &VerifiedPeer,
     key: Option<&CsrKey>,
@@ -104,7 +107,7 @@ fn by_certificate(
     }
     match key {
         Some(key) if key.spki == peer.spki() => Err(Refusal::malformed("a renewal needs a fresh key")),
-        Some(key) => issue(app, key, service, id, now, None),
+        Some(key) => issue(app, key, service, id, now, None).await,
         None => Ok(Admitted {
             id,
             svid: None,
@@ -118,7 +121,7 @@ fn by_certificate(
     }
 }
 
-fn issue(
+async fn issue(
     app: &App,
     key: &CsrKey,
     service: &ServiceName,
@@ -128,6 +131,7 @@ fn issue(
 ) -> Result<Admitted, Refusal> {
     let issued = app.authority_for(service.as_str()).issue(&key.spki, &id, now);
     let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
+    let svid = issuance::record(app, IssuedKind::Service, &id, node.as_ref(), &key.spki, svid).await?;
     let certificate = certificate_of(&svid, &key.spki);
     let (not_after, renewal) = (svid.not_after, node.is_none());
     let spki = key.spki.clone();

@@ -11,11 +11,13 @@ mod refusal;
 mod renew;
 mod session; // one proxy, from its first message to the end
 
+pub(crate) use refusal::Refusal;
+
 use crate::app::App;
+use crate::issuance::Recorded;
 use crate::limits::HELLO_WITHIN;
-use crate::stream::refusal::Refusal;
 use bartizan_core::event::{Handshake, What};
-use bartizan_identity::{Svid, VerifiedPeer, verify_peer};
+use bartizan_identity::{VerifiedPeer, verify_peer};
 use bartizan_runtime::control_stream::{PeerInfo, Request, Response, Status, Streaming, async_trait};
 use bartizan_runtime::control_v1::control_server::Control;
 use bartizan_runtime::control_v1::{self, Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Up};
@@ -47,7 +49,8 @@ impl Control for Desk {
 
     async fn join_node(&self, request: Request<JoinNodeRequest>) -> Result<Response<JoinNodeReply>, Status> {
         let (peer, _remote) = self.caller(&request);
-        let svid = join::join(&self.app, request.get_ref(), peer.as_deref()).map_err(|refusal| refusal.status())?;
+        let svid =
+            join::join(&self.app, request.get_ref(), peer.as_deref()).await.map_err(|refusal| refusal.status())?;
         Ok(Response::new(JoinNodeReply { svid: Some(wire(svid, false)) }))
     }
 
@@ -130,7 +133,8 @@ async fn first_message<T, H>(ups: &mut Streaming<T>, hello: impl Fn(T) -> Option
 }
 
 /// An identity as it travels.
-fn wire(svid: Svid, edge: bool) -> control_v1::Svid {
+fn wire(recorded: Recorded, edge: bool) -> control_v1::Svid {
+    let svid = recorded.into_svid();
     control_v1::Svid {
         chain: svid.chain,
         not_before_ms: svid.not_before.as_millis(),

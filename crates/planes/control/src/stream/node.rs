@@ -225,7 +225,10 @@ impl Session {
     }
 
     async fn issue(&mut self, asked: IssueWorkload) -> Result<(), End> {
-        let answer = self.may_ask().and_then(|()| node_answer::issue(&self.app, &self.name, &asked, clock::now()));
+        let answer = match self.may_ask() {
+            Ok(()) => node_answer::issue(&self.app, &self.name, &asked, clock::now()).await,
+            Err(refusal) => Err(refusal),
+        };
         let request = asked.request;
         self.send(match answer {
             Ok(svid) => node_down::Message::Svid(WorkloadSvid { request, svid: Some(wire(svid, false)) }),

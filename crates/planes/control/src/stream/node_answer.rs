@@ -1,21 +1,24 @@
 //! What a node gets for the workloads on its host: only what an entry of the fleet in force gives it.
 
 use crate::app::App;
+use crate::issuance::{self, Recorded};
 use crate::stream::refusal::{Refusal, report_issued, report_refused};
+use bartizan_core::issued::IssuedKind;
 use bartizan_core::workload::Entry;
 use bartizan_core::{ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr;
-use bartizan_identity::Svid;
 use bartizan_identity::jwt_svid::check_audiences;
 use bartizan_runtime::control_v1::{IssueWorkload, MintJwt};
 
 /// An X.509-SVID for the key in the request.
-pub(super) fn issue(app: &App, node: &ServiceName, request: &IssueWorkload, now: Timestamp) -> Result<Svid, Refusal> {
+pub(super) async fn issue(
+    app: &App,
+    node: &ServiceName,
+    request: &IssueWorkload,
+    now: Timestamp,
+) -> Result<Recorded, Refusal> {
     let entry = entry(app, node, &request.entry, &request.spiffe_id)?;
-    let issued = csr::check(&request.csr).map_err(|error| Refusal::malformed(error.to_string())).and_then(|key| {
-        let issued = app.authority().issue_workload(&key.spki, &entry, now);
-        issued.map_err(|error| Refusal::unable(error.to_string()))
-    });
+    let issued = certify(app, node, request, &entry, now).await;
     match &issued {
         Ok(svid) => {
             app.workloads_until.note(svid);
@@ -24,6 +27,19 @@ pub(super) fn issue(app: &App, node: &ServiceName, request: &IssueWorkload, now:
         Err(refusal) => report_refused(app, None, entry.id, true, refusal),
     }
     issued
+}
+
+async fn certify(
+    app: &App,
+    node: &ServiceName,
+    request: &IssueWorkload,
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<Recorded, Refusal> {
+    let key = csr::check(&request.csr).map_err(|error| Refusal::malformed(error.to_string()))?;
+    let issued = app.authority().issue_workload(&key.spki, entry, now);
+    let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
+    issuance::record(app, IssuedKind::Workload, &entry.id, Some(node), &key.spki, svid).await
 }
 
 /// A JWT-SVID.

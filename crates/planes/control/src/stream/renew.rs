@@ -1,11 +1,12 @@
 //! The next identity for a proxy that is there already, and the gateway's certificate for outside clients.
 
 use crate::app::App;
+use crate::issuance::{self, Recorded};
 use crate::limits::{RENEWALS_MAX, RENEWALS_PER};
 use crate::stream::refusal::Refusal;
+use bartizan_core::issued::IssuedKind;
 use bartizan_core::{ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr;
-use bartizan_identity::Svid;
 use bartizan_runtime::control_v1::Renew;
 
 /// How often a stream has asked lately.
@@ -28,15 +29,17 @@ impl Allowance {
 
 /// Issues what `request` asks for to the proxy of `service`, and to nobody else: the stream says who it is. Also returns
 /// the key that was certified.
-pub(crate) fn renew(
+#[expect(clippy::too_many_arguments, reason = "what a stream knows of itself")]
+pub(crate) async fn renew(
     app: &App,
     request: &Renew,
     service: &ServiceName,
     id: &SpiffeId,
+    node: Option<&ServiceName>,
     key_before: &[u8],
     allowance: &mut Allowance,
     now: Timestamp,
-) -> Result<(Svid, Vec<u8>), Refusal> {
+) -> Result<(Recorded, Vec<u8>), Refusal> {
     if !allowance.take(now, RENEWALS_MAX) {
         return Err(Refusal::exhausted(format!(
             "more than {RENEWALS_MAX} identities within {} s",
@@ -56,7 +59,9 @@ pub(crate) fn renew(
     } else {
         app.authority_for(service.as_str()).issue(&key.spki, id, now)
     };
-    issued.map(|svid| (svid, key.spki)).map_err(|error| Refusal::unable(error.to_string()))
+    let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
+    let kind = if request.edge { IssuedKind::Edge } else { IssuedKind::Service };
+    Ok((issuance::record(app, kind, id, node, &key.spki, svid).await?, key.spki))
 }
 
 #[cfg(test)]

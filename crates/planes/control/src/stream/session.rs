@@ -75,7 +75,7 @@ async fn begin_and_run(
     })?;
     // Seen before anything is sent, so that a change in between is sent too.
     let changes = app.watch();
-    let admitted = admit(app, &hello, peer.as_deref(), clock::now()).inspect_err(|refusal| {
+    let admitted = admit(app, &hello, peer.as_deref(), clock::now()).await.inspect_err(|refusal| {
         let in_force = app.in_force();
         let fleet = &in_force.desired.fleet;
         let known = is_member(fleet, &hello.service).then_some(&hello.service);
@@ -151,7 +151,7 @@ impl Session {
             changes,
             orders,
             orders_seen,
-            issued: [svid.as_ref().and_then(remembered), None],
+            issued: [svid.as_deref().and_then(remembered), None],
             sent: held,
             first_svid: svid.map(|svid| wire(svid, false)),
             not_after,
@@ -264,7 +264,10 @@ impl Session {
 
     async fn renew(&mut self, request: Renew) -> Result<(), End> {
         let edge = request.edge;
-        let issued = renew(&self.app, &request, &self.service, &self.id, &self.spki, &mut self.allowance, clock::now());
+        let (app, now) = (Arc::clone(&self.app), clock::now());
+        let node = app.registry.node_of(&self.service, self.stream);
+        let issued =
+            renew(&app, &request, &self.service, &self.id, node.as_ref(), &self.spki, &mut self.allowance, now).await;
         match issued {
             Ok((svid, spki)) => {
                 report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);

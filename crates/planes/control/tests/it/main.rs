@@ -8,6 +8,7 @@ mod ca;
 mod deny;
 mod events;
 mod explain;
+mod issuance;
 mod join;
 mod metrics;
 mod nodes;
