@@ -113,7 +113,8 @@ pub(crate) enum Command {
         bartizan token node | bartizan node --name local --control 127.0.0.1:7000 \\\n      \
             --trust-bundle roots.pem --trust-domain bank.example --socket node.sock \\\n      \
             --proxy-binary /usr/bin/bartizan-proxy --keep-running\n\n\
-        The join token is the first line of standard input. It stops when its standard input ends and on SIGTERM.")]
+        The join token is the first line of standard input; with a `--cache` that serves, an empty one. It stops when its \
+        standard input ends and on SIGTERM.")]
     Node(NodeArgs),
     /// Ask the node who you are, as a program does over the SPIFFE Workload API.
     #[command(subcommand)]
@@ -387,6 +388,10 @@ pub(crate) struct NodeArgs {
     /// Without it, what proxies sealed on disk is lost when the node restarts.
     #[arg(long, value_name = "FILE")]
     pub(crate) seal_secret: Option<PathBuf>,
+    /// What a restart needs while control is away is kept here, sealed under that secret; the join token may be left out
+    /// where it serves.
+    #[arg(long, value_name = "FILE", requires = "seal_secret")]
+    pub(crate) cache: Option<PathBuf>,
     /// Only this process may announce tickets [default: any process of the same user].
     #[arg(long, value_name = "PID")]
     pub(crate) supervisor_pid: Option<i32>,

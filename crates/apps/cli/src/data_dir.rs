@@ -78,6 +78,11 @@ impl DataDir {
         self.0.join("node.secret")
     }
 
+    /// What the node keeps over a restart, sealed.
+    pub(crate) fn node_cache(&self) -> PathBuf {
+        self.0.join("node.cache")
+    }
+
     /// A log file.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.0.join("logs").join(name)

@@ -56,3 +56,5 @@ pub(crate) const EVENTS_BYTES_MAX: u64 = 4 << 30;
 pub(crate) const ENFORCED_WITHIN: Duration = Duration::from_secs(3);
 /// How often it looks.
 pub(crate) const ENFORCED_LOOK: Duration = Duration::from_millis(25);
+/// Time for control to make a join token, which takes a millisecond; the node is started without one where it may.
+pub(crate) const TOKEN_WITHIN: Duration = Duration::from_secs(3);

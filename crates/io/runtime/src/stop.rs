@@ -41,17 +41,42 @@ pub fn when_parent_goes(token: CancellationToken) {
 /// [`when_parent_goes`] does.
 ///
 /// # Errors
-/// `UnexpectedEof` where the input ends first, `InvalidData` where the line is longer than
+/// `UnexpectedEof` where the input ends first, `InvalidData` where the line is cut short, longer than
 /// [`FIRST_LINE_BYTES_MAX`], not UTF-8 or empty. `token` is cancelled then.
 pub async fn first_line_then_watch(token: CancellationToken) -> Result<Secret<String>> {
-    line_then_watch(std::io::stdin(), token).await
+    line_then_watch(std::io::stdin(), token, mandatory).await
 }
 
-async fn line_then_watch(input: impl AsFd + Send + 'static, token: CancellationToken) -> Result<Secret<String>> {
+/// The same where the parent may have nothing to hand over: `None` where the line is empty, or the input ends at once.
+///
+/// # Errors
+/// `InvalidData` as for [`first_line_then_watch`].
+pub async fn first_line_if_any_then_watch(token: CancellationToken) -> Result<Option<Secret<String>>> {
+    line_then_watch(std::io::stdin(), token, optional).await
+}
+
+type Line = Result<Option<Secret<String>>>;
+
+fn mandatory(line: Line) -> Result<Secret<String>> {
+    line?.ok_or_else(|| Error::new(ErrorKind::InvalidData, "the first line of standard input is empty"))
+}
+
+fn optional(line: Line) -> Line {
+    match line {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        line => line,
+    }
+}
+
+async fn line_then_watch<T: Send + 'static>(
+    input: impl AsFd + Send + 'static,
+    token: CancellationToken,
+    judge: fn(Line) -> Result<T>,
+) -> Result<T> {
     let (tx, rx) = oneshot::channel();
     // Not tokio's standard input: its thread cannot be left behind when the runtime shuts down.
     std::thread::spawn(move || {
-        let line = first_line(&input);
+        let line = judge(first_line(&input));
         let failed = line.is_err();
         // Nobody waits any more where the caller gave up; watching goes on.
         let _ = tx.send(line);
@@ -64,15 +89,21 @@ async fn line_then_watch(input: impl AsFd + Send + 'static, token: CancellationT
     rx.await.unwrap_or_else(|_| Err(Error::other("the reading thread ended")))
 }
 
-/// Byte by byte and without a buffer of its own, so that the secret is in one place, which [`Secret`] wipes.
-fn first_line(input: &impl AsFd) -> Result<Secret<String>> {
+/// `None` where it is empty. Byte by byte and without a buffer of its own, so that the secret is in one place, which
+/// [`Secret`] wipes.
+fn first_line(input: &impl AsFd) -> Line {
     let mut line = Vec::with_capacity(FIRST_LINE_BYTES_MAX); // never grows, so never leaves a copy behind
     loop {
         let mut byte = [0];
         match rustix::io::read(input, &mut byte) {
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
-            Ok(0) => return Err(Error::new(ErrorKind::UnexpectedEof, "standard input ended before its first line")),
+            Ok(0) if line.is_empty() => {
+                return Err(Error::new(ErrorKind::UnexpectedEof, "standard input ended before its first line"));
+            }
+            Ok(0) => {
+                return Err(Error::new(ErrorKind::InvalidData, "standard input ended within its first line"));
+            }
             Ok(_) if byte == *b"\n" => break,
             Ok(_) if line.len() == FIRST_LINE_BYTES_MAX => {
                 let text = format!("the first line of standard input is longer than {FIRST_LINE_BYTES_MAX} bytes");
@@ -82,10 +113,8 @@ fn first_line(input: &impl AsFd) -> Result<Secret<String>> {
         }
     }
     match String::from_utf8(line) {
-        Ok(text) if text.is_empty() => {
-            Err(Error::new(ErrorKind::InvalidData, "the first line of standard input is empty"))
-        }
-        Ok(text) => Ok(Secret::new(text)),
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => Ok(Some(Secret::new(text))),
         Err(_) => Err(Error::new(ErrorKind::InvalidData, "the first line of standard input is not UTF-8")),
     }
 }
@@ -124,7 +153,7 @@ mod tests {
         let (mut parent, child) = UnixStream::pair().unwrap();
         let token = CancellationToken::new();
         parent.write_all(b"ticket-1\nmore\n").unwrap();
-        let line = line_then_watch(child, token.clone()).await.unwrap();
+        let line = line_then_watch(child, token.clone(), mandatory).await.unwrap();
         assert_eq!(line.expose(), "ticket-1");
         assert!(!token.is_cancelled());
         drop(parent);
@@ -144,7 +173,23 @@ mod tests {
             let token = CancellationToken::new();
             parent.write_all(&bytes).unwrap();
             drop(parent);
-            assert!(line_then_watch(child, token.clone()).await.is_err(), "accepted, though {why}");
+            assert!(line_then_watch(child, token.clone(), mandatory).await.is_err(), "accepted, though {why}");
+            token.cancelled().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_parent_may_have_nothing_to_hand_over() {
+        for (bytes, line) in [(&b""[..], Some(None)), (b"\n", Some(None)), (b"t\n", Some(Some("t"))), (b"cut", None)] {
+            let (mut parent, child) = UnixStream::pair().unwrap();
+            let token = CancellationToken::new();
+            parent.write_all(bytes).unwrap();
+            let waiting = (bytes == b"\n").then(|| parent.try_clone().unwrap());
+            drop(parent);
+            let got = line_then_watch(child, token.clone(), optional).await.ok();
+            assert_eq!(got.as_ref().map(|it| it.as_ref().map(|it| it.expose().as_str())), line, "{bytes:?}");
+            assert!(waiting.is_none() || !token.is_cancelled(), "an empty line is no end");
+            drop(waiting);
             token.cancelled().await;
         }
     }

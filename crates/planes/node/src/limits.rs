@@ -14,6 +14,10 @@ pub const SPKI_BYTES_MAX: usize = 256;
 pub const BINARY_BYTES_MAX: usize = 1 << 30;
 /// Longest trust bundle file in bytes: some dozens of roots.
 pub const BUNDLE_BYTES_MAX: usize = 256 << 10;
+/// Largest cache in bytes: the largest snapshot, and 8 KiB for each of the most entries: the entry twice, chain and key.
+pub const CACHE_BYTES_MAX: usize = bartizan_core::limits::SNAPSHOT_BYTES_MAX + ENTRIES_MAX * (8 << 10);
+/// Shortest time from a change to when the cache is written: changes come in groups.
+pub const CACHE_PAUSE: Duration = Duration::from_millis(200);
 /// Time for one call of `JoinNode`. Signing takes a millisecond; the rest is for a machine that is starting everything.
 pub const JOIN_WITHIN: Duration = Duration::from_secs(10);
 /// First pause before control is tried again.

@@ -53,6 +53,13 @@ impl Own {
         Ok(Self { key: Arc::new(key), chain: chain.into(), id: id.clone(), not_before: now, not_after })
     }
 
+    /// The same, had at `at`: what comes out of a cache was not issued just now.
+    #[must_use]
+    pub(crate) fn got_at(mut self, at: Timestamp) -> Self {
+        self.not_before = at;
+        self
+    }
+
     /// The private key.
     pub fn key(&self) -> &KeyPair {
         &self.key

@@ -2,18 +2,19 @@
 
 use crate::api::router;
 use crate::attest::Attestor;
+use crate::cache::{self, Cache, CacheError};
 use crate::desk::Desk;
 use crate::join::{Candidate, JoinError, again_and_again, fraction, until};
 use crate::limits::{BUNDLE_BYTES_MAX, CLOCK_LOOK};
 use crate::own::Own;
 use crate::secret::NodeSecret;
+use crate::start::{Begun, Unconfirmed, begin};
 use crate::workload::{self, Hub, Link, keep};
 use arc_swap::ArcSwap;
-use bartizan_core::limits::JOIN_TOKEN_TTL;
 use bartizan_core::{Secret, ServiceName, Timestamp, TrustDomain};
-use bartizan_crypto::random;
+use bartizan_crypto::{hash, random};
 use bartizan_identity::{BundleError, TrustBundles, renew_at};
-use bartizan_runtime::{clock, files, local};
+use bartizan_runtime::{files, local};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,10 +41,13 @@ pub struct Options {
     pub proxy_binary: PathBuf,
     /// Where the secret behind the sealing keys is kept; in memory alone where `None`.
     pub seal_secret: Option<PathBuf>,
+    /// What a restart without control needs is kept here, sealed under the same secret; nothing is kept where `None`. Of no
+    /// use without `seal_secret`.
+    pub cache: Option<PathBuf>,
     /// The only process that may announce tickets; any of the same user where `None`.
     pub supervisor: Option<i32>,
-    /// The join token.
-    pub token: Secret<String>,
+    /// The join token; needed where the cache does not serve.
+    pub token: Option<Secret<String>>,
 }
 
 /// Why a node did not start, or ended without being asked to.
@@ -67,6 +71,16 @@ pub enum NodeError {
         /// What is wrong.
         source: BundleError,
     },
+    /// There is nothing to begin with. Start again with a new token.
+    #[error(
+        "node `{name}` has no join token, and no cache that serves; start it with a token from `bartizan token node`"
+    )]
+    NoToken {
+        /// Its name.
+        name: ServiceName,
+        /// Why the cache does not serve, where there is one.
+        source: Option<CacheError>,
+    },
     /// Control gave no identity. Start again with a new token.
     #[error("node `{name}` could not join; start it again with a new token from `bartizan token node`")]
     Join {
@@ -85,7 +99,7 @@ pub enum NodeError {
     },
 }
 
-/// Joins the fleet, then serves the socket until `stop` fires.
+/// Takes up what the cache holds, or joins the fleet, then serves the socket until `stop` fires.
 ///
 /// Cancel by `stop`, not by dropping the future: connections already accepted would live on.
 ///
@@ -101,6 +115,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         workload_socket,
         proxy_binary,
         seal_secret,
+        cache,
         supervisor,
         token,
     } = options;
@@ -109,23 +124,21 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         Some(path) => NodeSecret::in_file(path).map_err(|e| file("the seal secret", path, e))?,
         None => NodeSecret::random(),
     };
-    let bundles = Arc::new(ArcSwap::from_pointee(read_bundle(&trust_bundle, &trust_domain)?));
-    let candidate =
-        Candidate { name: name.clone(), domain: trust_domain.clone(), control, bundles: Arc::clone(&bundles) };
-    let candidate = Arc::new(candidate);
+    let (given, given_sha256) = read_bundle(&trust_bundle, &trust_domain)?;
+    let bundles = Arc::new(ArcSwap::from_pointee(given));
+    let cache = cache.map(|path| Cache::new(path, &secret, name.clone(), trust_domain.clone(), given_sha256));
+    let cache = cache.map(Arc::new);
+    let candidate = Arc::new(Candidate { name, domain: trust_domain.clone(), control, bundles: Arc::clone(&bundles) });
 
-    let deadline = clock::now().plus(JOIN_TOKEN_TTL);
-    let joining = again_and_again(|| candidate.join(&token), deadline);
-    let Some(joined) = stop.run_until_cancelled(joining).await else { return Ok(()) };
-    let own = joined.map_err(|source| NodeError::Join { name, source })?;
-    drop(token);
-    tracing::info!(id = %own.id(), not_after_ms = own.not_after().as_millis(), "joined");
+    let beginning = begin(&candidate, cache.as_ref(), token);
+    let Some(begun) = stop.run_until_cancelled(beginning).await else { return Ok(()) };
+    let Begun { held, unconfirmed } = begun?;
 
     let listener = local::bind(&socket).map_err(|e| file("socket", &socket, e))?;
     let workloads = workload_socket.as_ref().map(|path| local::bind_for_all(path).map_err(|e| file("socket", path, e)));
     let workloads = workloads.transpose()?;
-    let (renewed, own) = watch::channel(own);
-    let (hub, asks) = Hub::new(trust_domain.clone(), bundles);
+    let (renewed, own) = watch::channel(held.own);
+    let (hub, asks) = Hub::new(trust_domain.clone(), held.view, bundles);
     let (instance, link_own) = (random::u64(), own.clone());
     let (renew, renew_asked) = watch::channel(Timestamp::from_millis(u64::MAX));
     let link = Link {
@@ -137,18 +150,26 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         workload_socket,
         renew,
     };
+    let keep_cache = {
+        let (hub, own) = (Arc::clone(&hub), own.clone());
+        async {
+            if let Some(cache) = cache {
+                cache::keep(cache, hub, own).await;
+            }
+        }
+    };
     let desk = Arc::new(Desk::new(trust_domain, attestor, secret, own, supervisor));
     // Its own token: serving ends also where renewing gives up.
     let serving = stop.child_token();
     let serve = local::serve(listener, router(desk), serving.clone());
-    let supply = serving.run_until_cancelled(async { tokio::join!(link.run(), keep(Arc::clone(&hub))) });
+    let supply = serving.run_until_cancelled(async { tokio::join!(link.run(), keep(Arc::clone(&hub)), keep_cache) });
     let serve_workloads = async {
         if let Some(listener) = workloads {
             workload::serve(listener, Arc::clone(&hub), serving.clone()).await;
         }
     };
     let renew = async {
-        let outcome = stop.run_until_cancelled(keep_renewed(&candidate, &renewed, renew_asked)).await;
+        let outcome = stop.run_until_cancelled(keep_renewed(&candidate, &renewed, renew_asked, unconfirmed)).await;
         serving.cancel();
         outcome.unwrap_or(Ok(()))
     };
@@ -176,7 +197,11 @@ async fn keep_renewed(
     candidate: &Candidate,
     own: &watch::Sender<Own>,
     mut asked: watch::Receiver<Timestamp>,
+    unconfirmed: Option<Unconfirmed>,
 ) -> Result<(), NodeError> {
+    if let Some(unconfirmed) = unconfirmed {
+        unconfirmed.confirm(candidate, own).await;
+    }
     loop {
         let held = own.borrow().clone();
         due(&held, &mut asked).await;
@@ -195,10 +220,13 @@ async fn keep_renewed(
     }
 }
 
-fn read_bundle(path: &Path, domain: &TrustDomain) -> Result<TrustBundles, NodeError> {
+/// The roots in a file, and the hash of the file.
+fn read_bundle(path: &Path, domain: &TrustDomain) -> Result<(TrustBundles, [u8; 32]), NodeError> {
     let bytes = files::read_bounded(path, BUNDLE_BYTES_MAX).map_err(|e| file("trust bundle", path, e))?;
+    let sha256 = hash::sha256(&bytes);
     let text = String::from_utf8(bytes).map_err(|_| file("trust bundle", path, io::Error::other("it is not PEM")))?;
-    TrustBundles::from_pem(domain, &text).map_err(|source| NodeError::Bundle { path: path.to_owned(), source })
+    let roots = TrustBundles::from_pem(domain, &text);
+    Ok((roots.map_err(|source| NodeError::Bundle { path: path.to_owned(), source })?, sha256))
 }
 
 fn file(what: &'static str, path: &Path, source: io::Error) -> NodeError {

@@ -54,6 +54,11 @@ impl NodeSecret {
     pub fn seal_key(&self, service: &ServiceName) -> Secret<[u8; 32]> {
         seal::derive(&self.0, format!("bartizan seal key v1 {service}").as_bytes())
     }
+
+    /// The key for the node's own cache.
+    pub(crate) fn cache_key(&self) -> Secret<[u8; 32]> {
+        seal::derive(&self.0, b"bartizan node cache v1") // no service's: their text begins otherwise
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), Failure> {
 async fn serve(args: NodeArgs) -> Result<(), Failure> {
     let signals = stop::on_signals();
     let parent = CancellationToken::new();
-    let token = stop::first_line_then_watch(parent.clone()).await.map_err(|error| {
+    let token = match args.cache {
+        None => stop::first_line_then_watch(parent.clone()).await.map(Some),
+        Some(_) => stop::first_line_if_any_then_watch(parent.clone()).await,
+    };
+    let token = token.map_err(|error| {
         Failure::new(format!("no join token: {error}; pipe one in with `bartizan token node | bartizan node …`"))
     })?;
     if !args.keep_running {
@@ -38,6 +42,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         workload_socket: args.workload_socket,
         proxy_binary: args.proxy_binary,
         seal_secret: args.seal_secret,
+        cache: args.cache,
         supervisor: args.supervisor_pid,
         token,
     };

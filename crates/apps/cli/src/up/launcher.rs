@@ -5,6 +5,7 @@ use super::environment::Ready;
 use super::part::Part;
 use crate::data_dir::{DataDir, make_private};
 use crate::failure::chain;
+use crate::limits::TOKEN_WITHIN;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::status::NodeToken;
@@ -40,7 +41,7 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// Starts `part` anew. A proxy gets a new ticket each time, a node a new join token.
+    /// Starts `part` anew. A proxy gets a new ticket each time, a node a new join token where control is there.
     ///
     /// # Errors
     /// A text that says which step failed.
@@ -72,9 +73,15 @@ impl Launcher {
     async fn node(&self) -> Result<Spec, String> {
         let plan = self.plan()?;
         let request = serde_json::json!({});
-        let token: NodeToken = local::post(&self.data.control_socket(), "/v1/node-tokens", &request)
-            .await
-            .map_err(|error| format!("control gave no join token: {}", chain(&error)))?;
+        let socket = self.data.control_socket();
+        let token = tokio::time::timeout(TOKEN_WITHIN, local::post(&socket, "/v1/node-tokens", &request)).await;
+        let token = match token {
+            Ok(Ok(NodeToken { token, .. })) => token,
+            // It may serve what its cache holds. Where it does not, it says so, and is started again.
+            _ if self.data.node_cache().exists() => String::new(),
+            Ok(Err(error)) => return Err(format!("control gave no join token: {}", chain(&error))),
+            Err(_) => return Err(format!("control gave no join token within {} s", TOKEN_WITHIN.as_secs())),
+        };
         let args = [
             ("--name", NODE_NAME.into()),
             ("--control", plan.control.to_string().into()),
@@ -84,9 +91,10 @@ impl Launcher {
             ("--proxy-binary", self.proxy.clone().into_os_string()),
             ("--workload-socket", self.data.workload_socket().into_os_string()),
             ("--seal-secret", self.data.seal_secret().into_os_string()),
+            ("--cache", self.data.node_cache().into_os_string()),
             ("--supervisor-pid", std::process::id().to_string().into()),
         ];
-        Ok(self.ours(&self.bartizan, Some("node"), &args, Input::Token(Secret::new(token.token)), &Part::Node))
+        Ok(self.ours(&self.bartizan, Some("node"), &args, Input::Token(Secret::new(token)), &Part::Node))
     }
 
     async fn proxy(&self, part: &Part, service: &ServiceName) -> Result<Spec, String> {

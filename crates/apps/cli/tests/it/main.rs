@@ -6,4 +6,5 @@ mod ca;
 mod check;
 mod exec_program;
 mod failures;
+mod node_restart;
 mod off;

@@ -24,6 +24,13 @@ fn control_is_killed_and_the_data_plane_goes_on() {
     let load = bank.load(&["--users", "2", "--accounts", "4", "--count", "50", "--concurrency", "2"]);
     assert!(load.status.success(), "control is away: {load:?}");
 
+    // So does the node, from its cache; the sidecar below needs it.
+    let node = bank.up.find_one(&["bartizan node "]);
+    kill_hard(node);
+    wait_for("the node to come back", Deadline::default(), || {
+        bank.up.find(&["bartizan node "]).first().filter(|&&now| now != node).map(|_| ())
+    });
+
     // A sidecar that dies meanwhile comes back from its disk, with the help of its node alone.
     let sidecar = bank.up.find_one(&["bartizan-proxy", "--service accounts"]);
     kill_hard(sidecar);

@@ -35,11 +35,19 @@ struct Due {
     pause: Duration,
 }
 
+impl Due {
+    fn half_life(own: &Own) -> Self {
+        Self { at: renew_at(own.not_before(), own.not_after(), fraction()), pause: Duration::ZERO }
+    }
+}
+
 /// Keeps every entry supplied. Ends when its future is dropped.
 pub(crate) async fn keep(hub: Arc<Hub>) {
     let mut changes = hub.watch();
     let mut entries = Arc::default();
-    let mut due: BTreeMap<ServiceName, Due> = BTreeMap::new();
+    // What came out of the cache is due at half of its life, as if this process had asked for it.
+    let mut due: BTreeMap<_, _> =
+        hub.view().svids.iter().map(|(name, held)| (name.clone(), Due::half_life(&held.own))).collect();
     let mut asking = BTreeSet::new();
     let mut asked = JoinSet::new();
     loop {
@@ -116,7 +124,7 @@ fn took(hub: &Hub, done: Vec<(Entry, Result<Own, KeepError>)>, due: &mut BTreeMa
         let next = match &outcome {
             Ok(own) => {
                 tracing::info!(id = %own.id(), not_after_ms = own.not_after().as_millis(), "a workload's identity was issued");
-                Due { at: renew_at(own.not_before(), own.not_after(), fraction()), pause: Duration::ZERO }
+                Due::half_life(own)
             }
             Err(error) => {
                 tracing::warn!(id = %entry.id, %error, "a workload's identity was not issued, trying again");

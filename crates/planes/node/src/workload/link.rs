@@ -5,7 +5,7 @@
 use crate::join::{Candidate, fraction};
 use crate::limits::{ENTRIES_MAX, JOIN_WITHIN, RETRY_FIRST, RETRY_MAX, UP_QUEUE_MAX};
 use crate::own::Own;
-use crate::workload::view::{Answer, Ask, AskError, Chain, Hub, Wanted};
+use crate::workload::view::{Answer, Ask, AskError, Chain, Evidence, Hub, Wanted};
 use bartizan_core::Timestamp;
 use bartizan_core::limits::STALE_AFTER;
 use bartizan_core::snapshot::{Bundles, Epoch, Kind, Signed};
@@ -180,9 +180,10 @@ impl Link {
         let taken = opened.map_err(|error| error.to_string()).and_then(|signed: Signed<Bundles>| {
             let bundles = TrustBundles::read(&signed.payload).map_err(|error| error.to_string())?;
             let jwt_keys = JwtKeys::read(&signed.payload).map_err(|error| error.to_string())?;
+            let evidence = Evidence { envelope: json.to_vec(), anchors: Arc::clone(&view.bundles) };
             self.hub.change(|view| {
                 (view.bundles, view.jwt_keys) = (Arc::new(bundles), Arc::new(jwt_keys));
-                view.epoch = signed.epoch;
+                (view.epoch, view.evidence) = (signed.epoch, Some(Arc::new(evidence)));
             });
             Ok(signed.epoch)
         });

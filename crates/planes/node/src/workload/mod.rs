@@ -17,7 +17,7 @@ mod view; // what is held now
 
 pub(crate) use keeper::keep;
 pub(crate) use link::Link;
-pub(crate) use view::Hub;
+pub(crate) use view::{Evidence, Hub, View, WorkloadSvid};
 
 use crate::limits;
 use crate::workload::caller::Caller;

@@ -18,9 +18,32 @@ pub(crate) struct View {
     /// Epoch of `bundles`; 0 for those that the node was started with.
     pub(crate) epoch: Epoch,
     pub(crate) jwt_keys: Arc<JwtKeys>,
+    /// Where `bundles` and `jwt_keys` come from; `None` for those that the node was started with.
+    pub(crate) evidence: Option<Arc<Evidence>>,
     pub(crate) entries: Arc<Vec<Entry>>,
     /// By the entry's name.
     pub(crate) svids: BTreeMap<ServiceName, Arc<WorkloadSvid>>,
+}
+
+/// A snapshot as control signed it, and the roots by which it was verified.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    pub(crate) envelope: Vec<u8>,
+    pub(crate) anchors: Arc<TrustBundles>,
+}
+
+impl View {
+    /// Nothing but the anchors of the start.
+    pub(crate) fn of(bundles: Arc<TrustBundles>) -> Self {
+        Self {
+            bundles,
+            epoch: Epoch(0),
+            jwt_keys: Arc::default(),
+            evidence: None,
+            entries: Arc::default(),
+            svids: BTreeMap::new(),
+        }
+    }
 }
 
 /// An identity for an entry, with the entry as it was then.
@@ -73,15 +96,12 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// With nothing but the anchors of the start. Questions come out of the receiver.
-    pub(crate) fn new(domain: TrustDomain, trusted: Arc<ArcSwap<TrustBundles>>) -> (Arc<Self>, mpsc::Receiver<Ask>) {
-        let view = View {
-            bundles: trusted.load_full(),
-            epoch: Epoch(0),
-            jwt_keys: Arc::default(),
-            entries: Arc::default(),
-            svids: BTreeMap::new(),
-        };
+    /// With what is held at the start. Questions come out of the receiver.
+    pub(crate) fn new(
+        domain: TrustDomain,
+        view: View,
+        trusted: Arc<ArcSwap<TrustBundles>>,
+    ) -> (Arc<Self>, mpsc::Receiver<Ask>) {
         let (asks, asked) = mpsc::channel(crate::limits::ASKS_MAX);
         (Arc::new(Self { domain, view: watch::Sender::new(Arc::new(view)), asks, trusted }), asked)
     }

@@ -71,6 +71,8 @@ pub(crate) struct Book {
     pub(crate) token: Option<String>,
     /// Renewals, by the name in the certificate that came along.
     pub(crate) renewed: Vec<SpiffeId>,
+    /// Whether it says no to them.
+    pub(crate) refuse_renewals: bool,
     /// How long the identities are still good for; the rest of their hour is past.
     pub(crate) life: Option<Duration>,
     /// Handshakes that failed.
@@ -103,6 +105,9 @@ impl Control for TestControl {
             let peer = peer.ok_or_else(|| Status::unauthenticated("a renewal needs a certificate"))?;
             if *peer.id() != id {
                 return Err(Status::permission_denied("that is somebody else's name"));
+            }
+            if book.refuse_renewals {
+                return Err(Status::permission_denied("not admitted"));
             }
             book.renewed.push(id.clone());
         } else if book.token.take().as_deref() != Some(&request.token) {

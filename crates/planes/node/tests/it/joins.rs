@@ -12,18 +12,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-fn control(life: Option<Duration>) -> TestControl {
-    let book = Book { token: Some("t0ken".to_owned()), renewed: Vec::new(), life, failed: 0 };
+pub(crate) fn control(life: Option<Duration>) -> TestControl {
+    let book = Book { token: Some("t0ken".to_owned()), life, ..Book::default() };
     TestControl { authority: Arc::new(Authority::new()), book: Arc::new(Mutex::new(book)) }
 }
 
-fn control_id() -> SpiffeId {
+pub(crate) fn control_id() -> SpiffeId {
     SpiffeId::of(&domain(), &Role::Control)
 }
 
-fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token: &str) -> Options {
+pub(crate) fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token: &str) -> Options {
     let trust_bundle = dir.join("roots.pem");
     std::fs::write(&trust_bundle, control.authority.pem()).unwrap();
     Options {
@@ -35,13 +35,14 @@ fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token: &str) -> 
         workload_socket: None,
         proxy_binary: "/bin/sh".into(),
         seal_secret: Some(dir.join("node.secret")),
+        cache: None,
         supervisor: None,
-        token: Secret::new(token.to_owned()),
+        token: Some(Secret::new(token.to_owned())),
     }
 }
 
 /// Polls the node's health until it satisfies `wanted`.
-async fn health(socket: &Path, mut wanted: impl FnMut(&Health) -> bool) -> Health {
+pub(crate) async fn health(socket: &Path, mut wanted: impl FnMut(&Health) -> bool) -> Health {
     let began = Instant::now();
     loop {
         match local::get::<Health>(socket, "/v1/health").await {

@@ -3,5 +3,6 @@
 
 mod authority; // a CA and a control that only lets nodes join
 mod joins;
+mod restarts; // from the cache, with and without control
 mod vouches;
 mod workloads; // Workload API and SDS, with a real control and real processes

@@ -72,8 +72,9 @@ impl World {
             workload_socket: Some(dir.path().join("w.sock")),
             proxy_binary: "/bin/sh".into(),
             seal_secret: None,
+            cache: None,
             supervisor: None,
-            token: Secret::new(token.token),
+            token: Some(Secret::new(token.token)),
         };
         let stop = CancellationToken::new();
         let running = bartizan_node::run(options, stop.clone());
