@@ -8,11 +8,12 @@ use crate::error::chain;
 use crate::limits::{TAKE_IN_AGAIN, TAKE_IN_EVERY};
 use crate::stream::Refusal;
 use bartizan_core::issued::{Issued, IssuedFilter, IssuedKind, IssuedList};
+use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::{cert, hash};
 use bartizan_identity::Svid;
 use bartizan_runtime::clock;
-use bartizan_store::{Journal, JournalError};
+use bartizan_store::{Journal, JournalError, QUERY_ISSUED_MAX, Store};
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::Path;
@@ -159,6 +160,19 @@ pub(crate) async fn find(app: &App, filter: IssuedFilter) -> Result<IssuedList, 
     issued.sort_by_key(|it| it.at);
     issued.drain(..issued.len().saturating_sub(filter.limit as usize));
     Ok(IssuedList { issued, waiting, database: database.or(app.journal.status().database) })
+}
+
+/// Everything that was issued within the longest life of an identity before `now`.
+///
+/// # Errors
+/// Where that cannot be told: when the last of it will have run out.
+pub(crate) async fn lately(journal: &Journal, store: &Store, now: Timestamp) -> Result<Vec<Issued>, Timestamp> {
+    let unknown = now.plus(LEAF_TTL);
+    let filter = IssuedFilter { since: Some(now.minus(LEAF_TTL)), limit: QUERY_ISSUED_MAX, ..IssuedFilter::default() };
+    let waiting = journal.find(&filter).map_err(|_| unknown)?;
+    let mut issued = store.issued(&filter).await.map_err(|_| unknown)?;
+    issued.extend(waiting);
+    if issued.len() < filter.limit as usize { Ok(issued) } else { Err(unknown) }
 }
 
 /// Opens the journal of a data folder.

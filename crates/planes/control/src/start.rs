@@ -15,8 +15,10 @@ use crate::options::Options;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
 use crate::stream::{Desk, judge, on_failure};
+use crate::workloads_until::WorkloadsUntil;
 use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
+use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_runtime::{clock, control_stream, listen, local, stop};
 use bartizan_store::{Journal, Store};
@@ -135,6 +137,12 @@ async fn assemble(
 ) -> Result<App, ControlError> {
     let epoch_floor = epoch_floor(&store, 0).await?; // chosen when the store was opened
     let now = clock::now();
+    // A database that was lost took records with it.
+    let lately = match epoch_floor {
+        Epoch(0) => issuance::lately(&journal, &store, now).await,
+        _ => Err(now.plus(LEAF_TTL)),
+    };
+    let workloads_until = WorkloadsUntil::of(lately);
     let jwt = JwtSigner::open(&options.data, now)?;
     jwt.prepare(desired.wants_tokens(), now)?;
     let federation = federation::Book::new(&options.data);
@@ -157,6 +165,7 @@ async fn assemble(
         in_force,
         authority,
         own,
+        workloads_until,
         jwt,
         federation,
         rotation,

@@ -55,10 +55,7 @@ fn nodes(app: &App) -> Vec<Member> {
 
 /// Until when identities of the old issuer may be with programs that nodes serve: they renew at half life, by themselves.
 pub(super) fn others_until(app: &App, rotation: &Rotation) -> Option<Timestamp> {
-    let workloads = !app.in_force().desired.fleet.workloads.is_empty();
-    // What a control process before this one issued is not known here.
-    let before = workloads.then(|| app.started_at.plus(LEAF_TTL));
-    before.max(app.workloads_until.until(|issuer| !rotation.counts_as_new(issuer)))
+    app.workloads_until.until(|issuer| !rotation.counts_as_new(issuer))
 }
 
 /// Until when other trust domains may not have looked since the last step: two looks, since one may have failed.
