@@ -47,7 +47,7 @@ clean: ## remove build output and what runs left behind
 	rm -rf examples/bank/.bartizan
 
 needs:
-	@sh xtask/needs.sh cargo cc python3 node curl redis-server redis-cli openssl
+	@sh xtask/needs.sh cargo cc python3 node curl redis-server redis-cli openssl h2load
 	@sh xtask/judges.sh
 
 needs-demo:

@@ -4,7 +4,7 @@ use super::{Failure, Pools, Target};
 use crate::counters::{Counters, as_us32};
 use crate::ledger::Registered;
 use crate::limits;
-use crate::live::{OwnIdentity, Proxy};
+use crate::live::{ALPN_HTTP2, OwnIdentity, Proxy};
 use bartizan_core::event::{Handshake, HandshakeFailure, SeenBy, What};
 use bartizan_core::{SpiffeId, Timestamp};
 use bartizan_identity::{VerifiedPeer, expect_peer};
@@ -57,6 +57,8 @@ impl Pools {
         let shaken = Box::pin(client.connect(socket, judge(&self.0.proxy, id.clone()), limits::HANDSHAKE_TIME)).await;
         let shaken = shaken.and_then(|accepted| match accepted.about.alpn.as_deref() {
             Some(agreed) if agreed == alpn => Ok(accepted),
+            // Others than guards may name none (RFC 7301 section 3.1): then the oldest of what is spoken is meant, and not HTTP/2.
+            None if alpn != ALPN_HTTP2 => Ok(accepted),
             _ => {
                 Err(HandshakeError { failure: HandshakeFailure::Protocol, detail: format!("no agreement on `{alpn}`") })
             }

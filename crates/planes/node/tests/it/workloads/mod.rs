@@ -1,7 +1,6 @@
 //! Workload API and SDS from outside: a real control, a real node, and callers that are real processes.
 
 mod changes; // what is pushed, and how soon
-mod envoy; // a real one
 mod judges; // clients that other people wrote
 mod program; // a process that calls, and can become another
 mod refusals;
