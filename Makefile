@@ -36,18 +36,21 @@ bench-bank: needs-demo ## the bank in modes off, mtls and full, interleaved; tab
 	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
 	python3 benches/bank_modes.py
 
-bench: needs ## single engines: issuance, decisions, handshakes, closing of connections
+bench: needs ## engines and control: issuance, decisions, handshakes, closing of connections, nodes that come back
 	$(CARGO) run --release --package bartizan-identity --example issue_rate
 	$(CARGO) run --release --package bartizan-policy --example decide_cost
 	$(CARGO) run --release --package bartizan-proxy --example handshakes
 	$(CARGO) run --release --package bartizan-proxy --example ledger
+	$(CARGO) build --release --package bartizan-cli
+	$(CARGO) run --release --package bartizan-testkit --example control_load -- issuance
+	$(CARGO) run --release --package bartizan-testkit --example control_load -- reconnect
 
 clean: ## remove build output and what runs left behind
 	$(CARGO) clean
 	rm -rf examples/bank/.bartizan
 
 needs:
-	@sh xtask/needs.sh cargo cc python3 node curl redis-server redis-cli openssl h2load
+	@sh xtask/needs.sh cargo cc python3 node curl redis-server redis-cli openssl h2load faketime softhsm2-util
 	@sh xtask/judges.sh
 
 needs-demo:

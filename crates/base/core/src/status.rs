@@ -36,6 +36,18 @@ pub struct Status {
     /// How the recording of certificates fares.
     #[serde(default)]
     pub issued: IssuedStatus,
+    /// Clocks of attached guards and nodes that are away from control's by more than certificates allow for.
+    #[serde(default)]
+    pub clocks: Vec<ClockStatus>,
+}
+
+/// A clock that is away from control's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// Whose, such as `guard accounts` or `node local`.
+    pub of: String,
+    /// Seconds that it is ahead; negative where it is behind.
+    pub ahead_s: i64,
 }
 
 /// The control process itself.

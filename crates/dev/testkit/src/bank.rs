@@ -1,5 +1,6 @@
 //! The example bank, copied to a folder of the test's own and moved to free ports.
 
+use crate::clock::Clock;
 use crate::fleet::Up;
 use crate::http::{Answer, request};
 use crate::ports::free_ports;
@@ -51,6 +52,20 @@ impl Bank {
             up
         };
         Self::start_by(|_| {}, launch)
+    }
+
+    /// As [`Bank::start`], by a clock that the test can set.
+    pub fn start_by_clock() -> (Self, Clock) {
+        let mut made = None;
+        let launch = |fleet: &Path| {
+            let clock = Clock::new(fleet.parent().expect("a file lies in a folder"));
+            let mut up = Up::launch_by_clock(fleet, &clock, &[]);
+            up.wait_ready();
+            made = Some(clock);
+            up
+        };
+        let bank = Self::start_by(|_| {}, launch);
+        (bank, made.expect("it was started"))
     }
 
     fn start_by(change: impl FnOnce(&Path), start: impl FnOnce(&Path) -> Up) -> Self {

@@ -1,5 +1,6 @@
 //! `bartizan up` as a child of the test.
 
+use crate::clock::Clock;
 use crate::proc;
 use crate::wait::{Deadline, wait_for};
 use std::fs::File;
@@ -68,6 +69,14 @@ impl Up {
             .spawn()
             .expect("bartizan starts");
         Self { child, data, fleet: fleet.to_owned() }
+    }
+
+    /// As [`Up::launch`], by a clock that the test can set.
+    ///
+    /// # Panics
+    /// Where the program cannot be started.
+    pub fn launch_by_clock(fleet: &Path, clock: &Clock, args: &[&str]) -> Self {
+        Self::launch_by(clock.command(binary("bartizan")), fleet, args)
     }
 
     /// As [`Up::launch`], then waits for the line that begins with `ready`.

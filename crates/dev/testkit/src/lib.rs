@@ -5,6 +5,7 @@
 //! Absent on purpose: mocks. Programs, sockets, certificates and databases are the real ones.
 
 mod bank;
+mod clock;
 mod fleet;
 mod http;
 mod ports;
@@ -12,6 +13,7 @@ mod proc;
 mod wait;
 
 pub use bank::{BANK_SERVICES, Bank, bank_folder};
+pub use clock::Clock;
 pub use fleet::{Up, binary};
 pub use http::{Answer, get, request};
 pub use ports::free_ports;

@@ -36,7 +36,7 @@ pub struct Svid {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Up {
-    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10")]
+    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11")]
     pub message: ::core::option::Option<up::Message>,
 }
 /// Nested message and enum types in `Up`.
@@ -55,6 +55,8 @@ pub mod up {
         Stats(super::Stats),
         #[prost(message, tag = "10")]
         Installed(super::Installed),
+        #[prost(message, tag = "11")]
+        Clock(super::Clock),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -133,6 +135,16 @@ pub struct Installed {
     #[prost(string, tag = "2")]
     pub refused: ::prost::alloc::string::String,
 }
+/// The answer to each Tick: what the clock here shows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Clock {
+    /// Milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "1")]
+    pub now_ms: u64,
+    /// The Tick's.
+    #[prost(uint64, tag = "2")]
+    pub tick_ms: u64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Down {
     #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10")]
@@ -198,7 +210,7 @@ pub struct Refusal {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NodeUp {
-    #[prost(oneof = "node_up::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "node_up::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<node_up::Message>,
 }
 /// Nested message and enum types in `NodeUp`.
@@ -213,6 +225,8 @@ pub mod node_up {
         Issue(super::IssueWorkload),
         #[prost(message, tag = "4")]
         Mint(super::MintJwt),
+        #[prost(message, tag = "5")]
+        Clock(super::Clock),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1,6 +1,7 @@
 //! What all parts of control share.
 
 use crate::ca::{Authority, CaError, OwnIdentity};
+use crate::clocks::Clocks;
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
@@ -43,6 +44,7 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) nodes: NodeRegistry,
     pub(crate) workloads_until: WorkloadsUntil,
+    pub(crate) clocks: Clocks,
     pub(crate) jwt: JwtSigner,
     pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
@@ -116,6 +118,7 @@ impl App {
             registry: Registry::default(),
             nodes: NodeRegistry::default(),
             workloads_until,
+            clocks: Clocks::default(),
             jwt,
             federation,
             stop,

@@ -14,6 +14,7 @@
 pub mod api; // the local side: people and the supervisor
 mod app; // what all parts share
 pub mod ca; // the root, this process' issuing CA, our own identity
+mod clocks; // whose clock is away from ours
 pub mod deny; // who is not trusted any more
 mod error;
 mod events; // the way of an event into the store

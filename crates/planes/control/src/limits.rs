@@ -63,7 +63,9 @@ pub const CA_FILE_BYTES_MAX: usize = 64 << 10;
 pub const ISSUING_POLL: Duration = Duration::from_millis(500);
 /// Shortest pause between two attempts to renew an identity of our own, also after a failure.
 pub const RENEW_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause between two such attempts: half of what is left of a one-hour identity, in small steps.
+/// How often the clock is looked at while waiting for the time to renew: after a machine slept, nobody can attach for so long.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(2);
+/// Pause after an attempt that failed: half of what is left of a one-hour identity, in small steps.
 pub const RENEW_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Time for events on their way to reach the store once a stop was asked for.
 pub const DRAIN_WITHIN: Duration = Duration::from_secs(3);

@@ -17,7 +17,7 @@ use bartizan_crypto::CryptoError;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{self, Code, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Down, EventsStored, Held, Hello, Installed, Refusal, RenewAt, Snapshot, Stats, Tick, Up, down, up,
+    Ack, Clock, Down, EventsStored, Held, Hello, Installed, Refusal, RenewAt, Snapshot, Stats, Tick, Up, down, up,
 };
 use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
 use std::collections::VecDeque;
@@ -237,7 +237,11 @@ impl Attach {
                 tracing::info!(edge, %reason, "control names a time for the next certificate");
                 self.slots.renew_at(edge, Timestamp::from_millis(at_ms));
             }
-            Some(down::Message::Tick(Tick { .. })) | None => {}
+            Some(down::Message::Tick(Tick { now_ms: tick_ms })) => {
+                let now_ms = clock::now().as_millis();
+                self.outbox.push_back(up::Message::Clock(Clock { now_ms, tick_ms }));
+            }
+            None => {}
         }
     }
 

@@ -10,7 +10,7 @@ const WIDTH: u16 = 200;
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
-    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued } = status;
+    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued, clocks } = status;
     let mode = match mode {
         Mode::Off => "off",
         Mode::Mtls => "mtls",
@@ -33,6 +33,16 @@ pub(crate) fn text(status: &Status) -> String {
     } else if let Some(why) = &issued.database {
         let waiting = grouped(issued.waiting);
         let _ = writeln!(text, "the database is away, {waiting} certificates wait in the journal: {why}\n");
+    }
+
+    for clock in clocks {
+        let way = if clock.ahead_s < 0 { "behind" } else { "ahead of" };
+        let _ = writeln!(
+            text,
+            "CLOCK of {} is {} s {way} control's: certificates count too early or too late there",
+            clock.of,
+            clock.ahead_s.unsigned_abs()
+        );
     }
 
     let headers = [

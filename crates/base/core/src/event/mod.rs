@@ -85,6 +85,8 @@ pub enum What {
     Ended(Ended),
     /// A rotation of the root or the issuing CA took a step.
     Rotation(Rotation),
+    /// The clock of a guard or node went away from control's, or came back to it.
+    Clock(Clock),
 }
 
 /// See [`What::Request`].
@@ -397,6 +399,26 @@ pub struct Rotation {
     pub detail: Arc<str>,
 }
 
+/// See [`What::Clock`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Whose, such as `guard accounts` or `node local`.
+    pub of: Arc<str>,
+    /// By how much it is ahead of control's, in seconds; negative where it is behind.
+    pub ahead_s: i64,
+    /// True where that is more than certificates allow for; false where it is no longer.
+    pub wrong: bool,
+}
+
+impl Clock {
+    /// For people: `clock of node local is 90 s ahead`.
+    pub fn text(&self) -> String {
+        let Self { of, ahead_s, wrong: _ } = self;
+        let way = if *ahead_s < 0 { "behind" } else { "ahead" };
+        format!("clock of {of} is {} s {way}", ahead_s.unsigned_abs())
+    }
+}
+
 impl Event {
     /// True for everything that was denied, refused or failed: what `bartizan events --deny` shows.
     pub fn is_denial(&self) -> bool {
@@ -413,6 +435,7 @@ impl Event {
             // That a certificate runs out is the ordinary way of things.
             What::Ended(e) => !matches!(e.ending, Ending::PeerExpired | Ending::OwnExpired),
             What::Rotation(r) => r.halted.is_some(),
+            What::Clock(c) => c.wrong,
             What::Process(_) | What::Loss(_) => false,
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bank_up; // start here: the main job
+mod clock; // machines that slept
 mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again
 mod faults; // kill -9, full disk, half-written files

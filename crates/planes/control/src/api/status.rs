@@ -45,5 +45,6 @@ pub(super) fn status(app: &App) -> Status {
         nodes: app.nodes.status(),
         store: app.pipeline.status(),
         issued: app.journal.status(),
+        clocks: app.clocks.status(),
     }
 }

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::ca::{OwnIdentity, Source};
 use crate::error::chain;
 use crate::issuance;
-use crate::limits::{RENEW_PAUSE, RENEW_PAUSE_MAX};
+use crate::limits::{CLOCK_LOOK, RENEW_PAUSE, RENEW_PAUSE_MAX};
 use bartizan_core::Timestamp;
 use bartizan_crypto::random;
 use bartizan_identity::renew_at;
@@ -16,8 +16,8 @@ pub(crate) async fn keep_renewed(app: Arc<App>, mut source: Source) {
     let mut authority_due = due(app.authority().validity());
     let mut own_due = due(own_validity(&app));
     loop {
-        // In steps, since the clock may be set forward while we sleep.
-        let pause = authority_due.min(own_due).since(clock::now()).clamp(RENEW_PAUSE, RENEW_PAUSE_MAX);
+        // In steps, since the clock goes on while a machine sleeps and timers do not.
+        let pause = authority_due.min(own_due).since(clock::now()).clamp(RENEW_PAUSE, CLOCK_LOOK);
         if app.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }

@@ -1,6 +1,7 @@
 //! One node, from its first message to the end of its stream.
 
 use crate::app::App;
+use crate::clocks::Watched;
 use crate::limits::{DOWN_WITHIN, NODE_ISSUES_MAX, REFUSED_BYTES_MAX};
 use crate::publish::Current;
 use crate::registry::StreamId;
@@ -62,6 +63,7 @@ async fn begin_and_run(
             let orders = app.orders.subscribe();
             let orders_seen = orders.borrow().last();
             tracing::info!(node = %name, "a node came");
+            let clock = Watched::node(&name);
             Session {
                 app: Arc::clone(app),
                 name,
@@ -74,6 +76,7 @@ async fn begin_and_run(
                 entries: None,
                 peer,
                 allowance: Allowance::default(),
+                clock,
             }
         }
         Err(refusal) => {
@@ -126,11 +129,13 @@ struct Session {
     /// Who it is: the stream is as good as the certificate that opened it.
     peer: Peer,
     allowance: Allowance,
+    clock: Watched,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.app.nodes.detach(&self.name, self.stream);
+        self.clock.end(&self.app);
         tracing::info!(node = %self.name, "a node left");
     }
 }
@@ -206,6 +211,10 @@ impl Session {
                 Err(Some(Refusal::malformed("an empty message, or a second NodeHello")))
             }
             Some(node_up::Message::Ack(ack)) => Ok(self.acknowledged(ack).map_err(Some)?),
+            Some(node_up::Message::Clock(reading)) => {
+                self.clock.read(&self.app, None, reading, clock::now());
+                Ok(())
+            }
             Some(node_up::Message::Issue(request)) => self.issue(request).await,
             Some(node_up::Message::Mint(request)) => self.mint(request).await,
         }

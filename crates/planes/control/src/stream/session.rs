@@ -4,6 +4,7 @@ mod certificates; // when it is to renew, and what became of what it was sent
 
 use self::certificates::remembered;
 use crate::app::App;
+use crate::clocks::Watched;
 use crate::fleet::{id_of, is_member};
 use crate::limits::{DOWN_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
 use crate::publish::Current;
@@ -106,11 +107,13 @@ struct Session {
     certificate: Certificate,
     allowance: Allowance,
     batches: Batches,
+    clock: Watched,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.app.registry.detach(&self.service, self.stream);
+        self.clock.end(&self.app);
         tracing::info!(service = %self.service, "a proxy left");
     }
 }
@@ -142,6 +145,7 @@ impl Session {
         let orders_seen = orders.borrow().last();
         let stream = app.registry.attach(&service, introduction, clock::now());
         tracing::info!(%service, pid, "a proxy came");
+        let clock = Watched::guard(&service);
         Self {
             app,
             service,
@@ -159,6 +163,7 @@ impl Session {
             certificate,
             allowance: Allowance::default(),
             batches: Batches::default(),
+            clock,
         }
     }
 
@@ -234,6 +239,10 @@ impl Session {
             Some(up::Message::Renew(request)) => self.renew(request).await,
             Some(up::Message::Installed(installed)) => {
                 self.installed(installed);
+                Ok(())
+            }
+            Some(up::Message::Clock(reading)) => {
+                self.clock.read(&self.app, Some(&self.service), reading, clock::now());
                 Ok(())
             }
             Some(up::Message::Stats(stats)) => Ok(self.counted(&stats)?),

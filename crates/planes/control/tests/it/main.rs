@@ -5,6 +5,7 @@ mod support;
 
 mod attach;
 mod ca;
+mod clocks;
 mod deny;
 mod events;
 mod explain;

@@ -12,10 +12,11 @@ use bartizan_core::snapshot::{Bundles, Epoch, Kind, Signed};
 use bartizan_core::workload::Entry;
 use bartizan_identity::jwt_svid::JwtKeys;
 use bartizan_identity::{TrustBundles, envelope};
+use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{self, ALPN, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Entries, Held, IssueWorkload, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, RenewAt, Snapshot, node_down,
-    node_up,
+    Ack, Clock, Entries, Held, IssueWorkload, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, RenewAt, Snapshot,
+    Tick, node_down, node_up,
 };
 use bartizan_runtime::tls::{self, Identity, TlsError};
 use std::collections::HashMap;
@@ -137,8 +138,8 @@ impl Link {
             tokio::select! {
                 message = timeout(STALE_AFTER, down.message()) => {
                     let message = message.map_err(|_| LinkError::Silent)??.ok_or(LinkError::Closed)?;
-                    if let Some(ack) = self.hear(message, &mut pending) {
-                        up.send(wrap(node_up::Message::Ack(ack))).await.map_err(|_| LinkError::Closed)?;
+                    if let Some(answer) = self.hear(message, &mut pending) {
+                        up.send(wrap(answer)).await.map_err(|_| LinkError::Closed)?;
                     }
                 }
                 Some(ask) = self.asks.recv() => {
@@ -150,9 +151,11 @@ impl Link {
         }
     }
 
-    fn hear(&self, message: NodeDown, pending: &mut Pending) -> Option<Ack> {
+    fn hear(&self, message: NodeDown, pending: &mut Pending) -> Option<node_up::Message> {
         match message.message? {
-            node_down::Message::Snapshot(Snapshot { envelope }) => return Some(self.take_bundles(&envelope)),
+            node_down::Message::Snapshot(Snapshot { envelope }) => {
+                return Some(node_up::Message::Ack(self.take_bundles(&envelope)));
+            }
             node_down::Message::Entries(Entries { entries }) => self.take_entries(&entries),
             node_down::Message::Svid(answer) => {
                 let chain = answer.svid.map(|svid| svid.chain).unwrap_or_default();
@@ -168,7 +171,9 @@ impl Link {
                 tracing::info!(reason, "control asks for a renewal");
                 self.renew.send_replace(Timestamp::from_millis(at_ms));
             }
-            node_down::Message::Tick(_) => {}
+            node_down::Message::Tick(Tick { now_ms: tick_ms }) => {
+                return Some(node_up::Message::Clock(Clock { now_ms: clock::now().as_millis(), tick_ms }));
+            }
         }
         None
     }

@@ -26,8 +26,8 @@ use self::record::{
     Severity,
 };
 use super::{
-    Change, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss, Process, Refused,
-    Request, Rotation, SeenBy, What,
+    Change, Clock, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss, Process,
+    Refused, Request, Rotation, SeenBy, What,
 };
 use crate::decision::Verdict;
 use crate::name::{Role, SpiffeId, TrustDomain};
@@ -71,6 +71,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Loss(it) => scene.loss(it),
         What::Ended(it) => scene.ended(it),
         What::Rotation(it) => scene.rotation(it),
+        What::Clock(it) => scene.clock(it),
     };
     scene.finish(record)
 }
@@ -392,6 +393,15 @@ impl Scene<'_> {
         }
     }
 
+    fn clock(&self, it: &Clock) -> Record {
+        let Clock { of, ahead_s, wrong } = it;
+        let record = Record::new(APPLICATION_ERROR, (1, "General Error"), it.text())
+            .own("clock_of", &**of)
+            .own("ahead_s", *ahead_s);
+        // Certificates count too early or too late there.
+        if *wrong { record.failed(Severity::High, "clock", None) } else { record }
+    }
+
     fn finish(&self, record: Record) -> Value {
         let Record {
             class: (category, class, class_name),
@@ -470,6 +480,7 @@ impl Scene<'_> {
             What::Loss(_) => "loss",
             What::Ended(_) => "ended",
             What::Rotation(_) => "rotation",
+            What::Clock(_) => "clock",
         }
     }
 
