@@ -225,6 +225,9 @@ pub struct GatewaySide {
     pub listen: SocketAddr,
     /// Routes, in the order of the fleet file; the most exact pattern wins.
     pub routes: Vec<GatewayRoute>,
+    /// The clients that show a certificate, by their identity; nobody is asked for one where empty.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub callers: BTreeMap<SpiffeId, ServiceName>,
 }
 
 /// A service that may be called.

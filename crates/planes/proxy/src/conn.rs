@@ -121,7 +121,7 @@ pub struct Conn {
     pub side: Side,
     /// The other end's address.
     pub remote: SocketAddr,
-    /// The other end's identity; always there inbound, never elsewhere.
+    /// The other end's identity; always there inbound, and at the gateway where the client showed one.
     pub caller: Option<Caller>,
     /// Its place in the ledger.
     pub trust: Registered,

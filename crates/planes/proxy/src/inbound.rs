@@ -37,7 +37,7 @@ pub async fn serve(fresh: Fresh) {
     report_success(&worker, &Side::Inbound, remote, Some(&caller), &accepted.about);
 
     // Before anything is judged on it; see `ledger`.
-    let Ok(trust) = worker.ledger.register_caller(&caller, own_not_after) else { return };
+    let Ok(trust) = worker.ledger.register_caller(&Side::Inbound, &caller, own_not_after) else { return };
 
     let about = About { worker, remote, slot };
     match speaks(protocol, accepted.about.alpn.as_deref()) {
@@ -76,7 +76,7 @@ fn server(proxy: &Proxy) -> Result<(tls::Server, Protocol, Timestamp), Handshake
 }
 
 /// Judges a caller by the bundles of the moment it shows its certificate.
-fn judge(proxy: &Arc<Proxy>) -> Judge<Caller> {
+pub(crate) fn judge(proxy: &Arc<Proxy>) -> Judge<Caller> {
     let proxy = Arc::clone(proxy);
     Arc::new(move |chain| {
         let live = proxy.live();

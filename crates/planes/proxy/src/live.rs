@@ -142,6 +142,9 @@ impl Live {
     /// name: the path of a foreign identity says nothing here.
     pub fn caller_name(&self, peer: &VerifiedPeer) -> Option<ServiceName> {
         let own = &self.directory.as_ref()?.own;
+        if let Some(gateway) = &own.gateway {
+            return gateway.callers.get(peer.id()).cloned(); // services do not come in from outside
+        }
         let domain = TrustDomain::parse(own.id.domain()).ok()?;
         match peer.id().role_in(&domain) {
             Some(Role::Service(name)) => Some(name),

@@ -276,7 +276,11 @@ mod tests {
             ]),
             gateway: Some(Gateway {
                 listen: loopback(8443),
-                routes: vec![GatewayRoute { path: PathPattern::parse("/accounts/**").unwrap(), to: name("accounts") }],
+                routes: vec![GatewayRoute {
+                    path: PathPattern::parse("/accounts/**").unwrap(),
+                    to: name("accounts"),
+                    from: Vec::new(),
+                }],
             }),
             policies: None,
             trust: Default::default(),

@@ -165,6 +165,9 @@ pub struct GatewayRoute {
     pub path: PathPattern,
     /// Where they go.
     pub to: ServiceName,
+    /// The only clients that it is for, by the certificates that they show; for everybody where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<ServiceName>,
 }
 
 impl Fleet {

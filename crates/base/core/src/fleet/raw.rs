@@ -146,6 +146,10 @@ pub(super) struct RawGatewayRoute {
     pub(super) path: Field<String>,
     /// The service they go to.
     pub(super) to: Field<String>,
+    /// The only clients that it is for: workloads, of this trust domain or another, that call the service and show their
+    /// certificate. Everybody where left out.
+    #[schemars(default, with = "Vec<String>", length(min = 1))]
+    pub(super) from: Field<Vec<Read<String>>>,
     /// Who may come in. Only `none` so far: the gateway does not check users' tokens yet.
     #[schemars(default, with = "Auth")]
     pub(super) auth: Field<String>,
@@ -292,11 +296,17 @@ impl RawGateway {
 }
 
 impl RawGatewayRoute {
-    const KEYS: &[&str] = &["path", "to", "auth"];
+    const KEYS: &[&str] = &["path", "to", "from", "auth"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
-        Ok(Self { path: fields.text("path"), to: fields.text("to"), auth: fields.text("auth"), spot: fields.spot })
+        Ok(Self {
+            path: fields.text("path"),
+            to: fields.text("to"),
+            from: fields.take("from", |report, node, key| report.list(node, key, Report::text)),
+            auth: fields.text("auth"),
+            spot: fields.spot,
+        })
     }
 }
 

@@ -28,7 +28,11 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
 }
 
 pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Fleet {
-    let route = |to: &&str| GatewayRoute { path: PathPattern::parse(&format!("/{to}/**")).unwrap(), to: name(to) };
+    let route = |to: &&str| GatewayRoute {
+        path: PathPattern::parse(&format!("/{to}/**")).unwrap(),
+        to: name(to),
+        from: Vec::new(),
+    };
     Fleet {
         name: name("bank"),
         trust_domain: TrustDomain::parse("bank.test").unwrap(),

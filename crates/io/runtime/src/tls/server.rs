@@ -48,6 +48,12 @@ impl Server {
         Ok(Self { builder, identity: identity.clone(), auth, alpn: protocols(alpn) })
     }
 
+    /// The same server, asking clients for a certificate, or not.
+    #[must_use]
+    pub fn asking(&self, auth: ClientAuth) -> Self {
+        Self { auth, ..self.clone() }
+    }
+
     /// Shakes hands on `io`, at most for `within`.
     ///
     /// Dropping the future closes the connection.

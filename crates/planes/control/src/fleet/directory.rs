@@ -1,6 +1,6 @@
 //! What each proxy has to know of the fleet: itself, and those it calls.
 
-use bartizan_core::fleet::Fleet;
+use bartizan_core::fleet::{Fleet, Gateway};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Directory, GatewaySide, Inbound, Own, Peer};
 use bartizan_core::{Role, ServiceName, SpiffeId};
@@ -66,9 +66,19 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
         name,
         inbound: None,
         outbound: BTreeMap::new(),
-        gateway: Some(GatewaySide { listen: gateway.listen, routes: gateway.routes.clone() }),
+        gateway: Some(GatewaySide {
+            listen: gateway.listen,
+            routes: gateway.routes.clone(),
+            callers: clients(fleet, gateway),
+        }),
     };
     Some((own, gateway.routes.iter().map(|route| route.to.clone()).collect()))
+}
+
+/// The clients whose certificates the gateway looks at.
+fn clients(fleet: &Fleet, gateway: &Gateway) -> BTreeMap<SpiffeId, ServiceName> {
+    let named = gateway.routes.iter().flat_map(|route| &route.from);
+    named.filter_map(|client| Some((fleet.others.get(client)?.id.clone(), client.clone()))).collect()
 }
 
 /// Those beside the services who may call `name`.

@@ -1,4 +1,4 @@
-//! Who asks: inbound, a caller who is still trusted as when the connection began.
+//! Who asks: a caller with a certificate who is still trusted as when the connection began.
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
@@ -7,8 +7,8 @@ use crate::conn::Side;
 pub(super) const IT: Filter = Filter { name: "peer", run };
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
-    if x.conn.side != Side::Inbound {
-        return Ok(()); // outside clients and the own program show no certificate
+    if x.conn.caller.is_none() && x.conn.side != Side::Inbound {
+        return Ok(()); // the own program shows no certificate, and most outside clients show none
     }
     match x.conn.trust.judge_again() {
         None => Ok(()),

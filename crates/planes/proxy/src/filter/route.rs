@@ -2,7 +2,7 @@
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
-use crate::conn::Side;
+use crate::conn::{Caller, Side};
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::{GatewayRoute, NamedRoute};
 
@@ -14,7 +14,8 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     match &x.conn.side {
         Side::Gateway => {
             let routes = directory.own.gateway.as_ref().map_or(&[][..], |g| &g.routes);
-            let to = to_service(routes, path).ok_or_else(unknown)?;
+            let GatewayRoute { to, from, .. } = gateway_route(routes, path).ok_or_else(unknown)?;
+            check_client(from, x.conn.caller.as_ref())?;
             let routes = directory.peers.get(to).map_or(&[][..], |peer| &peer.routes);
             let route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
             (x.to, x.route) = (Some(to.clone()), route);
@@ -33,12 +34,22 @@ fn unknown() -> Answer {
 }
 
 /// The most exact pattern that fits; the first of equals.
-fn to_service<'a>(routes: &'a [GatewayRoute], path: &str) -> Option<&'a ServiceName> {
+fn gateway_route<'a>(routes: &'a [GatewayRoute], path: &str) -> Option<&'a GatewayRoute> {
     let fits = routes.iter().filter(|r| r.path.matches(path));
-    fits.reduce(|best, r| if r.path.rank() > best.path.rank() { r } else { best }).map(|r| &r.to)
+    fits.reduce(|best, r| if r.path.rank() > best.path.rank() { r } else { best })
 }
 
-/// As [`to_service`]; a route for exactly this method goes before one for any.
+/// Whether the client is one of those that a route is for.
+fn check_client(from: &[ServiceName], client: Option<&Caller>) -> Result<(), Answer> {
+    match client {
+        _ if from.is_empty() => Ok(()),
+        Some(client) if from.contains(&client.name) => Ok(()),
+        Some(_) => Err(Answer::new(403, "not_for_client", "this is for other clients")),
+        None => Err(Answer::new(403, "certificate_required", "this is for clients that show their certificate")),
+    }
+}
+
+/// As [`gateway_route`]; a route for exactly this method goes before one for any.
 fn named<'a>(routes: &'a [NamedRoute], method: &str, path: &str) -> Option<&'a ServiceName> {
     let rank = |r: &NamedRoute| (r.path.rank(), r.method.is_some());
     // HEAD is GET without the body (RFC 9110 section 9.3.2).
@@ -58,12 +69,16 @@ mod tests {
 
     #[test]
     fn the_most_exact_gateway_route_wins() {
-        let route = |path: &str, to: &str| GatewayRoute { path: PathPattern::parse(path).unwrap(), to: name(to) };
+        let route = |path: &str, to: &str| GatewayRoute {
+            path: PathPattern::parse(path).unwrap(),
+            to: name(to),
+            from: Vec::new(),
+        };
         let routes = [route("/**", "web"), route("/api/**", "api"), route("/api/*", "one"), route("/api/pay", "pay")];
         for (path, to) in [("/", "web"), ("/api/a/b", "api"), ("/api/a", "one"), ("/api/pay", "pay")] {
-            assert_eq!(to_service(&routes, path), Some(&name(to)), "{path}");
+            assert_eq!(gateway_route(&routes, path).map(|route| &route.to), Some(&name(to)), "{path}");
         }
-        assert_eq!(to_service(&routes[1..], "/other"), None);
+        assert_eq!(gateway_route(&routes[1..], "/other"), None);
     }
 
     #[test]

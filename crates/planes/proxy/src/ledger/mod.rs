@@ -82,9 +82,14 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::register`].
-    pub fn register_caller(&self, caller: &Caller, own_not_after: Timestamp) -> Result<Registered, Ending> {
+    pub fn register_caller(
+        &self,
+        side: &Side,
+        caller: &Caller,
+        own_not_after: Timestamp,
+    ) -> Result<Registered, Ending> {
         let trusted = Some((caller.peer.clone(), own_not_after));
-        let registered = self.insert(Entry::new(SeenBy::Inbound, trusted, Some(caller.name.clone())));
+        let registered = self.insert(Entry::new(side.seen_by(), trusted, Some(caller.name.clone())));
         registered.judge_again().map_or(Ok(registered), Err)
     }
 

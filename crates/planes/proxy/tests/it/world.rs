@@ -147,9 +147,16 @@ impl World {
     /// A gateway that routes `/api/**` to `api`.
     pub async fn gateway(&self, api: &Guard, extra: &str) -> Guard {
         let mut directory = self.directory("gateway");
-        let route = |path: &str, to: &str| GatewayRoute { path: PathPattern::parse(path).unwrap(), to: name(to) };
-        directory.own.gateway =
-            Some(GatewaySide { listen: free_addr(), routes: vec![route("/api/**", "api"), route("/down/**", "web")] });
+        let route = |path: &str, to: &str| GatewayRoute {
+            path: PathPattern::parse(path).unwrap(),
+            to: name(to),
+            from: Vec::new(),
+        };
+        directory.own.gateway = Some(GatewaySide {
+            listen: free_addr(),
+            routes: vec![route("/api/**", "api"), route("/down/**", "web")],
+            callers: Default::default(),
+        });
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
         // Routed, but nobody listens there.
         directory.peers.insert(

@@ -1,16 +1,21 @@
 //! Checks the gateway and its routes.
 
 use super::super::raw::{RawGateway, RawGatewayRoute};
-use super::super::reader::{At, Report, Reported};
-use super::super::{Gateway, GatewayRoute};
+use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
+use super::super::{Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::{Known, required};
+use crate::name::ServiceName;
 use crate::path::PathPattern;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// Those who may show a certificate.
+type Clients = BTreeMap<ServiceName, Other>;
 
 pub(super) fn check(
     report: &mut Report<'_>,
     known: &Known,
+    clients: Option<&Clients>,
     ports: &mut Ports,
     gateway: At<RawGateway>,
 ) -> Result<Gateway, Reported> {
@@ -24,7 +29,7 @@ pub(super) fn check(
             }
             let mut lines = HashMap::new();
             let routes: Vec<_> =
-                routes.value.into_iter().map(|route| check_route(report, known, &mut lines, route?)).collect();
+                routes.value.into_iter().map(|route| check_route(report, known, clients, &mut lines, route?)).collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
     Ok(Gateway { listen: listen?, routes: routes? })
@@ -34,10 +39,11 @@ pub(super) fn check(
 fn check_route(
     report: &mut Report<'_>,
     known: &Known,
+    clients: Option<&Clients>,
     lines: &mut HashMap<String, u64>,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
-    let RawGatewayRoute { path, to, auth, spot } = route;
+    let RawGatewayRoute { path, to, from, auth, spot } = route;
     let path = required(report, path, &spot, "path", "give a pattern, such as `/api/accounts/**`").and_then(|at| {
         if let Some(line) = lines.insert(at.value.clone(), at.spot.place.line) {
             let problem = format!("the pattern is there already, in line {line}");
@@ -61,6 +67,41 @@ fn check_route(
         }
         _ => Ok(()),
     });
-    let route = GatewayRoute { path: path?, to: to? };
+    let from = check_from(report, clients, to.as_ref().ok(), from);
+    let route = GatewayRoute { path: path?, to: to?, from: from? };
     auth.map(|()| route)
+}
+
+/// `clients` is `None` where they made no sense themselves, which was reported.
+fn check_from(
+    report: &mut Report<'_>,
+    clients: Option<&Clients>,
+    to: Option<&ServiceName>,
+    from: Field<Vec<Read<String>>>,
+) -> Result<Vec<ServiceName>, Reported> {
+    let Some(from) = from.optional()? else { return Ok(Vec::new()) };
+    if from.value.is_empty() {
+        return Err(report.refuse(&from.spot, "nobody may use it", "name somebody, or delete the route"));
+    }
+    let mut checked: Vec<Result<ServiceName, Reported>> = Vec::new();
+    for client in from.value {
+        checked.push(client.and_then(|at| {
+            let name = ServiceName::parse(&at.value)
+                .map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))?;
+            let (Some(clients), Some(to)) = (clients, to) else { return Ok(name) };
+            match clients.get(&name) {
+                Some(client) if client.calls.contains(to) => Ok(name),
+                Some(_) => {
+                    let way_out = format!("add `{to}` to its `calls`");
+                    Err(report.refuse_value(&at, format!("it does not call `{to}`"), way_out))
+                }
+                None => {
+                    let near = report.nearest(&at.value, clients.keys().map(ServiceName::as_str));
+                    let way_out = did_you_mean(near, "name a workload with `calls`, of this trust domain or another");
+                    Err(report.refuse_value(&at, "no such client", way_out))
+                }
+            }
+        }));
+    }
+    checked.into_iter().collect()
 }

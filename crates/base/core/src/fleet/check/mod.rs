@@ -86,14 +86,17 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         checked.push(service::check(report, &known, &mut ports, &name, body));
         names.push(name);
     }
-    // After the services, so that it is the gateway's port that is reported as taken.
-    let gateway =
-        gateway.optional().and_then(|at| at.map(|at| gateway::check(report, &known, &mut ports, at)).transpose());
-
     let mut others = Others::default();
     let own = trust_domain.as_ref().ok();
     let workloads = workload::check_all(report, own, &known, &mut ports, &mut others, workloads);
     let federation = federation::check(report, own, &known, &mut ports, &mut others, federation);
+
+    let others = others.finish();
+    // Last, so that it is the gateway's port that is reported as taken.
+    let clients = others.as_ref().ok();
+    let gateway = gateway
+        .optional()
+        .and_then(|at| at.map(|at| gateway::check(report, &known, clients, &mut ports, at)).transpose());
 
     let fleet = Fleet {
         name: name?,
@@ -101,7 +104,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         services: checked.into_iter().collect::<Result<_, _>>()?,
         gateway: gateway?,
         workloads: workloads?,
-        others: others.finish()?,
+        others: others?,
         federation: federation?,
         policies: policies?,
         trust: trust?.unwrap_or_default(),
