@@ -39,6 +39,18 @@ pub struct Status {
     /// Clocks of attached guards and nodes that are away from control's by more than certificates allow for.
     #[serde(default)]
     pub clocks: Vec<ClockStatus>,
+    /// Files on disk that say something else than what is in force; `None` where there are none.
+    #[serde(default)]
+    pub drift: Option<DriftStatus>,
+}
+
+/// Files on disk and what is in force differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftStatus {
+    /// Since when that is known.
+    pub since: Timestamp,
+    /// What differs, a line for each.
+    pub what: Vec<String>,
 }
 
 /// A clock that is away from control's.

@@ -2,6 +2,7 @@
 
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
+use crate::drift::Drift;
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
@@ -45,6 +46,7 @@ pub(crate) struct App {
     pub(crate) nodes: NodeRegistry,
     pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) clocks: Clocks,
+    pub(crate) drift: Drift,
     pub(crate) jwt: JwtSigner,
     pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
@@ -119,6 +121,7 @@ impl App {
             nodes: NodeRegistry::default(),
             workloads_until,
             clocks: Clocks::default(),
+            drift: Drift::default(),
             jwt,
             federation,
             stop,

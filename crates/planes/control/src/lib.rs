@@ -16,6 +16,7 @@ mod app; // what all parts share
 pub mod ca; // the root, this process' issuing CA, our own identity
 mod clocks; // whose clock is away from ours
 pub mod deny; // who is not trusted any more
+mod drift; // files that say something else than what is in force
 mod error;
 mod events; // the way of an event into the store
 mod expiry; // what runs out, and who renews it

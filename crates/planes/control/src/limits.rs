@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Largest deny list on disk, in bytes: its most entries with the longest reasons.
 pub const DENY_LIST_BYTES_MAX: usize = 16 << 20;
 
+/// How often control looks whether the files on disk differ from what is in force.
+pub const DRIFT_EVERY: Duration = Duration::from_secs(5);
+/// Differences that are named, a count; further ones are counted.
+pub const DRIFT_SHOWN_MAX: usize = 10;
 /// Time for one look at the bundle endpoint of another trust domain.
 pub const FEDERATION_FETCH_WITHIN: Duration = Duration::from_secs(10);
 /// Pause after a look that failed; doubled each time.

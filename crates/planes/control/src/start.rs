@@ -4,6 +4,7 @@ use crate::api;
 use crate::app::{App, Parts};
 use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
 use crate::deny;
+use crate::drift;
 use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::federation;
@@ -63,6 +64,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     app.tell_published(&Kind::ALL);
     let rotating = tokio::spawn(rotation::drive(Arc::clone(&app), source.next(None)));
     let renewing = tokio::spawn(keep_renewed(Arc::clone(&app), source));
+    let comparing = tokio::spawn(drift::watch(Arc::clone(&app)));
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
@@ -74,7 +76,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing, rotating, taking_in, federating, publishing] {
+    for task in [api, renewing, rotating, taking_in, comparing, federating, publishing] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }

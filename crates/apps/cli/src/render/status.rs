@@ -10,7 +10,8 @@ const WIDTH: u16 = 200;
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
-    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued, clocks } = status;
+    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued, clocks, drift } =
+        status;
     let mode = match mode {
         Mode::Off => "off",
         Mode::Mtls => "mtls",
@@ -33,6 +34,11 @@ pub(crate) fn text(status: &Status) -> String {
     } else if let Some(why) = &issued.database {
         let waiting = grouped(issued.waiting);
         let _ = writeln!(text, "the database is away, {waiting} certificates wait in the journal: {why}\n");
+    }
+
+    if let Some(drift) = drift {
+        let what = drift.what.join(", ");
+        let _ = writeln!(text, "DRIFT since {}: {what}; `bartizan reload` puts the files in force\n", utc(drift.since));
     }
 
     for clock in clocks {

@@ -273,6 +273,8 @@ pub enum Change {
     AppliedFromDisk,
     /// A proxy refused it and keeps the one before.
     Refused,
+    /// The files that it was made from say something else now, or again what is in force.
+    Drifted,
 }
 
 /// See [`What::Process`].

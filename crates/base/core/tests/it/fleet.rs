@@ -154,7 +154,9 @@ foo: 1
     - {path: /, to: a, authn: user}
 ",
             ),
-            &["fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: path, to, from, auth"],
+            &[
+                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: path, to, from, auth",
+            ],
         ),
         (
             "a key twice",

@@ -107,7 +107,8 @@ fn a_client_outside_is_let_in_by_its_certificate_where_a_route_is_for_it_alone()
     // Which of the two files is whose is for the names in them to say.
     let text = |n: u8| {
         let pem = out.join(format!("svid.{n}.pem"));
-        let shown = Command::new("openssl").args(["x509", "-noout", "-ext", "subjectAltName", "-in"]).arg(&pem).output();
+        let shown =
+            Command::new("openssl").args(["x509", "-noout", "-ext", "subjectAltName", "-in"]).arg(&pem).output();
         String::from_utf8_lossy(&shown.unwrap().stdout).into_owned()
     };
     let as_client = |n: u8| {

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bartizan_core::event::HandshakeFailure;
+use bartizan_core::federation::Standing;
 use bartizan_core::rotation::Forecast;
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::status::{Handshakes, Status};
@@ -27,6 +28,7 @@ pub(super) const IT: Endpoint = Endpoint {
 
 async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
     let mut text = render(&status(&app), &app.registry.totals(), app.identities_refused());
+    text.push_str(&federation(&app.federation.standings(&app.in_force().desired.fleet.federation), clock::now()));
     text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
@@ -44,9 +46,33 @@ fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refu
     ended(&mut page, totals);
     events(&mut page, status);
     issued(&mut page, status);
+    drift(&mut page, status);
     expiry(&mut page, status);
     proxies(&mut page, status);
     page.text
+}
+
+/// How old what is held of other trust domains is.
+fn federation(standings: &[Standing], now: Timestamp) -> String {
+    let mut page = Page::default();
+    if standings.is_empty() {
+        return page.text;
+    }
+    let name = "bartizan_federation_bundle_age_seconds";
+    page.family(name, "gauge", "Time since the bundle endpoint of another trust domain last gave a good answer");
+    for it in standings {
+        if let Some(at) = it.fetched_at {
+            page.value(&[("domain", it.domain.as_str())], now.since(at).as_secs());
+        }
+    }
+    page.family("bartizan_federation_roots", "gauge", "Roots held of another trust domain");
+    standings.iter().for_each(|it| page.value(&[("domain", it.domain.as_str())], it.roots as u64));
+    page.text
+}
+
+fn drift(page: &mut Page, status: &Status) {
+    page.family("bartizan_drift", "gauge", "Files on disk that say something else than what is in force");
+    page.value(&[], status.drift.as_ref().map_or(0, |drift| drift.what.len() as u64));
 }
 
 /// M2: completed / attempted, with the cause of every failure.

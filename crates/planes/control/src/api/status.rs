@@ -46,5 +46,6 @@ pub(super) fn status(app: &App) -> Status {
         store: app.pipeline.status(),
         issued: app.journal.status(),
         clocks: app.clocks.status(),
+        drift: app.drift.status(),
     }
 }

@@ -228,3 +228,35 @@ async fn a_folder_of_another_trust_domain_is_refused() {
     assert!(matches!(error, ControlError::ForeignData { .. }), "{error:?}");
     assert!(error.to_string().contains("bank.test") && error.to_string().contains("shop.test"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_differ_from_what_is_in_force_are_named_until_one_of_the_two_gives_way() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let drift = async |wanted: &[&str]| {
+        wait_for(&format!("drift {wanted:?}"), async || {
+            let found = control.status().await.drift.map(|drift| drift.what).unwrap_or_default();
+            (found == wanted).then_some(())
+        })
+        .await;
+    };
+    let fleet = std::fs::read_to_string(place.path("fleet.yaml")).unwrap();
+    place.write("policies/night.cedar", NIGHT);
+    drift(&["policy file `night.cedar` is new"]).await;
+    assert_eq!(control.status().await.epochs[&Kind::Policies], Epoch(1), "what is in force stays");
+    assert!(control.text("/v1/metrics").await.contains("bartizan_drift 1\n"));
+    place.write("fleet.yaml", &(fleet.clone() + "trust: { grace_seconds: 1 }\n"));
+    drift(&["the fleet file", "policy file `night.cedar` is new"]).await;
+    control.reload().await.unwrap();
+    drift(&[]).await;
+    place.write("fleet.yaml", "fleet: [");
+    wait_for("what would be refused", async || {
+        let what = control.status().await.drift?.what;
+        what[0].starts_with("the files on disk would be refused: ").then_some(())
+    })
+    .await;
+    place.write("fleet.yaml", &(fleet + "trust: { grace_seconds: 1 }\n"));
+    drift(&[]).await;
+    let events = control.text("/v1/events?limit=1000").await;
+    assert_eq!(events.matches("\"change\":\"drifted\"").count(), 5, "{events}");
+}

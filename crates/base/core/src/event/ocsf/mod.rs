@@ -284,6 +284,7 @@ impl Scene<'_> {
             Change::Applied => "applied",
             Change::AppliedFromDisk => "applied_from_disk",
             Change::Refused => "refused",
+            Change::Drifted => "drifted",
         };
         let kind = kind.as_str();
         let entity = json!({
