@@ -23,6 +23,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 /// Outside libraries and the only crates that may name them as a dependency.
 const DOORS: &[(&str, &[&str])] = &[
     ("aws-lc-rs", &["bartizan-crypto"]),
+    ("cryptoki", &["bartizan-crypto"]),
     ("rcgen", &["bartizan-crypto"]),
     ("x509-parser", &["bartizan-crypto"]),
     ("rustls-webpki", &["bartizan-crypto"]),

@@ -10,6 +10,7 @@ mod commands; // one file per subcommand
 mod data_dir; // where a running fleet is found
 mod failure; // how a command fails
 mod limits;
+mod prompt;
 mod render; // numbers, tables, events for people
 mod up; // `bartizan up`
 

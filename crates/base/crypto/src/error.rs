@@ -1,6 +1,7 @@
 //! What can go wrong, one variant per thing that the caller can do about it.
 
 use bartizan_core::Timestamp;
+use std::path::PathBuf;
 
 /// Why an operation on keys, signatures or sealed bytes failed. Retrying cannot help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,10 @@ pub enum CryptoError {
     #[error("cannot be unsealed: altered, or sealed with another key or for another use")]
     Unseal,
 
+    /// A token refused.
+    #[error(transparent)]
+    Token(#[from] HsmError),
+
     /// The cryptographic library refused to do what it was asked.
     #[error("{what} failed: {why}")]
     Library {
@@ -45,6 +50,100 @@ pub enum CryptoError {
         /// The library's words.
         why: String,
     },
+}
+
+/// Why a key on a PKCS#11 token cannot be used. Nothing was signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HsmError {
+    /// The module is no library, or does not start.
+    #[error("cannot use the PKCS#11 module `{}`: {why}", path.display())]
+    Module {
+        /// Which.
+        path: PathBuf,
+        /// The loader's or the module's words.
+        why: String,
+    },
+    /// There is no token of that label.
+    #[error("no token is labelled `{token}`; there {}", listed(found))]
+    NoToken {
+        /// The label.
+        token: String,
+        /// Labels of those that are there.
+        found: Vec<String>,
+    },
+    /// Two tokens bear that label.
+    #[error("more than one token is labelled `{token}`; take the other one out")]
+    ManyTokens {
+        /// The label.
+        token: String,
+    },
+    /// The PIN is wrong.
+    #[error("token `{token}` refuses the PIN; after a few tries it locks itself")]
+    Pin {
+        /// Its label.
+        token: String,
+    },
+    /// The PIN was wrong too often.
+    #[error("token `{token}` is locked after too many wrong PINs; its security officer can set a new one")]
+    PinLocked {
+        /// Its label.
+        token: String,
+    },
+    /// There is no key of that label.
+    #[error("the token holds no key pair labelled `{key}`")]
+    NoKey {
+        /// The label.
+        key: String,
+    },
+    /// Several keys bear that label.
+    #[error("{count} keys of the token are labelled `{key}`; give the others another label")]
+    ManyKeys {
+        /// The label.
+        key: String,
+        /// How many.
+        count: usize,
+    },
+    /// A key bears that label. Nothing was made.
+    #[error("the token holds a key labelled `{key}` already; choose another label")]
+    Exists {
+        /// The label.
+        key: String,
+    },
+    /// Another kind of key.
+    #[error("key `{key}` of the token is no ECDSA P-256 key that may sign")]
+    WrongKind {
+        /// Its label.
+        key: String,
+    },
+    /// The token would let the key out.
+    #[error(
+        "key `{key}` can be read out of its token, so it is no better than one in a file; make another with `bartizan ca init`"
+    )]
+    Extractable {
+        /// Its label.
+        key: String,
+    },
+    /// The token was taken away, or lost what it held.
+    #[error("the token, or the key on it, is gone ({what}); put it back and try again")]
+    Gone {
+        /// What was being done.
+        what: &'static str,
+    },
+    /// The token failed otherwise.
+    #[error("the token failed while {what}: {why}")]
+    Failed {
+        /// What was being done.
+        what: &'static str,
+        /// The token's words.
+        why: String,
+    },
+}
+
+fn listed(labels: &[String]) -> String {
+    match labels {
+        [] => "is none that was initialised".to_owned(),
+        labels => format!("is `{}`", labels.join("`, `")),
+    }
 }
 
 /// Why a certificate could not be read. Retrying cannot help.

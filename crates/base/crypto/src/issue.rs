@@ -2,14 +2,13 @@
 
 use crate::cert;
 use crate::error::CryptoError;
-use crate::key::{self, KeyPair};
+use crate::key::{self, KeyPair, P256_SPKI_PREFIX, Sign};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
 };
 use rustls_pki_types::CertificateDer;
-use std::borrow::Borrow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -26,18 +25,18 @@ pub struct Validity {
 }
 
 /// A CA certificate with its key, ready to sign.
-pub struct Issuer {
-    inner: rcgen::Issuer<'static, Signer<KeyPair>>,
+pub struct Issuer<K: Sign = KeyPair> {
+    inner: rcgen::Issuer<'static, Signer<K>>,
     certificate: Vec<u8>,
     validity: Validity,
 }
 
-impl Issuer {
+impl<K: Sign> Issuer<K> {
     /// Joins a CA certificate and its key.
     ///
     /// # Errors
     /// [`CryptoError::Malformed`] where the certificate does not read, is no CA, or belongs to another key.
-    pub fn new(key: KeyPair, certificate: &[u8]) -> Result<Self, CryptoError> {
+    pub fn new(key: K, certificate: &[u8]) -> Result<Self, CryptoError> {
         let malformed = |why: String| CryptoError::Malformed { what: "issuing certificate", why };
         let read = cert::read(certificate).map_err(|e| malformed(e.to_string()))?;
         if !read.is_ca() || !read.key_usage().is_some_and(|usage| usage.key_cert_sign) {
@@ -57,12 +56,12 @@ impl Issuer {
         &self.certificate
     }
 
-    pub(crate) fn inner(&self) -> &rcgen::Issuer<'static, impl SigningKey + use<>> {
+    pub(crate) fn inner(&self) -> &rcgen::Issuer<'static, impl SigningKey + use<K>> {
         &self.inner
     }
 
     /// Its key.
-    pub fn key(&self) -> &KeyPair {
+    pub fn key(&self) -> &K {
         &self.inner.key().0
     }
 
@@ -76,9 +75,14 @@ impl Issuer {
 ///
 /// # Errors
 /// [`CryptoError::Library`] where signing fails.
-pub fn root(key: &KeyPair, domain: &TrustDomain, serial: [u8; 16], validity: Validity) -> Result<Vec<u8>, CryptoError> {
+pub fn root<K: Sign>(
+    key: &K,
+    domain: &TrustDomain,
+    serial: [u8; 16],
+    validity: Validity,
+) -> Result<Vec<u8>, CryptoError> {
     let params = ca(domain, "root", 1, serial, validity)?;
-    let made = params.self_signed(&Signer(key)).map_err(failed)?;
+    let made = params.self_signed(&Signer(key)).map_err(|error| failed_by(key, error))?;
     Ok(made.der().to_vec())
 }
 
@@ -86,8 +90,8 @@ pub fn root(key: &KeyPair, domain: &TrustDomain, serial: [u8; 16], validity: Val
 ///
 /// # Errors
 /// [`CryptoError::UnsupportedKey`] for another key than P-256, [`CryptoError::Library`] where signing fails.
-pub fn intermediate(
-    issuer: &Issuer,
+pub fn intermediate<K: Sign>(
+    issuer: &Issuer<K>,
     spki: &[u8],
     domain: &TrustDomain,
     serial: [u8; 16],
@@ -219,10 +223,15 @@ fn dns(name: &str) -> Result<SanType, CryptoError> {
     Ok(SanType::DnsName(name))
 }
 
-fn sign(issuer: &Issuer, spki: &[u8], params: &CertificateParams) -> Result<Vec<u8>, CryptoError> {
+fn sign<K: Sign>(issuer: &Issuer<K>, spki: &[u8], params: &CertificateParams) -> Result<Vec<u8>, CryptoError> {
     let point = key::point_of(spki)?;
-    let made = params.signed_by(&Point(point), &issuer.inner).map_err(failed)?;
+    let made = params.signed_by(&Point(point), &issuer.inner).map_err(|error| failed_by(issuer.key(), error))?;
     Ok(made.der().to_vec())
+}
+
+/// rcgen keeps no cause; a token's is worth telling.
+fn failed_by(key: &impl Sign, error: rcgen::Error) -> CryptoError {
+    key.failure().unwrap_or_else(|| failed(error))
 }
 
 pub(crate) fn failed(error: rcgen::Error) -> CryptoError {
@@ -232,9 +241,9 @@ pub(crate) fn failed(error: rcgen::Error) -> CryptoError {
 /// Our keys as rcgen wants to see them. Not on [`KeyPair`] itself, so that rcgen stays behind this door.
 pub(crate) struct Signer<K>(pub(crate) K);
 
-impl<K: Borrow<KeyPair>> PublicKeyData for Signer<K> {
+impl<K: Sign> PublicKeyData for Signer<K> {
     fn der_bytes(&self) -> &[u8] {
-        self.0.borrow().point()
+        self.0.public_spki().get(P256_SPKI_PREFIX.len()..).unwrap_or_default()
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
@@ -242,9 +251,9 @@ impl<K: Borrow<KeyPair>> PublicKeyData for Signer<K> {
     }
 }
 
-impl<K: Borrow<KeyPair>> SigningKey for Signer<K> {
+impl<K: Sign> SigningKey for Signer<K> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.0.borrow().sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
+        self.0.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
     }
 }
 

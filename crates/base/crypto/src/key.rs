@@ -20,6 +20,47 @@ pub(crate) const P256_SPKI_PREFIX: [u8; 26] = [
 /// Length of an uncompressed point: 4, then two coordinates of 32 bytes.
 const POINT_BYTES: usize = 65;
 
+/// A P-256 key that signs, wherever its private half is.
+pub trait Sign {
+    /// The public key as DER of a SubjectPublicKeyInfo.
+    fn public_spki(&self) -> &[u8];
+
+    /// Signs `message` (ES256, the signature in ASN.1 DER).
+    ///
+    /// # Errors
+    /// [`CryptoError`] where the library or the token refuses.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+
+    /// Why the last signature was not made, where that is known and was not asked for yet.
+    fn failure(&self) -> Option<CryptoError> {
+        None
+    }
+}
+
+impl Sign for KeyPair {
+    fn public_spki(&self) -> &[u8] {
+        Self::public_spki(self)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        Self::sign(self, message)
+    }
+}
+
+impl<K: Sign> Sign for &K {
+    fn public_spki(&self) -> &[u8] {
+        (**self).public_spki()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        (**self).sign(message)
+    }
+
+    fn failure(&self) -> Option<CryptoError> {
+        (**self).failure()
+    }
+}
+
 /// A private key and its public half. It leaves the process only through [`KeyPair::pkcs8`], sealed by the caller.
 pub struct KeyPair {
     inner: EcdsaKeyPair,
@@ -74,11 +115,6 @@ impl KeyPair {
             .sign(&SystemRandom::new(), message)
             .map_err(|e| CryptoError::Library { what: "signing", why: e.to_string() })?;
         Ok(signature.as_ref().to_vec())
-    }
-
-    /// The public point, uncompressed.
-    pub(crate) fn point(&self) -> &[u8] {
-        self.inner.public_key().as_ref()
     }
 }
 

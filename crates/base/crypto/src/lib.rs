@@ -14,6 +14,8 @@ pub mod base64;
 pub mod hash;
 pub mod random;
 
+#[cfg(feature = "pkcs11")]
+pub mod hsm; // keys on PKCS#11 tokens
 pub mod key; // P-256 key pairs and signatures
 pub mod seal; // AES-256-GCM, Argon2id, HKDF
 

@@ -16,3 +16,6 @@ pub const ARGON2_PASSES: u32 = 3;
 pub const ARGON2_LANES: u32 = 1;
 /// Longest passphrase in bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1 << 10;
+/// Slots of a PKCS#11 module that are looked at, a count; real ones have a few.
+#[cfg(feature = "pkcs11")]
+pub(crate) const HSM_SLOTS_MAX: usize = 256;

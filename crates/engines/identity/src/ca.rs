@@ -7,6 +7,7 @@ use bartizan_core::{Secret, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::crl::{self, RevokedCert};
 use bartizan_crypto::csr::CsrKey;
 use bartizan_crypto::issue::{self, Issuer, Validity};
+use bartizan_crypto::key::Sign;
 use bartizan_crypto::{CryptoError, KeyPair, base64, cert, hash, seal};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -83,20 +84,30 @@ pub struct Svid {
 }
 
 /// The root of a trust domain. Signs issuing CAs and nothing else.
-pub struct RootCa {
-    issuer: Issuer,
+pub struct RootCa<K: Sign = KeyPair> {
+    issuer: Issuer<K>,
     domain: TrustDomain,
 }
 
-impl RootCa {
+impl<K: Sign> RootCa<K> {
     /// A new root for `domain`, valid for [`ROOT_TTL`].
     ///
     /// # Errors
     /// [`CryptoError`] where signing fails.
-    pub fn create(domain: &TrustDomain, key: KeyPair, serial: [u8; 16], now: Timestamp) -> Result<Self, CryptoError> {
+    pub fn create(domain: &TrustDomain, key: K, serial: [u8; 16], now: Timestamp) -> Result<Self, CryptoError> {
         let validity = Validity { not_before: now.minus(CLOCK_SKEW), not_after: now.plus(ROOT_TTL) };
         let certificate = issue::root(&key, domain, serial, validity)?;
         Ok(Self { issuer: Issuer::new(key, &certificate)?, domain: domain.clone() })
+    }
+
+    /// Joins the certificate of a root with its key.
+    ///
+    /// # Errors
+    /// [`CryptoError`] where the two do not belong together, it is no CA, or of another trust domain.
+    pub fn of(domain: &TrustDomain, key: K, certificate: &[u8]) -> Result<Self, CryptoError> {
+        let issuer = Issuer::new(key, certificate)?;
+        check_domain(certificate, domain).map_err(|why| CryptoError::Malformed { what: "root certificate", why })?;
+        Ok(Self { issuer, domain: domain.clone() })
     }
 
     /// Its certificate, DER.
@@ -124,7 +135,9 @@ impl RootCa {
         let validity = validity_within(&self.issuer, ISSUING_TTL, now)?;
         Ok(issue::intermediate(&self.issuer, &key.spki, &self.domain, serial, validity)?)
     }
+}
 
+impl RootCa {
     /// The root as it lies on disk: its key sealed under a passphrase, `salt` being 16 random bytes.
     ///
     /// # Errors
@@ -142,7 +155,7 @@ impl RootCa {
     }
 }
 
-impl fmt::Debug for RootCa {
+impl<K: Sign> fmt::Debug for RootCa<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RootCa({})", self.domain)
     }
@@ -314,7 +327,7 @@ impl fmt::Debug for IssuingCa {
 }
 
 /// `ttl` from `now`, begun a little earlier for slow clocks, cut to the validity of the issuer, in whole seconds.
-fn validity_within(issuer: &Issuer, ttl: Duration, now: Timestamp) -> Result<Validity, IssueError> {
+fn validity_within<K: Sign>(issuer: &Issuer<K>, ttl: Duration, now: Timestamp) -> Result<Validity, IssueError> {
     let of_issuer = issuer.validity();
     if now < of_issuer.not_before || now >= of_issuer.not_after {
         return Err(IssueError::IssuerOutOfDate { validity: of_issuer, now });

@@ -8,11 +8,14 @@ use std::path::PathBuf;
 /// Subcommands of `ca`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaCommand {
-    /// Make a root: `root.sealed` (key and certificate, sealed with the passphrase) and `roots.pem` in a folder.
-    #[command(after_help = "Example:\n  \
-        bartizan ca init --trust-domain bank.example --dir ca --root-passphrase-file passphrase.txt")]
+    /// Make a root: `root.sealed` (key and certificate, sealed with the passphrase) and `roots.pem` in a folder; or, with the key
+    /// on a PKCS#11 token, `root.token` (where it is) and `roots.pem`.
+    #[command(after_help = "Examples:\n  \
+        bartizan ca init --trust-domain bank.example --dir ca --root-passphrase-file passphrase.txt\n  \
+        bartizan ca init --trust-domain bank.example --dir ca --pkcs11-module /usr/lib/softhsm/libsofthsm2.so \\\n      \
+            --pkcs11-token ceremony --pkcs11-key root-1")]
     Init(CaInitArgs),
-    /// Sign the signing request of an issuing CA with a sealed root.
+    /// Sign the signing request of an issuing CA with a sealed root, or one on a token.
     #[command(after_help = "Example:\n  \
         bartizan ca sign --dir ca --root-passphrase-file passphrase.txt --csr issuing.csr > issuing.pem")]
     Sign(CaSignArgs),
@@ -142,20 +145,35 @@ pub(crate) struct CaInitArgs {
     /// Folder for the two files; made when absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// File whose first line is the passphrase.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root_passphrase_file: PathBuf,
+    /// File whose first line is the passphrase that seals the key.
+    #[arg(long, value_name = "FILE", required_unless_present = "pkcs11_module")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
+    /// Make the key on a PKCS#11 token instead, which never lets it out: the library of the token's maker.
+    #[arg(long, value_name = "FILE", conflicts_with = "root_passphrase_file", requires_all = ["pkcs11_token", "pkcs11_key"])]
+    pub(crate) pkcs11_module: Option<PathBuf>,
+    /// Label of the token.
+    #[arg(long, value_name = "LABEL", requires = "pkcs11_module")]
+    pub(crate) pkcs11_token: Option<String>,
+    /// Label that the key gets.
+    #[arg(long, value_name = "LABEL", requires = "pkcs11_module")]
+    pub(crate) pkcs11_key: Option<String>,
+    /// File whose first line is the PIN of the token [default: asked for on the terminal].
+    #[arg(long, value_name = "FILE", requires = "pkcs11_module")]
+    pub(crate) pin_file: Option<PathBuf>,
 }
 
 /// Arguments of `ca sign`.
 #[derive(Debug, Args)]
 pub(crate) struct CaSignArgs {
-    /// Folder with `root.sealed`.
+    /// Folder with `root.sealed` or `root.token`.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// File whose first line is the passphrase [default: `root.passphrase` in the folder].
     #[arg(long, value_name = "FILE")]
     pub(crate) root_passphrase_file: Option<PathBuf>,
+    /// File whose first line is the PIN, where the folder has a `root.token` [default: asked for on the terminal].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
     /// The signing request, PEM or DER.
     #[arg(long, value_name = "FILE")]
     pub(crate) csr: PathBuf,

@@ -5,9 +5,13 @@ use crate::args::{CaCommand, CaDistrustArgs, CaInitArgs, CaShowArgs, CaSignArgs,
 use crate::data_dir::make_private;
 use crate::failure::{Failure, chain};
 use crate::limits::CA_FILE_BYTES_MAX;
+use crate::prompt;
 use crate::render::{left, utc};
-use bartizan_control::ca::{CaError, ROOT_PASSPHRASE, ROOTS_PEM, init, read_passphrase, sign};
-use bartizan_core::Timestamp;
+use bartizan_control::ca::{
+    CaError, ROOT_PASSPHRASE, ROOTS_PEM, TokenPlace, init, init_on_token, is_on_token, read_passphrase, sign,
+    sign_on_token,
+};
+use bartizan_core::{Secret, Timestamp};
 use bartizan_crypto::cert::{self, Cert};
 use bartizan_crypto::hash;
 use bartizan_runtime::{clock, files};
@@ -35,7 +39,14 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failure> {
 }
 
 fn make(args: &CaInitArgs) -> Result<(), Failure> {
-    let passphrase = read_passphrase(&args.root_passphrase_file).map_err(failed)?;
+    if let (Some(module), Some(token), Some(key)) = (&args.pkcs11_module, &args.pkcs11_token, &args.pkcs11_key) {
+        let place = TokenPlace { module: module.clone(), token: token.clone(), key: key.clone() };
+        return make_on_token(args, &place);
+    }
+    let Some(file) = &args.root_passphrase_file else {
+        return Err(Failure::Usage("name a passphrase file or a PKCS#11 token".to_owned()));
+    };
+    let passphrase = read_passphrase(file).map_err(failed)?;
     make_private(&args.dir)?;
     init(&args.dir, &passphrase, &args.trust_domain).map_err(failed)?;
     print(&format!(
@@ -45,7 +56,28 @@ fn make(args: &CaInitArgs) -> Result<(), Failure> {
     ))
 }
 
+fn make_on_token(args: &CaInitArgs, place: &TokenPlace) -> Result<(), Failure> {
+    let pin = pin(args.pin_file.as_deref())?;
+    make_private(&args.dir)?;
+    init_on_token(&args.dir, place, &pin, &args.trust_domain).map_err(failed)?;
+    print(&format!(
+        "made the root of `{}` on token `{}`, key `{}`: it cannot be copied, so mind the token; give `{ROOTS_PEM}` to everybody\n",
+        args.trust_domain, place.token, place.key
+    ))
+}
+
+fn pin(file: Option<&Path>) -> Result<Secret<String>, Failure> {
+    match file {
+        Some(path) => read_passphrase(path).map_err(failed),
+        None => prompt::secret("PIN of the token"),
+    }
+}
+
 fn sign_request(args: &CaSignArgs) -> Result<(), Failure> {
+    if is_on_token(&args.dir) {
+        let pin = pin(args.pin_file.as_deref())?;
+        return print(&sign_on_token(&args.dir, &pin, &read(&args.csr)?).map_err(failed)?);
+    }
     let default = args.dir.join(ROOT_PASSPHRASE);
     let passphrase = read_passphrase(args.root_passphrase_file.as_deref().unwrap_or(&default)).map_err(failed)?;
     let request = read(&args.csr)?;

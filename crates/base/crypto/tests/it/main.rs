@@ -1,6 +1,7 @@
 //! What this crate refuses, against certificates that are wrong on purpose.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod hsm;
 mod issued; // what we issue says what it should, and no more
 mod path; // chains that lead nowhere
 mod pem; // bundles as text

@@ -105,7 +105,8 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let (held, taken) = decode(&bytes);
-            prop_assert!(taken <= bytes.len() && (taken > 0) != held.is_empty());
+            prop_assert!(taken <= bytes.len());
+            prop_assert_eq!(taken == 0, held.is_empty());
         }
     }
 }

@@ -9,9 +9,12 @@ mod passphrase;
 mod pem;
 mod renew;
 mod root; // init and sign: what `bartizan ca` does
-mod source; // how this process comes to its issuing CA
+mod source;
+mod token; // the same with the key on a token // how this process comes to its issuing CA
 
+pub use bartizan_crypto::hsm::Place as TokenPlace;
 pub use root::{init, read_passphrase, sign};
+pub use token::{init_on_token, is_on_token, sign_on_token};
 
 pub(crate) use authority::Authority;
 pub(crate) use own::OwnIdentity;
@@ -20,11 +23,14 @@ pub(crate) use root::{make_next, write};
 pub(crate) use source::{Source, certificates, roots_text};
 
 use bartizan_crypto::CryptoError;
+use bartizan_crypto::error::HsmError;
 use bartizan_identity::{BundleError, IssueError, OpenError, Refusal};
 use std::path::PathBuf;
 
 /// The sealed root, in the data folder or wherever it is kept offline.
 pub const ROOT_SEALED: &str = "root.sealed";
+/// Where the key of the root is, in the folder of a root on a PKCS#11 token.
+pub const ROOT_TOKEN: &str = "root.token";
 /// The root certificates that everybody trusts.
 pub const ROOTS_PEM: &str = "roots.pem";
 /// The passphrase of the root, where no other file was named.
@@ -116,6 +122,17 @@ pub enum CaError {
         /// What is wrong.
         why: String,
     },
+    /// What says where the key is cannot be used.
+    #[error("`{}` does not say where the root's key is: {why}", path.display())]
+    TokenFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The token refused, or is not there.
+    #[error(transparent)]
+    Token(HsmError),
     /// The certificate request is none.
     #[error("not a certificate request: {why}; hand over the `{ISSUING_CSR}` that control has written")]
     Request {

@@ -6,6 +6,8 @@ use bartizan_core::rotation::{CaStatus, Forecast, Phase, Rotate, Rotated, Rotati
 use bartizan_core::{Secret, TrustDomain};
 use bartizan_runtime::local::LocalError;
 use serde_json::json;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const BANK: [&str; 4] = ["accounts", "ledger", "payment", "gateway"];
@@ -267,15 +269,64 @@ async fn a_distrusted_issuing_ca_is_replaced_within_seconds() {
 async fn an_offline_root_is_replaced_by_what_its_keeper_brings() {
     let domain = TrustDomain::parse("bank.test").unwrap();
     let safe = |text: &str| Secret::new(text.to_owned());
+    let init = |dir: &Path, words: &str| ca::init(dir, &safe(words), &domain).unwrap();
+    let sign = |dir: &Path, words: &str, request: &[u8]| ca::sign(dir, &safe(words), request).unwrap();
+    replace_offline_root(init, sign).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offline_root_on_a_token_is_replaced_by_another_one_there() {
+    if !in_own_process_with_token("rotation::an_offline_root_on_a_token_is_replaced_by_another_one_there") {
+        return;
+    }
+    let domain = TrustDomain::parse("bank.test").unwrap();
+    let pin = Secret::new("4711".to_owned());
+    let place = |key: &str| ca::TokenPlace {
+        module: "/usr/lib/softhsm/libsofthsm2.so".into(),
+        token: "ceremony".to_owned(),
+        key: key.to_owned(),
+    };
+    let init = |dir: &Path, key: &str| ca::init_on_token(dir, &place(key), &pin, &domain).unwrap();
+    let sign = |dir: &Path, _: &str, request: &[u8]| ca::sign_on_token(dir, &pin, request).unwrap();
+    replace_offline_root(init, sign).await;
+}
+
+/// Runs the test again in a process of its own with a SoftHSM of its own. True there.
+fn in_own_process_with_token(test: &str) -> bool {
+    if std::env::var_os("TEST_TOKEN").is_some() {
+        return true;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let conf = dir.path().join("softhsm2.conf");
+    std::fs::write(&conf, format!("directories.tokendir = {}\nobjectstore.backend = file\n", dir.path().display()))
+        .unwrap();
+    let made = Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "ceremony", "--so-pin", "12345678", "--pin", "4711"])
+        .env("SOFTHSM2_CONF", &conf)
+        .output()
+        .expect("install `softhsm2`");
+    assert!(made.status.success(), "{made:?}");
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("SOFTHSM2_CONF", &conf)
+        .env("TEST_TOKEN", "ceremony")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout).into_owned() + &String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && said.contains("1 passed"), "{said}");
+    false
+}
+
+async fn replace_offline_root(init: impl Fn(&Path, &str), signed: impl Fn(&Path, &str, &[u8]) -> String) {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    ca::init(first.path(), &safe("first"), &domain).unwrap();
-    ca::init(second.path(), &safe("second"), &domain).unwrap();
+    init(first.path(), "first");
+    init(second.path(), "second");
     let place = Place::new();
     let data = place.data();
     std::fs::copy(first.path().join("roots.pem"), data.join("roots.pem")).unwrap();
-    let sign = async |root: &std::path::Path, words: &str, csr: &str, pem: &str| {
+    let sign = async |root: &Path, words: &str, csr: &str, pem: &str| {
         let request = wait_for("certificate request", async || std::fs::read(data.join(csr)).ok()).await;
-        std::fs::write(data.join(pem), ca::sign(root, &safe(words), &request).unwrap()).unwrap();
+        std::fs::write(data.join(pem), signed(root, words, &request)).unwrap();
     };
     let names = BANK.map(str::to_owned);
     let (fleet, ()) =
