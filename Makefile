@@ -44,6 +44,7 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 	$(CARGO) build --release --package bartizan-cli
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- issuance
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- reconnect
+	$(CARGO) run --release --package bartizan-control --example handshake_success
 
 clean: ## remove build output and what runs left behind
 	$(CARGO) clean
