@@ -354,6 +354,12 @@ pub(crate) struct ControlArgs {
     /// A host name under which clients reach the gateway, beside `localhost` and its address; may be repeated.
     #[arg(long = "edge-name", value_name = "HOST")]
     pub(crate) edge_names: Vec<String>,
+    /// Root certificates (PEM) of a CA whose certificates vouch for nodes, instead of join tokens [default: none].
+    #[arg(long, value_name = "FILE", requires = "x509pop_domain")]
+    pub(crate) x509pop_roots: Option<PathBuf>,
+    /// DNS domain of the machines: the certificate of node `edge-3` has the DNS name `edge-3.DOMAIN`.
+    #[arg(long, value_name = "DOMAIN", requires = "x509pop_roots")]
+    pub(crate) x509pop_domain: Option<String>,
     /// Go on when standard input ends.
     #[arg(long)]
     pub(crate) keep_running: bool,
@@ -392,6 +398,12 @@ pub(crate) struct NodeArgs {
     /// where it serves.
     #[arg(long, value_name = "FILE", requires = "seal_secret")]
     pub(crate) cache: Option<PathBuf>,
+    /// The machine's certificate chain (PEM, leaf first) from an outside CA, instead of a join token.
+    #[arg(long, value_name = "FILE", requires = "x509pop_key")]
+    pub(crate) x509pop_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM, P-256, mode 0600).
+    #[arg(long, value_name = "FILE", requires = "x509pop_cert")]
+    pub(crate) x509pop_key: Option<PathBuf>,
     /// Only this process may announce tickets [default: any process of the same user].
     #[arg(long, value_name = "PID")]
     pub(crate) supervisor_pid: Option<i32>,

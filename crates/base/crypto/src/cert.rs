@@ -21,6 +21,7 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cert {
     uris: Vec<String>,
+    dns_names: Vec<String>,
     has_other_sans: bool,
     is_ca: bool,
     key_usage: Option<KeyUsage>,
@@ -57,7 +58,12 @@ impl Cert {
         &self.uris
     }
 
-    /// Whether there are subject alternative names of other kinds.
+    /// Subject alternative names that are DNS names, in their order and as they are written.
+    pub fn dns_names(&self) -> &[String] {
+        &self.dns_names
+    }
+
+    /// Whether there are subject alternative names other than URIs.
     pub fn has_other_sans(&self) -> bool {
         self.has_other_sans
     }
@@ -117,6 +123,7 @@ pub fn read(der: &[u8]) -> Result<Cert, CertError> {
 
     let mut cert = Cert {
         uris: Vec::new(),
+        dns_names: Vec::new(),
         has_other_sans: false,
         is_ca: false,
         key_usage: None,
@@ -142,6 +149,10 @@ impl Cert {
                         GeneralName::URI(uri) => self.uris.push((*uri).to_owned()),
                         GeneralName::Invalid(tag, _) => {
                             return Err(malformed(&format!("broken subject alternative name of type {}", tag.0)));
+                        }
+                        GeneralName::DNSName(name) => {
+                            self.dns_names.push((*name).to_owned());
+                            self.has_other_sans = true;
                         }
                         _ => self.has_other_sans = true,
                     }

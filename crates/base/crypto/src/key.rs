@@ -1,12 +1,14 @@
 //! ECDSA P-256 key pairs, and signatures with SHA-256 in ASN.1 DER.
 
 use crate::error::CryptoError;
-use crate::limits::PKCS8_BYTES_MAX;
+use crate::limits::{KEY_PEM_BYTES_MAX, PKCS8_BYTES_MAX};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
 };
 use bartizan_core::Secret;
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use std::fmt;
 
 /// What comes before the point in the SubjectPublicKeyInfo of every P-256 key (RFC 5480 section 2.1.1).
@@ -124,6 +126,29 @@ impl fmt::Debug for KeyPair {
     }
 }
 
+/// The first private key in a PEM text, as PKCS#8 or as SEC 1 (`EC PRIVATE KEY`) has it; text around it is skipped.
+///
+/// # Errors
+/// [`CryptoError`] where it is too long, there is none, or it is no P-256 key.
+pub fn from_pem(text: &Secret<String>) -> Result<KeyPair, CryptoError> {
+    let malformed = |why: String| CryptoError::Malformed { what: "private key", why };
+    let text = text.expose().as_bytes();
+    if text.len() > KEY_PEM_BYTES_MAX {
+        return Err(CryptoError::TooLarge { what: "private key", bytes: text.len(), max: KEY_PEM_BYTES_MAX });
+    }
+    match PrivateKeyDer::from_pem_slice(text).map_err(|e| malformed(e.to_string()))? {
+        PrivateKeyDer::Pkcs8(der) => KeyPair::from_pkcs8(&Secret::new(der.secret_pkcs8_der().to_vec())),
+        PrivateKeyDer::Sec1(der) => {
+            let der = Secret::new(der.secret_sec1_der().to_vec());
+            let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der.expose());
+            let document = key.map_err(|e| malformed(e.to_string()))?.to_pkcs8v1();
+            let document = document.map_err(|e| malformed(e.to_string()))?;
+            KeyPair::from_pkcs8(&Secret::new(document.as_ref().to_vec()))
+        }
+        _ => Err(CryptoError::UnsupportedKey),
+    }
+}
+
 /// The private key as PEM text (`PRIVATE KEY`), for programs that read nothing else.
 pub fn pem(key: &KeyPair) -> Secret<String> {
     let text = Secret::new(crate::base64::encode(key.pkcs8().expose()));
@@ -209,6 +234,32 @@ mod tests {
             (&good[26..], "a bare point"),
         ] {
             assert_eq!(check_spki(spki), Err(CryptoError::UnsupportedKey), "accepted, though {why}");
+        }
+    }
+
+    #[test]
+    fn reads_keys_as_openssl_writes_them() {
+        // `openssl ecparam -name prime256v1 -genkey`: with parameters before it, as SEC 1.
+        let sec1 = concat!(
+            "-----BEGIN EC PARAMETERS-----\n",
+            "BggqhkjOPQMBBw==\n",
+            "-----END EC PARAMETERS-----\n",
+            "-----BEGIN EC PRIVATE KEY-----\n",
+            "MHcCAQEEIJ0I27r7ZUqqe45n7dYpaSqvocft9PB3UQZkcQJPk0FsoAoGCCqGSM49\n",
+            "AwEHoUQDQgAEyyKya8HpZaFPXWNkIy6IA+FTX9YmvRrVRWmTGG0F8FMfc/A3u0uP\n",
+            "5HA5sPUoyKvVfx/vdasaNaEIya5JrNFL8g==\n",
+            "-----END EC PRIVATE KEY-----\n",
+        );
+        let read = from_pem(&Secret::new(sec1.to_owned())).unwrap();
+        verify(read.public_spki(), b"m", &read.sign(b"m").unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        assert_eq!(from_pem(&pem(&key)).unwrap().public_spki(), key.public_spki());
+        for (text, why) in [
+            (String::new(), "empty"),
+            (pem(&key).expose().replace("PRIVATE", "PUBLIC"), "another label"),
+            (" ".repeat(KEY_PEM_BYTES_MAX + 1), "too long"),
+        ] {
+            assert!(from_pem(&Secret::new(text)).is_err(), "accepted, though {why}");
         }
     }
 

@@ -4,6 +4,8 @@
 pub const CSR_BYTES_MAX: usize = 4 << 10;
 /// Longest private key in bytes of PKCS#8: a P-256 key is 138 bytes.
 pub const PKCS8_BYTES_MAX: usize = 1 << 10;
+/// Longest PEM text with a private key, in bytes: the key, its parameters before it, and a comment.
+pub const KEY_PEM_BYTES_MAX: usize = 16 << 10;
 /// Most certificates in one PEM text, a count: a bundle in the middle of a rotation holds two or three.
 pub const PEM_CERTS_MAX: usize = 64;
 /// Longest PEM text in bytes: [`PEM_CERTS_MAX`] of the largest certificates, in base64.

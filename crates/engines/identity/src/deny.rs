@@ -1,5 +1,6 @@
 //! The deny list, ready to be asked about a peer.
 
+use crate::machine::Machine;
 use crate::peer::{Refusal, VerifiedPeer};
 use bartizan_core::deny::{Denied, DenyError, DenyList, Subject};
 use bartizan_core::event::HandshakeFailure;
@@ -75,6 +76,13 @@ impl DenyIndex {
             .or_else(|| self.domains.get(id.domain()))
             .or_else(|| self.serials.get(serial))
             .or_else(|| self.keys.get(key));
+        found.map(|at| &self.entries[*at])
+    }
+
+    /// The entry that denies the certificate with which a machine came, or an issuer of it.
+    pub fn denies_machine(&self, machine: &Machine) -> Option<&Denied> {
+        let found = self.serials.get(&machine.serial).or_else(|| self.keys.get(&hash::hex(&machine.key)));
+        let found = found.or_else(|| machine.issuers.iter().find_map(|key| self.issuers.get(&hash::hex(key))));
         found.map(|at| &self.entries[*at])
     }
 

@@ -25,6 +25,7 @@ pub mod federation; // roots of other trust domains, as they travel
 pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact
 pub mod jwt_svid; // tokens for workloads
+pub mod machine; // nodes with a certificate from elsewhere
 pub mod voucher; // a node's word for a workload on its host
 
 pub mod expiry; // what runs out, and who renews it

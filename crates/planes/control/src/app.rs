@@ -1,5 +1,6 @@
 //! What all parts of control share.
 
+use crate::attest::Attestation;
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
 use crate::drift::Drift;
@@ -57,6 +58,8 @@ pub(crate) struct App {
     /// The rotation, and who is to renew when.
     pub(crate) rotation: Book,
     pub(crate) orders: watch::Sender<Orders>,
+    /// How nodes prove who they are, beside the join token.
+    pub(crate) attestation: Attestation,
     own: ArcSwap<OwnIdentity>,
     /// What the listener shows; follows `own`.
     pub(crate) tls: Arc<ArcSwap<tls::Server>>,
@@ -84,6 +87,7 @@ pub(crate) struct Parts {
     pub(crate) jwt: JwtSigner,
     pub(crate) federation: federation::Book,
     pub(crate) rotation: Book,
+    pub(crate) attestation: Attestation,
     pub(crate) stop: CancellationToken,
 }
 
@@ -104,6 +108,7 @@ impl App {
             jwt,
             federation,
             rotation,
+            attestation,
             stop,
         } = parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
@@ -130,6 +135,7 @@ impl App {
             next: ArcSwapOption::empty(),
             rotation,
             orders: watch::Sender::new(Orders::default()),
+            attestation,
             own: ArcSwap::from_pointee(own),
             tls,
             reloading: tokio::sync::Mutex::default(),

@@ -79,6 +79,14 @@ pub enum ControlError {
     /// The journal of certificates cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The roots that may vouch for nodes cannot be used.
+    #[error("the roots of machines `{}` cannot be used: {why}", path.display())]
+    NodeRoots {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// A snapshot could not be made.
     #[error("a snapshot could not be signed")]
     Snapshot(#[from] EnvelopeError),

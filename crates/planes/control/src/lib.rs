@@ -13,6 +13,7 @@
 
 pub mod api; // the local side: people and the supervisor
 mod app; // what all parts share
+mod attest; // how nodes prove who they are, beside the join token
 pub mod ca; // the root, this process' issuing CA, our own identity
 mod clocks; // whose clock is away from ours
 pub mod deny; // who is not trusted any more
@@ -43,5 +44,5 @@ mod tests;
 pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
 pub use jwt::JwtKeysError;
-pub use options::Options;
+pub use options::{Options, X509Pop};
 pub use start::{run, serve};

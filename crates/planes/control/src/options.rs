@@ -18,8 +18,19 @@ pub struct Options {
     pub events_bytes_max: Option<u64>,
     /// Host names under which clients reach the gateway, beside `localhost` and the address it listens on.
     pub edge_names: Vec<String>,
+    /// Whose certificates vouch for nodes; nobody's where `None`.
+    pub x509pop: Option<X509Pop>,
     /// Whether to go on when standard input ends; [`crate::serve`] never looks at it.
     pub keep_running: bool,
+}
+
+/// An outside CA that knows the machines.
+#[derive(Clone, Debug)]
+pub struct X509Pop {
+    /// Its root certificates, PEM; read at the start.
+    pub roots: PathBuf,
+    /// The DNS domain of the machines: `edge-3.nodes.bank.example` is node `edge-3` where this is `nodes.bank.example`.
+    pub domain: String,
 }
 
 impl Options {
@@ -32,6 +43,7 @@ impl Options {
             root_passphrase_file: None,
             events_bytes_max: None,
             edge_names: Vec::new(),
+            x509pop: None,
             keep_running: false,
         }
     }

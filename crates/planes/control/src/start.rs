@@ -2,6 +2,7 @@
 
 use crate::api;
 use crate::app::{App, Parts};
+use crate::attest::Attestation;
 use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
 use crate::deny;
 use crate::drift;
@@ -137,6 +138,7 @@ async fn assemble(
     rotation: Book,
     stop: CancellationToken,
 ) -> Result<App, ControlError> {
+    let attestation = Attestation::open(&options)?;
     let epoch_floor = epoch_floor(&store, 0).await?; // chosen when the store was opened
     let now = clock::now();
     // A database that was lost took records with it.
@@ -171,6 +173,7 @@ async fn assemble(
         jwt,
         federation,
         rotation,
+        attestation,
         stop,
     })?)
 }

@@ -1,13 +1,15 @@
-//! How the node comes by its identity: a join token the first time, its own identity from then on.
+//! How the node comes by its identity: a proof the first time, its own identity from then on.
 
 use crate::limits::{JOIN_WITHIN, RETRY_FIRST, RETRY_MAX};
 use crate::own::{Own, OwnError};
+use crate::proof::{MachineFiles, Proof, ProofError};
 use arc_swap::ArcSwap;
-use bartizan_core::{Role, Secret, ServiceName, SpiffeId, Timestamp, TrustDomain};
+use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{CryptoError, KeyPair, csr, random};
+use bartizan_identity::machine::{self, Question};
 use bartizan_identity::{TrustBundles, expect_peer, verify_peer};
 use bartizan_runtime::control_stream::{self, ALPN, Code, ConnectError, Status};
-use bartizan_runtime::control_v1::JoinNodeRequest;
+use bartizan_runtime::control_v1::{ChallengeNodeRequest, JoinNodeRequest, MachineProof};
 use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
 use bartizan_runtime::{clock, tls::Identity};
 use std::net::SocketAddr;
@@ -32,6 +34,9 @@ pub enum JoinError {
     /// What control sent is no identity for us.
     #[error(transparent)]
     Own(#[from] OwnError),
+    /// What the node proves itself with cannot be read just now.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// Our own key or TLS could not be made.
     #[error("no key could be made: {0}")]
     Crypto(#[from] CryptoError),
@@ -44,7 +49,8 @@ impl JoinError {
     /// Whether the same request may succeed later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Slow | Self::Unable(_) => true,
+            // The files were good at the start: whoever replaces them is in the middle of it.
+            Self::Connect(_) | Self::Slow | Self::Unable(_) | Self::Proof(_) => true,
             Self::Refused(_) | Self::Own(_) | Self::Crypto(_) | Self::Tls(_) => false,
         }
     }
@@ -61,29 +67,51 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// First contact: the token for an identity.
-    pub(crate) async fn join(&self, token: &Secret<String>) -> Result<Own, JoinError> {
-        Box::pin(self.ask(token.expose().clone(), None)).await
+    /// First contact: the proof for an identity.
+    pub(crate) async fn join(&self, proof: &Proof) -> Result<Own, JoinError> {
+        Box::pin(self.ask(Some(proof), None)).await
     }
 
     /// A new identity for the one held, with a fresh key.
     pub(crate) async fn renew(&self, own: &Own) -> Result<Own, JoinError> {
-        Box::pin(self.ask(String::new(), Some(own))).await
+        Box::pin(self.ask(None, Some(own))).await
     }
 
-    async fn ask(&self, token: String, own: Option<&Own>) -> Result<Own, JoinError> {
+    async fn ask(&self, proof: Option<&Proof>, own: Option<&Own>) -> Result<Own, JoinError> {
         let key = KeyPair::generate()?;
-        let request = JoinNodeRequest { token, name: self.name.to_string(), csr: csr::make(&key)? };
+        let csr = csr::make(&key)?;
+        let mut request = JoinNodeRequest { name: self.name.to_string(), csr, ..JoinNodeRequest::default() };
         let identity = own.map(|own| Identity::new(own.chain(), own.key())).transpose()?;
         let tls = tls::Client::new(identity.as_ref(), ALPN)?;
         let answered = async {
             let mut client = control_stream::connect(self.control, tls, self.judge()).await?;
+            match proof {
+                None => {}
+                Some(Proof::Token(token)) => request.token.clone_from(token.expose()),
+                Some(Proof::Machine(files)) => {
+                    request.machine = Some(self.prove(&mut client, files, &request.csr).await?);
+                }
+            }
             client.join_node(request).await.map_err(of_status)
         };
         let answer = tokio::time::timeout(JOIN_WITHIN, answered).await.map_err(|_| JoinError::Slow)??;
         let chain = answer.into_inner().svid.map(|svid| svid.chain).unwrap_or_default();
         let id = SpiffeId::of(&self.domain, &Role::Node(self.name.clone()));
         Ok(Own::check(key, chain, &id, &self.bundles.load(), clock::now())?)
+    }
+
+    /// An answer to a challenge of control's, for this very request.
+    async fn prove(
+        &self,
+        client: &mut control_stream::Client,
+        files: &MachineFiles,
+        csr: &[u8],
+    ) -> Result<MachineProof, JoinError> {
+        let (chain, key) = files.load()?;
+        let challenge = client.challenge_node(ChallengeNodeRequest {}).await.map_err(of_status)?.into_inner().challenge;
+        let question = Question { domain: &self.domain, name: &self.name, challenge: &challenge, csr };
+        let signature = machine::answer(&key, &question)?;
+        Ok(MachineProof { challenge, chain, signature })
     }
 
     /// Only control itself gets to see a token.

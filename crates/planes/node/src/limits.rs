@@ -12,6 +12,8 @@ pub const TICKET_BYTES_MAX: usize = 256;
 pub const SPKI_BYTES_MAX: usize = 256;
 /// Largest proxy binary, in bytes: one built for debugging has about 300 MiB.
 pub const BINARY_BYTES_MAX: usize = 1 << 30;
+/// Longest file with a machine's certificates or key, in bytes.
+pub const PROOF_FILE_BYTES_MAX: usize = 64 << 10;
 /// Longest trust bundle file in bytes: some dozens of roots.
 pub const BUNDLE_BYTES_MAX: usize = 256 << 10;
 /// Largest cache in bytes: the largest snapshot, and 8 KiB for each of the most entries: the entry twice, chain and key.

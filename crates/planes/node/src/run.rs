@@ -7,11 +7,12 @@ use crate::desk::Desk;
 use crate::join::{Candidate, JoinError, again_and_again, fraction, until};
 use crate::limits::{BUNDLE_BYTES_MAX, CLOCK_LOOK};
 use crate::own::Own;
+use crate::proof::Proof;
 use crate::secret::NodeSecret;
-use crate::start::{Begun, Unconfirmed, begin};
+use crate::start::{Begun, begin, confirm};
 use crate::workload::{self, Hub, Link, keep};
 use arc_swap::ArcSwap;
-use bartizan_core::{Secret, ServiceName, Timestamp, TrustDomain};
+use bartizan_core::{ServiceName, Timestamp, TrustDomain};
 use bartizan_crypto::{hash, random};
 use bartizan_identity::{BundleError, TrustBundles, renew_at};
 use bartizan_runtime::{files, local};
@@ -46,8 +47,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// The only process that may announce tickets; any of the same user where `None`.
     pub supervisor: Option<i32>,
-    /// The join token; needed where the cache does not serve.
-    pub token: Option<Secret<String>>,
+    /// How it proves who it is; needed where the cache does not serve.
+    pub proof: Option<Proof>,
 }
 
 /// Why a node did not start, or ended without being asked to.
@@ -75,17 +76,19 @@ pub enum NodeError {
     #[error(
         "node `{name}` has no join token, and no cache that serves; start it with a token from `bartizan token node`"
     )]
-    NoToken {
+    NoProof {
         /// Its name.
         name: ServiceName,
         /// Why the cache does not serve, where there is one.
         source: Option<CacheError>,
     },
-    /// Control gave no identity. Start again with a new token.
-    #[error("node `{name}` could not join; start it again with a new token from `bartizan token node`")]
+    /// Control gave no identity. Start again, with a new token where that was the proof.
+    #[error("node `{name}` could not join; {way_out}")]
     Join {
         /// Its name.
         name: ServiceName,
+        /// What to do.
+        way_out: &'static str,
         /// Why.
         source: JoinError,
     },
@@ -117,7 +120,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         seal_secret,
         cache,
         supervisor,
-        token,
+        proof,
     } = options;
     let attestor = Attestor::of(&proxy_binary).map_err(|e| file("the proxy binary", &proxy_binary, e))?;
     let secret = match &seal_secret {
@@ -130,9 +133,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     let cache = cache.map(Arc::new);
     let candidate = Arc::new(Candidate { name, domain: trust_domain.clone(), control, bundles: Arc::clone(&bundles) });
 
-    let beginning = begin(&candidate, cache.as_ref(), token);
+    let beginning = begin(&candidate, cache.as_ref(), proof);
     let Some(begun) = stop.run_until_cancelled(beginning).await else { return Ok(()) };
-    let Begun { held, unconfirmed } = begun?;
+    let Begun { held, from_cache, proof } = begun?;
 
     let listener = local::bind(&socket).map_err(|e| file("socket", &socket, e))?;
     let workloads = workload_socket.as_ref().map(|path| local::bind_for_all(path).map_err(|e| file("socket", path, e)));
@@ -169,7 +172,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         }
     };
     let renew = async {
-        let outcome = stop.run_until_cancelled(keep_renewed(&candidate, &renewed, renew_asked, unconfirmed)).await;
+        let outcome =
+            stop.run_until_cancelled(keep_renewed(&candidate, &renewed, renew_asked, from_cache, proof)).await;
         serving.cancel();
         outcome.unwrap_or(Ok(()))
     };
@@ -192,16 +196,19 @@ async fn due(held: &Own, asked: &mut watch::Receiver<Timestamp>) {
     }
 }
 
-/// Renews at about half life or when control asks, again and again. Returns only once the identity has run out, or control refuses for good.
+/// Renews at about half life or when control asks, again and again; where that fails, shows a proof that may be shown again.
+/// Returns only once the identity has run out, or control refuses for good.
 async fn keep_renewed(
     candidate: &Candidate,
     own: &watch::Sender<Own>,
     mut asked: watch::Receiver<Timestamp>,
-    unconfirmed: Option<Unconfirmed>,
+    from_cache: bool,
+    mut proof: Option<Proof>,
 ) -> Result<(), NodeError> {
-    if let Some(unconfirmed) = unconfirmed {
-        unconfirmed.confirm(candidate, own).await;
+    if from_cache {
+        confirm(candidate, own, &mut proof).await;
     }
+    let lasting = proof.filter(Proof::lasts);
     loop {
         let held = own.borrow().clone();
         due(&held, &mut asked).await;
@@ -212,6 +219,17 @@ async fn keep_renewed(
             }
             Err(source) => {
                 tracing::error!(error = %source, "the identity could not be renewed");
+                if let Some(proof) = &lasting {
+                    // As long as it takes: a process that was started anew could do no more.
+                    match again_and_again(|| candidate.join(proof), Timestamp::from_millis(u64::MAX)).await {
+                        Ok(new) => {
+                            tracing::info!(id = %new.id(), not_after_ms = new.not_after().as_millis(), "joined again");
+                            own.send_replace(new);
+                            continue;
+                        }
+                        Err(error) => tracing::error!(%error, "joining again did not help"),
+                    }
+                }
                 // Until the last moment the held one is as good as a new one.
                 until(held.not_after(), CLOCK_LOOK).await;
                 return Err(NodeError::RanOut { name: candidate.name.clone(), source });

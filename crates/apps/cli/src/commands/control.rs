@@ -2,15 +2,32 @@
 
 use crate::args::ControlArgs;
 use crate::failure::{Failure, chain};
-use bartizan_control::Options;
+use bartizan_control::{Options, X509Pop};
 
 /// Runs the control plane until its input ends or a signal comes.
 pub(crate) fn run(args: ControlArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let ControlArgs { fleet, plan, data, root_passphrase_file, events_bytes_max, edge_names, keep_running } = args;
-    let options =
-        Options { root_passphrase_file, events_bytes_max, edge_names, keep_running, ..Options::new(fleet, plan, data) };
+    let ControlArgs {
+        fleet,
+        plan,
+        data,
+        root_passphrase_file,
+        events_bytes_max,
+        edge_names,
+        x509pop_roots,
+        x509pop_domain,
+        keep_running,
+    } = args;
+    let x509pop = x509pop_roots.zip(x509pop_domain).map(|(roots, domain)| X509Pop { roots, domain });
+    let options = Options {
+        root_passphrase_file,
+        events_bytes_max,
+        edge_names,
+        x509pop,
+        keep_running,
+        ..Options::new(fleet, plan, data)
+    };
     // Boxed: starting control is a long way, and all of it would lie on the stack.
     runtime.block_on(Box::pin(bartizan_control::run(options))).map_err(|error| Failure::new(chain(&error)))
 }

@@ -2,7 +2,7 @@
 
 use crate::args::NodeArgs;
 use crate::failure::{Failure, chain};
-use bartizan_node::Options;
+use bartizan_node::{MachineFiles, Options, Proof};
 use bartizan_runtime::stop;
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +19,7 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), Failure> {
 async fn serve(args: NodeArgs) -> Result<(), Failure> {
     let signals = stop::on_signals();
     let parent = CancellationToken::new();
-    let token = match args.cache {
-        None => stop::first_line_then_watch(parent.clone()).await.map(Some),
-        Some(_) => stop::first_line_if_any_then_watch(parent.clone()).await,
-    };
-    let token = token.map_err(|error| {
-        Failure::new(format!("no join token: {error}; pipe one in with `bartizan token node | bartizan node …`"))
-    })?;
+    let proof = proof(&args, &parent).await?;
     if !args.keep_running {
         let signals = signals.clone();
         tokio::spawn(async move {
@@ -44,7 +38,24 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         seal_secret: args.seal_secret,
         cache: args.cache,
         supervisor: args.supervisor_pid,
-        token,
+        proof,
     };
     bartizan_node::run(options, signals).await.map_err(|error| Failure::new(chain(&error)))
+}
+
+/// The machine's certificate where one is named, else the first line of standard input; `parent` fires when that ends.
+async fn proof(args: &NodeArgs, parent: &CancellationToken) -> Result<Option<Proof>, Failure> {
+    if let (Some(cert), Some(key)) = (&args.x509pop_cert, &args.x509pop_key) {
+        stop::when_parent_goes(parent.clone());
+        let files = MachineFiles::new(cert.clone(), key.clone());
+        return files.map(|files| Some(Proof::Machine(files))).map_err(|error| Failure::new(chain(&error)));
+    }
+    let token = match args.cache {
+        None => stop::first_line_then_watch(parent.clone()).await.map(Some),
+        Some(_) => stop::first_line_if_any_then_watch(parent.clone()).await,
+    };
+    let token = token.map_err(|error| {
+        Failure::new(format!("no join token: {error}; pipe one in with `bartizan token node | bartizan node …`"))
+    })?;
+    Ok(token.map(Proof::Token))
 }

@@ -6,5 +6,6 @@ mod ca;
 mod check;
 mod exec_program;
 mod failures;
+mod node_machine;
 mod node_restart;
 mod off;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -29,11 +29,11 @@ async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T 
 }
 
 /// A process that is killed at the end, whatever happens.
-struct Part(Child);
+pub(crate) struct Part(Child);
 
 impl Part {
     /// As with `kill -9`: it has no time to write anything down.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -46,14 +46,14 @@ impl Drop for Part {
     }
 }
 
-struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
     control: SocketAddr,
     _claimed: ports::Claimed,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let claimed = ports::claim_loopback_ports(2).unwrap();
@@ -70,7 +70,7 @@ impl Place {
         Self { dir, control: plan.control, _claimed: claimed }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -82,8 +82,12 @@ impl Place {
     }
 
     async fn control(&self) -> Part {
+        self.control_with(&[]).await
+    }
+
+    pub(crate) async fn control_with(&self, more: &[&str]) -> Part {
         let args = ["control", "--fleet", "fleet.yaml", "--plan", "plan.json", "--data", "data", "--keep-running"];
-        let part = self.start(&args, Stdio::null(), "control.log");
+        let part = self.start(&[&args, more].concat(), Stdio::null(), "control.log");
         let socket = self.path("data/control.sock");
         wait_for("control", async || local::get::<Status>(&socket, "/v1/status").await.ok()).await;
         part
@@ -95,12 +99,17 @@ impl Place {
             std::fs::write(self.path("token"), token.expose()).unwrap();
             File::open(self.path("token")).unwrap().into()
         });
+        self.start_node(&["--cache", "node.cache"], input, log)
+    }
+
+    pub(crate) fn start_node(&self, more: &[&str], input: Stdio, log: &str) -> Part {
         let control = self.control.to_string();
         let args = [
             ["node", "--keep-running", "--name", "local", "--trust-domain", "bank.test"].as_slice(),
             &["--control", &control, "--trust-bundle", "data/roots.pem", "--proxy-binary", "/bin/sh"],
             &["--socket", "node.sock", "--workload-socket", "w.sock"],
-            &["--seal-secret", "node.secret", "--cache", "node.cache"],
+            &["--seal-secret", "node.secret"],
+            more,
         ];
         self.start(&args.concat(), input, log)
     }
@@ -111,12 +120,12 @@ impl Place {
         Secret::new(made.out)
     }
 
-    async fn client(&self) -> WorkloadApiClient {
+    pub(crate) async fn client(&self) -> WorkloadApiClient {
         let endpoint = format!("unix:{}", self.path("w.sock").display());
         wait_for("workload socket", async || WorkloadApiClient::connect_to(endpoint.clone()).await.ok()).await
     }
 
-    async fn health(&self) -> Health {
+    pub(crate) async fn health(&self) -> Health {
         wait_for("health", async || local::get(&self.path("node.sock"), "/v1/health").await.ok()).await
     }
 
@@ -124,7 +133,7 @@ impl Place {
         local::get(&self.path("data/control.sock"), "/v1/status").await.unwrap()
     }
 
-    async fn logged(&self, log: &str, text: &str) {
+    pub(crate) async fn logged(&self, log: &str, text: &str) {
         let path = self.path(log);
         wait_for(text, async || std::fs::read_to_string(&path).ok().filter(|said| said.contains(text))).await;
     }
@@ -135,7 +144,7 @@ fn us() -> SpiffeId {
 }
 
 /// The serial number of the identity that the client is given.
-async fn fetched(client: &WorkloadApiClient) -> Option<Vec<u8>> {
+pub(crate) async fn fetched(client: &WorkloadApiClient) -> Option<Vec<u8>> {
     let context = client.fetch_x509_context().await.ok()?;
     let svid = context.default_svid()?;
     assert_eq!(*svid.spiffe_id(), us());
@@ -200,7 +209,7 @@ async fn a_denied_node_stays_denied_over_its_restart() {
     assert_eq!(denied.code, 0, "{denied:?}");
 
     let node = place.node(Some(&token), "denied.log");
-    place.logged("denied.log", "the join token did not help").await;
+    place.logged("denied.log", "the proof did not help").await;
     assert_eq!(place.health().await.not_after, cached.not_after, "nothing new for it");
     assert!(place.status().await.nodes.iter().all(|node| !node.attached));
     let refused = place.client().await.fetch_jwt_svid(["ledger"], Some(&us())).await;

@@ -8,7 +8,8 @@ use bartizan_runtime::control_stream::{
 };
 use bartizan_runtime::control_v1::control_server::Control;
 use bartizan_runtime::control_v1::{
-    Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Snapshot, Stats, Svid, Up, down, up,
+    ChallengeNodeReply, ChallengeNodeRequest, Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Snapshot, Stats,
+    Svid, Up, down, up,
 };
 use bartizan_runtime::tls::{self, ClientAuth, HandshakeError, Judge};
 use bartizan_runtime::{limits, listen};
@@ -35,6 +36,10 @@ impl Control for Echo {
     type AttachNodeStream = ReceiverStream<Result<NodeDown, Status>>;
 
     async fn attach_node(&self, _: Request<Streaming<NodeUp>>) -> Result<Response<Self::AttachNodeStream>, Status> {
+        Err(Status::unimplemented("not in this test"))
+    }
+
+    async fn challenge_node(&self, _: Request<ChallengeNodeRequest>) -> Result<Response<ChallengeNodeReply>, Status> {
         Err(Status::unimplemented("not in this test"))
     }
 

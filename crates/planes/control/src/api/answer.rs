@@ -67,6 +67,7 @@ impl From<ControlError> for Failure {
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
             ControlError::ForeignData { .. }
             | ControlError::Ca(_)
+            | ControlError::NodeRoots { .. }
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
             | ControlError::Bundles(_)
             | ControlError::Jwt(_)

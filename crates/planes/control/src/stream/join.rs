@@ -1,30 +1,49 @@
-//! A node joins with a token, or comes for its next identity with the one it has.
+//! A node joins with a proof of who it is, or comes for its next identity with the one it has.
 
 use crate::app::App;
+use crate::attest;
 use crate::issuance::{self, Recorded};
 use crate::rotation::node_member;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
 use bartizan_core::issued::IssuedKind;
 use bartizan_core::{Role, ServiceName, SpiffeId};
-use bartizan_crypto::csr;
+use bartizan_crypto::csr::{self, CsrKey};
 use bartizan_identity::VerifiedPeer;
 use bartizan_runtime::clock;
-use bartizan_runtime::control_v1::JoinNodeRequest;
+use bartizan_runtime::control_v1::{JoinNodeRequest, MachineProof};
+use std::sync::Arc;
+
+/// How a node proves who it is.
+enum Proof {
+    /// The certificate of its connection.
+    Renewal,
+    /// A join token.
+    Token(String),
+    /// A certificate of an outside CA.
+    Machine(MachineProof),
+}
 
 /// An identity for a node, or the reason why not. Reports either.
 pub(crate) async fn join(
-    app: &App,
-    request: &JoinNodeRequest,
+    app: &Arc<App>,
+    request: JoinNodeRequest,
     peer: Option<&VerifiedPeer>,
 ) -> Result<Recorded, Refusal> {
-    let name = ServiceName::parse(&request.name).map_err(|error| {
-        let refusal = Refusal::malformed(error.to_string());
+    let JoinNodeRequest { token, name, csr, machine } = request;
+    let unreadable = |refusal| {
         report_unreadable(app, peer.map(|peer| peer.id().clone()), None, &refusal);
         refusal
-    })?;
+    };
+    let name = ServiceName::parse(&name).map_err(|error| unreadable(Refusal::malformed(error.to_string())))?;
+    let proof = match (token, machine) {
+        (token, None) if token.is_empty() => Proof::Renewal,
+        (token, None) => Proof::Token(token),
+        (token, Some(machine)) if token.is_empty() => Proof::Machine(machine),
+        _ => return Err(unreadable(Refusal::malformed("more than one proof"))),
+    };
     let id = SpiffeId::of(app.authority().domain(), &Role::Node(name.clone()));
-    let renewal = request.token.is_empty();
-    let issued = issue(app, request, &name, &id, peer).await;
+    let renewal = matches!(proof, Proof::Renewal);
+    let issued = issue(app, &name, &id, &csr, proof, peer).await;
     match &issued {
         Ok(svid) => report_issued(app, None, id, renewal, svid),
         Err(refusal) => report_refused(app, None, id, renewal, refusal),
@@ -33,39 +52,52 @@ pub(crate) async fn join(
 }
 
 async fn issue(
-    app: &App,
-    request: &JoinNodeRequest,
+    app: &Arc<App>,
     name: &ServiceName,
     id: &SpiffeId,
+    csr: &[u8],
+    proof: Proof,
     peer: Option<&VerifiedPeer>,
 ) -> Result<Recorded, Refusal> {
-    let now = clock::now();
-    if let Some(entry) = app.in_force().denied.denies_id(id) {
-        return Err(Refusal::on_deny_list(entry));
-    }
-    // Before the token, so that a broken request does not use it up.
-    let key = csr::check(&request.csr).map_err(|error| Refusal::malformed(error.to_string()))?;
+    check_allowed(app, id)?;
+    // Before the proof, so that a broken request does not use it up.
+    let key = csr::check(csr).map_err(|error| Refusal::malformed(error.to_string()))?;
     issuance::ready(app).await?;
-    if request.token.is_empty() {
-        let peer = peer.ok_or_else(|| Refusal::denied("neither a join token nor a certificate"))?;
-        if peer.id() != id {
-            return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
-        }
-        if now >= peer.not_after() {
-            return Err(Refusal::denied("the certificate of the connection has run out"));
-        }
-        if key.spki == peer.spki() {
-            return Err(Refusal::malformed("a renewal needs a fresh key"));
-        }
-    } else {
+    let mut spent = None;
+    match proof {
+        Proof::Renewal => check_renewal(peer, id, &key)?,
         // One lock over looking and marking: of two who come with the same token, one finds it used.
-        app.tokens().redeem(&request.token, now).map_err(|error| Refusal::denied(error.to_string()))?;
+        Proof::Token(token) => {
+            app.tokens().redeem(&token, clock::now()).map_err(|error| Refusal::denied(error.to_string()))?;
+            spent = Some(token);
+        }
+        Proof::Machine(machine) => attest::machine(app, name, csr, machine).await?,
     }
-    let issued = app.authority_for(&node_member(&request.name)).issue(&key.spki, id, now);
+    // Again: checking may have taken a while.
+    check_allowed(app, id)?;
+    let issued = app.authority_for(&node_member(name.as_str())).issue(&key.spki, id, clock::now());
     let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
     let recorded = issuance::record(app, IssuedKind::Node, id, Some(name), &key.spki, svid).await;
-    if recorded.is_err() && !request.token.is_empty() {
-        app.tokens().give_back(&request.token); // nobody was given anything for it
+    if let (Err(_), Some(token)) = (&recorded, spent) {
+        app.tokens().give_back(&token); // nobody was given anything for it
     }
     recorded
+}
+
+fn check_allowed(app: &App, id: &SpiffeId) -> Result<(), Refusal> {
+    app.in_force().denied.denies_id(id).map_or(Ok(()), |entry| Err(Refusal::on_deny_list(entry)))
+}
+
+fn check_renewal(peer: Option<&VerifiedPeer>, id: &SpiffeId, key: &CsrKey) -> Result<(), Refusal> {
+    let peer = peer.ok_or_else(|| Refusal::denied("neither a proof nor a certificate"))?;
+    if peer.id() != id {
+        return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
+    }
+    if clock::now() >= peer.not_after() {
+        return Err(Refusal::denied("the certificate of the connection has run out"));
+    }
+    if key.spki == peer.spki() {
+        return Err(Refusal::malformed("a renewal needs a fresh key"));
+    }
+    Ok(())
 }

@@ -11,16 +11,17 @@ mod refusal;
 mod renew;
 mod session; // one proxy, from its first message to the end
 
-pub(crate) use refusal::Refusal;
-
 use crate::app::App;
 use crate::issuance::Recorded;
 use crate::limits::HELLO_WITHIN;
+pub(crate) use crate::stream::refusal::Refusal;
 use bartizan_core::event::{Handshake, What};
 use bartizan_identity::{VerifiedPeer, verify_peer};
 use bartizan_runtime::control_stream::{PeerInfo, Request, Response, Status, Streaming, async_trait};
 use bartizan_runtime::control_v1::control_server::Control;
-use bartizan_runtime::control_v1::{self, Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Up};
+use bartizan_runtime::control_v1::{
+    self, ChallengeNodeReply, ChallengeNodeRequest, Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Up,
+};
 use bartizan_runtime::tls::{HandshakeError, Judge, JudgeError};
 use bartizan_runtime::{clock, control_stream};
 use std::net::SocketAddr;
@@ -49,9 +50,14 @@ impl Control for Desk {
 
     async fn join_node(&self, request: Request<JoinNodeRequest>) -> Result<Response<JoinNodeReply>, Status> {
         let (peer, _remote) = self.caller(&request);
-        let svid =
-            join::join(&self.app, request.get_ref(), peer.as_deref()).await.map_err(|refusal| refusal.status())?;
+        let joined = Box::pin(join::join(&self.app, request.into_inner(), peer.as_deref())).await;
+        let svid = joined.map_err(|refusal| refusal.status())?;
         Ok(Response::new(JoinNodeReply { svid: Some(wire(svid, false)) }))
+    }
+
+    async fn challenge_node(&self, _: Request<ChallengeNodeRequest>) -> Result<Response<ChallengeNodeReply>, Status> {
+        let challenge = self.app.attestation.challenge(clock::now()).map_err(|refusal| refusal.status())?;
+        Ok(Response::new(ChallengeNodeReply { challenge }))
     }
 
     type AttachNodeStream = ReceiverStream<Result<NodeDown, Status>>;

@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod issuance;
 mod join;
+mod machines;
 mod metrics;
 mod nodes;
 mod publish;

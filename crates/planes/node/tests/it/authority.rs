@@ -7,7 +7,9 @@ use bartizan_runtime::control_stream::{
     self, ALPN, OnFailure, PeerInfo, Request, Response, Status, Streaming, async_trait,
 };
 use bartizan_runtime::control_v1::control_server::Control;
-use bartizan_runtime::control_v1::{Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Svid, Up};
+use bartizan_runtime::control_v1::{
+    ChallengeNodeReply, ChallengeNodeRequest, Down, JoinNodeReply, JoinNodeRequest, NodeDown, NodeUp, Svid, Up,
+};
 use bartizan_runtime::tls::{self, ClientAuth, Identity, Judge, JudgeError};
 use bartizan_runtime::{clock, listen};
 use std::net::SocketAddr;
@@ -92,6 +94,10 @@ impl Control for TestControl {
 
     async fn attach_node(&self, _: Request<Streaming<NodeUp>>) -> Result<Response<Self::AttachNodeStream>, Status> {
         Err(Status::unimplemented("this control knows nothing of workloads"))
+    }
+
+    async fn challenge_node(&self, _: Request<ChallengeNodeRequest>) -> Result<Response<ChallengeNodeReply>, Status> {
+        Err(Status::permission_denied("no certificate vouches for nodes here"))
     }
 
     type AttachStream = tokio_stream::Empty<Result<Down, Status>>;

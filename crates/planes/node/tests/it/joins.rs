@@ -3,7 +3,7 @@
 use crate::authority::{Authority, Book, TestControl, domain, name, node_id, serve};
 use bartizan_core::{Role, Secret, SpiffeId};
 use bartizan_node::api::Health;
-use bartizan_node::{NodeError, Options, run};
+use bartizan_node::{NodeError, Options, Proof, run};
 use bartizan_runtime::{clock, local};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ pub(crate) fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token
         seal_secret: Some(dir.join("node.secret")),
         cache: None,
         supervisor: None,
-        token: Some(Secret::new(token.to_owned())),
+        proof: Some(Proof::Token(Secret::new(token.to_owned()))),
     }
 }
 

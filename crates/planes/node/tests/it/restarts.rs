@@ -14,8 +14,8 @@ const NOWHERE: &str = "127.0.0.1:1";
 
 fn with_cache(dir: &Path, control: &TestControl, addr: SocketAddr, token: Option<&str>) -> Options {
     let options = options(dir, control, addr, token.unwrap_or_default());
-    let token = options.token.filter(|_| token.is_some());
-    Options { cache: Some(dir.join("node.cache")), token, ..options }
+    let proof = options.proof.filter(|_| token.is_some());
+    Options { cache: Some(dir.join("node.cache")), proof, ..options }
 }
 
 /// A node that joined, wrote its cache and is gone; how long its identity lasts is for `control` to say.
@@ -44,24 +44,24 @@ async fn without_a_cache_that_serves_it_needs_a_token() {
     let control = control(Some(Duration::from_secs(3)));
     let nowhere: SocketAddr = NOWHERE.parse().unwrap();
     let first = refused(with_cache(dir, &control, nowhere, None)).await;
-    assert!(matches!(&first, NodeError::NoToken { source: Some(CacheError::Absent), .. }), "{first:?}");
+    assert!(matches!(&first, NodeError::NoProof { source: Some(CacheError::Absent), .. }), "{first:?}");
     assert!(first.to_string().contains("bartizan token node"), "{first}");
 
     lived(dir, &control).await;
     let good = std::fs::read(dir.join("node.cache")).unwrap();
     std::fs::write(dir.join("node.cache"), &good[..good.len() - 1]).unwrap();
     let cut = refused(with_cache(dir, &control, nowhere, None)).await;
-    assert!(matches!(&cut, NodeError::NoToken { source: Some(CacheError::Seal(_)), .. }), "{cut:?}");
+    assert!(matches!(&cut, NodeError::NoProof { source: Some(CacheError::Seal(_)), .. }), "{cut:?}");
     std::fs::write(dir.join("node.cache"), &good).unwrap();
 
     let other_name = Options { name: crate::authority::name("other"), ..with_cache(dir, &control, nowhere, None) };
     let other = refused(other_name).await;
-    assert!(matches!(&other, NodeError::NoToken { source: Some(CacheError::Seal(_)), .. }), "{other:?}");
+    assert!(matches!(&other, NodeError::NoProof { source: Some(CacheError::Seal(_)), .. }), "{other:?}");
 
     let stranger = crate::joins::control(None);
     let other_roots = refused(with_cache(dir, &stranger, nowhere, None)).await;
     assert!(
-        matches!(&other_roots, NodeError::NoToken { source: Some(CacheError::Identity(_)), .. }),
+        matches!(&other_roots, NodeError::NoProof { source: Some(CacheError::Identity(_)), .. }),
         "{other_roots:?}"
     );
 
@@ -80,7 +80,7 @@ async fn without_a_cache_that_serves_it_needs_a_token() {
         let stop = CancellationToken::new();
         let options = with_cache(dir, &control, nowhere, None);
         match tokio::time::timeout(DEADLINE, run(options, stop)).await.expect("it ends with its identity") {
-            Err(NodeError::NoToken { source: Some(error), .. }) => break error,
+            Err(NodeError::NoProof { source: Some(error), .. }) => break error,
             ended => assert!(matches!(ended, Err(NodeError::RanOut { .. })), "{ended:?}"),
         }
         assert!(began.elapsed() < DEADLINE);

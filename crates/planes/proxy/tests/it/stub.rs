@@ -176,6 +176,13 @@ impl Control for Handler {
         Err(Status::unimplemented("not in this test"))
     }
 
+    async fn challenge_node(
+        &self,
+        _: Request<v1::ChallengeNodeRequest>,
+    ) -> Result<Response<v1::ChallengeNodeReply>, Status> {
+        Err(Status::unimplemented("not in this test"))
+    }
+
     type AttachStream = ReceiverStream<Result<v1::Down, Status>>;
 
     async fn attach(&self, request: Request<Streaming<v1::Up>>) -> Result<Response<Self::AttachStream>, Status> {

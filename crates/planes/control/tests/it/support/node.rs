@@ -29,7 +29,8 @@ impl Node {
         csr: Vec<u8>,
     ) -> Result<Vec<Vec<u8>>, Status> {
         let mut client = Connection::open(control, own.map(|own| (&own.chain, &own.key))).await.client;
-        let request = JoinNodeRequest { token: token.to_owned(), name: name.to_owned(), csr };
+        let (token, name) = (token.to_owned(), name.to_owned());
+        let request = JoinNodeRequest { token, name, csr, machine: None };
         let reply = client.join_node(Request::new(request)).await?;
         Ok(reply.into_inner().svid.unwrap().chain)
     }

@@ -74,7 +74,7 @@ impl World {
             seal_secret: None,
             cache: None,
             supervisor: None,
-            token: Some(Secret::new(token.token)),
+            proof: Some(bartizan_node::Proof::Token(Secret::new(token.token))),
         };
         let stop = CancellationToken::new();
         let running = bartizan_node::run(options, stop.clone());
