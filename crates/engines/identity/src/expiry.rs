@@ -18,6 +18,8 @@ pub enum Kind {
     Control,
     /// The identity that signed the snapshots in force.
     SnapshotSigner,
+    /// The key that signs tokens.
+    TokenKey,
     /// The identity of a proxy.
     Svid,
     /// The identity of a node.
@@ -30,12 +32,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Root,
         Self::ForeignRoot,
         Self::Issuing,
         Self::Control,
         Self::SnapshotSigner,
+        Self::TokenKey,
         Self::Svid,
         Self::Node,
         Self::Edge,
@@ -50,6 +53,7 @@ impl Kind {
             Self::Issuing => "issuing",
             Self::Control => "control",
             Self::SnapshotSigner => "snapshot_signer",
+            Self::TokenKey => "token_key",
             Self::Svid => "svid",
             Self::Node => "node",
             Self::Edge => "edge",
@@ -62,7 +66,7 @@ impl Kind {
         match self {
             Self::Root | Self::JoinToken => None,
             Self::ForeignRoot => Some("its trust domain"),
-            Self::Issuing | Self::Control | Self::SnapshotSigner => Some("control"),
+            Self::Issuing | Self::Control | Self::SnapshotSigner | Self::TokenKey => Some("control"),
             Self::Svid => Some("its proxy"),
             Self::Node => Some("its node"),
             Self::Edge => Some("the gateway"),
@@ -78,6 +82,7 @@ impl Kind {
             Self::Issuing => "no identity can be issued; within an hour services lose theirs",
             Self::Control => "proxies and nodes do not reach control; they go on with what they hold",
             Self::SnapshotSigner => "nothing: a snapshot is judged by the moment at which it was signed",
+            Self::TokenKey => "nothing: it goes on signing until there is another",
             Self::Svid => "the service is refused by everybody and refuses everybody",
             Self::Node => "sidecars on its host cannot start with a voucher; it needs a new join token",
             Self::Edge => "clients from outside refuse the gateway",
@@ -117,12 +122,14 @@ fn expiring(thing: &Thing, now: Timestamp) -> Expiring {
     let life = not_after.since(*not_before);
     let due = renew_at(*not_before, *not_after, 0.5);
     let renewed_by = kind.keeper().map(|keeper| match hindrance {
-        None if *kind == Kind::ForeignRoot => keeper.to_owned(),
+        None if matches!(kind, Kind::ForeignRoot | Kind::TokenKey) => keeper.to_owned(),
         None => format!("{keeper}, at half life"),
         Some(why) => format!("{keeper}, but {why}"),
     });
     let in_danger = match (kind, kind.keeper()) {
         (Kind::JoinToken | Kind::SnapshotSigner, _) => false,
+        // The next one is made an hour before the end, not at half life.
+        (Kind::TokenKey, _) => now >= *not_after,
         // How early the other side renews is its own affair; what it publishes is taken up by itself.
         (Kind::ForeignRoot, _) | (_, None) => now >= not_after.minus(life.mul_f64(EXPIRY_WARN_SHARE)),
         (_, Some(_)) => hindrance.is_some() || now >= due.plus(life.mul_f64(RENEWAL_LATE_SHARE)),
@@ -175,7 +182,7 @@ mod tests {
     fn the_earliest_end_stands_first_and_every_kind_has_its_words() {
         let now = Timestamp::from_secs(5_000);
         let things: Vec<Thing> =
-            (1u32..).zip(Kind::ALL).map(|(n, kind)| thing(kind, now, Duration::from_secs(3600) * (9 - n))).collect();
+            (1u32..).zip(Kind::ALL).map(|(n, kind)| thing(kind, now, Duration::from_secs(3600) * (11 - n))).collect();
         let items = forecast(&things, now).items;
         assert!(items.windows(2).all(|pair| pair[0].at <= pair[1].at) && items.len() == Kind::ALL.len());
         assert!(items.iter().all(|it| !it.breaks.is_empty() && !it.in_danger), "{items:?}");

@@ -14,6 +14,7 @@ pub(crate) fn of(app: &App, now: Timestamp) -> Forecast {
     let mut things = authorities(app);
     things.extend(foreign(app));
     things.extend(control(app));
+    things.extend(app.jwt.validity().map(|dates| thing(Kind::TokenKey, "control", dates)));
     things.extend(proxies(app));
     things.extend(nodes(app));
     let waiting = app.tokens().waiting(now);

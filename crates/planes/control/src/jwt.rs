@@ -1,9 +1,12 @@
 //! The key that signs JWT-SVIDs, and the public halves of those before it.
 //!
 //! The private key is nowhere but in this process. Public keys lie in `jwt-keys.json`, so that tokens of an earlier process
-//! are believed until the last of them has run out. There is a key only from the moment on that the fleet wants one.
+//! are believed until the last of them has run out. There is a key only from the moment on that the fleet wants one. It signs
+//! for a day; the next one is published an hour before it is used, so that everybody who checks tokens has it by then.
 
-use crate::limits::JWT_KEYS_FILE_BYTES_MAX;
+use crate::app::App;
+use crate::error::chain;
+use crate::limits::{JWT_KEY_LEAD, JWT_KEY_LIFE, JWT_KEY_LOOK, JWT_KEYS_FILE_BYTES_MAX};
 use bartizan_core::limits::{CLOCK_SKEW, JWT_TTL};
 use bartizan_core::snapshot::{Bundles, JwtKey};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
@@ -11,7 +14,7 @@ use bartizan_crypto::base64;
 use bartizan_crypto::jws::TokenKey;
 use bartizan_identity::jwt_svid::{JwtError, kid, sign};
 use bartizan_identity::limits::JWT_KEYS_MAX;
-use bartizan_runtime::files;
+use bartizan_runtime::{clock, files};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,8 +59,17 @@ pub(crate) struct JwtSigner {
 
 #[derive(Debug)]
 struct Inner {
-    key: Option<Arc<TokenKey>>,
+    current: Option<Signing>,
+    /// Published, and not used yet.
+    next: Option<Signing>,
     kept: Vec<Kept>,
+}
+
+/// A key, and since when it is what it is: the one that signs, or the next one.
+#[derive(Clone, Debug)]
+struct Signing {
+    key: Arc<TokenKey>,
+    since: Timestamp,
 }
 
 impl JwtSigner {
@@ -72,27 +84,70 @@ impl JwtSigner {
         for one in &mut kept {
             one.until.get_or_insert(now.plus(JWT_TTL).plus(CLOCK_SKEW));
         }
-        Ok(Self { path, inner: Mutex::new(Inner { key: None, kept }) })
+        Ok(Self { path, inner: Mutex::new(Inner { current: None, next: None, kept }) })
     }
 
     /// Makes a key where `wanted` and there is none. Its public half is on disk before anything is signed with it.
     pub(crate) fn prepare(&self, wanted: bool, now: Timestamp) -> Result<(), JwtKeysError> {
-        let refuse = |source| JwtKeysError { path: self.path.clone(), source };
         let mut inner = self.lock();
-        if !wanted || inner.key.is_some() {
-            return Ok(());
+        if wanted && inner.current.is_none() {
+            inner.current = Some(self.make(&mut inner.kept, now)?);
         }
+        Ok(())
+    }
+
+    /// Takes the next step where one is due: publishes the next key, goes over to it, forgets one whose last token has run out.
+    /// True where the keys that count are others now.
+    pub(crate) fn turn(&self, now: Timestamp) -> Result<bool, JwtKeysError> {
+        let mut inner = self.lock();
+        let Some(current) = inner.current.clone() else { return Ok(false) };
+        match inner.next.clone() {
+            None if now >= current.since.plus(JWT_KEY_LIFE - JWT_KEY_LEAD) => {
+                inner.next = Some(self.make(&mut inner.kept, now)?);
+                Ok(true)
+            }
+            Some(next) if now >= next.since.plus(JWT_KEY_LEAD) => {
+                let mut kept = inner.kept.clone();
+                let old = kid(current.key.public_spki());
+                let ended = kept.iter_mut().find(|one| one.kid == old);
+                ended.into_iter().for_each(|one| one.until = Some(now.plus(JWT_TTL).plus(CLOCK_SKEW)));
+                self.write(&kept)?;
+                *inner = Inner { current: Some(Signing { since: now, ..next }), next: None, kept };
+                Ok(true)
+            }
+            _ if inner.kept.iter().any(|one| one.until.is_some_and(|until| until <= now)) => {
+                inner.kept.retain(|one| one.until.is_none_or(|until| now < until));
+                self.write(&inner.kept)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Since when the key signs that signs now, and until when.
+    pub(crate) fn validity(&self) -> Option<(Timestamp, Timestamp)> {
+        self.lock().current.as_ref().map(|current| (current.since, current.since.plus(JWT_KEY_LIFE)))
+    }
+
+    /// A key whose public half is among those kept, also on disk.
+    fn make(&self, held: &mut Vec<Kept>, now: Timestamp) -> Result<Signing, JwtKeysError> {
+        let refuse = |source| JwtKeysError { path: self.path.clone(), source };
         let key = TokenKey::generate().map_err(|error| refuse(io::Error::other(error)))?;
-        let mut kept = inner.kept.clone();
-        kept.retain(|one| one.until.is_some_and(|until| now < until));
+        let mut kept = held.clone();
+        kept.retain(|one| one.until.is_none_or(|until| now < until));
         // Whoever starts control more often than this within minutes loses the oldest.
         kept.drain(..(kept.len() + 1).saturating_sub(JWT_KEYS_MAX));
         let spki = key.public_spki();
         kept.push(Kept { kid: kid(spki), spki: base64::encode(spki), until: None });
-        let text = serde_json::to_vec_pretty(&kept).map_err(|error| refuse(error.into()))?;
-        files::write_atomic(&self.path, &text, 0o600).map_err(refuse)?;
-        *inner = Inner { key: Some(Arc::new(key)), kept };
-        Ok(())
+        self.write(&kept)?;
+        *held = kept;
+        Ok(Signing { key: Arc::new(key), since: now })
+    }
+
+    fn write(&self, kept: &[Kept]) -> Result<(), JwtKeysError> {
+        let refuse = |source| JwtKeysError { path: self.path.clone(), source };
+        let text = serde_json::to_vec_pretty(kept).map_err(|error| refuse(error.into()))?;
+        files::write_atomic(&self.path, &text, 0o600).map_err(refuse)
     }
 
     /// `bundles` with the keys that count at `now`.
@@ -108,12 +163,29 @@ impl JwtSigner {
 
     /// A token for `id`. `None` where there is no key, since nobody in the fleet may have tokens.
     pub(crate) fn sign(&self, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Option<Result<String, JwtError>> {
-        let key = self.lock().key.clone()?;
-        Some(sign(&key, id, audiences, now))
+        let current = self.lock().current.clone()?;
+        Some(sign(&current.key, id, audiences, now))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nothing panics while it holds the keys")
+    }
+}
+
+/// Takes every step when it is due, until the app stops.
+pub(crate) async fn keep(app: Arc<App>) {
+    while app.stop.run_until_cancelled(tokio::time::sleep(JWT_KEY_LOOK)).await.is_some() {
+        match app.jwt.turn(clock::now()) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(error) => {
+                tracing::error!(%error, "the keys of tokens stay as they are, trying again");
+                continue;
+            }
+        }
+        if let Err(error) = app.publish_again().await {
+            tracing::error!(why = chain(&error), "the keys of tokens are not published");
+        }
     }
 }
 
@@ -155,6 +227,36 @@ mod tests {
             1
         );
         assert!(keys(&second, later).validate(&token, "a", at(21)).is_err(), "the old key is gone by then");
+    }
+
+    #[test]
+    fn the_next_key_is_published_before_it_signs_and_the_last_one_is_believed_for_as_long_as_its_tokens() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = SpiffeId::parse("spiffe://bank.test/workload/x").unwrap();
+        let signer = JwtSigner::open(dir.path(), at(0)).unwrap();
+        assert!(!signer.turn(at(0)).unwrap(), "nobody wanted a key");
+        signer.prepare(true, at(0)).unwrap();
+        let published =
+            |s: u64| signer.add_to(Bundles::default(), &TrustDomain::parse("bank.test").unwrap(), at(s)).jwt_keys;
+        let count = |s: u64| published(s).values().map(Vec::len).sum::<usize>();
+        let (life, lead) = (JWT_KEY_LIFE.as_secs(), JWT_KEY_LEAD.as_secs());
+        assert_eq!(signer.validity(), Some((at(0), at(life))));
+        assert!(!signer.turn(at(life - lead - 1)).unwrap());
+        assert!(signer.turn(at(life - lead)).unwrap());
+        assert_eq!(count(life - lead), 2);
+        assert!(!signer.turn(at(life - 1)).unwrap(), "not before everybody had time to take it up");
+        let earlier = keys(&signer, life - 1);
+        let last = signer.sign(&id, &["a".to_owned()], at(life - 1)).unwrap().unwrap();
+
+        assert!(signer.turn(at(life)).unwrap());
+        let first = signer.sign(&id, &["a".to_owned()], at(life)).unwrap().unwrap();
+        assert!(earlier.validate(&first, "a", at(life)).is_ok(), "known to whoever looked within the hour");
+        assert!(keys(&signer, life).validate(&last, "a", at(life)).is_ok());
+        let gone = life + JWT_TTL.as_secs() + CLOCK_SKEW.as_secs();
+        assert!(!signer.turn(at(gone - 1)).unwrap());
+        assert!(signer.turn(at(gone)).unwrap(), "its last token has run out");
+        assert_eq!(count(gone), 1);
+        assert!(JwtSigner::open(dir.path(), at(gone)).unwrap().lock().kept.len() == 1, "on disk too");
     }
 
     #[test]

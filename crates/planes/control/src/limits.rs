@@ -99,6 +99,12 @@ pub const RENEWALS_MAX: u32 = 12;
 pub const NODE_ISSUES_MAX: u32 = 20_000;
 /// Longest path of a node's socket in bytes, as it is shown.
 pub const SOCKET_BYTES_MAX: usize = 108;
+/// For how long a key signs tokens.
+pub const JWT_KEY_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// How long before that the next key is published: as long as other trust domains may wait between two looks.
+pub const JWT_KEY_LEAD: Duration = Duration::from_secs(3600);
+/// How often control looks whether a step is due.
+pub const JWT_KEY_LOOK: Duration = Duration::from_secs(30);
 /// Largest file of public JWT keys in bytes: 64 keys at about 200 bytes.
 pub const JWT_KEYS_FILE_BYTES_MAX: usize = 64 << 10;
 /// See [`RENEWALS_MAX`].

@@ -11,7 +11,7 @@ use crate::events::{Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
 use crate::issuance;
-use crate::jwt::JwtSigner;
+use crate::jwt::{self, JwtSigner};
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
 use crate::publish::{Wanted, anchors, publish};
@@ -66,6 +66,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let rotating = tokio::spawn(rotation::drive(Arc::clone(&app), source.next(None)));
     let renewing = tokio::spawn(keep_renewed(Arc::clone(&app), source));
     let comparing = tokio::spawn(drift::watch(Arc::clone(&app)));
+    let turning = tokio::spawn(jwt::keep(Arc::clone(&app)));
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
@@ -77,7 +78,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing, rotating, taking_in, comparing, federating, publishing] {
+    for task in [api, renewing, rotating, taking_in, comparing, turning, federating, publishing] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }
