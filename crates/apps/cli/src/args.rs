@@ -386,6 +386,9 @@ pub(crate) struct NodeArgs {
     /// Unix socket of the SPIFFE Workload API and Envoy's SDS, for every user [default: none].
     #[arg(long, value_name = "PATH")]
     pub(crate) workload_socket: Option<PathBuf>,
+    /// Unix socket of the Docker Engine (or Podman), by which the images of containers are known [default: none].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) docker_socket: Option<PathBuf>,
     /// The only executable that gets vouchers.
     #[arg(long, value_name = "PATH")]
     pub(crate) proxy_binary: PathBuf,

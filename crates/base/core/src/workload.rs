@@ -39,6 +39,8 @@ pub struct Entry {
     pub jwt: bool,
     /// DNS names in its certificates, for peers that know no SPIFFE IDs.
     pub dns: Vec<String>,
+    /// Whether a program that fits another entry with another identity as well is refused rather than given both.
+    pub sole: bool,
 }
 
 impl Entry {
@@ -62,6 +64,8 @@ pub struct Selectors {
     pub sha256: Option<String>,
     /// The systemd unit that it runs in, such as `ledger.service`.
     pub unit: Option<String>,
+    /// Digest of the image of the container that it runs in: `sha256:` and 64 lower-case hex digits.
+    pub image_digest: Option<String>,
 }
 
 impl Selectors {

@@ -15,6 +15,8 @@ pub struct Facts {
     pub sha256: Option<String>,
     /// The systemd unit that it runs in.
     pub unit: Option<String>,
+    /// Digests by which the image of its container is known.
+    pub image_digests: Vec<String>,
 }
 
 /// The entries that speak for a process, in the order given.
@@ -22,9 +24,16 @@ pub fn matching<'e>(entries: &'e [Entry], facts: &Facts) -> impl Iterator<Item =
     entries.iter().filter(|entry| matches(&entry.selectors, facts))
 }
 
+/// The entries to refuse a process over: where one of `mine` wants to be the only identity, all of them as soon as they give
+/// several identities. Empty where nothing is wrong.
+pub fn ambiguous(mine: &[Entry]) -> &[Entry] {
+    let several = mine.iter().any(|entry| entry.id != mine[0].id);
+    if several && mine.iter().any(|entry| entry.sole) { mine } else { &[] }
+}
+
 /// Whether all selectors that are given fit. None given fits nobody, whoever wrote it.
 pub fn matches(selectors: &Selectors, facts: &Facts) -> bool {
-    let Selectors { uid, gid, path, sha256, unit } = selectors;
+    let Selectors { uid, gid, path, sha256, unit, image_digest } = selectors;
     fn fits<T: PartialEq>(wanted: &Option<T>, found: Option<&T>) -> bool {
         wanted.as_ref().is_none_or(|wanted| found == Some(wanted))
     }
@@ -34,6 +43,7 @@ pub fn matches(selectors: &Selectors, facts: &Facts) -> bool {
         && fits(path, facts.path.as_ref())
         && fits(sha256, facts.sha256.as_ref())
         && fits(unit, facts.unit.as_ref())
+        && image_digest.as_ref().is_none_or(|wanted| facts.image_digests.contains(wanted))
 }
 
 /// The systemd unit in the text of `/proc/PID/cgroup`: the innermost service or scope of the unified hierarchy, or of
@@ -56,6 +66,7 @@ mod tests {
             path: Some("/usr/bin/report".to_owned()),
             sha256: None,
             unit: Some("report.service".to_owned()),
+            image_digests: vec!["sha256:aa".to_owned(), "sha256:bb".to_owned()],
         }
     }
 
@@ -72,6 +83,9 @@ mod tests {
             (Selectors { path: text("/usr/bin/repor"), ..none.clone() }, false, "a part of the path"),
             (Selectors { sha256: text("00"), ..none.clone() }, false, "a hash that is not known"),
             (Selectors { unit: text("report.service"), uid: Some(1000), ..none.clone() }, true, ""),
+            (Selectors { image_digest: text("sha256:bb"), uid: Some(1000), ..none.clone() }, true, "two signals"),
+            (Selectors { image_digest: text("sha256:bb"), uid: Some(0), ..none.clone() }, false, "one signal of two"),
+            (Selectors { image_digest: text("sha256:cc"), uid: Some(1000), ..none.clone() }, false, "the other alone"),
             (Selectors { unit: text("other.service"), uid: Some(1000), ..none.clone() }, false, "another unit"),
         ] {
             assert_eq!(matches(&selectors, &facts()), fits, "{selectors:?} {why}");

@@ -19,6 +19,7 @@ pub mod ca; // root, issuing CA, leaves
 mod deny; // who is not trusted any more
 mod renew; // when to ask for the next one
 
+pub mod container; // which container a process runs in
 pub mod entry; // which registration entries a caller matches
 pub mod federation; // roots of other trust domains, as they travel
 

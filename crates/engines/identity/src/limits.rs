@@ -18,6 +18,8 @@ pub const ROOTS_MAX: usize = 16;
 pub const BUNDLE_DOCUMENT_BYTES_MAX: usize = 256 << 10;
 /// Most keys in a bundle document, a count, those that are passed over among them.
 pub const BUNDLE_KEYS_MAX: usize = 128;
+/// Longest text of a process's cgroups that is looked at, in bytes: a dozen hierarchies with deep paths are about 4 KiB.
+pub const CGROUP_BYTES_MAX: usize = 16 << 10;
 /// Most join tokens that wait or are remembered, a count: each start of a node takes one.
 pub const JOIN_TOKENS_MAX: usize = 1_024;
 /// Longest join token in bytes: a prefix and 32 bytes in base64.

@@ -68,5 +68,11 @@ pub const WORKLOAD_BINARY_BYTES_MAX: usize = 512 << 20;
 pub const HASHES_MAX: usize = 1_024;
 /// Longest text read from a file of `/proc`, in bytes.
 pub const CGROUP_BYTES_MAX: u64 = 16 << 10;
+/// Time for the container engine to say what it knows of one container: two local requests.
+pub const ENGINE_WITHIN: Duration = Duration::from_secs(2);
+/// How long what it said is relied on: a container keeps its image for life.
+pub const IMAGE_TTL: Duration = Duration::from_secs(60);
+/// Containers whose image is remembered, a count.
+pub const CONTAINERS_MAX: usize = 1_024;
 /// How often the clock is looked at while waiting for the time to renew: a machine that slept must not oversleep.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(10);

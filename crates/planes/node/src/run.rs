@@ -38,6 +38,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// The Unix socket of the Workload API and SDS; none where `None`.
     pub workload_socket: Option<PathBuf>,
+    /// The Unix socket of the Docker Engine, for selectors about containers; without it they match nobody.
+    pub docker_socket: Option<PathBuf>,
     /// The only executable that gets vouchers.
     pub proxy_binary: PathBuf,
     /// Where the secret behind the sealing keys is kept; in memory alone where `None`.
@@ -116,6 +118,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         trust_bundle,
         socket,
         workload_socket,
+        docker_socket,
         proxy_binary,
         seal_secret,
         cache,
@@ -168,7 +171,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     let supply = serving.run_until_cancelled(async { tokio::join!(link.run(), keep(Arc::clone(&hub)), keep_cache) });
     let serve_workloads = async {
         if let Some(listener) = workloads {
-            workload::serve(listener, Arc::clone(&hub), serving.clone()).await;
+            workload::serve(listener, Arc::clone(&hub), docker_socket, serving.clone()).await;
         }
     };
     let renew = async {

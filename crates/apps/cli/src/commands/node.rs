@@ -34,6 +34,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         trust_bundle: args.trust_bundle,
         socket: args.socket,
         workload_socket: args.workload_socket,
+        docker_socket: args.docker_socket,
         proxy_binary: args.proxy_binary,
         seal_secret: args.seal_secret,
         cache: args.cache,

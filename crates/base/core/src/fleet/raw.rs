@@ -313,7 +313,7 @@ impl RawGatewayRoute {
 #[cfg(test)]
 mod tests {
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
-    use super::super::raw_workload::RawSelectors;
+    use super::super::raw_workload::{RawContainer, RawSelectors};
     use super::*;
     use serde_json::Value as Json;
 
@@ -340,6 +340,7 @@ mod tests {
             (&schema["$defs"]["BundleEndpoint"], RawEndpoint::KEYS),
             (&schema["$defs"]["ForeignDomain"], RawDomain::KEYS),
             (&schema["$defs"]["ForeignWorkload"], RawForeign::KEYS),
+            (&schema["$defs"]["Container"], RawContainer::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

@@ -36,6 +36,9 @@ pub(super) struct RawWorkload {
     /// DNS names in its certificates.
     #[schemars(default, with = "Vec<String>", length(max = DNS_NAMES_MAX))]
     pub(super) dns: Field<Vec<Read<String>>>,
+    /// Whether a program that fits another workload as well is refused rather than given both identities.
+    #[schemars(default, with = "bool")]
+    pub(super) sole: Field<String>,
 }
 
 /// What a program has to be, by the word of the kernel. At least one is given.
@@ -57,10 +60,23 @@ pub(super) struct RawSelectors {
     /// The systemd unit that it runs in, such as `ledger.service`.
     #[schemars(default)]
     pub(super) unit: Field<String>,
+    /// What the container has to be that it runs in.
+    #[schemars(default)]
+    pub(super) container: Field<RawContainer>,
+}
+
+/// A container, as its runtime knows it.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Container", deny_unknown_fields)]
+pub(super) struct RawContainer {
+    /// Digest of its image, such as `sha256:` with 64 lower-case hex digits; that of the image itself or of its manifest.
+    #[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))]
+    pub(super) image_digest: Field<String>,
 }
 
 impl RawWorkload {
-    pub(super) const KEYS: &[&str] = &["id", "node", "selectors", "ttl_s", "jwt", "calls", "mesh", "protocol", "dns"];
+    pub(super) const KEYS: &[&str] =
+        &["id", "node", "selectors", "ttl_s", "jwt", "calls", "mesh", "protocol", "dns", "sole"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -74,13 +90,14 @@ impl RawWorkload {
             mesh: fields.text("mesh"),
             protocol: fields.text("protocol"),
             dns: fields.take("dns", |report, node, key| report.list(node, key, Report::text)),
+            sole: fields.take("sole", Report::scalar),
         };
         Ok(At { value, spot: fields.spot })
     }
 }
 
 impl RawSelectors {
-    pub(super) const KEYS: &[&str] = &["uid", "gid", "path", "sha256", "unit"];
+    pub(super) const KEYS: &[&str] = &["uid", "gid", "path", "sha256", "unit", "container"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -90,7 +107,18 @@ impl RawSelectors {
             path: fields.text("path"),
             sha256: fields.text("sha256"),
             unit: fields.text("unit"),
+            container: fields.take("container", RawContainer::read),
         };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawContainer {
+    pub(super) const KEYS: &[&str] = &["image_digest"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self { image_digest: fields.text("image_digest") };
         Ok(At { value, spot: fields.spot })
     }
 }

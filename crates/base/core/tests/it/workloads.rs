@@ -25,6 +25,10 @@ fn refuses_workloads_that_make_no_sense_and_names_the_place() {
         ("report: { selectors: { path: /usr/../bin/x } }", "workloads.report.selectors.path", "dot-dot"),
         ("report: { selectors: { sha256: ABCD } }", "workloads.report.selectors.sha256", "no hash"),
         ("report: { selectors: { unit: report } }", "workloads.report.selectors.unit", "no ending"),
+        ("report: { selectors: { container: {} } }", "workloads.report.selectors.container.image_digest", "no digest"),
+        ("report: { selectors: { container: { image_digest: latest } } }", "container.image_digest", "a tag"),
+        ("report: { selectors: { container: { image: x } } }", "selectors.container.image", "unknown"),
+        ("report: { selectors: { uid: 1 }, sole: 1 }", "workloads.report.sole", "no flag"),
         ("report: { selectors: { uuid: 1 } }", "workloads.report.selectors.uuid", "unknown"),
         ("report: { selectors: { uid: 1 }, id: report }", "workloads.report.id", "no path"),
         ("report: { selectors: { uid: 1 }, id: /svc/accounts }", "workloads.report.id", "a service's"),
@@ -67,4 +71,52 @@ fn reads_everything_and_fills_in_the_rest() {
     assert_eq!(plain.id.as_str(), "spiffe://bank.test/workload/plain");
     assert_eq!((plain.ttl_s, plain.jwt, plain.is_for(&node("any"))), (None, false, true));
     assert_eq!(entry("same").selectors, plain.selectors, "one program may be several workloads");
+}
+
+#[test]
+fn says_which_bindings_are_ambiguous() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let warnings = |text: &str| -> Vec<String> {
+        fleet(text).warnings.iter().map(ToString::to_string).filter(|it| it.contains("workloads.")).collect()
+    };
+    for (text, told, why) in [
+        (
+            "  a: { selectors: { uid: 1 } }\n  b: { selectors: { uid: 1, path: /x } }\n",
+            Some("workloads.b: every program that is this one is `a` as well"),
+            "narrower",
+        ),
+        (
+            "  a: { selectors: { uid: 1, gid: 2, path: /x } }\n  b: { selectors: { uid: 1, path: /x } }\n",
+            Some("workloads.a"),
+            "in the other order",
+        ),
+        ("  a: { selectors: { uid: 1 } }\n  b: { selectors: { uid: 1 } }\n", Some("workloads.b"), "the same"),
+        (
+            "  a: { selectors: { uid: 1 }, sole: true }\n  b: { selectors: { uid: 1, gid: 1 } }\n",
+            Some("with `sole: true` such a program is refused"),
+            "sole",
+        ),
+        ("  a: { selectors: { uid: 1 } }\n  b: { selectors: { uid: 2, path: /x } }\n", None, "another user"),
+        (
+            "  a: { selectors: { uid: 1 } }\n  b: { selectors: { path: /x } }\n",
+            None,
+            "may be one program, and may be two",
+        ),
+        (
+            "  a: { id: /x, selectors: { uid: 1 } }\n  b: { id: /x, selectors: { uid: 1, gid: 1 } }\n",
+            None,
+            "one identity",
+        ),
+        ("  a: { selectors: { uid: 1 }, node: n }\n  b: { selectors: { uid: 1 }, node: m }\n", None, "other nodes"),
+    ] {
+        let found = warnings(text);
+        match told {
+            None => assert!(found.is_empty(), "{why}: {found:?}"),
+            Some(told) => assert!(found.len() == 1 && found[0].contains(told), "{why}: {found:?}"),
+        }
+    }
+    let both = format!("  a: {{ selectors: {{ uid: 1, container: {{ image_digest: \"{digest}\" }} }}, sole: true }}\n");
+    let both = fleet(&both);
+    let entry = both.workloads.values().next().unwrap();
+    assert_eq!((entry.selectors.image_digest.as_deref(), entry.sole), (Some(&*digest), true));
 }

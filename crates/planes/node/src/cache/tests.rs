@@ -71,7 +71,7 @@ fn node_id() -> SpiffeId {
 fn entry(text: &str) -> Entry {
     let id = SpiffeId::parse(&format!("spiffe://bank.test/workload/{text}")).unwrap();
     let selectors = Selectors { uid: Some(1000), ..Selectors::default() };
-    Entry { name: name(text), id, node: None, selectors, ttl_s: Some(60), jwt: true, dns: Vec::new() }
+    Entry { name: name(text), id, node: None, selectors, ttl_s: Some(60), jwt: true, dns: Vec::new(), sole: false }
 }
 
 /// A folder with a cache in it: an own identity, two entries, the identity of one.

@@ -5,6 +5,7 @@
 
 mod answer; // what a caller is sent, from what is held
 mod caller; // start here: who is at the other end
+mod docker; // images of containers
 mod gate; // how much one caller may take
 mod keeper; // keys and certificates, made ahead and renewed
 mod link; // the stream to control
@@ -21,9 +22,11 @@ pub(crate) use view::{Evidence, Hub, View, WorkloadSvid};
 
 use crate::limits;
 use crate::workload::caller::Caller;
+use crate::workload::docker::Engine;
 use crate::workload::gate::{Gate, Slot, What};
 use crate::workload::process::Eyes;
 use bartizan_runtime::workload_api::{self, Admit};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::UnixListener;
@@ -46,8 +49,9 @@ struct Connected {
 }
 
 /// Serves until `stop` fires.
-pub(crate) async fn serve(listener: UnixListener, hub: Arc<Hub>, stop: CancellationToken) {
-    let desk = Arc::new(Desk { hub, eyes: Eyes::default(), gate: Arc::default(), stop: stop.clone() });
+pub(crate) async fn serve(listener: UnixListener, hub: Arc<Hub>, engine: Option<PathBuf>, stop: CancellationToken) {
+    let eyes = Eyes::with(engine.map(Engine::new));
+    let desk = Arc::new(Desk { hub, eyes, gate: Arc::default(), stop: stop.clone() });
     let (workloads, secrets) = (spiffe::Api(Arc::clone(&desk)), sds::Api(Arc::clone(&desk)));
     if let Err(error) = workload_api::serve(listener, admit(desk), workloads, secrets, stop).await {
         tracing::error!(%error, "the workload socket is not served any more");

@@ -1,15 +1,17 @@
 //! What a caller runs, and as whom: read from `/proc`, with the caller's pidfd as the proof that it was about the caller.
 
 use super::caller::Caller;
+use super::docker::{self, Engine};
 use crate::attest::FileState;
-use crate::limits::{CGROUP_BYTES_MAX, HASHES_MAX, WORKLOAD_BINARY_BYTES_MAX};
+use crate::limits::{HASHES_MAX, WORKLOAD_BINARY_BYTES_MAX};
 use bartizan_core::workload::{Entry, Selectors};
 use bartizan_crypto::hash;
+use bartizan_identity::container::container_of;
 use bartizan_identity::entry::{Facts, matches, unit_of};
 use bartizan_runtime::files;
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -44,9 +46,15 @@ pub(crate) struct Eyes {
     hashes: Mutex<HashMap<(u64, u64), (FileState, String)>>,
     /// One hash at a time: it is the only costly thing here.
     hashing: Mutex<()>,
+    /// Who knows the images of containers, where somebody does.
+    engine: Option<Engine>,
 }
 
 impl Eyes {
+    pub(crate) fn with(engine: Option<Engine>) -> Self {
+        Self { engine, ..Self::default() }
+    }
+
     /// Looks at `caller` and says which of `entries` speak for it. `before` is what was seen when its stream began: it has
     /// to be the same program still. Blocks for the disk.
     ///
@@ -61,11 +69,18 @@ impl Eyes {
         let mut seen = self.read(caller, before)?;
         let wants_hash = entries.iter().any(|entry| {
             // Only where everything else fits: nobody makes us read large files for nothing.
-            let others = Selectors { sha256: None, ..entry.selectors.clone() };
+            let others = Selectors { sha256: None, image_digest: None, ..entry.selectors.clone() };
             entry.selectors.sha256.is_some() && (others.is_empty() || matches(&others, &seen.facts))
         });
         if wants_hash && let Some(state) = seen.program {
             seen.facts.sha256 = self.hash(caller.pid, state)?;
+        }
+        let wants_image = entries.iter().any(|entry| {
+            let others = Selectors { image_digest: None, ..entry.selectors.clone() };
+            entry.selectors.image_digest.is_some() && (others.is_empty() || matches(&others, &seen.facts))
+        });
+        if wants_image {
+            seen.facts.image_digests = self.image_digests(caller.pid)?;
         }
         // After everything was read by number: had the number changed hands, this would be true.
         if caller.has_ended() {
@@ -97,8 +112,19 @@ impl Eyes {
             None => program.and_then(|program| path_of(&link, program)),
         };
         let unit = unit_of(&bounded(&format!("{proc}/cgroup"))?);
-        let facts = Facts { uid: caller.uid, gid: caller.gid, path, sha256: None, unit };
+        let (uid, gid) = (caller.uid, caller.gid);
+        let facts = Facts { uid, gid, path, unit, ..Facts::default() };
         Ok(Seen { facts, program })
+    }
+
+    /// Empty where the process is in no container, or nobody confirms which.
+    fn image_digests(&self, pid: i32) -> Result<Vec<String>, LookError> {
+        let container = container_of(&bounded(&format!("/proc/{pid}/cgroup"))?);
+        let (Some(engine), Some(container)) = (&self.engine, container) else { return Ok(Vec::new()) };
+        Ok(engine.digests(&container).unwrap_or_else(|error| {
+            tracing::warn!(pid, container = container.id, %error, "the image of a caller's container is not known");
+            Vec::new()
+        }))
     }
 
     /// The hash of what `pid` runs, where that is still the file in `state`; `None` where it is too large or cannot be read.
@@ -144,7 +170,5 @@ fn ids(status: &str) -> Option<(u32, u32)> {
 }
 
 fn bounded(path: &str) -> io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(path)?.take(CGROUP_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    docker::bounded(Path::new(path))
 }

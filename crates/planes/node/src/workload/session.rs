@@ -7,6 +7,7 @@ use super::process::{LookError, Seen};
 use super::view::View;
 use super::{Connected, Desk, LOOK_EVERY};
 use bartizan_core::workload::Entry;
+use bartizan_identity::entry::ambiguous;
 use bartizan_runtime::control_stream::{Request, Status};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -93,6 +94,17 @@ async fn look(
     let looking = tokio::task::spawn_blocking(move || desk.eyes.look(&looked_at, &view.entries, before.as_ref()));
     let looked = looking.await.map_err(|_| Status::internal("looking at the caller failed"))?;
     let (seen, mine) = looked.map_err(|error| denied(caller, &error))?;
+    let too_many = ambiguous(&mine);
+    if !too_many.is_empty() {
+        let entries: Vec<_> = too_many.iter().map(|entry| entry.name.as_str()).collect();
+        tracing::warn!(
+            pid = caller.pid,
+            uid = caller.uid,
+            ?entries,
+            "a caller fits several entries, and one wants to be the only one"
+        );
+        return Err(Status::permission_denied("no identity issued"));
+    }
     if mine.is_empty() {
         tracing::info!(pid = caller.pid, uid = caller.uid, "no registration entry speaks for a caller");
         return Err(Status::permission_denied("no identity issued"));

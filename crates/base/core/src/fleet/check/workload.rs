@@ -1,7 +1,7 @@
 //! Checks the workloads: who they are, and what a program has to be to be one.
 
-use super::super::raw_workload::{RawSelectors, RawWorkload};
-use super::super::reader::{At, Field, Named, Read, Report, Reported};
+use super::super::raw_workload::{RawContainer, RawSelectors, RawWorkload};
+use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use super::other::{Others, RawOther};
 use super::ports::Ports;
 use super::{Known, os_text, required};
@@ -47,7 +47,7 @@ pub(super) fn check_all(
         let entry = entry.and_then(|entry| {
             let key = (entry.id.clone(), entry.node.clone(), entry.selectors.clone());
             match seen.insert(key, entry.name.clone()) {
-                None => Ok((entry.name.clone(), entry)),
+                None => Ok((entry.name.clone(), (name.spot.clone(), entry))),
                 Some(other) => {
                     let problem = format!("the same identity and the same selectors as `{other}`");
                     Err(report.refuse(&name.spot, problem, "keep one of the two"))
@@ -56,7 +56,62 @@ pub(super) fn check_all(
         });
         checked.push(entry);
     }
-    checked.into_iter().collect()
+    let checked: BTreeMap<ServiceName, (Spot, Entry)> = checked.into_iter().collect::<Result<_, _>>()?;
+    warn_of_ambiguous(report, &checked);
+    Ok(checked.into_iter().map(|(name, (_, entry))| (name, entry)).collect())
+}
+
+/// Names the bindings of which one is always another as well: a program that fits all selectors of one entry and, with them,
+/// those of an entry with another identity.
+fn warn_of_ambiguous(report: &mut Report<'_>, entries: &BTreeMap<ServiceName, (Spot, Entry)>) {
+    let mut by_selectors: BTreeMap<&Selectors, Vec<&Entry>> = BTreeMap::new();
+    for (_, entry) in entries.values() {
+        by_selectors.entry(&entry.selectors).or_default().push(entry);
+    }
+    for (spot, entry) in entries.values() {
+        let meets = |other: &&&Entry| {
+            let apart = entry.node.is_some() && other.node.is_some() && entry.node != other.node;
+            other.id != entry.id && !apart
+        };
+        let wider = parts_of(&entry.selectors).into_iter().find_map(|part| {
+            let others = by_selectors.get(&part)?;
+            // Of two that say the same, the later one is told.
+            others.iter().find(meets).filter(|other| part != entry.selectors || other.name < entry.name).copied()
+        });
+        if let Some(other) = wider {
+            let problem = format!("every program that is this one is `{}` as well", other.name);
+            let way_out = if entry.sole || other.sole {
+                "with `sole: true` such a program is refused; narrow the selectors of one of them"
+            } else {
+                "it is given both identities; narrow the selectors, or refuse such programs with `sole: true`"
+            };
+            report.warn(spot, problem, way_out);
+        }
+    }
+}
+
+/// Every choice of some of the selectors: at most 63, so that the whole fleet is looked at in time.
+fn parts_of(selectors: &Selectors) -> Vec<Selectors> {
+    let without: [fn(&mut Selectors); 6] = [
+        |it| it.uid = None,
+        |it| it.gid = None,
+        |it| it.path = None,
+        |it| it.sha256 = None,
+        |it| it.unit = None,
+        |it| it.image_digest = None,
+    ];
+    let mut parts = vec![selectors.clone()];
+    for leave_out in without {
+        let fewer = parts.iter().cloned().map(|mut part| {
+            leave_out(&mut part);
+            part
+        });
+        parts.extend(fewer.collect::<Vec<_>>());
+        parts.sort();
+        parts.dedup();
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 fn check(
@@ -67,7 +122,7 @@ fn check(
 ) -> Result<Entry, Reported> {
     let parsed = ServiceName::parse(&name.value)
         .map_err(|e| report.refuse(&name.spot, format!("not a name: {}", e.why), "rename it"));
-    let RawWorkload { id, node, selectors, ttl_s, jwt, dns, .. } = body;
+    let RawWorkload { id, node, selectors, ttl_s, jwt, dns, sole, .. } = body;
     let id = check_id(report, domain, name, id);
     let node = node.optional().and_then(|at| at.map(|at| check_node(report, &at)).transpose());
     let selectors =
@@ -75,8 +130,18 @@ fn check(
             .and_then(|at| check_selectors(report, at));
     let ttl_s = ttl_s.optional().and_then(|at| at.map(|at| check_ttl(report, &at)).transpose());
     let jwt = jwt.optional().and_then(|at| at.map_or(Ok(false), |at| check_flag(report, &at)));
+    let sole = sole.optional().and_then(|at| at.map_or(Ok(false), |at| check_flag(report, &at)));
     let dns = check_dns(report, dns);
-    Ok(Entry { name: parsed?, id: id?, node: node?, selectors: selectors?, ttl_s: ttl_s?, jwt: jwt?, dns: dns? })
+    Ok(Entry {
+        name: parsed?,
+        id: id?,
+        node: node?,
+        selectors: selectors?,
+        ttl_s: ttl_s?,
+        jwt: jwt?,
+        dns: dns?,
+        sole: sole?,
+    })
 }
 
 fn check_id(
@@ -105,13 +170,15 @@ fn check_node(report: &mut Report<'_>, at: &At<String>) -> Result<ServiceName, R
 }
 
 fn check_selectors(report: &mut Report<'_>, at: At<RawSelectors>) -> Result<Selectors, Reported> {
-    let RawSelectors { uid, gid, path, sha256, unit } = at.value;
+    let RawSelectors { uid, gid, path, sha256, unit, container } = at.value;
     let uid = check_number(report, uid);
     let gid = check_number(report, gid);
     let path = path.optional().and_then(|at| at.map(|at| check_path(report, at)).transpose());
     let sha256 = sha256.optional().and_then(|at| at.map(|at| check_sha256(report, at)).transpose());
     let unit = unit.optional().and_then(|at| at.map(|at| check_unit(report, at)).transpose());
-    let selectors = Selectors { uid: uid?, gid: gid?, path: path?, sha256: sha256?, unit: unit? };
+    let image_digest = container.optional().and_then(|at| at.map(|at| check_container(report, at)).transpose());
+    let (uid, gid, path, sha256, unit) = (uid?, gid?, path?, sha256?, unit?);
+    let selectors = Selectors { uid, gid, path, sha256, unit, image_digest: image_digest? };
     if selectors.is_empty() {
         return Err(report.refuse(&at.spot, "no selector: every program would match", "give at least one"));
     }
@@ -150,6 +217,17 @@ fn check_sha256(report: &mut Report<'_>, at: At<String>) -> Result<String, Repor
     let is_hex = at.value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if at.value.len() != 64 || !is_hex {
         return Err(report.refuse_value(&at, "not 64 lower-case hex digits", "`sha256sum` prints them"));
+    }
+    Ok(at.value)
+}
+
+fn check_container(report: &mut Report<'_>, at: At<RawContainer>) -> Result<String, Reported> {
+    let RawContainer { image_digest } = at.value;
+    let at = required(report, image_digest, &at.spot, "image_digest", "say which image, or delete `container`")?;
+    let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !at.value.strip_prefix("sha256:").is_some_and(is_hex) {
+        let way_out = "expected `sha256:` and 64 lower-case hex digits; `docker images --digests` prints them";
+        return Err(report.refuse_value(&at, "not the digest of an image", way_out));
     }
     Ok(at.value)
 }

@@ -57,6 +57,41 @@ async fn who_matches_no_entry_gets_nothing() {
     world.stop().await;
 }
 
+/// A binding that is ambiguous although it is to be the only one: nobody chooses for the operator.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_fits_two_entries_gets_nothing_where_one_is_to_be_the_only_one() {
+    let own = uid();
+    let sole = format!("  sole: {{ selectors: {{ uid: {own} }}, sole: true }}\n");
+    let world = World::start(&format!("{sole}  other: {{ selectors: {{ uid: {own} }}, id: /other }}\n")).await;
+    world.entries(2).await;
+    assert_eq!(refusals(&world, Some("true")).await, [Code::PermissionDenied; 5]);
+    // Alone, or with an entry for the same identity, it is not ambiguous.
+    let same =
+        format!("  same: {{ selectors: {{ gid: {} }}, id: /workload/sole }}\n", rustix::process::getgid().as_raw());
+    world.reload(&format!("{sole}{same}")).await;
+    wait_for("identity", async || {
+        let mut client = world.client().await;
+        let mut stream = client.fetch_x509svid(with_header(X509svidRequest {})).await.ok()?.into_inner();
+        stream.message().await.ok()?
+    })
+    .await;
+    world.stop().await;
+}
+
+/// Where nobody knows containers, and outside of one, a selector for an image matches nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_no_container_matches_no_image() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let world = World::start(&format!(
+        "  image: {{ selectors: {{ uid: {}, container: {{ image_digest: \"{digest}\" }} }} }}\n",
+        uid()
+    ))
+    .await;
+    world.entries(1).await;
+    assert_eq!(refusals(&world, Some("true")).await, [Code::PermissionDenied; 5]);
+    world.stop().await;
+}
+
 /// The next message of a stream that is an answer, or its end.
 async fn next(stream: &mut Streaming<X509svidResponse>) -> Result<Option<X509svidResponse>, Status> {
     tokio::time::timeout(DEADLINE, stream.message()).await.expect("something is said in time")

@@ -70,6 +70,7 @@ impl World {
             trust_bundle: dir.path().join("data/roots.pem"),
             socket: dir.path().join("node.sock"),
             workload_socket: Some(dir.path().join("w.sock")),
+            docker_socket: None,
             proxy_binary: "/bin/sh".into(),
             seal_secret: None,
             cache: None,
