@@ -360,6 +360,21 @@ pub(crate) struct ControlArgs {
     /// DNS domain of the machines: the certificate of node `edge-3` has the DNS name `edge-3.DOMAIN`.
     #[arg(long, value_name = "DOMAIN", requires = "x509pop_roots")]
     pub(crate) x509pop_domain: Option<String>,
+    /// Kubernetes API server that vouches for nodes by their pods' tokens, such as `https://kubernetes.default.svc` [default: none].
+    #[arg(long, value_name = "URL", requires_all = ["psat_ca", "psat_token", "psat_accounts"])]
+    pub(crate) psat_api: Option<String>,
+    /// Root certificates (PEM) of that API server.
+    #[arg(long, value_name = "FILE", requires = "psat_api")]
+    pub(crate) psat_ca: Option<PathBuf>,
+    /// Our own token for that API server; it has to be allowed to create `tokenreviews`.
+    #[arg(long, value_name = "FILE", requires = "psat_api")]
+    pub(crate) psat_token: Option<PathBuf>,
+    /// Whom the nodes' tokens have to be for.
+    #[arg(long, value_name = "TEXT", default_value = "bartizan")]
+    pub(crate) psat_audience: String,
+    /// Service account of nodes, as NAMESPACE:NAME; may be repeated.
+    #[arg(long = "psat-account", value_name = "ACCOUNT", requires = "psat_api")]
+    pub(crate) psat_accounts: Vec<String>,
     /// Go on when standard input ends.
     #[arg(long)]
     pub(crate) keep_running: bool,
@@ -407,6 +422,9 @@ pub(crate) struct NodeArgs {
     /// The key of that certificate (PEM, P-256, mode 0600).
     #[arg(long, value_name = "FILE", requires = "x509pop_cert")]
     pub(crate) x509pop_key: Option<PathBuf>,
+    /// The file into which Kubernetes projects a token for control, instead of a join token.
+    #[arg(long, value_name = "FILE", conflicts_with = "x509pop_cert")]
+    pub(crate) psat_token: Option<PathBuf>,
     /// Only this process may announce tickets [default: any process of the same user].
     #[arg(long, value_name = "PID")]
     pub(crate) supervisor_pid: Option<i32>,

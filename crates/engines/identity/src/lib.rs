@@ -27,6 +27,7 @@ pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact
 pub mod jwt_svid; // tokens for workloads
 pub mod machine; // nodes with a certificate from elsewhere
+pub mod psat; // nodes that Kubernetes vouches for
 pub mod voucher; // a node's word for a workload on its host
 
 pub mod expiry; // what runs out, and who renews it

@@ -30,6 +30,10 @@ pub const JWT_BYTES_MAX: usize = 16 << 10;
 pub const JWT_KEYS_MAX: usize = 64;
 /// Longest `kid` in bytes; ours have 32.
 pub const KID_BYTES_MAX: usize = 256;
+/// Longest Kubernetes service account token that is passed on, in bytes; real ones have about 1 KiB.
+pub const SERVICE_ACCOUNT_TOKEN_BYTES_MAX: usize = 16 << 10;
+/// Longest TokenReview that is read, in bytes: the token twice, and some KiB about its bearer.
+pub const REVIEW_BYTES_MAX: usize = 64 << 10;
 /// Longest voucher in bytes: a full chain of ordinary certificates in base64, and 2 KiB of name twice.
 pub const VOUCHER_BYTES_MAX: usize = 32 << 10;
 /// Most voucher nonces remembered, a count: the largest fleet reconnecting six times within a voucher's life.

@@ -16,6 +16,9 @@ pub struct JoinNodeRequest {
     /// Another proof instead of the token.
     #[prost(message, optional, tag = "4")]
     pub machine: ::core::option::Option<MachineProof>,
+    /// Another proof instead of the token: a Kubernetes service account token, projected for control as its audience.
+    #[prost(string, tag = "5")]
+    pub kubernetes_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChallengeNodeRequest {}

@@ -20,6 +20,7 @@ pub mod process;
 pub mod sds_v3; // Envoy's secret discovery, generated
 pub mod stop; // signals, and a parent that went away
 pub mod tls; // start here: handshakes, and what is known of the peer afterwards
+pub mod web_api; // requests to one HTTPS server that is not of this fleet
 pub mod workload_api; // gRPC on a Unix socket, both ends
 pub mod workload_v1; // the SPIFFE Workload API, generated
 

@@ -55,6 +55,13 @@ pub const LOCAL_HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Time a client gives a local API to answer: a reload with 100,000 policies takes seconds.
 pub const LOCAL_ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// Time for an HTTPS server from elsewhere to answer, dialling and handshake included.
+pub const HTTPS_WITHIN: Duration = Duration::from_secs(5);
+/// Largest answer of such a server that is taken in, in bytes: a TokenReview is about 2 KiB.
+pub const HTTPS_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Addresses of such a server that are tried, a count.
+pub const HTTPS_ADDRESSES_MAX: usize = 4;
+
 /// Connections on a workload socket at once, a count; who may hold how many of them is for the caller to say.
 pub const WORKLOAD_CONNECTIONS_MAX: usize = 4_096;
 /// Calls open at once on one connection of a workload socket, a count: Envoy opens one for each secret.

@@ -80,7 +80,7 @@ pub enum ControlError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The roots that may vouch for nodes cannot be used.
-    #[error("the roots of machines `{}` cannot be used: {why}", path.display())]
+    #[error("the roots by which nodes are vouched for, `{}`, cannot be used: {why}", path.display())]
     NodeRoots {
         /// Their file.
         path: PathBuf,

@@ -44,5 +44,5 @@ mod tests;
 pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
 pub use jwt::JwtKeysError;
-pub use options::{Options, X509Pop};
+pub use options::{Options, Psat, X509Pop};
 pub use start::{run, serve};

@@ -7,7 +7,8 @@ pub const CHALLENGE_TTL: Duration = Duration::from_secs(30);
 /// Answered challenges that are remembered, a count: more nodes than the largest fleet has services, all within
 /// [`CHALLENGE_TTL`]. Those that nobody answered take no memory.
 pub const ANSWERED_MAX: usize = 16_384;
-/// Machines' chains that are checked at once, a count: each may cost a hundred signatures, and strangers may send them.
+/// Proofs that are checked at once, a count: each may cost a hundred signatures or a question to Kubernetes, and strangers may
+/// send them.
 pub const ATTESTATIONS_AT_ONCE: usize = 4;
 
 /// Largest deny list on disk, in bytes: its most entries with the longest reasons.

@@ -20,6 +20,8 @@ pub struct Options {
     pub edge_names: Vec<String>,
     /// Whose certificates vouch for nodes; nobody's where `None`.
     pub x509pop: Option<X509Pop>,
+    /// Which Kubernetes vouches for nodes; none where `None`.
+    pub psat: Option<Psat>,
     /// Whether to go on when standard input ends; [`crate::serve`] never looks at it.
     pub keep_running: bool,
 }
@@ -33,6 +35,21 @@ pub struct X509Pop {
     pub domain: String,
 }
 
+/// A Kubernetes cluster whose pods are nodes.
+#[derive(Clone, Debug)]
+pub struct Psat {
+    /// Its API server, such as `https://kubernetes.default.svc`.
+    pub api: String,
+    /// Root certificates of that server, PEM; read at the start.
+    pub ca: PathBuf,
+    /// File with our own token for it, which may create TokenReviews.
+    pub token: PathBuf,
+    /// Whom the nodes' tokens have to be for.
+    pub audience: String,
+    /// Service accounts of nodes, each `NAMESPACE:NAME`.
+    pub accounts: Vec<String>,
+}
+
 impl Options {
     /// Defaults for everything that need not be said.
     pub fn new(fleet: PathBuf, plan: PathBuf, data: PathBuf) -> Self {
@@ -44,6 +61,7 @@ impl Options {
             events_bytes_max: None,
             edge_names: Vec::new(),
             x509pop: None,
+            psat: None,
             keep_running: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::limits::{JOIN_WITHIN, RETRY_FIRST, RETRY_MAX};
 use crate::own::{Own, OwnError};
-use crate::proof::{MachineFiles, Proof, ProofError};
+use crate::proof::{MachineFiles, Proof, ProofError, kubernetes_token};
 use arc_swap::ArcSwap;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{CryptoError, KeyPair, csr, random};
@@ -88,6 +88,9 @@ impl Candidate {
             match proof {
                 None => {}
                 Some(Proof::Token(token)) => request.token.clone_from(token.expose()),
+                Some(Proof::Kubernetes(path)) => {
+                    request.kubernetes_token.clone_from(kubernetes_token(path)?.expose());
+                }
                 Some(Proof::Machine(files)) => {
                     request.machine = Some(self.prove(&mut client, files, &request.csr).await?);
                 }

@@ -58,6 +58,8 @@ pub enum Proof {
     Token(Secret<String>),
     /// The machine's certificate from an outside CA, as often as needed.
     Machine(MachineFiles),
+    /// The file into which Kubernetes projects a token for control, read anew each time.
+    Kubernetes(PathBuf),
 }
 
 impl Proof {
@@ -65,7 +67,7 @@ impl Proof {
     pub(crate) fn lasts(&self) -> bool {
         match self {
             Self::Token(_) => false,
-            Self::Machine(_) => true,
+            Self::Machine(_) | Self::Kubernetes(_) => true,
         }
     }
 }
@@ -100,6 +102,15 @@ impl MachineFiles {
         }
         Ok((chain, key))
     }
+}
+
+/// The token that lies in `path` now. Who may read the file is for the kubelet to say.
+///
+/// # Errors
+/// [`ProofError::File`].
+pub(crate) fn kubernetes_token(path: &Path) -> Result<Secret<String>, ProofError> {
+    let text = Secret::new(read(path)?);
+    Ok(Secret::new(text.expose().trim().to_owned()))
 }
 
 /// A file that nobody but its owner may read.

@@ -51,8 +51,8 @@ pub(crate) async fn begin(
         Proof::Token(_) => {
             (clock::now().plus(JOIN_TOKEN_TTL), "start it again with a new token from `bartizan token node`")
         }
-        Proof::Machine(_) => {
-            (Timestamp::from_millis(u64::MAX), "see `bartizan events --deny` for why its certificate is refused")
+        Proof::Machine(_) | Proof::Kubernetes(_) => {
+            (Timestamp::from_millis(u64::MAX), "see `bartizan events --deny` for why its proof is refused")
         }
     };
     let joined = again_and_again(|| candidate.join(&proof), deadline).await;

@@ -2,7 +2,7 @@
 
 use crate::args::ControlArgs;
 use crate::failure::{Failure, chain};
-use bartizan_control::{Options, X509Pop};
+use bartizan_control::{Options, Psat, X509Pop};
 
 /// Runs the control plane until its input ends or a signal comes.
 pub(crate) fn run(args: ControlArgs) -> Result<(), Failure> {
@@ -17,14 +17,27 @@ pub(crate) fn run(args: ControlArgs) -> Result<(), Failure> {
         edge_names,
         x509pop_roots,
         x509pop_domain,
+        psat_api,
+        psat_ca,
+        psat_token,
+        psat_audience,
+        psat_accounts,
         keep_running,
     } = args;
     let x509pop = x509pop_roots.zip(x509pop_domain).map(|(roots, domain)| X509Pop { roots, domain });
+    let psat = psat_api.zip(psat_ca).zip(psat_token).map(|((api, ca), token)| Psat {
+        api,
+        ca,
+        token,
+        audience: psat_audience,
+        accounts: psat_accounts,
+    });
     let options = Options {
         root_passphrase_file,
         events_bytes_max,
         edge_names,
         x509pop,
+        psat,
         keep_running,
         ..Options::new(fleet, plan, data)
     };

@@ -44,12 +44,16 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
     bartizan_node::run(options, signals).await.map_err(|error| Failure::new(chain(&error)))
 }
 
-/// The machine's certificate where one is named, else the first line of standard input; `parent` fires when that ends.
+/// The machine's certificate or the pod's token where one is named, else the first line of standard input; `parent` fires when that ends.
 async fn proof(args: &NodeArgs, parent: &CancellationToken) -> Result<Option<Proof>, Failure> {
     if let (Some(cert), Some(key)) = (&args.x509pop_cert, &args.x509pop_key) {
         stop::when_parent_goes(parent.clone());
         let files = MachineFiles::new(cert.clone(), key.clone());
         return files.map(|files| Some(Proof::Machine(files))).map_err(|error| Failure::new(chain(&error)));
+    }
+    if let Some(path) = &args.psat_token {
+        stop::when_parent_goes(parent.clone());
+        return Ok(Some(Proof::Kubernetes(path.clone())));
     }
     let token = match args.cache {
         None => stop::first_line_then_watch(parent.clone()).await.map(Some),

@@ -63,7 +63,13 @@ impl Node {
 
     async fn ask(mut client: Client, name: &str, token: String) -> Result<Self, Failure> {
         let key = KeyPair::generate()?;
-        let request = JoinNodeRequest { token, name: name.to_owned(), csr: csr::make(&key)?, machine: None };
+        let request = JoinNodeRequest {
+            token,
+            name: name.to_owned(),
+            csr: csr::make(&key)?,
+            machine: None,
+            kubernetes_token: String::new(),
+        };
         let chain = client.join_node(Request::new(request)).await?.into_inner().svid.ok_or("no identity")?.chain;
         Ok(Self { name: name.to_owned(), key, chain })
     }

@@ -1,11 +1,14 @@
-//! How nodes prove who they are, beside the join token: a certificate of an outside CA.
+//! How nodes prove who they are, beside the join token: a certificate of an outside CA, or a Kubernetes token.
 
 mod challenge;
+mod kubernetes;
 mod machine;
 
+pub(crate) use self::kubernetes::kubernetes;
 pub(crate) use self::machine::machine;
 
 use self::challenge::Challenges;
+use self::kubernetes::Kubernetes;
 use crate::error::ControlError;
 use crate::limits::{ATTESTATIONS_AT_ONCE, CA_FILE_BYTES_MAX};
 use crate::options::{Options, X509Pop};
@@ -23,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) struct Attestation {
     challenges: Challenges,
     machines: Option<MachineRoots>,
+    kubernetes: Option<Kubernetes>,
     slots: Arc<Semaphore>,
 }
 
@@ -30,7 +34,9 @@ impl Attestation {
     /// Reads what the options name. Blocks for the disk.
     pub(crate) fn open(options: &Options) -> Result<Self, ControlError> {
         let machines = options.x509pop.as_ref().map(machine_roots).transpose()?;
-        Ok(Self { challenges: Challenges::new(), machines, slots: Arc::new(Semaphore::new(ATTESTATIONS_AT_ONCE)) })
+        let kubernetes = options.psat.as_ref().map(Kubernetes::open).transpose()?;
+        let slots = Arc::new(Semaphore::new(ATTESTATIONS_AT_ONCE));
+        Ok(Self { challenges: Challenges::new(), machines, kubernetes, slots })
     }
 
     /// Something to sign.

@@ -6,7 +6,7 @@ use crate::issuance::{self, Recorded};
 use crate::rotation::node_member;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
 use bartizan_core::issued::IssuedKind;
-use bartizan_core::{Role, ServiceName, SpiffeId};
+use bartizan_core::{Role, Secret, ServiceName, SpiffeId};
 use bartizan_crypto::csr::{self, CsrKey};
 use bartizan_identity::VerifiedPeer;
 use bartizan_runtime::clock;
@@ -21,6 +21,8 @@ enum Proof {
     Token(String),
     /// A certificate of an outside CA.
     Machine(MachineProof),
+    /// A Kubernetes service account token.
+    Kubernetes(Secret<String>),
 }
 
 /// An identity for a node, or the reason why not. Reports either.
@@ -29,16 +31,18 @@ pub(crate) async fn join(
     request: JoinNodeRequest,
     peer: Option<&VerifiedPeer>,
 ) -> Result<Recorded, Refusal> {
-    let JoinNodeRequest { token, name, csr, machine } = request;
+    let JoinNodeRequest { token, name, csr, machine, kubernetes_token } = request;
+    let kubernetes = Secret::new(kubernetes_token);
     let unreadable = |refusal| {
         report_unreadable(app, peer.map(|peer| peer.id().clone()), None, &refusal);
         refusal
     };
     let name = ServiceName::parse(&name).map_err(|error| unreadable(Refusal::malformed(error.to_string())))?;
-    let proof = match (token, machine) {
-        (token, None) if token.is_empty() => Proof::Renewal,
-        (token, None) => Proof::Token(token),
-        (token, Some(machine)) if token.is_empty() => Proof::Machine(machine),
+    let proof = match (token.is_empty(), machine, kubernetes.expose().is_empty()) {
+        (true, None, true) => Proof::Renewal,
+        (false, None, true) => Proof::Token(token),
+        (true, Some(machine), true) => Proof::Machine(machine),
+        (true, None, false) => Proof::Kubernetes(kubernetes),
         _ => return Err(unreadable(Refusal::malformed("more than one proof"))),
     };
     let id = SpiffeId::of(app.authority().domain(), &Role::Node(name.clone()));
@@ -72,6 +76,7 @@ async fn issue(
             spent = Some(token);
         }
         Proof::Machine(machine) => attest::machine(app, name, csr, machine).await?,
+        Proof::Kubernetes(token) => attest::kubernetes(app, name, &token).await?,
     }
     // Again: checking may have taken a while.
     check_allowed(app, id)?;

@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod issuance;
 mod join;
+mod kubernetes;
 mod machines;
 mod metrics;
 mod nodes;

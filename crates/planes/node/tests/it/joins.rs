@@ -116,6 +116,29 @@ async fn a_wrong_token_is_refused_at_once_and_says_what_to_do() {
     stop.cancel();
 }
 
+/// A pod's token may be shown again: where the identity cannot be renewed, the one that lies there by then is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joins_again_with_the_token_that_kubernetes_projects_by_then() {
+    let temp = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let control = control(Some(Duration::from_secs(4)));
+    {
+        let mut book = control.book.lock().unwrap();
+        (book.token, book.refuse_renewals) = (Some("first.pod.token".to_owned()), true);
+    }
+    let addr = serve(control.clone(), &control_id(), stop.clone());
+    let projected = temp.path().join("token");
+    std::fs::write(&projected, "first.pod.token\n").unwrap();
+    let proof = Some(Proof::Kubernetes(projected.clone()));
+    let node = tokio::spawn(run(Options { proof, ..options(temp.path(), &control, addr, "") }, stop.clone()));
+    let first = health(&temp.path().join("node.sock"), |_| true).await;
+    control.book.lock().unwrap().token = Some("second.pod.token".to_owned());
+    std::fs::write(&projected, "second.pod.token\n").unwrap();
+    health(&temp.path().join("node.sock"), |health| health.not_after > first.not_after).await;
+    stop.cancel();
+    node.await.unwrap().unwrap();
+}
+
 /// Whoever listens at control's port without control's identity must not get to see the token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shows_its_token_to_control_alone() {

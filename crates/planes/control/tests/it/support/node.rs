@@ -30,7 +30,7 @@ impl Node {
     ) -> Result<Vec<Vec<u8>>, Status> {
         let mut client = Connection::open(control, own.map(|own| (&own.chain, &own.key))).await.client;
         let (token, name) = (token.to_owned(), name.to_owned());
-        let request = JoinNodeRequest { token, name, csr, machine: None };
+        let request = JoinNodeRequest { token, name, csr, ..JoinNodeRequest::default() };
         let reply = client.join_node(Request::new(request)).await?;
         Ok(reply.into_inner().svid.unwrap().chain)
     }
