@@ -22,6 +22,7 @@ pub mod snapshot;
 pub mod stats;
 pub mod status;
 pub mod time;
+pub mod tls;
 pub mod trace;
 pub mod workload;
 

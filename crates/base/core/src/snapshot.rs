@@ -5,6 +5,7 @@ use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::time::Timestamp;
+use crate::tls::TlsGroups;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -161,6 +162,9 @@ pub struct Directory {
     pub mode: Mode,
     /// For how long trust holds that was given.
     pub trust: Trust,
+    /// Which key exchanges it uses with other proxies.
+    #[serde(default, skip_serializing_if = "TlsGroups::is_all")]
+    pub tls: TlsGroups,
     /// The proxy's own service.
     pub own: Own,
     /// The services that `own` may call, by name.

@@ -42,6 +42,9 @@ pub struct Status {
     /// Files on disk that say something else than what is in force; `None` where there are none.
     #[serde(default)]
     pub drift: Option<DriftStatus>,
+    /// What each edge really uses, by caller and callee.
+    #[serde(default)]
+    pub tls: Vec<EdgeTls>,
 }
 
 /// Files on disk and what is in force differ.
@@ -51,6 +54,23 @@ pub struct DriftStatus {
     pub since: Timestamp,
     /// What differs, a line for each.
     pub what: Vec<String>,
+}
+
+/// A key exchange and cipher suite that an edge uses, from the handshakes of its callee since control started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeTls {
+    /// The calling service, or the identity of another caller; `None` for outside clients of the gateway.
+    pub from: Option<String>,
+    /// The service that was called.
+    pub to: ServiceName,
+    /// Key exchange, such as `X25519MLKEM768`.
+    pub group: String,
+    /// Cipher suite.
+    pub suite: String,
+    /// Handshakes with these.
+    pub handshakes: u64,
+    /// The last one of them.
+    pub last: Timestamp,
 }
 
 /// A clock that is away from control's.

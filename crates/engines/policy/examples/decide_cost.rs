@@ -103,6 +103,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         gateway: None,
         policies: None,
         trust: Default::default(),
+        tls: Default::default(),
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

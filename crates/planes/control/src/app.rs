@@ -1,5 +1,6 @@
 //! What all parts of control share.
 
+use crate::algorithms::Algorithms;
 use crate::attest::Attestation;
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
@@ -48,6 +49,7 @@ pub(crate) struct App {
     pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) clocks: Clocks,
     pub(crate) drift: Drift,
+    pub(crate) algorithms: Algorithms,
     pub(crate) jwt: JwtSigner,
     pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
@@ -127,6 +129,7 @@ impl App {
             workloads_until,
             clocks: Clocks::default(),
             drift: Drift::default(),
+            algorithms: Algorithms::default(),
             jwt,
             federation,
             stop,

@@ -11,6 +11,7 @@
 //! the sealed root, the epochs, the events.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod algorithms; // what each edge really uses
 pub mod api; // the local side: people and the supervisor
 mod app; // what all parts share
 mod attest; // how nodes prove who they are, beside the join token

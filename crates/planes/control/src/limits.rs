@@ -114,5 +114,7 @@ pub const RENEWALS_PER: Duration = Duration::from_secs(60);
 pub const TAKE_IN_EVERY: Duration = Duration::from_millis(250);
 /// Pause before records are offered again to a database that did not take them in.
 pub const TAKE_IN_AGAIN: Duration = Duration::from_secs(1);
+/// Edges, by key exchange and suite, of which it is counted what they use, a count: 10,000 services with two callers each.
+pub const TLS_EDGES_MAX: usize = 20_000;
 /// Records that `/v1/ca/issued` shows where no limit was asked for, a count.
 pub const ISSUED_SHOWN: u32 = 100;

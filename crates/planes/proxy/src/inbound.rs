@@ -72,7 +72,9 @@ fn server(proxy: &Proxy) -> Result<(tls::Server, Protocol, Timestamp), Handshake
     let own = live.identity_at(clock::now()).ok_or_else(|| not_ready("there is no valid identity"))?;
     let inbound = live.directory.as_ref().and_then(|d| d.own.inbound.as_ref());
     let protocol = inbound.ok_or_else(|| not_ready("there is no directory"))?.protocol;
-    Ok((own.server(protocol).clone(), protocol, own.not_after))
+    let server = own.server(protocol).limited_to(live.tls_groups());
+    let server = server.map_err(|error| not_ready(&error.to_string()))?;
+    Ok((server, protocol, own.not_after))
 }
 
 /// Judges a caller by the bundles of the moment it shows its certificate.

@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::fleet::Protocol;
 use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind, Trust};
+use bartizan_core::tls::TlsGroups;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::key::KeyPair;
 use bartizan_identity::{DenyIndex, Refusal, TrustBundles, VerifiedPeer, verify_peer};
@@ -131,6 +132,11 @@ impl Live {
     pub fn own_is_denied(&self) -> bool {
         let own = self.identity.as_ref();
         own.zip(self.denied.as_ref()).is_some_and(|(own, denied)| denied.denies(&own.proof).is_some())
+    }
+
+    /// Which key exchanges are used with other proxies.
+    pub fn tls_groups(&self) -> TlsGroups {
+        self.directory.as_ref().map_or_else(TlsGroups::default, |d| d.tls)
     }
 
     /// How long an open connection may outlive its certificates.

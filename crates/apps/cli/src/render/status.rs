@@ -2,15 +2,18 @@
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
-use bartizan_core::status::{NodeStatus, ProxyStatus, Status};
+use bartizan_core::status::{EdgeTls, NodeStatus, ProxyStatus, Status};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Wide enough for every column; who has a narrow terminal can scroll or use `--json`.
 const WIDTH: u16 = 200;
+/// Edges that are named in a line, a count.
+const EDGES_SHOWN: usize = 4;
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
-    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued, clocks, drift } =
+    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued, clocks, drift, tls } =
         status;
     let mode = match mode {
         Mode::Off => "off",
@@ -41,6 +44,7 @@ pub(crate) fn text(status: &Status) -> String {
         let _ = writeln!(text, "DRIFT since {}: {what}; `bartizan reload` puts the files in force\n", utc(drift.since));
     }
 
+    text.push_str(&tls_lines(tls));
     for clock in clocks {
         let way = if clock.ahead_s < 0 { "behind" } else { "ahead of" };
         let _ = writeln!(
@@ -75,6 +79,25 @@ pub(crate) fn text(status: &Status) -> String {
         for (kind, why) in &proxy.refused {
             let _ = writeln!(text, "{} refused {}: {why}", proxy.service, kind.as_str());
         }
+    }
+    text
+}
+
+/// One line for each agreement, with the edges where they are few: `--json` has them all.
+fn tls_lines(edges: &[EdgeTls]) -> String {
+    let mut by: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for edge in edges {
+        let from = edge.from.as_deref().unwrap_or("outside");
+        by.entry((&edge.group, &edge.suite)).or_default().push(format!("{from} to {}", edge.to));
+    }
+    let mut text = String::new();
+    for ((group, suite), edges) in by {
+        let shown = if edges.len() <= EDGES_SHOWN { format!(": {}", edges.join(", ")) } else { String::new() };
+        let word = if edges.len() == 1 { "edge" } else { "edges" };
+        let _ = writeln!(text, "TLS {group}, {suite}: {} {word}{shown}", edges.len());
+    }
+    if !text.is_empty() {
+        text.push('\n');
     }
     text
 }

@@ -216,6 +216,7 @@ mod tests {
             gateway: None,
             policies: None,
             trust: Default::default(),
+            tls: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

@@ -90,6 +90,7 @@ mod tests {
             gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new() }),
             policies: None,
             trust: Default::default(),
+            tls: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

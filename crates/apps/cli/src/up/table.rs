@@ -199,6 +199,7 @@ mod tests {
             gateway: Some(Gateway { listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)), routes: Vec::new() }),
             policies: None,
             trust: Default::default(),
+            tls: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

@@ -284,6 +284,7 @@ mod tests {
             }),
             policies: None,
             trust: Default::default(),
+            tls: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

@@ -22,6 +22,7 @@ use crate::federation::Federation;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::snapshot::Trust;
+use crate::tls::TlsGroups;
 use crate::workload::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub struct Fleet {
     pub policies: Option<String>,
     /// For how long trust holds that was given.
     pub trust: Trust,
+    /// Which key exchanges guards use between each other.
+    pub tls: TlsGroups,
     /// Things worth saying that are no errors, such as a service without an owner.
     pub warnings: Vec<FleetError>,
 }

@@ -39,6 +39,9 @@ pub(super) struct RawFleet {
     /// For how long trust holds that was given.
     #[schemars(default)]
     pub(super) trust: Field<RawTrust>,
+    /// Which key exchanges guards use between each other; all that they know where left out.
+    #[schemars(default)]
+    pub(super) tls: Field<RawTls>,
     /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
     #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
     pub(super) workloads: Field<Named<Read<RawWorkload>>>,
@@ -59,6 +62,18 @@ pub(super) struct RawTrust {
     /// Silence from control after which guards let nothing in any more and end open connections; a day where left out.
     #[schemars(default, with = "u32", range(min = 30, max = 86400))]
     pub(super) silence_seconds: Field<String>,
+}
+
+/// Which key exchanges guards use between each other.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Tls", deny_unknown_fields)]
+pub(super) struct RawTls {
+    /// Those that may be used: `X25519MLKEM768` (hybrid, post-quantum), `X25519`, `P-256`; all of them where left out.
+    #[schemars(default, with = "Vec<String>", length(min = 1))]
+    pub(super) groups: Field<Vec<Read<String>>>,
+    /// True: only those that a quantum computer cannot open later.
+    #[schemars(default, with = "bool")]
+    pub(super) require_post_quantum: Field<String>,
 }
 
 /// One service. It has `listen` (and `run`, where Bartizan starts it), or `at`.
@@ -209,7 +224,7 @@ pub fn json_schema() -> String {
 
 impl RawFleet {
     const KEYS: &[&str] =
-        &["fleet", "trust_domain", "services", "gateway", "policies", "trust", "workloads", "federation"];
+        &["fleet", "trust_domain", "services", "gateway", "policies", "trust", "tls", "workloads", "federation"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
         let mut fields = report.fields(node, String::new(), Self::KEYS)?;
@@ -220,6 +235,7 @@ impl RawFleet {
             gateway: fields.take("gateway", RawGateway::read),
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
+            tls: fields.take("tls", RawTls::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
             spot: fields.spot,
@@ -235,6 +251,19 @@ impl RawTrust {
         let value = Self {
             grace_seconds: fields.take("grace_seconds", Report::scalar),
             silence_seconds: fields.take("silence_seconds", Report::scalar),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawTls {
+    const KEYS: &[&str] = &["groups", "require_post_quantum"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            groups: fields.take("groups", |report, node, key| report.list(node, key, Report::text)),
+            require_post_quantum: fields.take("require_post_quantum", Report::scalar),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -330,6 +359,7 @@ mod tests {
         for (schema, keys) in [
             (&schema, RawFleet::KEYS),
             (&schema["$defs"]["Trust"], RawTrust::KEYS),
+            (&schema["$defs"]["Tls"], RawTls::KEYS),
             (&schema["$defs"]["Service"], RawService::KEYS),
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),

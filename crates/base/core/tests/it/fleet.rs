@@ -4,6 +4,7 @@
 
 use bartizan_core::fleet::{FleetError, Program, Protocol, parse};
 use bartizan_core::limits;
+use bartizan_core::tls::TlsGroup;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -126,9 +127,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, workloads, federation",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, workloads, federation",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, workloads, federation",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation",
             ],
         ),
         (
@@ -1164,5 +1165,34 @@ proptest! {
                 prop_assert!(!error.to_string().contains('\n'), "{error}");
             }
         }
+    }
+}
+
+#[test]
+fn key_exchanges_that_nobody_could_hold_to_are_refused() {
+    let file = |tls: &str| {
+        format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\ntls: {tls}\n"
+        )
+    };
+    for (tls, problem) in [
+        ("{groups: []}", "`tls.groups` is empty"),
+        ("{groups: [X448]}", "no key exchange of ours"),
+        ("{groups: [x25519]}", "choose among X25519MLKEM768, X25519, P-256"),
+        ("{groups: [X25519MLKEM768, X25519], require_post_quantum: true}", "not post-quantum"),
+        ("{require_post_quantum: perhaps}", "neither true nor false"),
+        ("{group: [X25519]}", "did you mean `groups`"),
+    ] {
+        let errors = bartizan_core::fleet::parse(&file(tls), "fleet.yaml").expect_err(tls).to_string();
+        assert!(errors.contains(problem), "{tls}: {errors}");
+    }
+    for (tls, groups) in [
+        ("{}", vec![TlsGroup::X25519Mlkem768, TlsGroup::X25519, TlsGroup::P256]),
+        ("{require_post_quantum: false}", vec![TlsGroup::X25519Mlkem768, TlsGroup::X25519, TlsGroup::P256]),
+        ("{require_post_quantum: true}", vec![TlsGroup::X25519Mlkem768]),
+        ("{groups: [P-256, X25519]}", vec![TlsGroup::X25519, TlsGroup::P256]),
+    ] {
+        let fleet = bartizan_core::fleet::parse(&file(tls), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(Vec::from(fleet.tls), groups, "{tls}");
     }
 }

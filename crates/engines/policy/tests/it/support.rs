@@ -43,6 +43,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         }),
         policies: None,
         trust: Default::default(),
+        tls: Default::default(),
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

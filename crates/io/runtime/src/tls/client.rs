@@ -3,8 +3,10 @@
 use super::verify::Verifier;
 use super::{About, Accepted, HandshakeError, Identity, Judge, TlsError, protocols, provider};
 use bartizan_core::event::HandshakeFailure;
+use bartizan_core::tls::TlsGroups;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{IpAddr, Ipv4Addr, ServerName};
 use rustls::version::TLS13;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ pub type ClientStream<IO> = tokio_rustls::client::TlsStream<IO>;
 pub struct Client {
     /// Its verifier refuses everybody; each connection puts in its own.
     config: Arc<ClientConfig>,
+    identity: Option<Identity>,
 }
 
 impl Client {
@@ -28,7 +31,22 @@ impl Client {
     /// # Errors
     /// [`TlsError::Config`], which the fixed choices of this module never cause.
     pub fn new(identity: Option<&Identity>, alpn: &[&str]) -> Result<Self, TlsError> {
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider::OURS))
+        Self::with(Arc::clone(&provider::OURS), identity, protocols(alpn))
+    }
+
+    /// The same with these key exchanges alone.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn limited_to(&self, groups: TlsGroups) -> Result<Self, TlsError> {
+        if groups.is_all() {
+            return Ok(self.clone());
+        }
+        Self::with(provider::limited_to(groups), self.identity.as_ref(), self.config.alpn_protocols.clone())
+    }
+
+    fn with(provider: Arc<CryptoProvider>, identity: Option<&Identity>, alpn: Vec<Vec<u8>>) -> Result<Self, TlsError> {
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Config)?
             .dangerous()
@@ -37,11 +55,11 @@ impl Client {
             Some(identity) => builder.with_client_cert_resolver(Arc::clone(&identity.0) as _),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = protocols(alpn);
+        config.alpn_protocols = alpn;
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
         config.enable_sni = false;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), identity: identity.cloned() })
     }
 
     /// Shakes hands on `io`, at most for `within`. No name is sent; who answered is for the judge to say.

@@ -4,6 +4,7 @@ use super::verify::Verifier;
 use super::{About, Accepted, HandshakeError, Identity, Judge, TlsError, protocols, provider};
 use crate::limits;
 use bartizan_core::event::HandshakeFailure;
+use bartizan_core::tls::TlsGroups;
 use rustls::server::{NoServerSessionStorage, WantsServerCert};
 use rustls::version::TLS13;
 use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
@@ -52,6 +53,20 @@ impl Server {
     #[must_use]
     pub fn asking(&self, auth: ClientAuth) -> Self {
         Self { auth, ..self.clone() }
+    }
+
+    /// The same with these key exchanges alone.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn limited_to(&self, groups: TlsGroups) -> Result<Self, TlsError> {
+        if groups.is_all() {
+            return Ok(self.clone());
+        }
+        let builder = ServerConfig::builder_with_provider(provider::limited_to(groups))
+            .with_protocol_versions(&[&TLS13])
+            .map_err(TlsError::Config)?;
+        Ok(Self { builder, ..self.clone() })
     }
 
     /// Shakes hands on `io`, at most for `within`.

@@ -2,6 +2,7 @@
 
 use crate::pki::{LONG, anybody, expects, identity, leaf, nobody};
 use bartizan_core::event::HandshakeFailure;
+use bartizan_core::tls::{TlsGroup, TlsGroups};
 use bartizan_runtime::tls::{
     Accepted, Client, ClientAuth, ClientStream, HandshakeError, Identity, Judge, Server, ServerStream,
 };
@@ -226,6 +227,34 @@ async fn classic_clients_get_a_classic_group() {
     let (server_side, _) = tokio::join!(server.accept(near, anybody(), LONG), dial(&classic, far));
     let group = server_side.unwrap().about.group;
     assert!(["X25519", "secp256r1"].contains(&&*group), "{group}");
+}
+
+#[tokio::test]
+async fn ends_that_may_use_different_key_exchanges_do_not_meet() {
+    let of = |groups: &[TlsGroup]| TlsGroups::of(groups.iter().copied()).unwrap();
+    let (hybrid, classic) = (of(&[TlsGroup::X25519Mlkem768]), of(&[TlsGroup::X25519, TlsGroup::P256]));
+    let p256 = of(&[TlsGroup::P256]);
+    for (of_server, of_client, agreed) in [
+        (hybrid, classic, None),
+        (classic, hybrid, None),
+        (p256, of(&[TlsGroup::X25519]), None),
+        (hybrid, TlsGroups::ALL, Some("X25519MLKEM768")),
+        (TlsGroups::ALL, hybrid, Some("X25519MLKEM768")),
+        (TlsGroups::ALL, p256, Some("secp256r1")),
+        (classic, TlsGroups::ALL, Some("X25519")),
+    ] {
+        let server = server(ClientAuth::Required).limited_to(of_server).unwrap();
+        let client = client("payment").limited_to(of_client).unwrap();
+        let (server_side, client_side) = shake(&server, anybody(), &client, anybody()).await;
+        let why = format!("{of_server:?} and {of_client:?}");
+        match agreed {
+            Some(group) => assert_eq!(&*server_side.unwrap().about.group, group, "{why}"),
+            None => {
+                assert_eq!(server_side.unwrap_err().failure, HandshakeFailure::Protocol, "{why}");
+                assert!(client_side.is_err(), "{why}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refu
     handshakes(&mut page, status);
     calls(&mut page, totals);
     unauthorised(&mut page, status, totals, identities_refused);
+    tls(&mut page, status);
     ended(&mut page, totals);
     events(&mut page, status);
     issued(&mut page, status);
@@ -108,6 +109,15 @@ fn calls(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
     }
     page.family("bartizan_input_refused_total", "counter", "Input refused before it was a request");
     totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.refused));
+}
+
+fn tls(page: &mut Page, status: &Status) {
+    page.family("bartizan_tls_handshakes_total", "counter", "Handshakes of each edge, by what they agreed on");
+    for edge in &status.tls {
+        let from = edge.from.as_deref().unwrap_or(OUTSIDE);
+        let labels = [("from", from), ("to", edge.to.as_str()), ("group", &edge.group), ("suite", &edge.suite)];
+        page.value(&labels, edge.handshakes);
+    }
 }
 
 fn ended(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {

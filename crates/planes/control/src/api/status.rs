@@ -47,5 +47,6 @@ pub(super) fn status(app: &App) -> Status {
         issued: app.journal.status(),
         clocks: app.clocks.status(),
         drift: app.drift.status(),
+        tls: app.algorithms.status(),
     }
 }

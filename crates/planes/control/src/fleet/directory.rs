@@ -18,7 +18,8 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Optio
     };
     let peers = callees.into_iter().map(|callee| Some((callee.clone(), peer(fleet, plan, &callee)?)));
     let peers = peers.collect::<Option<BTreeMap<_, _>>>()?;
-    Some(Directory { fleet: fleet.name.to_string(), mode: plan.mode, trust: fleet.trust, own, peers })
+    let (fleet_name, mode, trust, tls) = (fleet.name.to_string(), plan.mode, fleet.trust, fleet.tls);
+    Some(Directory { fleet: fleet_name, mode, trust, tls, own, peers })
 }
 
 /// Everybody who gets a directory: each service, and the gateway where there is one.

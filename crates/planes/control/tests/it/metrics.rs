@@ -1,7 +1,8 @@
 //! Numbers: what proxies count appears in the status and in the metrics.
 
 use crate::support::{Place, Running, service, wait_for};
-use bartizan_core::event::{Ending, HandshakeFailure};
+use bartizan_core::SpiffeId;
+use bartizan_core::event::{Ending, Event, EventId, Handshake, HandshakeFailure, SeenBy, What};
 use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
 
 fn totals(calls: u64, denied: u64) -> ProxyStats {
@@ -83,4 +84,36 @@ async fn refused_identities_count_as_attempts() {
     }
     let text = control.text("/v1/metrics").await;
     assert!(text.contains("bartizan_unauthorised_total{what=\"identity\"} 3"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_each_edge_agreed_on_is_listed() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    let handshake = |n: u64, group: &str| Event {
+        id: EventId(77, n),
+        at: bartizan_runtime::clock::now(),
+        service: Some(service("accounts")),
+        seen_by: SeenBy::Inbound,
+        request: None,
+        what: What::Handshake(Handshake {
+            peer: Some(SpiffeId::parse("spiffe://bank.test/svc/payment").unwrap()),
+            remote: None,
+            failure: None,
+            detail: None,
+            group: Some(group.into()),
+            suite: Some("TLS13_AES_128_GCM_SHA256".into()),
+            took_us: 500,
+        }),
+    };
+    let events = [handshake(1, "X25519MLKEM768"), handshake(2, "X25519MLKEM768"), handshake(3, "X25519")];
+    proxy.deliver(1, &events).await;
+    let tls = control.status().await.tls;
+    let found: Vec<_> = tls.iter().map(|it| (it.from.as_deref(), it.group.as_str(), it.handshakes)).collect();
+    assert_eq!(found, [(Some("payment"), "X25519", 1), (Some("payment"), "X25519MLKEM768", 2)]);
+    let metrics = control.text("/v1/metrics").await;
+    let line = "bartizan_tls_handshakes_total{from=\"payment\",to=\"accounts\",group=\"X25519MLKEM768\",suite=\"TLS13_AES_128_GCM_SHA256\"} 2";
+    assert!(metrics.lines().any(|it| it == line), "{metrics}");
+    control.stop().await;
 }

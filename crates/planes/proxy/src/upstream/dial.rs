@@ -53,7 +53,9 @@ impl Pools {
         let socket = connect(mesh).await?;
         let began = Instant::now();
         self.0.counters.handshake_begun();
-        let client = means.identity.client(alpn);
+        let limited = means.identity.client(alpn).limited_to(self.0.proxy.live().tls_groups());
+        let client = limited
+            .map_err(|error| Failure::Handshake { failure: HandshakeFailure::NotReady, detail: error.to_string() })?;
         let shaken = Box::pin(client.connect(socket, judge(&self.0.proxy, id.clone()), limits::HANDSHAKE_TIME)).await;
         let shaken = shaken.and_then(|accepted| match accepted.about.alpn.as_deref() {
             Some(agreed) if agreed == alpn => Ok(accepted),

@@ -6,6 +6,7 @@ use crate::world::{Guard, World, name};
 use bartizan_core::event::{HandshakeFailure, What};
 use bartizan_core::fleet::Protocol;
 use bartizan_core::snapshot::Mode;
+use bartizan_core::tls::{TlsGroup, TlsGroups};
 use bartizan_core::{Role, SpiffeId};
 use bartizan_crypto::forge::{Ca, Recipe};
 use bartizan_runtime::{clock, tls as rtls};
@@ -175,4 +176,31 @@ async fn expired_snapshots_refuse_requests_and_handshakes() {
     let response = talk(crate::client::plain(caller.outbound("api")).await, get("/")).await;
     assert_eq!(status(&response), 503);
     assert!(response.contains("expired"), "{response}");
+}
+
+#[tokio::test]
+async fn a_guard_holds_to_the_key_exchanges_of_its_fleet_in_both_directions() {
+    let of = |group| TlsGroups::of([group]).unwrap();
+    let (world, mut api) = guarded().await;
+    let mut web = world.caller("web", &[(&api, Protocol::Http)]).await;
+    let call = async |web: &Guard| talk(crate::client::plain(web.outbound("api")).await, get("/orders/1")).await;
+    assert_eq!(status(&call(&web).await), 200);
+
+    // Inwards: who offers only another one is refused, though it is a good caller.
+    api.redirect(|directory| directory.tls = of(TlsGroup::X25519Mlkem768));
+    let classic = rtls::Client::new(Some(&world.shown("web")), &["http/1.1"]).unwrap();
+    let classic = classic.limited_to(of(TlsGroup::X25519)).unwrap();
+    let judge = std::sync::Arc::new(|_: &[&[u8]]| Ok(()));
+    let shaken = classic.connect(crate::client::plain(api.mesh()).await, judge, Duration::from_secs(5)).await;
+    assert!(shaken.is_err(), "a classic key exchange was let in");
+    assert_eq!(failure(&api).await, HandshakeFailure::Protocol);
+
+    // Outwards: a guard that may only use another one does not get through, until both may.
+    let mut third = world.caller("web", &[(&api, Protocol::Http)]).await;
+    third.redirect(|directory| directory.tls = of(TlsGroup::P256));
+    assert_eq!(status(&call(&third).await), 502, "the guard left what its fleet allows");
+    third.redirect(|directory| directory.tls = of(TlsGroup::X25519Mlkem768));
+    assert_eq!(status(&call(&third).await), 200);
+    web.redirect(|directory| directory.tls = TlsGroups::ALL);
+    assert_eq!(status(&call(&web).await), 200);
 }

@@ -113,7 +113,7 @@ impl World {
         let own =
             Own { name: name(service), id: self.id(service), inbound: None, outbound: BTreeMap::new(), gateway: None };
         let (trust, peers) = (Trust::default(), BTreeMap::new());
-        Directory { fleet: "test".into(), mode: Mode::Full, trust, own, peers }
+        Directory { fleet: "test".into(), mode: Mode::Full, trust, tls: Default::default(), own, peers }
     }
 
     /// A sidecar in front of `program`.

@@ -5,6 +5,7 @@ mod gateway;
 mod other;
 mod ports;
 mod service;
+mod tls;
 mod trust;
 mod workload;
 
@@ -56,7 +57,7 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
-    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, workloads, federation, spot } = raw;
+    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation, spot } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
     });
@@ -67,6 +68,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
                     .map_err(|e| report.refuse_value(&at, format!("not a trust domain: {}", e.why), ""))
             });
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
+    let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
     let trust = trust.optional().and_then(|at| at.map(|at| trust::check(report, at)).transpose());
     let services = required(report, services, &spot, "services", "declare at least one service")?;
     if services.value.is_empty() {
@@ -108,6 +110,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         federation: federation?,
         policies: policies?,
         trust: trust?.unwrap_or_default(),
+        tls: tls?.unwrap_or_default(),
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);
