@@ -2,7 +2,7 @@
 
 use bartizan_testkit::{BANK_SERVICES, Bank, Clock, Deadline, binary, kill_hard, wait_for};
 use std::io::Write;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Past the end of every leaf, and of every issuing CA.
@@ -58,11 +58,12 @@ fn a_machine_that_slept_past_every_expiry_recovers_by_itself() {
     wait_well(&bank, &clock, "a control that was away");
 }
 
-fn join(bank: &Bank, clock: &Clock, dir: &std::path::Path, token: &str) -> Child {
+/// A node that nobody supervises, joined to the bank.
+pub(crate) fn join(bank: &Bank, bartizan: Command, dir: &std::path::Path, token: &str) -> Child {
+    let mut bartizan = bartizan;
     let plan: serde_json::Value =
         serde_json::from_slice(&std::fs::read(bank.up.data.join("plan.json")).unwrap()).unwrap();
-    let mut node = clock
-        .command(binary("bartizan"))
+    let mut node = bartizan
         .args(["node", "--keep-running", "--name", "second", "--trust-domain", "bank.example", "--control"])
         .arg(plan["control"].as_str().unwrap())
         .arg("--trust-bundle")
@@ -88,7 +89,7 @@ fn a_node_that_nobody_supervises_says_that_it_needs_a_new_token() {
         let nodes = bank.up.status()?["nodes"].as_array()?.clone();
         nodes.iter().any(|node| node["name"] == "second" && node["attached"] == true).then_some(())
     };
-    let node = join(&bank, &clock, dir.path(), &bank.up.say(&["token", "node"]));
+    let node = join(&bank, clock.command(binary("bartizan")), dir.path(), &bank.up.say(&["token", "node"]));
     wait_for("the second node", Deadline::default(), attached);
 
     clock.set_ahead(TWO_HOURS);
@@ -100,7 +101,7 @@ fn a_node_that_nobody_supervises_says_that_it_needs_a_new_token() {
         let output = bank.up.cli(&["token", "node"]);
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     });
-    let mut node = join(&bank, &clock, dir.path(), &old);
+    let mut node = join(&bank, clock.command(binary("bartizan")), dir.path(), &old);
     wait_for("the second node again", Deadline(Duration::from_secs(120)), attached);
     node.kill().unwrap();
     node.wait().unwrap();

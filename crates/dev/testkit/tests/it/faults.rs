@@ -1,8 +1,10 @@
 //! Parts that die, disks that fill, files that tear: nothing wrong is allowed, no money is lost, all comes back.
 
-use bartizan_testkit::{Bank, Deadline, kill_hard, wait_for};
+use crate::clock::join;
+use bartizan_testkit::{Bank, Deadline, binary, kill_hard, wait_for};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 fn denied_still(bank: &Bank, when: &str) {
@@ -156,4 +158,99 @@ fn a_full_disk_costs_events_and_no_decision() {
         let id = bank.call("POST", "/accounts/transfers", &[], Some("{}")).json()["request_id"].as_str()?.to_owned();
         bank.up.cli(&["explain", &id]).status.success().then_some(())
     });
+}
+
+#[test]
+fn the_database_is_held_by_another_and_identities_go_on() {
+    let bank = Bank::start(&[]);
+    let issued = |args: &[&str]| {
+        let text = bank.up.say(&[&["ca", "issued", "--limit", "1000", "--json"], args].concat());
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let count = |list: &serde_json::Value| list["issued"].as_array().unwrap().len();
+    let before = count(&issued(&["--id", "spiffe://bank.example/svc/accounts"]));
+    assert!(before > 0, "each guard's identity is on record");
+
+    let script = "import sqlite3, sys\nheld = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\n\
+                  held.execute('BEGIN EXCLUSIVE')\nprint('held', flush=True)\nsys.stdin.read()";
+    let mut holder = Command::new("python3")
+        .args(["-c", script])
+        .arg(bank.up.data.join("bartizan.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "held");
+
+    // A guard without anything on its disk comes for an identity, and a node joins.
+    let sidecar = bank.up.find_one(&["bartizan-proxy", "--service accounts"]);
+    let state = find_file(&bank.up.data, "accounts", "policies.snap");
+    std::fs::remove_dir_all(state.parent().unwrap()).unwrap();
+    kill_hard(sidecar);
+    let dir = tempfile::tempdir().unwrap();
+    let token = bank.up.say(&["token", "node"]);
+    let mut node = join(&bank, Command::new(binary("bartizan")), dir.path(), &token);
+    wait_for("the node to join", Deadline::default(), || {
+        let nodes = bank.up.status()?["nodes"].as_array()?.clone();
+        nodes.iter().any(|node| node["name"] == "second" && node["attached"] == true).then_some(())
+    });
+    wait_for("the guard to come back", Deadline::default(), || {
+        let now = bank.up.find(&["bartizan-proxy", "--service accounts"]);
+        (!now.contains(&sidecar) && bank.up.proxy("accounts")?["attached"] == true).then_some(())
+    });
+    wait_for("the status to say so", Deadline::default(), || {
+        bank.up.say(&["status"]).contains("the database is away").then_some(())
+    });
+    let away = issued(&["--node", "second"]);
+    assert!(count(&away) == 1 && away["database"].is_string(), "{away}");
+    denied_still(&bank, "the database is held");
+
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    wait_for("the database to take the records in", Deadline::default(), || {
+        let list = issued(&["--id", "spiffe://bank.example/svc/accounts"]);
+        (list["waiting"] == 0 && list["database"].is_null() && count(&list) > before).then_some(())
+    });
+    assert_eq!(count(&issued(&["--node", "second"])), 1);
+    node.kill().unwrap();
+    node.wait().unwrap();
+}
+
+#[test]
+fn a_full_disk_means_that_nothing_is_issued_until_there_is_room() {
+    let bank = Bank::start_on_small_disk(48);
+    let filler = bank.up.data.join("filler");
+    let filled = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", filler.display())).output();
+    assert!(!filled.unwrap().status.success(), "the disk is full");
+    let attached = |wanted: bool| {
+        let nodes = bank.up.status()?["nodes"].as_array()?.clone();
+        (nodes.iter().any(|node| node["name"] == "second" && node["attached"] == true) == wanted).then_some(())
+    };
+    // What is left of the journal's last block takes a few records more.
+    let (dir, mut tries) = (tempfile::tempdir().unwrap(), 0);
+    let mut node = loop {
+        let token = bank.up.say(&["token", "node"]);
+        let mut node = join(&bank, Command::new(binary("bartizan")), dir.path(), &token);
+        let refused = wait_for("a certificate or a refusal", Deadline::default(), || {
+            let refused = bank.up.status()?["issued"]["refused"].as_u64()? > 0;
+            (refused || attached(true).is_some()).then_some(refused)
+        });
+        if refused {
+            break node;
+        }
+        node.kill().unwrap();
+        node.wait().unwrap();
+        wait_for("the node to be gone", Deadline::default(), || attached(false));
+        tries += 1;
+        assert!(tries < 60, "more than a block was written to a full disk");
+    };
+    let said = bank.up.say(&["status"]);
+    assert!(said.contains("NO CERTIFICATES ARE ISSUED") && said.contains("No space left"), "{said}");
+    denied_still(&bank, "nothing is issued");
+    std::fs::remove_file(filler).unwrap();
+    wait_for("the node to join after all, with the same token", Deadline::default(), || attached(true));
+    node.kill().unwrap();
+    node.wait().unwrap();
 }
