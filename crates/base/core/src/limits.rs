@@ -34,6 +34,10 @@ pub const CERT_BYTES_MAX: usize = 16 << 10;
 pub const EVENT_BATCH_MAX: usize = 512;
 /// Events that wait in a proxy for control; further ones are dropped and counted.
 pub const EVENT_QUEUE_MAX: usize = 16_384;
+/// Smallest and largest budget for a guard's share of a call, in microseconds: below the first, timers are all there is to measure.
+pub const BUDGET_US_MIN: u32 = 50;
+/// See [`BUDGET_US_MIN`].
+pub const BUDGET_US_MAX: u32 = 10_000_000;
 /// How often control speaks on an otherwise silent stream.
 pub const TICK: Duration = Duration::from_secs(2);
 /// Silence after which a proxy calls its snapshots stale.

@@ -4,8 +4,8 @@
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
 
 use crate::event::{
-    Clock, Config, Connection, Ended, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request, Rotation,
-    What,
+    Budget, Clock, Config, Connection, Ended, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request,
+    Rotation, What,
 };
 use std::borrow::Cow;
 use std::ops::Range;
@@ -363,6 +363,7 @@ pub fn redact_event(event: &mut Event) {
         What::Identity(Identity { id: _, serial: _, not_after: _, renewal: _, refused }) => clean_some(refused),
         What::Ended(Ended { peer: _, ending: _, detail, open_us: _, cut: _ }) => clean_some(detail),
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
+        What::Budget(Budget { added_p99_us: _, budget_us: _, over: _ }) => {}
         What::Clock(Clock { of, ahead_s: _, wrong: _ }) => clean(of),
         What::Rotation(Rotation { number: _, what: _, phase: _, halted, detail }) => {
             clean_some(halted);

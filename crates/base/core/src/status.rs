@@ -45,6 +45,9 @@ pub struct Status {
     /// What each edge really uses, by caller and callee.
     #[serde(default)]
     pub tls: Vec<EdgeTls>,
+    /// Guards that have cost more time than their budget for a while.
+    #[serde(default)]
+    pub over_budget: Vec<OverBudget>,
 }
 
 /// Files on disk and what is in force differ.
@@ -71,6 +74,17 @@ pub struct EdgeTls {
     pub handshakes: u64,
     /// The last one of them.
     pub last: Timestamp,
+}
+
+/// A guard that costs more time than it may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverBudget {
+    /// Whose guard.
+    pub service: ServiceName,
+    /// Its own share of a call's time over the last seconds, 99th percentile, in microseconds.
+    pub added_p99_us: u64,
+    /// What it may be.
+    pub budget_us: u64,
 }
 
 /// A clock that is away from control's.

@@ -104,6 +104,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         policies: None,
         trust: Default::default(),
         tls: Default::default(),
+        guard_p99_us: None,
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

@@ -2,6 +2,7 @@
 
 use crate::algorithms::Algorithms;
 use crate::attest::Attestation;
+use crate::budget::Budgets;
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
 use crate::drift::Drift;
@@ -49,6 +50,7 @@ pub(crate) struct App {
     pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) clocks: Clocks,
     pub(crate) drift: Drift,
+    pub(crate) budgets: Budgets,
     pub(crate) algorithms: Algorithms,
     pub(crate) jwt: JwtSigner,
     pub(crate) federation: federation::Book,
@@ -129,6 +131,7 @@ impl App {
             workloads_until,
             clocks: Clocks::default(),
             drift: Drift::default(),
+            budgets: Budgets::default(),
             algorithms: Algorithms::default(),
             jwt,
             federation,

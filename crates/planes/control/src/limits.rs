@@ -116,5 +116,9 @@ pub const TAKE_IN_EVERY: Duration = Duration::from_millis(250);
 pub const TAKE_IN_AGAIN: Duration = Duration::from_secs(1);
 /// Edges, by key exchange and suite, of which it is counted what they use, a count: 10,000 services with two callers each.
 pub const TLS_EDGES_MAX: usize = 20_000;
+/// How often the cost of guards is looked at.
+pub const BUDGET_EVERY: Duration = Duration::from_secs(2);
+/// Looks in a row, a count, that have to agree before there is an alarm or an end of it.
+pub const BUDGET_LOOKS: u32 = 3;
 /// Records that `/v1/ca/issued` shows where no limit was asked for, a count.
 pub const ISSUED_SHOWN: u32 = 100;

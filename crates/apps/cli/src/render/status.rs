@@ -13,8 +13,22 @@ const EDGES_SHOWN: usize = 4;
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
-    let Status { fleet, trust_domain, mode, now, control, epochs, proxies, nodes, store, issued, clocks, drift, tls } =
-        status;
+    let Status {
+        fleet,
+        trust_domain,
+        mode,
+        now,
+        control,
+        epochs,
+        proxies,
+        nodes,
+        store,
+        issued,
+        clocks,
+        drift,
+        tls,
+        over_budget,
+    } = status;
     let mode = match mode {
         Mode::Off => "off",
         Mode::Mtls => "mtls",
@@ -45,6 +59,10 @@ pub(crate) fn text(status: &Status) -> String {
     }
 
     text.push_str(&tls_lines(tls));
+    for it in over_budget {
+        let (added, budget) = (grouped(it.added_p99_us), grouped(it.budget_us));
+        let _ = writeln!(text, "OVER BUDGET: the guard of {} adds {added} µs at p99, {budget} are allowed", it.service);
+    }
     for clock in clocks {
         let way = if clock.ahead_s < 0 { "behind" } else { "ahead of" };
         let _ = writeln!(

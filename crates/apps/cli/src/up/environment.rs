@@ -217,6 +217,7 @@ mod tests {
             policies: None,
             trust: Default::default(),
             tls: Default::default(),
+            guard_p99_us: None,
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

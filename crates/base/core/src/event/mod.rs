@@ -87,6 +87,8 @@ pub enum What {
     Rotation(Rotation),
     /// The clock of a guard or node went away from control's, or came back to it.
     Clock(Clock),
+    /// A guard costs more time than its budget, or is within it again.
+    Budget(Budget),
 }
 
 /// See [`What::Request`].
@@ -412,6 +414,17 @@ pub struct Clock {
     pub wrong: bool,
 }
 
+/// See [`What::Budget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// The guard's own share of a call's time over the last seconds, 99th percentile, in microseconds.
+    pub added_p99_us: u64,
+    /// What it may be.
+    pub budget_us: u64,
+    /// True where it is more, for a while now.
+    pub over: bool,
+}
+
 impl Clock {
     /// For people: `clock of node local is 90 s ahead`.
     pub fn text(&self) -> String {
@@ -438,7 +451,7 @@ impl Event {
             What::Ended(e) => !matches!(e.ending, Ending::PeerExpired | Ending::OwnExpired),
             What::Rotation(r) => r.halted.is_some(),
             What::Clock(c) => c.wrong,
-            What::Process(_) | What::Loss(_) => false,
+            What::Process(_) | What::Loss(_) | What::Budget(_) => false,
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Fleet {
     pub trust: Trust,
     /// Which key exchanges guards use between each other.
     pub tls: TlsGroups,
+    /// Microseconds that a guard may add to a call at the 99th percentile before there is an alarm; `None` for no alarm.
+    pub guard_p99_us: Option<u32>,
     /// Things worth saying that are no errors, such as a service without an owner.
     pub warnings: Vec<FleetError>,
 }

@@ -42,6 +42,9 @@ pub(super) struct RawFleet {
     /// Which key exchanges guards use between each other; all that they know where left out.
     #[schemars(default)]
     pub(super) tls: Field<RawTls>,
+    /// What guards may cost before there is an alarm.
+    #[schemars(default)]
+    pub(super) budget: Field<RawBudget>,
     /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
     #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
     pub(super) workloads: Field<Named<Read<RawWorkload>>>,
@@ -74,6 +77,15 @@ pub(super) struct RawTls {
     /// True: only those that a quantum computer cannot open later.
     #[schemars(default, with = "bool")]
     pub(super) require_post_quantum: Field<String>,
+}
+
+/// What guards may cost before there is an alarm.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Budget", deny_unknown_fields)]
+pub(super) struct RawBudget {
+    /// Microseconds that a guard may add to a call, at the 99th percentile over the last seconds; no alarm where left out.
+    #[schemars(default, with = "u32", range(min = 50, max = 10000000))]
+    pub(super) guard_p99_us: Field<String>,
 }
 
 /// One service. It has `listen` (and `run`, where Bartizan starts it), or `at`.
@@ -223,8 +235,18 @@ pub fn json_schema() -> String {
 }
 
 impl RawFleet {
-    const KEYS: &[&str] =
-        &["fleet", "trust_domain", "services", "gateway", "policies", "trust", "tls", "workloads", "federation"];
+    const KEYS: &[&str] = &[
+        "fleet",
+        "trust_domain",
+        "services",
+        "gateway",
+        "policies",
+        "trust",
+        "tls",
+        "budget",
+        "workloads",
+        "federation",
+    ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
         let mut fields = report.fields(node, String::new(), Self::KEYS)?;
@@ -236,6 +258,7 @@ impl RawFleet {
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),
+            budget: fields.take("budget", RawBudget::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
             spot: fields.spot,
@@ -265,6 +288,16 @@ impl RawTls {
             groups: fields.take("groups", |report, node, key| report.list(node, key, Report::text)),
             require_post_quantum: fields.take("require_post_quantum", Report::scalar),
         };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawBudget {
+    const KEYS: &[&str] = &["guard_p99_us"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self { guard_p99_us: fields.take("guard_p99_us", Report::scalar) };
         Ok(At { value, spot: fields.spot })
     }
 }
@@ -360,6 +393,7 @@ mod tests {
             (&schema, RawFleet::KEYS),
             (&schema["$defs"]["Trust"], RawTrust::KEYS),
             (&schema["$defs"]["Tls"], RawTls::KEYS),
+            (&schema["$defs"]["Budget"], RawBudget::KEYS),
             (&schema["$defs"]["Service"], RawService::KEYS),
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),

@@ -127,9 +127,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation",
             ],
         ),
         (
@@ -1194,5 +1194,24 @@ fn key_exchanges_that_nobody_could_hold_to_are_refused() {
     ] {
         let fleet = bartizan_core::fleet::parse(&file(tls), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(Vec::from(fleet.tls), groups, "{tls}");
+    }
+}
+
+#[test]
+fn a_budget_that_makes_no_sense_is_refused() {
+    let file = |budget: &str| {
+        format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\nbudget: {budget}\n"
+        )
+    };
+    for budget in
+        ["{guard_p99_us: 0}", "{guard_p99_us: 49}", "{guard_p99_us: 10000001}", "{guard_p99_us: 1ms}", "{p99: 7}"]
+    {
+        assert!(bartizan_core::fleet::parse(&file(budget), "fleet.yaml").is_err(), "{budget}");
+    }
+    for (budget, us) in [("{}", None), ("{guard_p99_us: 2000}", Some(2000))] {
+        let fleet =
+            bartizan_core::fleet::parse(&file(budget), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(fleet.guard_p99_us, us);
     }
 }

@@ -57,6 +57,7 @@ fn every_kind_has_what_its_class_requires() {
         (3002, "identity", 3),
         (6008, "loss", 6),
         (3004, "rotation", 3),
+        (6008, "budget", 6),
         (6008, "clock", 6),
     ];
     let events = all("text");

@@ -1,8 +1,8 @@
 //! One event of each kind, and of the kinds with several outcomes the one that has most to say.
 
 use bartizan_core::event::{
-    Change, Clock, Config, Connection, Event, EventId, Handshake, HandshakeFailure, Identity, Judged, Loss, Process,
-    Refused, Request, Rotation, SeenBy, What,
+    Budget, Change, Clock, Config, Connection, Event, EventId, Handshake, HandshakeFailure, Identity, Judged, Loss,
+    Process, Refused, Request, Rotation, SeenBy, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -137,6 +137,7 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
                 detail: text.into(),
             }),
         ),
+        event(SeenBy::Control, What::Budget(Budget { added_p99_us: 900, budget_us: 500, over: true })),
         event(SeenBy::Control, What::Clock(Clock { of: text.into(), ahead_s: -90, wrong: true })),
     ]
 }

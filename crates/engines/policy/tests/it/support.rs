@@ -44,6 +44,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         policies: None,
         trust: Default::default(),
         tls: Default::default(),
+        guard_p99_us: None,
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

@@ -44,6 +44,7 @@ fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refu
     calls(&mut page, totals);
     unauthorised(&mut page, status, totals, identities_refused);
     tls(&mut page, status);
+    budget(&mut page, status);
     ended(&mut page, totals);
     events(&mut page, status);
     issued(&mut page, status);
@@ -109,6 +110,11 @@ fn calls(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
     }
     page.family("bartizan_input_refused_total", "counter", "Input refused before it was a request");
     totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.refused));
+}
+
+fn budget(page: &mut Page, status: &Status) {
+    page.family("bartizan_over_budget", "gauge", "1 for a guard that has cost more time than its budget for a while");
+    status.over_budget.iter().for_each(|it| page.value(&[("service", it.service.as_str())], 1));
 }
 
 fn tls(page: &mut Page, status: &Status) {

@@ -48,5 +48,6 @@ pub(super) fn status(app: &App) -> Status {
         clocks: app.clocks.status(),
         drift: app.drift.status(),
         tls: app.algorithms.status(),
+        over_budget: app.budgets.status(),
     }
 }

@@ -117,3 +117,40 @@ async fn what_each_edge_agreed_on_is_listed() {
     assert!(metrics.lines().any(|it| it == line), "{metrics}");
     control.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_costs_more_than_its_budget_is_named_while_it_does() {
+    let place = Place::new();
+    place.edit_fleet("policies: policies", "policies: policies\nbudget: { guard_p99_us: 1000 }");
+    let control = Running::start(&place).await;
+    let proxy = control.proxy_of("accounts").await;
+    let mut added = Histogram::default();
+    let mut report = async |us: u64| {
+        (0..200).for_each(|_| added.record(us));
+        proxy.send_stats(&ProxyStats { added: added.clone(), ..totals(1, 0) }).await;
+    };
+    let named = wait_for("the alarm", async || {
+        report(3_000).await;
+        control.status().await.over_budget.into_iter().next()
+    })
+    .await;
+    assert_eq!((named.service.as_str(), named.budget_us), ("accounts", 1000));
+    assert!(named.added_p99_us >= 3_000, "{named:?}");
+    assert!(control.text("/v1/metrics").await.contains("bartizan_over_budget{service=\"accounts\"} 1"));
+    wait_for("the event", async || {
+        let events = control.events("?service=accounts&limit=100").await;
+        events
+            .iter()
+            .any(|event| event["message"].as_str().is_some_and(|it| it.contains("over its budget")))
+            .then_some(())
+    })
+    .await;
+    // What was slow falls out of the window of the last seconds.
+    let began = std::time::Instant::now();
+    while !control.status().await.over_budget.is_empty() {
+        report(100).await;
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "the alarm does not end");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    control.stop().await;
+}

@@ -26,8 +26,8 @@ use self::record::{
     Severity,
 };
 use super::{
-    Change, Clock, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss, Process,
-    Refused, Request, Rotation, SeenBy, What,
+    Budget, Change, Clock, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss,
+    Process, Refused, Request, Rotation, SeenBy, What,
 };
 use crate::decision::Verdict;
 use crate::name::{Role, SpiffeId, TrustDomain};
@@ -72,6 +72,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Ended(it) => scene.ended(it),
         What::Rotation(it) => scene.rotation(it),
         What::Clock(it) => scene.clock(it),
+        What::Budget(it) => scene.budget(it),
     };
     scene.finish(record)
 }
@@ -403,6 +404,17 @@ impl Scene<'_> {
         if *wrong { record.failed(Severity::High, "clock", None) } else { record }
     }
 
+    fn budget(&self, it: &Budget) -> Record {
+        let Budget { added_p99_us, budget_us, over } = it;
+        let way = if *over { "over" } else { "within" };
+        let text =
+            format!("a guard adds {added_p99_us} microseconds at the 99th percentile, {way} its budget of {budget_us}");
+        let record = Record::new(APPLICATION_ERROR, (1, "General Error"), text)
+            .own("added_p99_us", *added_p99_us)
+            .own("budget_us", *budget_us);
+        if *over { record.failed(Severity::Medium, "over_budget", None) } else { record }
+    }
+
     fn finish(&self, record: Record) -> Value {
         let Record {
             class: (category, class, class_name),
@@ -482,6 +494,7 @@ impl Scene<'_> {
             What::Ended(_) => "ended",
             What::Rotation(_) => "rotation",
             What::Clock(_) => "clock",
+            What::Budget(_) => "budget",
         }
     }
 

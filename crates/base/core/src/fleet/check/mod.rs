@@ -1,5 +1,6 @@
 //! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
 
+mod budget;
 mod federation;
 mod gateway;
 mod other;
@@ -57,7 +58,8 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
-    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, tls, workloads, federation, spot } = raw;
+    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, spot } =
+        raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
     });
@@ -69,6 +71,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
             });
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
+    let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
     let trust = trust.optional().and_then(|at| at.map(|at| trust::check(report, at)).transpose());
     let services = required(report, services, &spot, "services", "declare at least one service")?;
     if services.value.is_empty() {
@@ -111,6 +114,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         policies: policies?,
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),
+        guard_p99_us: budget?.flatten(),
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);
