@@ -41,7 +41,7 @@ fuzz_target!(|text: &str| {
                 [(Action::Read, "GET", "/accounts/1"), (Action::Write, "POST", "/"), (Action::Connect, "", "")]
             {
                 for route in [None, Some("balance")] {
-                    let ask = Ask { principal: &caller, foreign: false, action, resource: &callee, route, method, path };
+                    let ask = Ask { principal: &caller, id: None, action, resource: &callee, route, method, path };
                     let plain = engine.decide_plainly(&ask);
                     assert_eq!(engine.decide(&ask), plain, "{ask:?}");
                     assert_eq!(*memo.decide(&engine, &ask), plain, "{ask:?}");

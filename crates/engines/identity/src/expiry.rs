@@ -128,7 +128,7 @@ fn expiring(thing: &Thing, now: Timestamp) -> Expiring {
     });
     let in_danger = match (kind, kind.keeper()) {
         (Kind::JoinToken | Kind::SnapshotSigner, _) => false,
-        // The next one is made an hour before the end, not at half life.
+        // The next one is made two hours before the end, not at half life.
         (Kind::TokenKey, _) => now >= *not_after,
         // How early the other side renews is its own affair; what it publishes is taken up by itself.
         (Kind::ForeignRoot, _) | (_, None) => now >= not_after.minus(life.mul_f64(EXPIRY_WARN_SHARE)),

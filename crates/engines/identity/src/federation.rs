@@ -49,6 +49,9 @@ pub enum DocumentError {
         /// What is wrong with it.
         why: String,
     },
+    /// No roots: nobody could be recognised by it, the endpoint itself among them.
+    #[error("the bundle has no roots")]
+    NoRoots,
     /// Its roots do not go together.
     #[error(transparent)]
     Roots(#[from] BundleError),
@@ -119,6 +122,9 @@ impl Document {
                 _ => read.passed_over += 1,
             }
         }
+        if read.roots.is_empty() {
+            return Err(DocumentError::NoRoots);
+        }
         // One document may not be what a snapshot of it could not be.
         TrustBundles::of(domain, read.roots.clone())?;
         let jwt_keys = BTreeMap::from([(domain.clone(), read.jwt_keys.clone())]);
@@ -133,6 +139,8 @@ impl Document {
     pub fn after(self, held: &Self) -> Result<Self, DocumentError> {
         match (self.sequence, held.sequence) {
             (Some(found), Some(held)) if found < held => Err(DocumentError::Rollback { found, held }),
+            // Who leaves the number out could go on with any older one.
+            (None, Some(held)) => Err(DocumentError::Rollback { found: 0, held }),
             _ => Ok(self),
         }
     }

@@ -44,7 +44,7 @@ fn row(wanted: usize) {
     let paths: Vec<String> = (0..SAMPLES).map(|n| format!("/accounts/{n}/balance")).collect();
     let ask = |n: usize| Ask {
         principal: &names[CALLS - 1 - n % CALLS],
-        foreign: false,
+        id: None,
         action: Action::Read,
         resource: callee,
         route: None,

@@ -10,7 +10,7 @@ use crate::read::Written;
 use crate::scope::{Call, Scope};
 use crate::slots::{Key, Prepared, Slot, Slots};
 use bartizan_core::snapshot::{Epoch, Policies};
-use bartizan_core::{Action, Decision, ServiceName};
+use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicyId, PolicySet, Request, RestrictedExpression};
 use std::sync::Arc;
 
@@ -19,8 +19,9 @@ use std::sync::Arc;
 pub struct Ask<'a> {
     /// Who asks: a service, the gateway or another caller, by its name in the fleet. One that the fleet does not have is still decided about.
     pub principal: &'a ServiceName,
-    /// Whether who asks is of another trust domain. Only what these policies know as such a one is decided about.
-    pub foreign: bool,
+    /// The identity of who asks, where that is no service and has its name from the fleet file alone: only a caller whom these
+    /// policies know by exactly this identity is decided about. `None` for services and the gateway.
+    pub id: Option<&'a SpiffeId>,
     /// What it wants to do.
     pub action: Action,
     /// To whom.
@@ -48,8 +49,8 @@ pub struct Engine {
     slots: Slots,
 }
 
-/// Why nothing is decided about a caller whom the policies know as one of another kind.
-const MISTAKEN: &str = "they do not know the caller as one of its trust domain";
+/// Why nothing is decided about a caller whom the policies know by another identity.
+const MISTAKEN: &str = "they know the caller's name by another identity";
 
 /// What the index has to know of a policy.
 struct Rule {
@@ -158,10 +159,10 @@ impl Engine {
         }
     }
 
-    /// Whether these policies take who asks for one of the other kind, as happens for a moment when a fleet changes: a rule
-    /// for our own must not be applied to a foreign caller.
+    /// Whether these policies take who asks for somebody else, as happens for a moment when a fleet changes: what is for one
+    /// caller must not be applied to another who has the name now, or had it before.
     fn is_mistaken(&self, ask: &Ask<'_>) -> bool {
-        self.known.get(ask.principal.as_str()).is_some_and(|known| known.foreign) != ask.foreign
+        self.known.get(ask.principal.as_str()).and_then(|known| known.id.as_ref()) != ask.id
     }
 
     /// The question without a route that these policies do not know; see [`Ask::route`].

@@ -1,7 +1,7 @@
 //! The entities of a fleet: what policies may name, in the form in which Cedar wants them.
 
 use bartizan_core::snapshot::{Caller, Facts, Policies};
-use bartizan_core::{Action, ServiceName};
+use bartizan_core::{Action, ServiceName, SpiffeId};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use std::collections::{HashMap, HashSet};
@@ -68,6 +68,8 @@ pub(crate) struct KnownService {
     pub(crate) workload: EntityUid,
     /// Whether it is of another trust domain.
     pub(crate) foreign: bool,
+    /// Its identity, where it is no service.
+    pub(crate) id: Option<SpiffeId>,
     /// `None` for those that nobody in the fleet calls: the gateway, and callers that are no services.
     pub(crate) service: Option<EntityUid>,
     /// Named routes, with the number of each.
@@ -90,6 +92,7 @@ impl Known {
             let known = KnownService {
                 workload: uid(Type::Workload, name.as_str()),
                 foreign: false,
+                id: None,
                 service: (*name != ServiceName::gateway()).then(|| uid(Type::Service, name.as_str())),
                 routes: routes.collect(),
                 number,
@@ -100,8 +103,14 @@ impl Known {
         let numbers = u32::try_from(policies.services.len()).unwrap_or(u32::MAX)..;
         let callers = policies.callers.iter().zip(numbers).map(|((name, caller), number)| {
             let workload = uid(kind_of(caller), name.as_str());
-            let known =
-                KnownService { workload, foreign: caller.foreign, service: None, routes: HashMap::new(), number };
+            let known = KnownService {
+                workload,
+                foreign: caller.foreign,
+                id: Some(caller.id.clone()),
+                service: None,
+                routes: HashMap::new(),
+                number,
+            };
             (name.as_str().into(), known)
         });
         Self { services: callers.chain(services).collect() }

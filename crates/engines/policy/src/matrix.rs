@@ -2,7 +2,7 @@
 
 use crate::engine::{Ask, Engine};
 use bartizan_core::fleet::Fleet;
-use bartizan_core::{Action, ServiceName};
+use bartizan_core::{Action, ServiceName, SpiffeId};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -32,23 +32,27 @@ pub fn matrix(engine: &Engine, fleet: &Fleet) -> Matrix {
     callers.extend(fleet.others.iter().filter(|(_, it)| !it.calls.is_empty()).map(|(name, _)| name.clone()));
     let mut allowed = BTreeSet::new();
     for caller in &callers {
-        let foreign = fleet.others.get(caller).is_some_and(|it| fleet.is_foreign(&it.id));
+        let id = fleet.others.get(caller).map(|it| &it.id);
         for callee in &callees {
-            let may = Action::ALL
-                .into_iter()
-                .filter(|action| engine.decide(&plain(caller, foreign, callee, *action)).is_allow());
+            let may =
+                Action::ALL.into_iter().filter(|action| engine.decide(&plain(caller, id, callee, *action)).is_allow());
             allowed.extend(may.map(|action| (caller.clone(), callee.clone(), action)));
         }
     }
     Matrix { callers, callees, allowed }
 }
 
-fn plain<'a>(principal: &'a ServiceName, foreign: bool, resource: &'a ServiceName, action: Action) -> Ask<'a> {
+fn plain<'a>(
+    principal: &'a ServiceName,
+    id: Option<&'a SpiffeId>,
+    resource: &'a ServiceName,
+    action: Action,
+) -> Ask<'a> {
     let (method, path) = match action {
         Action::Read => ("GET", "/"),
         Action::Write => ("POST", "/"),
         Action::Other => ("PROPFIND", "/"), // any method that is in neither class (RFC 4918)
         Action::Connect => ("", ""),
     };
-    Ask { principal, foreign, action, resource, route: None, method, path }
+    Ask { principal, id, action, resource, route: None, method, path }
 }

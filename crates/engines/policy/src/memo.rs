@@ -2,7 +2,7 @@
 
 use crate::engine::{Answer, Ask, Engine};
 use crate::limits;
-use bartizan_core::{Action, Decision, ServiceName};
+use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
@@ -24,7 +24,7 @@ pub struct Memo {
 /// What was asked. Compared in full: the hash only finds it, and two questions may have one hash.
 struct Key {
     principal: ServiceName,
-    foreign: bool,
+    id: Option<SpiffeId>,
     resource: ServiceName,
     action: Action,
     route: Option<Box<str>>,
@@ -60,8 +60,8 @@ impl Memo {
     }
 
     fn hash(&self, ask: &Ask<'_>) -> u64 {
-        let Ask { principal, foreign, action, resource, route, method, path } = ask;
-        self.hasher.hash_one((principal, foreign, resource, action, route, method, path))
+        let Ask { principal, id, action, resource, route, method, path } = ask;
+        self.hasher.hash_one((principal, id, resource, action, route, method, path))
     }
 }
 
@@ -80,7 +80,7 @@ impl Key {
     fn of(ask: &Ask<'_>) -> Self {
         Self {
             principal: ask.principal.clone(),
-            foreign: ask.foreign,
+            id: ask.id.cloned(),
             resource: ask.resource.clone(),
             action: ask.action,
             route: ask.route.map(Into::into),
@@ -90,9 +90,9 @@ impl Key {
     }
 
     fn is(&self, ask: &Ask<'_>) -> bool {
-        let Ask { principal, foreign, action, resource, route, method, path } = *ask;
+        let Ask { principal, id, action, resource, route, method, path } = *ask;
         self.action == action
-            && self.foreign == foreign
+            && self.id.as_ref() == id
             && *self.path == *path
             && *self.method == *method
             && self.route.as_deref() == route

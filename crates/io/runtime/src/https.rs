@@ -10,9 +10,11 @@ use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -92,10 +94,11 @@ pub async fn serve_document(
     document: impl Fn() -> Option<Bytes> + Send + Sync + 'static,
     stop: CancellationToken,
 ) {
+    let each: Arc<Mutex<HashMap<IpAddr, usize>>> = Arc::default();
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::DOCUMENT_CONNECTIONS_MAX)));
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
-        let (stream, _) = match accepted {
+        let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "accept on the bundle endpoint failed, pausing");
@@ -103,16 +106,44 @@ pub async fn serve_document(
                 continue;
             }
         };
+        // One stranger must not keep the others out.
+        let Some(place) = Place::take(&each, remote.ip()) else { continue };
         let (Some(end), Some(document)) = (ends(), document()) else { continue };
         let stop = stop.clone();
         connections.spawn(async move {
             let serving = tokio::time::timeout(limits::DOCUMENT_WITHIN, one(stream, end, document));
             let _ = stop.run_until_cancelled(serving).await; // how a stranger's connection ends is the stranger's business
-            drop(slot);
+            drop((slot, place));
         });
     }
     connections.close();
     connections.wait().await;
+}
+
+/// One of the connections of an address, until it is dropped.
+struct Place(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
+
+impl Place {
+    /// `None` where the address has its share.
+    fn take(each: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr) -> Option<Self> {
+        let mut held = each.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(ip).or_default();
+        (*count < limits::DOCUMENT_CONNECTIONS_EACH_MAX).then(|| *count += 1)?;
+        drop(held);
+        Some(Self(Arc::clone(each), ip))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.1);
+            }
+        }
+    }
 }
 
 async fn one(stream: TcpStream, end: Server, document: Bytes) {

@@ -77,6 +77,8 @@ pub const WORKLOAD_DOWN_BYTES_MAX: usize = 16 << 20;
 
 /// Connections on a bundle endpoint at once, a count: some hundred trust domains that look once a minute.
 pub const DOCUMENT_CONNECTIONS_MAX: usize = 64;
+/// Connections of one address among them, a count: a proxy in front of several fleets.
+pub const DOCUMENT_CONNECTIONS_EACH_MAX: usize = 8;
 /// Time for a connection on a bundle endpoint, from its first byte to its last.
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(10);
 

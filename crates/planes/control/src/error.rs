@@ -67,9 +67,6 @@ pub enum ControlError {
     /// What the fleet file says of other trust domains cannot be used.
     #[error(transparent)]
     Federation(#[from] SourceError),
-    /// The bundles of other trust domains cannot be kept.
-    #[error("cannot use the folder of other trust domains' bundles: {0}")]
-    Bundles(#[source] std::io::Error),
     /// The keys of tokens cannot be used.
     #[error(transparent)]
     Jwt(#[from] JwtKeysError),

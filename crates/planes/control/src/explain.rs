@@ -7,10 +7,9 @@ use crate::limits::REQUEST_EVENTS_MAX;
 use crate::publish::InForce;
 use bartizan_core::decision::{Decision, Verdict};
 use bartizan_core::event::{Connection, Event, Judged, Refused, Request, What};
-use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Facts, Kind, Policies};
 use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
-use bartizan_core::{Action, RequestId, Role, ServiceName, SpiffeId};
+use bartizan_core::{Action, RequestId, Role, ServiceName, SpiffeId, TrustDomain};
 use bartizan_store::{Filter, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,7 +133,7 @@ impl Past<'_> {
             Some(policies) => bartizan_policy::explain(&decision, policies),
             None => vec![format!("the policies of epoch {} are not kept any more", judged.epoch.0)],
         };
-        let caller = caller(peer, event, &self.in_force.desired.fleet);
+        let caller = caller(peer, event, &self.in_force.desired.fleet.trust_domain);
         let facts = |name: Option<&ServiceName>| -> Option<Facts> { policies.as_ref()?.services.get(name?).cloned() };
         Ok(ExplainedDecision {
             verdict: judged.verdict,
@@ -166,12 +165,11 @@ impl Past<'_> {
 }
 
 /// Who asked, in the words of policies. At the gateway it is the gateway itself.
-fn caller(peer: Option<&SpiffeId>, event: &Event, fleet: &Fleet) -> Option<ServiceName> {
+fn caller(peer: Option<&SpiffeId>, event: &Event, domain: &TrustDomain) -> Option<ServiceName> {
     match peer {
-        Some(id) => match id.role_in(&fleet.trust_domain) {
-            Some(Role::Service(name)) => Some(name),
-            Some(Role::Control | Role::Node(_)) => None,
-            None => fleet.others.iter().find(|(_, it)| it.id == *id).map(|(name, _)| name.clone()),
+        Some(id) => match id.role_in(domain)? {
+            Role::Service(name) => Some(name),
+            Role::Control | Role::Node(_) => None,
         },
         None => event.service.clone(),
     }

@@ -2,7 +2,7 @@
 //!
 //! The private key is nowhere but in this process. Public keys lie in `jwt-keys.json`, so that tokens of an earlier process
 //! are believed until the last of them has run out. There is a key only from the moment on that the fleet wants one. It signs
-//! for a day; the next one is published an hour before it is used, so that everybody who checks tokens has it by then.
+//! for a day; the next one is published two hours before it is used, so that everybody who checks tokens has it by then.
 
 use crate::app::App;
 use crate::error::chain;
@@ -174,17 +174,23 @@ impl JwtSigner {
 
 /// Takes every step when it is due, until the app stops.
 pub(crate) async fn keep(app: Arc<App>) {
+    // No further step before everybody has been told of the one before.
+    let mut unpublished = false;
     while app.stop.run_until_cancelled(tokio::time::sleep(JWT_KEY_LOOK)).await.is_some() {
-        match app.jwt.turn(clock::now()) {
-            Ok(false) => continue,
-            Ok(true) => {}
-            Err(error) => {
+        if !unpublished {
+            let turned = app.jwt.turn(clock::now());
+            unpublished = turned.unwrap_or_else(|error| {
                 tracing::error!(%error, "the keys of tokens stay as they are, trying again");
-                continue;
-            }
+                false
+            });
         }
-        if let Err(error) = app.publish_again().await {
-            tracing::error!(why = chain(&error), "the keys of tokens are not published");
+        if unpublished {
+            match app.publish_again().await {
+                Ok(_) => unpublished = false,
+                Err(error) => {
+                    tracing::error!(why = chain(&error), "the keys of tokens are not published, trying again")
+                }
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ pub const FEDERATION_RETRY: Duration = Duration::from_secs(2);
 pub const FEDERATION_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Longest pause between two looks at the clock.
 pub const FEDERATION_LOOK_MAX: Duration = Duration::from_secs(5);
+/// Longest kept bundle in bytes: the longest document, escaped, and where it came from.
+pub const KEPT_BUNDLE_BYTES_MAX: usize = 1 << 20;
 /// Largest PEM file that the fleet file names for federation, in bytes: the roots of the web are about 230 KiB.
 pub const WEB_ROOTS_BYTES_MAX: usize = 4 << 20;
 
@@ -102,8 +104,8 @@ pub const NODE_ISSUES_MAX: u32 = 20_000;
 pub const SOCKET_BYTES_MAX: usize = 108;
 /// For how long a key signs tokens.
 pub const JWT_KEY_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// How long before that the next key is published: as long as other trust domains may wait between two looks.
-pub const JWT_KEY_LEAD: Duration = Duration::from_secs(3600);
+/// How long before that the next key is published: twice as long as other trust domains may wait between two looks.
+pub const JWT_KEY_LEAD: Duration = Duration::from_secs(2 * 3600);
 /// How often control looks whether a step is due.
 pub const JWT_KEY_LOOK: Duration = Duration::from_secs(30);
 /// Largest file of public JWT keys in bytes: 64 keys at about 200 bytes.

@@ -7,7 +7,7 @@ use crate::error::ControlError;
 use crate::federation::Book;
 use crate::fleet::{Desired, directory, members};
 use crate::jwt::JwtSigner;
-use bartizan_core::deny::DenyList;
+use bartizan_core::deny::{DenyList, Subject};
 use bartizan_core::snapshot::{Bundles, Epoch, Kind, Policies, Signed};
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_crypto::hash;
@@ -76,8 +76,8 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     let (before, now) = (app.in_force(), clock::now());
     let deny_list = deny::read(&app.options.data)?;
     app.jwt.prepare(desired.wants_tokens(), now)?;
-    app.federation.settle(&desired.fleet.federation, &desired.sources).map_err(ControlError::Bundles)?;
-    let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, now);
+    app.federation.settle(&desired.fleet.federation, &desired.sources);
+    let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &app.rotation.mark() };
     let after = publish(wanted, &app.own(), &app.store, app.epoch_floor, now).await?;
     let changed = after.changed_since(&before);
@@ -92,11 +92,23 @@ pub(crate) fn anchors(
     jwt: &JwtSigner,
     federation: &Book,
     desired: &Desired,
+    deny_list: &DenyList,
     now: Timestamp,
 ) -> Bundles {
     let mut bundles = jwt.add_to(authority.bundles().snapshot(), &desired.fleet.trust_domain, now);
     federation.add_to(&mut bundles, &desired.fleet.federation);
+    leave_out_denied(&mut bundles, deny_list);
     bundles
+}
+
+/// Nodes have no deny list: what they check tokens by, and what they give to programs, is here alone.
+fn leave_out_denied(bundles: &mut Bundles, deny_list: &DenyList) {
+    for entry in &deny_list.entries {
+        if let Subject::Domain(domain) = &entry.subject {
+            bundles.roots.remove(domain);
+            bundles.jwt_keys.remove(domain);
+        }
+    }
 }
 
 impl InForce {
@@ -178,3 +190,25 @@ fn json<T: Serialize>(value: &T) -> String {
 
 /// Shared by all streams; replaced as a whole.
 pub(crate) type Current = Arc<InForce>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::TrustDomain;
+    use bartizan_core::deny::Denied;
+    use bartizan_core::snapshot::JwtKey;
+
+    #[test]
+    fn a_denied_trust_domain_has_neither_roots_nor_keys() {
+        let domain = |text: &str| TrustDomain::parse(text).unwrap();
+        let mut bundles = Bundles::default();
+        for name in ["bank.test", "partner.test"] {
+            bundles.roots.insert(domain(name), vec!["root".to_owned()]);
+            bundles.jwt_keys.insert(domain(name), vec![JwtKey { kid: "k".to_owned(), spki: "s".to_owned() }]);
+        }
+        let subject = Subject::Domain(domain("partner.test"));
+        let entry = Denied { subject, reason: "x".into(), since: Timestamp::from_secs(1), by: "x".into(), with: None };
+        leave_out_denied(&mut bundles, &DenyList { entries: vec![entry] });
+        assert!(bundles.roots.keys().eq([&domain("bank.test")]) && bundles.jwt_keys.keys().eq([&domain("bank.test")]));
+    }
+}

@@ -154,9 +154,9 @@ async fn assemble(
     let jwt = JwtSigner::open(&options.data, now)?;
     jwt.prepare(desired.wants_tokens(), now)?;
     let federation = federation::Book::new(&options.data);
-    federation.settle(&desired.fleet.federation, &desired.sources).map_err(ControlError::Bundles)?;
-    let bundles = anchors(&authority, &jwt, &federation, &desired, now);
+    federation.settle(&desired.fleet.federation, &desired.sources);
     let deny_list = deny::read(&options.data)?;
+    let bundles = anchors(&authority, &jwt, &federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
     let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));

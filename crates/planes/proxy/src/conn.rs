@@ -6,7 +6,7 @@ use crate::live::{Live, Proxy};
 use crate::strict_io::Notes;
 use crate::upstream::Pools;
 use bartizan_core::event::SeenBy;
-use bartizan_core::{ServiceName, TrustDomain};
+use bartizan_core::{ServiceName, SpiffeId, TrustDomain};
 use bartizan_identity::VerifiedPeer;
 use bartizan_policy::Memo;
 use std::cell::{Cell, RefCell};
@@ -46,8 +46,8 @@ impl Side {
 pub struct Caller {
     /// Its service, or its name in the fleet file.
     pub name: ServiceName,
-    /// Whether it is of another trust domain.
-    pub foreign: bool,
+    /// Whether it is one that the directory names, and not a service that has its name from its certificate.
+    named: bool,
     /// The proof.
     pub peer: VerifiedPeer,
 }
@@ -56,7 +56,13 @@ impl Caller {
     /// The caller behind a verified peer, where it is one; see [`Live::caller_name`].
     pub fn of(peer: VerifiedPeer, domain: &TrustDomain, live: &Live) -> Option<Self> {
         let name = live.caller_name(&peer)?;
-        Some(Self { name, foreign: peer.id().domain() != domain.as_str(), peer })
+        let is_service = live.is_service_here(&peer, domain);
+        Some(Self { name, named: !is_service, peer })
+    }
+
+    /// Its identity, where policies have to know it by that; see [`bartizan_policy::Ask::id`].
+    pub fn id(&self) -> Option<&SpiffeId> {
+        self.named.then(|| self.peer.id())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, REQUEST_ID_HEADER, id_value};
 use crate::body::{self, Download, Trouble, Upload, Watch};
-use crate::conn::{Conn, Side};
+use crate::conn::{Caller, Conn, Side};
 use crate::filter::{self, Exchange};
 use crate::ledger::Question;
 use crate::limits;
@@ -130,7 +130,7 @@ fn plan(conn: &Conn, head: &mut Parts, record: &mut Record, upgrade: bool) -> Re
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
         principal: conn.caller.as_ref().map_or_else(ServiceName::gateway, |caller| caller.name.clone()),
-        foreign: conn.caller.as_ref().is_some_and(|caller| caller.foreign),
+        id: conn.caller.as_ref().and_then(Caller::id).cloned(),
         action: Action::of_method(record.method()),
         resource: resource.clone(),
         route: route.clone(),

@@ -144,6 +144,18 @@ impl Live {
         Duration::from_secs(self.directory.as_ref().map_or(0, |d| d.trust.grace_s.into()))
     }
 
+    /// Whether `peer` is a service of `domain` that calls a guard; at the gateway nobody is.
+    pub fn is_service_here(&self, peer: &VerifiedPeer, domain: &TrustDomain) -> bool {
+        let at_gateway = self.directory.as_ref().is_some_and(|directory| directory.own.gateway.is_some());
+        !at_gateway && matches!(peer.id().role_in(domain), Some(Role::Service(_)))
+    }
+
+    /// Whether this guard still calls whom `peer` proved to be.
+    pub fn calls(&self, peer: &VerifiedPeer) -> bool {
+        let peers = self.directory.iter().flat_map(|directory| directory.peers.values());
+        peers.into_iter().any(|callee| callee.id == *peer.id())
+    }
+
     /// By what name `peer` calls here; `None` for nodes and control, which call no services, and for whom the directory does not
     /// name: the path of a foreign identity says nothing here.
     pub fn caller_name(&self, peer: &VerifiedPeer) -> Option<ServiceName> {

@@ -52,7 +52,7 @@ pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Call
 fn question(worker: &Worker, caller: &Caller) -> Question {
     Question {
         principal: caller.name.clone(),
-        foreign: caller.foreign,
+        id: caller.id().cloned(),
         action: Action::Connect,
         resource: worker.proxy.name.clone(),
         route: None,
@@ -78,7 +78,7 @@ fn judge(worker: &Worker, caller: &Caller, trust: &Registered) -> Result<Option<
     let policies = live.policies.as_ref().ok_or("not_ready")?;
     let ask = Ask {
         principal: &caller.name,
-        foreign: caller.foreign,
+        id: caller.id(),
         action: Action::Connect,
         resource: &proxy.name,
         route: None,

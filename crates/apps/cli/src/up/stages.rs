@@ -384,7 +384,7 @@ impl Up {
 
 fn decide(engine: &Engine, question: &Question<'_>) -> Decision {
     engine.decide(&Ask {
-        foreign: false,
+        id: None,
         principal: question.from,
         action: question.action(),
         resource: question.to,

@@ -33,6 +33,11 @@ fn refuses_domains_that_make_no_sense_and_names_the_place() {
         (spiffe, ".endpoint_id: is missing", "whose SVID?"),
         (&format!("{spiffe}, endpoint_id: partner, bundle: b.json"), ".endpoint_id", "no SPIFFE ID"),
         (&format!("{spiffe}, endpoint_id: \"spiffe://partner.test/x\""), ".bundle: is missing", "by what root?"),
+        (
+            &format!("{spiffe}, endpoint_id: \"spiffe://third.test/x\", bundle: b"),
+            "nobody here knows the roots",
+            "whose?",
+        ),
         (&format!("{spiffe}, endpoint_id: \"spiffe://partner.test/x\", bundle: b, roots: r"), ".roots", "of the web"),
         (&format!("{WEB}, bundle: b.json"), ".bundle", "of the other profile"),
         (&format!("{WEB}, paths: []"), ".paths", "none at all"),
@@ -114,7 +119,7 @@ fn a_service_calls_only_others_that_say_where_they_are() {
 fn reads_everything_and_fills_in_the_rest() {
     let text = file(
         ", mesh: \"0.0.0.0:15443\"",
-        "federation:\n  endpoint: { listen: \"0.0.0.0:8444\" }\n  domains:\n    partner.test:\n      url: https://[::1]:8444/b\n      profile: https_spiffe\n      endpoint_id: spiffe://other.test/x\n      bundle: b.json\n      paths: [/svc/**]\n      workloads: { p: { id: /svc/web, calls: [web] } }\n    web.test: { url: \"https://web.test\", profile: https_web }\n",
+        "federation:\n  endpoint: { listen: \"0.0.0.0:8444\" }\n  domains:\n    partner.test:\n      url: https://[::1]:8444/b\n      profile: https_spiffe\n      endpoint_id: spiffe://web.test/x\n      bundle: b.json\n      paths: [/svc/**]\n      workloads: { p: { id: /svc/web, calls: [web] } }\n    web.test: { url: \"https://web.test\", profile: https_web }\n",
     );
     let Fleet { federation, services, others, .. } = parse(&text, "f").unwrap();
     assert_eq!(services[&name("web")].mesh, Some("0.0.0.0:15443".parse().unwrap()));
@@ -124,7 +129,7 @@ fn reads_everything_and_fills_in_the_rest() {
     let partner = domain("partner.test");
     assert_eq!((partner.url.port, partner.paths.len()), (8444, 1));
     assert!(
-        matches!(&partner.profile, Profile::Spiffe { id, bundle } if id.domain() == "other.test" && bundle == "b.json")
+        matches!(&partner.profile, Profile::Spiffe { id, bundle } if id.domain() == "web.test" && bundle == "b.json")
     );
     assert_eq!(domain("web.test").profile, Profile::Web(None));
     assert_eq!(others[&name("p")].id.as_str(), "spiffe://partner.test/svc/web");

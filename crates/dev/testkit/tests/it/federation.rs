@@ -146,6 +146,9 @@ fn two_trust_domains_call_each_other_until_one_of_them_ends_it() {
             .then_some(())
     });
     denied(&bank_up, "`spiffe://partner.test/svc/caller` is no service of `bank.test`");
+    wait_for("the end of the open connection", Deadline::default(), || {
+        bank_up.say(&["events", "--limit", "500", "--json"]).contains("undeclared").then_some(())
+    });
 
     // Outside the paths of its domain: refused although it is declared nowhere else either.
     let narrow = bank.domain(&partner, &partner_bundle, "      paths: [/svc/other]\n", &other);
@@ -257,6 +260,17 @@ fn a_bundle_comes_over_the_web_from_whom_the_roots_of_the_web_vouch_for() {
     assert!(told.contains("https_web"), "{told}");
     let taken = standing(&partner_up);
     assert_eq!((&taken["roots"], &taken["failure"]), (&1.into(), &serde_json::Value::Null), "{taken}");
+
+    // What came from one place does not count for another.
+    let kept = partner_up.data.join("federation/bank.test.json");
+    reload(&partner_up, &partner, "accounts", &domain(&local, "ca.pem"));
+    assert_eq!(standing(&partner_up)["roots"], 0, "another endpoint has given nothing yet");
+    reload(&partner_up, &partner, "accounts", &domain(&url, "ca.pem"));
+    partner_up.say(&["federation", "refresh"]);
+    assert_eq!(standing(&partner_up)["roots"], 1);
+    // A folder that stands in the way stops nothing.
+    std::fs::create_dir(kept.with_file_name("stray")).unwrap();
+    partner_up.say(&["reload"]);
 
     // The bank's control is away: what is held counts on, and its absence is said.
     drop(bank_up);

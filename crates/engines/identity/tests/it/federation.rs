@@ -61,6 +61,7 @@ fn refuses_documents_that_break_a_rule() {
         (with(&|d| d["keys"][1]["x"] = json!("====")), "no base64url"),
         (with(&|d| d["keys"] = json!(vec![d["keys"][1].clone(), d["keys"][1].clone()])), "one `kid` for two keys"),
         (with(&|d| d["keys"] = json!(vec![d["keys"][0].clone(); 17])), "too many roots"),
+        (with(&|d| d["keys"] = json!([])), "no root at all"),
         (with(&|d| d["keys"] = json!(vec![json!({"kty": "x"}); BUNDLE_KEYS_MAX + 1])), "too many keys"),
     ] {
         assert!(result.is_err(), "accepted, though {why}");
@@ -76,7 +77,8 @@ fn refuses_an_older_document() {
     let numbered = |n: Option<u64>| Document { sequence: n, ..read(&document).unwrap() };
     let held = numbered(Some(7));
     assert_eq!(numbered(Some(6)).after(&held), Err(DocumentError::Rollback { found: 6, held: 7 }));
-    for newer in [Some(7), Some(8), None] {
+    assert_eq!(numbered(None).after(&held), Err(DocumentError::Rollback { found: 0, held: 7 }), "none after some");
+    for newer in [Some(7), Some(8)] {
         numbered(newer).after(&held).unwrap();
     }
     numbered(Some(1)).after(&numbered(None)).unwrap();

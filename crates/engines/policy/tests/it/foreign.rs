@@ -20,11 +20,15 @@ fn federated() -> Fleet {
     fleet
 }
 
-fn decide(engine: &Engine, caller: &str, foreign: bool, callee: &str) -> Decision {
+const REPORT: Option<&str> = Some("spiffe://bank.test/workload/report");
+const PARTNER: Option<&str> = Some("spiffe://partner.test/svc/payment");
+
+fn decide(engine: &Engine, caller: &str, id: Option<&str>, callee: &str) -> Decision {
     let (principal, resource) = (name(caller), name(callee));
+    let id = id.map(|id| SpiffeId::parse(id).unwrap());
     let ask = Ask {
         principal: &principal,
-        foreign,
+        id: id.as_ref(),
         action: Action::Read,
         resource: &resource,
         route: None,
@@ -39,9 +43,9 @@ fn decide(engine: &Engine, caller: &str, foreign: bool, callee: &str) -> Decisio
 #[test]
 fn a_declared_call_permits_one_caller_and_one_callee() {
     let engine = compile(&federated(), "").unwrap();
-    for (caller, foreign) in [("report", false), ("partner", true)] {
-        assert!(decide(&engine, caller, foreign, "accounts").is_allow(), "{caller}");
-        assert!(!decide(&engine, caller, foreign, "users").is_allow(), "{caller}");
+    for (caller, id) in [("report", REPORT), ("partner", PARTNER)] {
+        assert!(decide(&engine, caller, id, "accounts").is_allow(), "{caller}");
+        assert!(!decide(&engine, caller, id, "users").is_allow(), "{caller}");
     }
     let allowed = matrix(&engine, &federated());
     assert!(allowed.allows(&name("partner"), &name("accounts"), Action::Write));
@@ -52,16 +56,20 @@ fn a_declared_call_permits_one_caller_and_one_callee() {
 fn a_rule_for_our_own_never_matches_a_foreign_caller() {
     let rules = "permit(principal is Workload, action, resource); permit(principal == Workload::\"payment\", action, resource);";
     let engine = compile(&federated(), rules).unwrap();
-    assert!(decide(&engine, "payment", false, "users").is_allow());
-    assert!(!decide(&engine, "partner", true, "users").is_allow());
+    assert!(decide(&engine, "payment", None, "users").is_allow());
+    assert!(!decide(&engine, "partner", PARTNER, "users").is_allow());
     // As the name of a local caller, or as a local caller's name: whoever mixes the two up is denied.
-    assert!(!decide(&engine, "payment", true, "users").is_allow());
-    assert!(!decide(&engine, "partner", false, "users").is_allow());
-    assert!(!decide(&engine, "nobody", true, "users").is_allow());
+    assert!(!decide(&engine, "payment", PARTNER, "users").is_allow());
+    assert!(!decide(&engine, "partner", None, "users").is_allow());
+    assert!(!decide(&engine, "nobody", PARTNER, "users").is_allow());
+    // Another one of the same name, as after the name was given to somebody else.
+    assert!(!decide(&engine, "partner", Some("spiffe://partner.test/svc/other"), "accounts").is_allow());
+    assert!(!decide(&engine, "report", Some("spiffe://bank.test/workload/other"), "accounts").is_allow());
+    assert!(!decide(&engine, "report", None, "accounts").is_allow(), "a service that was called so");
     // Policies of a moment ago, which know of no other trust domain.
     let before = compile(&bank(), "permit(principal, action, resource);").unwrap();
-    assert!(decide(&before, "payment", false, "users").is_allow());
-    assert!(!decide(&before, "partner", true, "users").is_allow());
+    assert!(decide(&before, "payment", None, "users").is_allow());
+    assert!(!decide(&before, "partner", PARTNER, "users").is_allow());
 }
 
 #[test]
@@ -82,16 +90,16 @@ fn a_permit_that_says_not_whom_it_means_is_refused_once_there_are_foreign_caller
 fn a_forbid_for_everybody_holds_for_foreign_callers_too() {
     let engine =
         compile(&federated(), "@id(\"shut\") forbid(principal, action, resource in Service::\"accounts\");").unwrap();
-    assert!(!decide(&engine, "partner", true, "accounts").is_allow());
+    assert!(!decide(&engine, "partner", PARTNER, "accounts").is_allow());
 }
 
 #[test]
 fn policies_may_ask_where_a_caller_comes_from() {
     let rules = "permit(principal is ForeignWorkload, action, resource == Service::\"users\") when { principal.domain == \"partner.test\" && principal.path == \"/svc/payment\" };";
     let engine = compile(&federated(), rules).unwrap();
-    assert!(decide(&engine, "partner", true, "users").is_allow());
+    assert!(decide(&engine, "partner", PARTNER, "users").is_allow());
     let other = rules.replace("partner.test", "bank.test");
-    assert!(!decide(&compile(&federated(), &other).unwrap(), "partner", true, "users").is_allow());
+    assert!(!decide(&compile(&federated(), &other).unwrap(), "partner", PARTNER, "users").is_allow());
 }
 
 #[test]

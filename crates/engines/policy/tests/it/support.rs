@@ -94,7 +94,7 @@ pub(crate) fn ask<T>(text: &str, then: impl FnOnce(&Ask<'_>) -> T) -> T {
     let (to, route) = words[2].split_once('/').map_or((words[2], None), |(to, route)| (to, Some(route)));
     let connect = words[1] == "connect";
     then(&Ask {
-        foreign: false,
+        id: None,
         principal: &name(words[0]),
         action: if connect { Action::Connect } else { Action::of_method(words[1]) },
         resource: &name(to),

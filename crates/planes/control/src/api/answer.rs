@@ -69,7 +69,6 @@ impl From<ControlError> for Failure {
             | ControlError::Ca(_)
             | ControlError::NodeRoots { .. }
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
-            | ControlError::Bundles(_)
             | ControlError::Jwt(_)
             | ControlError::Store(_)
             | ControlError::Journal(_)

@@ -1,16 +1,18 @@
 //! What is held of each other domain. The last good bundle lies on disk, so that it counts after a restart without its endpoint.
 
 use crate::federation::Sources;
-use crate::limits::{FEDERATION_RETRY, FEDERATION_RETRY_MAX};
-use bartizan_core::federation::{Federation, Profile, REFRESH_S, REFRESH_S_MAX, REFRESH_S_MIN, Standing};
+use crate::limits::{FEDERATION_RETRY, FEDERATION_RETRY_MAX, KEPT_BUNDLE_BYTES_MAX};
+use bartizan_core::federation::{Federation, Foreign, Profile, REFRESH_S, REFRESH_S_MAX, REFRESH_S_MIN, Standing};
 use bartizan_core::snapshot::Bundles;
 use bartizan_core::{Timestamp, TrustDomain};
+use bartizan_crypto::hash;
 use bartizan_identity::federation::{Document, DocumentError};
-use bartizan_identity::limits::BUNDLE_DOCUMENT_BYTES_MAX;
 use bartizan_runtime::files;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -25,11 +27,28 @@ pub(crate) struct Book {
     held: Mutex<BTreeMap<TrustDomain, Held>>,
     /// Somebody wants a look at once.
     pub(crate) asked: Notify,
+    advertised: AtomicU32,
+}
+
+/// A bundle on disk.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    source: String,
+    /// As the endpoint gave it.
+    document: String,
+}
+
+/// From where a bundle comes, and by what that is recognised: what came from elsewhere does not count.
+fn source(foreign: &Foreign, first: Option<&Document>) -> String {
+    let Foreign { url, profile, paths: _ } = foreign;
+    let first = first.map(|document| document.roots.concat()).unwrap_or_default();
+    format!("{} {} {profile:?} {}", url.authority(), url.path, hash::hex(&hash::sha256(&first)))
 }
 
 /// Of one domain.
 #[derive(Debug, Default)]
 struct Held {
+    source: String,
     document: Option<Document>,
     changed_at: Option<Timestamp>,
     fetched_at: Option<Timestamp>,
@@ -50,26 +69,38 @@ impl Held {
 
 impl Book {
     pub(crate) fn new(data: &std::path::Path) -> Self {
-        Self { dir: data.join(DIR), held: Mutex::default(), asked: Notify::new() }
+        Self { dir: data.join(DIR), held: Mutex::default(), asked: Notify::new(), advertised: AtomicU32::new(0) }
     }
 
-    /// Goes over to what the fleet file says: forgets domains that it no longer names, and takes up from disk, or from the first
-    /// bundle, those that are new. Whichever of the two has the larger sequence counts.
-    pub(crate) fn settle(&self, federation: &Federation, sources: &Sources) -> io::Result<()> {
+    /// Goes over to what the fleet file says: forgets domains that it no longer names or that come from elsewhere now, and takes
+    /// up from disk, or from the first bundle, those that are new.
+    pub(crate) fn settle(&self, federation: &Federation, sources: &Sources) {
         let mut held = self.lock();
-        held.retain(|domain, _| federation.domains.contains_key(domain));
-        self.forget_others(federation)?;
-        for domain in federation.domains.keys() {
-            let entry = held.entry(domain.clone()).or_default();
-            let kept = entry.document.take().or_else(|| self.read(domain));
+        held.retain(|domain, it| {
+            let foreign = federation.domains.get(domain);
+            foreign.is_some_and(|foreign| source(foreign, sources.first.get(domain)) == it.source)
+        });
+        self.forget_others(federation);
+        for (domain, foreign) in &federation.domains {
             let first = sources.first.get(domain);
-            entry.document = match (kept, first) {
-                (Some(kept), Some(first)) if first.sequence > kept.sequence => Some(first.clone()),
-                (None, first) => first.cloned(),
-                (kept, _) => kept,
-            };
+            held.entry(domain.clone()).or_insert_with(|| {
+                let source = source(foreign, first);
+                let document = self.read(domain, &source).or_else(|| first.cloned());
+                Held { source, document, ..Held::default() }
+            });
         }
-        Ok(())
+        let refresh = federation.endpoint.as_ref().map_or(0, |endpoint| endpoint.refresh_s);
+        self.advertised.fetch_max(refresh, Relaxed);
+    }
+
+    /// The longest pause between two looks that others were told since this process started; `None` where nobody was told any.
+    pub(crate) fn advertised(&self) -> Option<u32> {
+        Some(self.advertised.load(Relaxed)).filter(|refresh_s| *refresh_s > 0)
+    }
+
+    /// From where the bundle of `domain` is to come, for [`Book::take`].
+    pub(crate) fn source(&self, domain: &TrustDomain) -> Option<String> {
+        self.lock().get(domain).map(|held| held.source.clone())
     }
 
     /// The anchors of the other domains, beside those in `bundles`.
@@ -90,11 +121,13 @@ impl Book {
     }
 
     /// The domains whose endpoint is to be looked at, and when the next one will be.
-    pub(crate) fn due(&self, now: Timestamp) -> (Vec<TrustDomain>, Option<Timestamp>) {
+    /// Only of those in `federation`: what is settled and not in force yet has its turn then.
+    pub(crate) fn due(&self, federation: &Federation, now: Timestamp) -> (Vec<TrustDomain>, Option<Timestamp>) {
         let held = self.lock();
+        let in_force = || held.iter().filter(|(domain, _)| federation.domains.contains_key(*domain));
         let is_due = |it: &Held| it.next.is_none_or(|next| next <= now);
-        let due = held.iter().filter(|(_, it)| is_due(it)).map(|(domain, _)| domain.clone()).collect();
-        (due, held.values().filter_map(|it| it.next).filter(|next| *next > now).min())
+        let due = in_force().filter(|(_, it)| is_due(it)).map(|(domain, _)| domain.clone()).collect();
+        (due, in_force().filter_map(|(_, it)| it.next).filter(|next| *next > now).min())
     }
 
     /// Everybody is due.
@@ -109,12 +142,13 @@ impl Book {
     pub(crate) fn take(
         &self,
         domain: &TrustDomain,
+        source: &str,
         answer: Result<(Document, Vec<u8>), String>,
         now: Timestamp,
     ) -> bool {
         let mut all = self.lock();
-        // The fleet file may have dropped it in the meantime.
-        let Some(held) = all.get_mut(domain) else { return false };
+        // The fleet file may have dropped it in the meantime, or named another endpoint.
+        let Some(held) = all.get_mut(domain).filter(|held| held.source == source) else { return false };
         held.looked_at = Some(now);
         let taken = answer.and_then(|(document, json)| {
             let document = match &held.document {
@@ -123,7 +157,7 @@ impl Book {
             };
             let changed = held.document.as_ref() != Some(&document);
             if changed {
-                self.write(domain, &json).map_err(|error| format!("the bundle cannot be kept: {error}"))?;
+                self.write(domain, source, &json).map_err(|error| format!("the bundle cannot be kept: {error}"))?;
             }
             Ok((document, changed))
         });
@@ -151,7 +185,7 @@ impl Book {
     /// How it stands with each domain.
     pub(crate) fn standings(&self, federation: &Federation) -> Vec<Standing> {
         let all = self.lock();
-        let standing = |(domain, foreign): (&TrustDomain, &bartizan_core::federation::Foreign)| {
+        let standing = |(domain, foreign): (&TrustDomain, &Foreign)| {
             let held = all.get(domain)?;
             let document = held.document.as_ref();
             Some(Standing {
@@ -173,36 +207,40 @@ impl Book {
         federation.domains.iter().filter_map(standing).collect()
     }
 
-    /// `None` where there is no file, or one that is of no use: then the endpoint has to give another.
-    fn read(&self, domain: &TrustDomain) -> Option<Document> {
+    /// `None` where there is no file, or one that is of no use or from elsewhere: then the endpoint has to give another.
+    fn read(&self, domain: &TrustDomain, source: &str) -> Option<Document> {
         let path = self.path(domain);
-        let json = files::read_bounded(&path, BUNDLE_DOCUMENT_BYTES_MAX).ok()?;
-        let read = Document::read(domain, &json);
+        let json = files::read_bounded(&path, KEPT_BUNDLE_BYTES_MAX).ok()?;
+        let kept: Kept = serde_json::from_slice(&json).ok()?;
+        let read = (kept.source == source).then(|| Document::read(domain, kept.document.as_bytes()))?;
         read.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "a kept bundle cannot be used")).ok()
     }
 
-    fn write(&self, domain: &TrustDomain, json: &[u8]) -> io::Result<()> {
+    fn write(&self, domain: &TrustDomain, source: &str, json: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(&self.dir)?;
-        files::write_atomic(&self.path(domain), json, 0o600)
+        let document = String::from_utf8(json.to_vec()).map_err(io::Error::other)?;
+        let kept = serde_json::to_vec(&Kept { source: source.to_owned(), document })?;
+        files::write_atomic(&self.path(domain), &kept, 0o600)
     }
 
-    fn forget_others(&self, federation: &Federation) -> io::Result<()> {
-        let entries = match std::fs::read_dir(&self.dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
-            let path = entry?.path();
-            let named = |domain: &TrustDomain| self.path(domain) == path;
-            if !federation.domains.keys().any(named) {
-                std::fs::remove_file(&path)?;
+    /// Removes what is kept of domains that are not federated with. What cannot be removed does no harm: nobody reads it.
+    fn forget_others(&self, federation: &Federation) {
+        for path in std::fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path.is_file() && !federation.domains.keys().any(|domain| self.path(domain) == path) {
+                let _ = std::fs::remove_file(&path).inspect_err(
+                    |error| tracing::warn!(path = %path.display(), %error, "a bundle that is not needed is left"),
+                );
             }
         }
-        Ok(())
     }
 
     fn path(&self, domain: &TrustDomain) -> PathBuf {
-        self.dir.join(format!("{domain}.json"))
+        // Short, whatever the name, since a file name has 255 bytes at most.
+        let name = match domain.as_str() {
+            name if name.len() <= 64 => name.to_owned(),
+            name => hash::hex(&hash::sha256(name.as_bytes())),
+        };
+        self.dir.join(format!("{name}.json"))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TrustDomain, Held>> {

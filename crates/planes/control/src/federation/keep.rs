@@ -15,7 +15,9 @@ pub(crate) async fn keep(app: Arc<App>) {
     // Something came that could not be published.
     let mut unpublished = false;
     while !app.stop.is_cancelled() {
-        let (due, next) = app.federation.due(clock::now());
+        let in_force = app.in_force();
+        let federation = &in_force.desired.fleet.federation;
+        let (due, next) = app.federation.due(federation, clock::now());
         let Some(changed) = app.stop.run_until_cancelled(look(&app, due)).await else { return };
         unpublished |= changed;
         if unpublished {
@@ -25,10 +27,6 @@ pub(crate) async fn keep(app: Arc<App>) {
                     tracing::error!(why = chain(&error), "the bundles of other trust domains are not published")
                 }
             }
-        }
-        let (due, _) = app.federation.due(clock::now());
-        if !due.is_empty() {
-            continue; // somebody asked in the meantime
         }
         // Timers stand still while a machine sleeps, and the clock does not.
         let pause = next.map_or(FEDERATION_LOOK_MAX, |next| next.since(clock::now()).min(FEDERATION_LOOK_MAX));
@@ -47,16 +45,17 @@ async fn look(app: &Arc<App>, due: Vec<TrustDomain>) -> bool {
     let mut looks = JoinSet::new();
     for domain in due {
         let Some(foreign) = in_force.desired.fleet.federation.domains.get(&domain).cloned() else { continue };
+        let Some(source) = app.federation.source(&domain) else { continue };
         let app = Arc::clone(app);
         looks.spawn(async move {
             let answer = fetch(&app, &domain, &foreign).await;
-            (domain, answer)
+            (domain, source, answer)
         });
     }
     let mut changed = false;
     while let Some(looked) = looks.join_next().await {
-        let Ok((domain, answer)) = looked else { continue }; // a panic was reported where it happened
-        if app.federation.take(&domain, answer, clock::now()) {
+        let Ok((domain, source, answer)) = looked else { continue }; // a panic was reported where it happened
+        if app.federation.take(&domain, &source, answer, clock::now()) {
             tracing::info!(domain = %domain, "took up another bundle of another trust domain");
             changed = true;
         }

@@ -60,9 +60,8 @@ pub(super) fn others_until(app: &App, rotation: &Rotation) -> Option<Timestamp> 
 
 /// Until when other trust domains may not have looked since the last step: two looks, since one may have failed.
 pub(super) fn abroad_until(app: &App, rotation: &Rotation) -> Option<Timestamp> {
-    let in_force = app.in_force();
-    let endpoint = in_force.desired.fleet.federation.endpoint.as_ref().filter(|_| rotation.what == Rotated::Root)?;
-    let looks = Duration::from_secs(u64::from(endpoint.refresh_s) * 2) + FEDERATION_FETCH_WITHIN;
+    let refresh_s = app.federation.advertised().filter(|_| rotation.what == Rotated::Root)?;
+    let looks = Duration::from_secs(u64::from(refresh_s) * 2) + FEDERATION_FETCH_WITHIN;
     Some(rotation.watch_since.plus(looks))
 }
 

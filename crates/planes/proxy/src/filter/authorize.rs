@@ -5,7 +5,7 @@
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
-use crate::conn::Side;
+use crate::conn::{Caller, Side};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, ServiceName};
 use bartizan_policy::Ask;
@@ -24,7 +24,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let method = x.head.method.as_str();
     let ask = Ask {
         principal,
-        foreign: x.conn.caller.as_ref().is_some_and(|caller| caller.foreign),
+        id: x.conn.caller.as_ref().and_then(Caller::id),
         action: Action::of_method(method),
         resource,
         route: x.route.as_deref(),

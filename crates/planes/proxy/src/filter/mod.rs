@@ -19,6 +19,7 @@ mod tests;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
 pub use request_id::{parent_span, read as read_trace};
+pub use route::is_for as route_is_for;
 
 use crate::answer::Answer;
 use crate::conn::Conn;

@@ -39,6 +39,12 @@ fn gateway_route<'a>(routes: &'a [GatewayRoute], path: &str) -> Option<&'a Gatew
     fits.reduce(|best, r| if r.path.rank() > best.path.rank() { r } else { best })
 }
 
+/// Whether `client` may still use what `path` leads to at the gateway.
+pub fn is_for(routes: &[GatewayRoute], path: &str, client: Option<&ServiceName>) -> bool {
+    let route = gateway_route(routes, path);
+    route.is_some_and(|route| route.from.is_empty() || client.is_some_and(|client| route.from.contains(client)))
+}
+
 /// Whether the client is one of those that a route is for.
 fn check_client(from: &[ServiceName], client: Option<&Caller>) -> Result<(), Answer> {
     match client {
@@ -79,6 +85,28 @@ mod tests {
             assert_eq!(gateway_route(&routes, path).map(|route| &route.to), Some(&name(to)), "{path}");
         }
         assert_eq!(gateway_route(&routes[1..], "/other"), None);
+    }
+
+    #[test]
+    fn a_route_for_some_clients_is_for_nobody_else() {
+        let route = |path: &str, from: &[&str]| GatewayRoute {
+            path: PathPattern::parse(path).unwrap(),
+            to: name("web"),
+            from: from.iter().map(|client| name(client)).collect(),
+        };
+        let routes = [route("/**", &[]), route("/private/**", &["report"]), route("/private/open", &[])];
+        let (report, other) = (name("report"), name("other"));
+        for (path, client, is_one) in [
+            ("/", None, true),
+            ("/private", None, false),
+            ("/private/x", None, false),
+            ("/private/x", Some(&other), false),
+            ("/private/x", Some(&report), true),
+            ("/private/open", None, true),
+        ] {
+            assert_eq!(is_for(&routes, path, client), is_one, "{path} {client:?}");
+        }
+        assert!(!is_for(&routes[1..], "/elsewhere", Some(&report)), "no route at all");
     }
 
     #[test]

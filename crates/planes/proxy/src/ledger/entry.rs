@@ -1,6 +1,7 @@
 //! One connection: for what it is trusted, until when, and whether that is over.
 
 use super::ongoing::{Ongoing, Question};
+use crate::filter::route_is_for;
 use crate::limits;
 use crate::live::Live;
 use bartizan_core::event::{Ending, SeenBy};
@@ -30,7 +31,7 @@ pub struct Entry {
     seen_by: SeenBy,
     /// Who is there, and the end of the own certificate; `None` where no certificates were shown.
     trusted: Option<(VerifiedPeer, Timestamp)>,
-    /// By what name the peer calls, where it is a caller.
+    /// By what name the peer calls; `None` where it is called.
     name: Option<ServiceName>,
     opened: Instant,
     /// How long it may outlive its certificates.
@@ -148,8 +149,12 @@ impl Entry {
             if !live.bundles.as_ref().is_some_and(|bundles| bundles.still_trust(peer)) {
                 return over(Ending::Untrusted);
             }
-            // Who has another name now would be taken for whoever had this one before.
-            if self.name.is_some() && live.caller_name(peer) != self.name {
+            // Who has another name now would be taken for whoever had this one before; who is called no more, for somebody who is.
+            let declared = match &self.name {
+                Some(name) => live.caller_name(peer).as_ref() == Some(name),
+                None => live.calls(peer),
+            };
+            if !declared {
                 return over(Ending::Undeclared);
             }
         }
@@ -167,6 +172,11 @@ impl Entry {
         let Some(policies) = &live.policies else { return 0 };
         // A copy: whoever is woken may take itself off the list.
         let all = self.ongoing.borrow().clone();
+        if let Some(gateway) = live.directory.as_ref().and_then(|directory| directory.own.gateway.as_ref()) {
+            let is_for = |asked: &Question| route_is_for(&gateway.routes, &asked.path, self.name.as_ref());
+            let gone = all.iter().filter(|it| it.question().is_some_and(|asked| !is_for(asked)));
+            gone.for_each(|ongoing| ongoing.end(Ending::Undeclared));
+        }
         all.iter().filter(|ongoing| ongoing.judge(policies, memo)).count()
     }
 

@@ -1,7 +1,7 @@
 //! Something under way on a connection that may last: a request, a relayed stream of bytes.
 
 use bartizan_core::event::Ending;
-use bartizan_core::{Action, Decision, ServiceName};
+use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
 use bartizan_policy::{Ask, Engine, Memo};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 pub struct Question {
     /// Who asked.
     pub principal: ServiceName,
-    /// Whether who asked is of another trust domain.
-    pub foreign: bool,
+    /// The identity of who asked, where that is no service; see [`Ask::id`].
+    pub id: Option<SpiffeId>,
     /// To do what.
     pub action: Action,
     /// To whom.
@@ -31,7 +31,7 @@ impl Question {
     fn ask(&self) -> Ask<'_> {
         Ask {
             principal: &self.principal,
-            foreign: self.foreign,
+            id: self.id.as_ref(),
             action: self.action,
             resource: &self.resource,
             route: self.route.as_deref(),

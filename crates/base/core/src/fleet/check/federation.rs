@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(super) fn check(
     report: &mut Report<'_>,
     own: Option<&TrustDomain>,
-    known: &Known,
+    services: &Known,
     ports: &mut Ports,
     others: &mut Others,
     federation: Field<RawFederation>,
@@ -32,9 +32,15 @@ pub(super) fn check(
             let problem = format!("{} trust domains, more than {DOMAINS_MAX}", domains.value.len());
             return Err(report.refuse(&domains.spot, problem, "every guard holds the roots of all"));
         }
+        let names: Vec<&str> = domains.value.iter().map(|(name, _)| name.value.as_str()).collect();
+        let known: Vec<String> = names.iter().copied().chain(own.map(TrustDomain::as_str)).map(str::to_owned).collect();
         for (name, body) in domains.value {
+            if let Ok(body) = &body {
+                check_vouched(report, &known, &body.value.endpoint_id);
+            }
             let domain = check_name(report, own, &name);
-            let foreign = body.and_then(|body| check_domain(report, known, ports, others, domain.as_ref().ok(), body));
+            let foreign =
+                body.and_then(|body| check_domain(report, services, ports, others, domain.as_ref().ok(), body));
             checked.push(domain.and_then(|domain| Ok((domain, foreign?))));
         }
     }
@@ -50,6 +56,17 @@ fn check_name(report: &mut Report<'_>, own: Option<&TrustDomain>, name: &At<Stri
         return Err(report.refuse(&name.spot, problem, "two fleets that trust each other need two names"));
     }
     Ok(domain)
+}
+
+/// The endpoint is recognised by the roots of the domain in its name: those have to be known.
+fn check_vouched(report: &mut Report<'_>, known: &[String], endpoint_id: &Field<String>) {
+    let Some(at) = endpoint_id.get() else { return };
+    if let Ok(id) = SpiffeId::parse(&at.value)
+        && !known.iter().any(|domain| domain == id.domain())
+    {
+        let way_out = "it has to be of a trust domain that is named here";
+        report.refuse_value(at, "nobody here knows the roots of its trust domain", way_out);
+    }
 }
 
 fn check_endpoint(report: &mut Report<'_>, ports: &mut Ports, at: At<RawEndpoint>) -> Result<Endpoint, Reported> {
