@@ -7,9 +7,10 @@ use crate::{limits, listen};
 use bartizan_core::Secret;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request};
+use hyper::http::request::Builder;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -103,14 +104,39 @@ impl Https {
     /// # Errors
     /// [`HttpsError`]; a redirect is an error like every other status that is no success.
     pub async fn post(&self, path: &str, bearer: &Secret<String>, body: Vec<u8>) -> Result<Vec<u8>, HttpsError> {
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        self.ask(request, bearer, body, limits::HTTPS_ANSWER_BYTES_MAX).await
+    }
+
+    /// GET of JSON, like [`Self::post`]; the body of a successful answer, at most `bytes_max`.
+    ///
+    /// # Errors
+    /// [`HttpsError`].
+    pub async fn get(&self, path: &str, bearer: &Secret<String>, bytes_max: usize) -> Result<Vec<u8>, HttpsError> {
+        self.ask(Request::get(path), bearer, Vec::new(), bytes_max).await
+    }
+
+    async fn ask(
+        &self,
+        request: Builder,
+        bearer: &Secret<String>,
+        body: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, HttpsError> {
         let within = limits::HTTPS_WITHIN;
-        match tokio::time::timeout(within, self.send(path, bearer, body)).await {
+        match tokio::time::timeout(within, self.send(request, bearer, body, bytes_max)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.broken(format!("it took longer than {} s", within.as_secs()))),
         }
     }
 
-    async fn send(&self, path: &str, bearer: &Secret<String>, body: Vec<u8>) -> Result<Vec<u8>, HttpsError> {
+    async fn send(
+        &self,
+        request: Builder,
+        bearer: &Secret<String>,
+        body: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, HttpsError> {
         let broken = |error: &dyn std::error::Error| self.broken(error.to_string());
         let socket = self.dial().await?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
@@ -118,12 +144,9 @@ impl Https {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", bearer.expose()))
             .map_err(|_| self.broken("our bearer token holds what no header may"))?;
         authorization.set_sensitive(true);
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
+        let request = request
             .header(HOST, format!("{}:{}", self.host, self.port))
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, authorization)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| broken(&error))?;
@@ -137,10 +160,10 @@ impl Https {
         if !answer.status().is_success() {
             return Err(HttpsError::Status { host: self.host.clone(), status: answer.status().as_u16() });
         }
-        match Limited::new(answer.into_body(), limits::HTTPS_ANSWER_BYTES_MAX).collect().await {
+        match Limited::new(answer.into_body(), bytes_max).collect().await {
             Ok(whole) => Ok(whole.to_bytes().to_vec()),
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(self.broken(format!("its answer is longer than {} bytes", limits::HTTPS_ANSWER_BYTES_MAX)))
+                Err(self.broken(format!("its answer is longer than {bytes_max} bytes")))
             }
             Err(error) => Err(self.broken(error.to_string())),
         }
