@@ -404,6 +404,18 @@ pub(crate) struct NodeArgs {
     /// Unix socket of the Docker Engine (or Podman), by which the images of containers are known [default: none].
     #[arg(long, value_name = "PATH")]
     pub(crate) docker_socket: Option<PathBuf>,
+    /// Kubernetes API server that tells the pods of this machine, such as `https://kubernetes.default.svc` [default: none].
+    #[arg(long, value_name = "URL", requires_all = ["kubernetes_ca", "kubernetes_token"])]
+    pub(crate) kubernetes_api: Option<String>,
+    /// Root certificates (PEM) of that API server.
+    #[arg(long, value_name = "FILE", requires = "kubernetes_api")]
+    pub(crate) kubernetes_ca: Option<PathBuf>,
+    /// Our token for that API server, read anew for each question; it has to be allowed to list `pods`.
+    #[arg(long, value_name = "FILE", requires = "kubernetes_api")]
+    pub(crate) kubernetes_token: Option<PathBuf>,
+    /// Name of this machine in Kubernetes [default: that of this node].
+    #[arg(long, value_name = "NAME", requires = "kubernetes_api")]
+    pub(crate) kubernetes_node: Option<String>,
     /// The only executable that gets vouchers.
     #[arg(long, value_name = "PATH")]
     pub(crate) proxy_binary: PathBuf,

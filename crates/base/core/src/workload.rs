@@ -4,6 +4,7 @@
 
 use crate::name::{ServiceName, SpiffeId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Shortest life of a workload's certificate that an entry may ask for, in seconds.
 pub const TTL_S_MIN: u64 = 60;
@@ -17,6 +18,8 @@ pub const DNS_NAMES_MAX: usize = 16;
 pub const PATH_BYTES_MAX: usize = 4096;
 /// Longest name of a systemd unit in bytes (systemd.unit(5)).
 pub const UNIT_BYTES_MAX: usize = 255;
+/// Most labels of a pod that one entry asks for, a count.
+pub const POD_LABELS_MAX: usize = 16;
 
 /// First segments of paths that stand for roles of our own; no entry may lie under them.
 const RESERVED: [&str; 2] = ["svc", "bartizan"];
@@ -66,6 +69,20 @@ pub struct Selectors {
     pub unit: Option<String>,
     /// Digest of the image of the container that it runs in: `sha256:` and 64 lower-case hex digits.
     pub image_digest: Option<String>,
+    /// The Kubernetes pod that it runs in.
+    pub kubernetes: Option<PodSelector>,
+}
+
+/// What a pod has to be, by the word of the API server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodSelector {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its service account in that namespace.
+    pub service_account: String,
+    /// Labels that it has to have, among any others.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Selectors {

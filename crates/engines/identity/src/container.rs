@@ -24,6 +24,27 @@ pub struct Container {
     pub path: String,
 }
 
+impl Container {
+    /// Whether `text` has the form of an id.
+    pub fn is_id(text: &str) -> bool {
+        text.len() == ID_CHARS && text.bytes().all(is_hex)
+    }
+
+    /// Whether its cgroup lies where only the kubelet puts pods: below `kubepods`, in whatever slices, seen from the root or from
+    /// within a pod. A user to whom systemd left a subtree can name cgroups after any pod there, and not here.
+    pub fn is_placed_by_kubelet(&self) -> bool {
+        let is_kubelets = |part: &str| {
+            let is_class = matches!(part, ".." | "besteffort" | "burstable" | "guaranteed");
+            let named = |name: &str| {
+                part.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+            };
+            is_class || named("kubepods") || named("kubelet")
+        };
+        let mut before = self.path.split('/').skip(1).take_while(|part| pod_uid(part).is_none());
+        self.pod_uid.is_some() && before.all(is_kubelets)
+    }
+}
+
 /// The container in the text of `/proc/PID/cgroup`: the outermost one, since that is the one the host's runtime knows.
 /// `None` where there is none, or where two hierarchies name different ones.
 pub fn container_of(cgroup: &str) -> Option<Container> {
@@ -51,12 +72,11 @@ fn in_path(path: &str) -> Option<Container> {
 }
 
 fn id(part: &str, may_stand_alone: bool) -> Option<&str> {
-    let is_id = |text: &str| text.len() == ID_CHARS && text.bytes().all(is_hex);
-    if may_stand_alone && is_id(part) {
+    if may_stand_alone && Container::is_id(part) {
         return Some(part);
     }
     let name = part.strip_suffix(".scope").unwrap_or(part);
-    PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).filter(|text| is_id(text))
+    PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).filter(|text| Container::is_id(text))
 }
 
 /// The uid in `pod<uid>` or `…-pod<uid>.slice`, where systemd wants `_` for `-`. Static pods have a hash instead.
@@ -145,6 +165,31 @@ mod tests {
         ] {
             let expected = Container { id: A.to_owned(), pod_uid: pod.map(str::to_owned), path };
             assert_eq!(container_of(&text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pod_counts_where_the_kubelet_puts_pods() {
+        let slice = UID.replace('-', "_");
+        for (text, by_kubelet) in [
+            (format!("0::/user.slice/user-1000.slice/user@1000.service/kubepods/pod{UID}/{A}"), false),
+            (format!("0::/user.slice/user-1000.slice/x-pod{slice}.slice/crio-{A}.scope"), false),
+            (format!("0::/system.slice/x.service/pod{UID}/{A}"), false),
+            (format!("0::/kubepodsx/pod{UID}/{A}"), false),
+            (format!("0::/x/../kubepods/pod{UID}/{A}"), false),
+            (format!("0::/kubepods/x/pod{UID}/{A}"), false),
+            (format!("0::/docker/{B}/kubepods/pod{UID}/{A}"), false),
+            (format!("0::/system.slice/docker-{A}.scope"), false),
+            (format!("4:cpu:/kubepods/besteffort/pod{UID}/{A}"), true),
+            (format!("0::/kubepods.slice/kubepods-pod{slice}.slice/cri-containerd-{A}.scope"), true),
+            (
+                format!("0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{slice}.slice/crio-{A}.scope/x"),
+                true,
+            ),
+            (format!("0::/../../kubepods-burstable-pod{slice}.slice/cri-containerd-{A}.scope"), true),
+            (format!("0::/../pod{UID}/{A}"), true),
+        ] {
+            assert_eq!(container_of(&text).unwrap().is_placed_by_kubelet(), by_kubelet, "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which registration entries speak for a caller, by what the kernel says of it.
 
-use bartizan_core::workload::{Entry, Selectors};
+use crate::pod::Pod;
+use bartizan_core::workload::{Entry, PodSelector, Selectors};
 
 /// What is known of a process. What is not known matches no selector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Facts {
     pub unit: Option<String>,
     /// Digests by which the image of its container is known.
     pub image_digests: Vec<String>,
+    /// The Kubernetes pod that it runs in.
+    pub pod: Option<Pod>,
 }
 
 /// The entries that speak for a process, in the order given.
@@ -33,7 +36,7 @@ pub fn ambiguous(mine: &[Entry]) -> &[Entry] {
 
 /// Whether all selectors that are given fit. None given fits nobody, whoever wrote it.
 pub fn matches(selectors: &Selectors, facts: &Facts) -> bool {
-    let Selectors { uid, gid, path, sha256, unit, image_digest } = selectors;
+    let Selectors { uid, gid, path, sha256, unit, image_digest, kubernetes } = selectors;
     fn fits<T: PartialEq>(wanted: &Option<T>, found: Option<&T>) -> bool {
         wanted.as_ref().is_none_or(|wanted| found == Some(wanted))
     }
@@ -44,6 +47,14 @@ pub fn matches(selectors: &Selectors, facts: &Facts) -> bool {
         && fits(sha256, facts.sha256.as_ref())
         && fits(unit, facts.unit.as_ref())
         && image_digest.as_ref().is_none_or(|wanted| facts.image_digests.contains(wanted))
+        && kubernetes.as_ref().is_none_or(|wanted| facts.pod.as_ref().is_some_and(|pod| fits_pod(wanted, pod)))
+}
+
+fn fits_pod(wanted: &PodSelector, pod: &Pod) -> bool {
+    let PodSelector { namespace, service_account, labels } = wanted;
+    *namespace == pod.namespace
+        && *service_account == pod.service_account
+        && labels.iter().all(|(name, value)| pod.labels.get(name) == Some(value))
 }
 
 /// The systemd unit in the text of `/proc/PID/cgroup`: the innermost service or scope of the unified hierarchy, or of
@@ -67,6 +78,11 @@ mod tests {
             sha256: None,
             unit: Some("report.service".to_owned()),
             image_digests: vec!["sha256:aa".to_owned(), "sha256:bb".to_owned()],
+            pod: Some(Pod {
+                namespace: "pay".to_owned(),
+                service_account: "ledger".to_owned(),
+                labels: [("app".to_owned(), "ledger".to_owned()), ("v".to_owned(), "2".to_owned())].into(),
+            }),
         }
     }
 
@@ -89,6 +105,28 @@ mod tests {
             (Selectors { unit: text("other.service"), uid: Some(1000), ..none.clone() }, false, "another unit"),
         ] {
             assert_eq!(matches(&selectors, &facts()), fits, "{selectors:?} {why}");
+        }
+    }
+
+    #[test]
+    fn a_pod_has_to_be_of_the_namespace_the_account_and_the_labels() {
+        let wants = |namespace: &str, account: &str, labels: &[(&str, &str)], uid: Option<u32>| {
+            let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let pod = PodSelector { namespace: namespace.to_owned(), service_account: account.to_owned(), labels };
+            Selectors { uid, kubernetes: Some(pod), ..Selectors::default() }
+        };
+        for (selectors, fits, why) in [
+            (wants("web", "ledger", &[], None), false, "another namespace"),
+            (wants("pay", "default", &[], None), false, "another account"),
+            (wants("pay", "ledger", &[("app", "web")], None), false, "another value"),
+            (wants("pay", "ledger", &[("app", "ledger"), ("tier", "x")], None), false, "a label that it has not"),
+            (wants("pay", "ledger", &[("tier", "")], None), false, "one that it has not, without a value"),
+            (wants("pay", "ledger", &[], Some(0)), false, "another user in the right pod"),
+            (wants("pay", "ledger", &[], None), true, "the pod alone"),
+            (wants("pay", "ledger", &[("app", "ledger")], Some(1000)), true, "all of it"),
+        ] {
+            assert_eq!(matches(&selectors, &facts()), fits, "{why}");
+            assert!(!matches(&selectors, &Facts { pod: None, ..facts() }), "in no pod: {why}");
         }
     }
 

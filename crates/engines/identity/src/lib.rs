@@ -21,7 +21,8 @@ mod renew; // when to ask for the next one
 
 pub mod container; // which container a process runs in
 pub mod entry; // which registration entries a caller matches
-pub mod federation; // roots of other trust domains, as they travel
+pub mod federation;
+pub mod pod; // which pod a container is part of // roots of other trust domains, as they travel
 
 pub mod envelope; // signed snapshots
 pub mod join; // single-use tokens for the first contact

@@ -34,6 +34,16 @@ pub const KID_BYTES_MAX: usize = 256;
 pub const SERVICE_ACCOUNT_TOKEN_BYTES_MAX: usize = 16 << 10;
 /// Longest TokenReview that is read, in bytes: the token twice, and some KiB about its bearer.
 pub const REVIEW_BYTES_MAX: usize = 64 << 10;
+/// Longest list of a node's pods that is read, in bytes: 110 pods, the most by default, take about 2 MiB.
+pub const POD_LIST_BYTES_MAX: usize = 8 << 20;
+/// Most pods of one node in which something runs, a count: four times as many as a kubelet runs by default, and more.
+pub const PODS_MAX: usize = 512;
+/// Longest name of Kubernetes in bytes: a DNS name.
+pub const POD_NAME_BYTES_MAX: usize = 253;
+/// Most labels of a pod, a count; a pod with more is passed over.
+pub const POD_LABELS_MAX: usize = 256;
+/// Longest label in bytes, name and value: 253 of a prefix, a slash, and 63 twice, with characters of four bytes.
+pub const LABEL_BYTES_MAX: usize = 512;
 /// Longest voucher in bytes: a full chain of ordinary certificates in base64, and 2 KiB of name twice.
 pub const VOUCHER_BYTES_MAX: usize = 32 << 10;
 /// Most voucher nonces remembered, a count: the largest fleet reconnecting six times within a voucher's life.

@@ -37,3 +37,4 @@ pub use proof::{MachineFiles, Proof, ProofError};
 pub use run::{NodeError, Options, run};
 pub use secret::NodeSecret;
 pub use ticket::TicketError;
+pub use workload::{ClusterError, Kubernetes};

@@ -76,3 +76,14 @@ pub const IMAGE_TTL: Duration = Duration::from_secs(60);
 pub const CONTAINERS_MAX: usize = 1_024;
 /// How often the clock is looked at while waiting for the time to renew: a machine that slept must not oversleep.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(10);
+/// Longest file with the roots of the API server, or with the token for it, in bytes.
+pub const KUBERNETES_FILE_BYTES_MAX: usize = 64 << 10;
+/// How long a list of pods counts for a caller whose container is in it, and how long nobody is asked after no answer came.
+pub const PODS_TTL: Duration = Duration::from_secs(2);
+/// How old a list may be where the caller's container is not in it: so often a flood of unknown ones makes us ask.
+pub const PODS_FRESH: Duration = Duration::from_millis(500);
+/// How long the last list counts for callers that were attested before, while the API server does not answer: it may restart
+/// meanwhile, and a pod that was taken from somebody is not his for long.
+pub const PODS_KEPT: Duration = Duration::from_secs(60);
+/// Callers that wait for the list at once, a count: each takes a thread, and tokio has 512 of them for all.
+pub const PODS_WAITING_MAX: usize = 64;

@@ -10,7 +10,7 @@ use crate::own::Own;
 use crate::proof::Proof;
 use crate::secret::NodeSecret;
 use crate::start::{Begun, begin, confirm};
-use crate::workload::{self, Hub, Link, keep};
+use crate::workload::{self, Cluster, ClusterError, Hub, Kubernetes, Link, keep};
 use arc_swap::ArcSwap;
 use bartizan_core::{ServiceName, Timestamp, TrustDomain};
 use bartizan_crypto::{hash, random};
@@ -40,6 +40,8 @@ pub struct Options {
     pub workload_socket: Option<PathBuf>,
     /// The Unix socket of the Docker Engine, for selectors about containers; without it they match nobody.
     pub docker_socket: Option<PathBuf>,
+    /// Who knows the pods of this machine, for selectors about Kubernetes; without it they match nobody.
+    pub kubernetes: Option<Kubernetes>,
     /// The only executable that gets vouchers.
     pub proxy_binary: PathBuf,
     /// Where the secret behind the sealing keys is kept; in memory alone where `None`.
@@ -74,6 +76,9 @@ pub enum NodeError {
         /// What is wrong.
         source: BundleError,
     },
+    /// The API server that tells pods cannot be asked with what was given. Nothing runs; correct it.
+    #[error("cannot ask Kubernetes for pods")]
+    Kubernetes(#[source] ClusterError),
     /// There is nothing to begin with. Start again with a new token.
     #[error(
         "node `{name}` has no join token, and no cache that serves; start it with a token from `bartizan token node`"
@@ -119,6 +124,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         socket,
         workload_socket,
         docker_socket,
+        kubernetes,
         proxy_binary,
         seal_secret,
         cache,
@@ -130,6 +136,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
         Some(path) => NodeSecret::in_file(path).map_err(|e| file("the seal secret", path, e))?,
         None => NodeSecret::random(),
     };
+    let cluster = kubernetes.as_ref().map(|it| Cluster::open(it).map_err(NodeError::Kubernetes)).transpose()?;
     let (given, given_sha256) = read_bundle(&trust_bundle, &trust_domain)?;
     let bundles = Arc::new(ArcSwap::from_pointee(given));
     let cache = cache.map(|path| Cache::new(path, &secret, name.clone(), trust_domain.clone(), given_sha256));
@@ -171,7 +178,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     let supply = serving.run_until_cancelled(async { tokio::join!(link.run(), keep(Arc::clone(&hub)), keep_cache) });
     let serve_workloads = async {
         if let Some(listener) = workloads {
-            workload::serve(listener, Arc::clone(&hub), docker_socket, serving.clone()).await;
+            workload::serve(listener, Arc::clone(&hub), docker_socket, cluster, serving.clone()).await;
         }
     };
     let renew = async {

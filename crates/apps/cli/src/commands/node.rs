@@ -2,7 +2,7 @@
 
 use crate::args::NodeArgs;
 use crate::failure::{Failure, chain};
-use bartizan_node::{MachineFiles, Options, Proof};
+use bartizan_node::{Kubernetes, MachineFiles, Options, Proof};
 use bartizan_runtime::stop;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
             signals.cancel();
         });
     }
+    let kubernetes = kubernetes(&args);
     let options = Options {
         name: args.name,
         trust_domain: args.trust_domain,
@@ -35,6 +36,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         socket: args.socket,
         workload_socket: args.workload_socket,
         docker_socket: args.docker_socket,
+        kubernetes,
         proxy_binary: args.proxy_binary,
         seal_secret: args.seal_secret,
         cache: args.cache,
@@ -42,6 +44,13 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         proof,
     };
     bartizan_node::run(options, signals).await.map_err(|error| Failure::new(chain(&error)))
+}
+
+/// All three are given, or none.
+fn kubernetes(args: &NodeArgs) -> Option<Kubernetes> {
+    let (api, ca, token) = (args.kubernetes_api.clone()?, args.kubernetes_ca.clone()?, args.kubernetes_token.clone()?);
+    let node = args.kubernetes_node.clone().unwrap_or_else(|| args.name.to_string());
+    Some(Kubernetes { api, ca, token, node })
 }
 
 /// The machine's certificate or the pod's token where one is named, else the first line of standard input; `parent` fires when that ends.

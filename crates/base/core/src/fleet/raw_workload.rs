@@ -2,9 +2,10 @@
 
 use super::Protocol;
 use super::node::Node;
-use super::reader::{At, Field, Read, Report};
-use crate::workload::{DNS_NAMES_MAX, TTL_S_MAX, TTL_S_MIN};
+use super::reader::{At, Field, Named, Read, Report};
+use crate::workload::{DNS_NAMES_MAX, POD_LABELS_MAX, TTL_S_MAX, TTL_S_MIN};
 use schemars::JsonSchema;
+use std::collections::BTreeMap;
 
 /// A program that gets an identity from the node on its host, where all of its selectors fit.
 #[derive(Debug, JsonSchema)]
@@ -63,6 +64,9 @@ pub(super) struct RawSelectors {
     /// What the container has to be that it runs in.
     #[schemars(default)]
     pub(super) container: Field<RawContainer>,
+    /// What the Kubernetes pod has to be that it runs in.
+    #[schemars(default)]
+    pub(super) kubernetes: Field<RawPod>,
 }
 
 /// A container, as its runtime knows it.
@@ -72,6 +76,19 @@ pub(super) struct RawContainer {
     /// Digest of its image, such as `sha256:` with 64 lower-case hex digits; that of the image itself or of its manifest.
     #[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))]
     pub(super) image_digest: Field<String>,
+}
+
+/// A pod, as the Kubernetes API server knows it.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Pod", deny_unknown_fields)]
+pub(super) struct RawPod {
+    /// Its namespace.
+    pub(super) namespace: Field<String>,
+    /// Its service account in that namespace.
+    pub(super) service_account: Field<String>,
+    /// Labels that it has to have, among any others.
+    #[schemars(default, with = "BTreeMap<String, String>", extend("maxProperties" = POD_LABELS_MAX))]
+    pub(super) labels: Field<Named<Read<String>>>,
 }
 
 impl RawWorkload {
@@ -97,7 +114,7 @@ impl RawWorkload {
 }
 
 impl RawSelectors {
-    pub(super) const KEYS: &[&str] = &["uid", "gid", "path", "sha256", "unit", "container"];
+    pub(super) const KEYS: &[&str] = &["uid", "gid", "path", "sha256", "unit", "container", "kubernetes"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -108,6 +125,7 @@ impl RawSelectors {
             sha256: fields.text("sha256"),
             unit: fields.text("unit"),
             container: fields.take("container", RawContainer::read),
+            kubernetes: fields.take("kubernetes", RawPod::read),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -119,6 +137,20 @@ impl RawContainer {
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
         let value = Self { image_digest: fields.text("image_digest") };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawPod {
+    pub(super) const KEYS: &[&str] = &["namespace", "service_account", "labels"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            namespace: fields.text("namespace"),
+            service_account: fields.text("service_account"),
+            labels: fields.take("labels", |report, node, key| report.named(node, key, Report::text)),
+        };
         Ok(At { value, spot: fields.spot })
     }
 }

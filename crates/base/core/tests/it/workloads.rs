@@ -28,6 +28,40 @@ fn refuses_workloads_that_make_no_sense_and_names_the_place() {
         ("report: { selectors: { container: {} } }", "workloads.report.selectors.container.image_digest", "no digest"),
         ("report: { selectors: { container: { image_digest: latest } } }", "container.image_digest", "a tag"),
         ("report: { selectors: { container: { image: x } } }", "selectors.container.image", "unknown"),
+        ("report: { selectors: { kubernetes: {} } }", "selectors.kubernetes.namespace", "no namespace"),
+        ("report: { selectors: { kubernetes: { namespace: a } } }", "kubernetes.service_account", "no account"),
+        ("report: { selectors: { kubernetes: { service_account: a } } }", "kubernetes.namespace", "any namespace"),
+        (
+            "report: { selectors: { kubernetes: { namespace: a/b, service_account: c } } }",
+            "kubernetes.namespace",
+            "a path",
+        ),
+        (
+            "report: { selectors: { kubernetes: { namespace: A, service_account: c } } }",
+            "kubernetes.namespace",
+            "capital",
+        ),
+        ("report: { selectors: { kubernetes: { namespace: a, service_account: 'c:d' } } }", "service_account", "two"),
+        (
+            "report: { selectors: { kubernetes: { namespace: a, service_account: c, labels: { -x: y } } } }",
+            "kubernetes.labels.-x",
+            "no label's name",
+        ),
+        (
+            "report: { selectors: { kubernetes: { namespace: a, service_account: c, labels: { x: 'a b' } } } }",
+            "kubernetes.labels.x",
+            "no label's value",
+        ),
+        (
+            "report: { selectors: { kubernetes: { namespace: a, service_account: c, labels: { x: 1 } } } }",
+            "kubernetes.labels.x",
+            "a number, which YAML may have rewritten",
+        ),
+        (
+            "report: { selectors: { kubernetes: { namespace: a, service_account: c, pod: x } } }",
+            "selectors.kubernetes.pod",
+            "unknown",
+        ),
         ("report: { selectors: { uid: 1 }, sole: 1 }", "workloads.report.sole", "no flag"),
         ("report: { selectors: { uuid: 1 } }", "workloads.report.selectors.uuid", "unknown"),
         ("report: { selectors: { uid: 1 }, id: report }", "workloads.report.id", "no path"),
@@ -74,6 +108,25 @@ fn reads_everything_and_fills_in_the_rest() {
 }
 
 #[test]
+fn a_pod_is_a_namespace_an_account_and_labels() {
+    let fleet = fleet(
+        "  a: { selectors: { kubernetes: { namespace: pay, service_account: led.ger, labels: { example.org/app: Led_ger, x: '' } } } }\n  \
+         b: { selectors: { uid: 1, kubernetes: { namespace: pay, service_account: default } } }\n",
+    );
+    let pod = |name: &str| fleet.workloads[&ServiceName::parse(name).unwrap()].selectors.kubernetes.clone().unwrap();
+    assert_eq!((pod("a").namespace.as_str(), pod("a").service_account.as_str()), ("pay", "led.ger"));
+    let labels: Vec<_> = pod("a").labels.into_iter().collect();
+    assert_eq!(labels, [("example.org/app".to_owned(), "Led_ger".to_owned()), ("x".to_owned(), String::new())]);
+    assert!(pod("b").labels.is_empty());
+    let many: String = (0..17).map(|i| format!("l{i}: x, ")).collect();
+    let many = format!(
+        "  a: {{ selectors: {{ kubernetes: {{ namespace: n, service_account: s, labels: {{ {many} }} }} }} }}\n"
+    );
+    let errors = parse(&file(&many), "f").unwrap_err().to_string();
+    assert!(errors.contains("selectors.kubernetes.labels: 17 labels, more than 16"), "{errors}");
+}
+
+#[test]
 fn says_which_bindings_are_ambiguous() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let warnings = |text: &str| -> Vec<String> {
@@ -106,6 +159,31 @@ fn says_which_bindings_are_ambiguous() {
             "  a: { id: /x, selectors: { uid: 1 } }\n  b: { id: /x, selectors: { uid: 1, gid: 1 } }\n",
             None,
             "one identity",
+        ),
+        (
+            "  a: { selectors: { kubernetes: { namespace: n, service_account: s } } }\n  b: { selectors: { kubernetes: { namespace: n, service_account: s, labels: { x: y } } } }\n",
+            Some("workloads.b: every program that is this one is `a` as well"),
+            "a pod with one label more",
+        ),
+        (
+            "  a: { selectors: { kubernetes: { namespace: n, service_account: s, labels: { x: y } } } }\n  b: { selectors: { uid: 1, kubernetes: { namespace: n, service_account: s, labels: { x: y, z: w } } } }\n",
+            Some("workloads.b: every program that is this one is `a` as well"),
+            "a narrower pod, and a user",
+        ),
+        (
+            "  a: { selectors: { uid: 1 } }\n  b: { selectors: { uid: 1, kubernetes: { namespace: n, service_account: s } } }\n",
+            Some("workloads.b: every program that is this one is `a` as well"),
+            "a user in a pod",
+        ),
+        (
+            "  a: { selectors: { kubernetes: { namespace: n, service_account: s, labels: { x: y } } } }\n  b: { selectors: { kubernetes: { namespace: n, service_account: s, labels: { x: z } } } }\n",
+            None,
+            "another value of the label",
+        ),
+        (
+            "  a: { selectors: { kubernetes: { namespace: n, service_account: s } } }\n  b: { selectors: { kubernetes: { namespace: m, service_account: s } } }\n",
+            None,
+            "another namespace",
         ),
         ("  a: { selectors: { uid: 1 }, node: n }\n  b: { selectors: { uid: 1 }, node: m }\n", None, "other nodes"),
     ] {

@@ -8,6 +8,7 @@ mod caller; // start here: who is at the other end
 mod docker; // images of containers
 mod gate; // how much one caller may take
 mod keeper; // keys and certificates, made ahead and renewed
+mod kubernetes; // pods
 mod link; // the stream to control
 mod peer_pidfd; // the one system call without a safe wrapper
 mod process; // what a caller runs
@@ -17,6 +18,8 @@ mod spiffe; // the Workload API
 mod view; // what is held now
 
 pub(crate) use keeper::keep;
+pub(crate) use kubernetes::Cluster;
+pub use kubernetes::{ClusterError, Kubernetes};
 pub(crate) use link::Link;
 pub(crate) use view::{Evidence, Hub, View, WorkloadSvid};
 
@@ -49,8 +52,14 @@ struct Connected {
 }
 
 /// Serves until `stop` fires.
-pub(crate) async fn serve(listener: UnixListener, hub: Arc<Hub>, engine: Option<PathBuf>, stop: CancellationToken) {
-    let eyes = Eyes::with(engine.map(Engine::new));
+pub(crate) async fn serve(
+    listener: UnixListener,
+    hub: Arc<Hub>,
+    engine: Option<PathBuf>,
+    cluster: Option<Cluster>,
+    stop: CancellationToken,
+) {
+    let eyes = Eyes::with(engine.map(Engine::new), cluster);
     let desk = Arc::new(Desk { hub, eyes, gate: Arc::default(), stop: stop.clone() });
     let (workloads, secrets) = (spiffe::Api(Arc::clone(&desk)), sds::Api(Arc::clone(&desk)));
     if let Err(error) = workload_api::serve(listener, admit(desk), workloads, secrets, stop).await {

@@ -2,12 +2,14 @@
 
 use super::caller::Caller;
 use super::docker::{self, Engine};
+use super::kubernetes::{Cluster, Known};
 use crate::attest::FileState;
 use crate::limits::{HASHES_MAX, WORKLOAD_BINARY_BYTES_MAX};
 use bartizan_core::workload::{Entry, Selectors};
 use bartizan_crypto::hash;
 use bartizan_identity::container::container_of;
 use bartizan_identity::entry::{Facts, matches, unit_of};
+use bartizan_identity::pod::Pod;
 use bartizan_runtime::files;
 use std::collections::HashMap;
 use std::fs;
@@ -48,11 +50,18 @@ pub(crate) struct Eyes {
     hashing: Mutex<()>,
     /// Who knows the images of containers, where somebody does.
     engine: Option<Engine>,
+    /// Who knows the pods of this machine, where somebody does.
+    cluster: Option<Cluster>,
 }
 
 impl Eyes {
-    pub(crate) fn with(engine: Option<Engine>) -> Self {
-        Self { engine, ..Self::default() }
+    pub(crate) fn with(engine: Option<Engine>, cluster: Option<Cluster>) -> Self {
+        Self { engine, cluster, ..Self::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
     }
 
     /// Looks at `caller` and says which of `entries` speak for it. `before` is what was seen when its stream began: it has
@@ -67,20 +76,33 @@ impl Eyes {
         before: Option<&Seen>,
     ) -> Result<(Seen, Vec<Entry>), LookError> {
         let mut seen = self.read(caller, before)?;
-        let wants_hash = entries.iter().any(|entry| {
-            // Only where everything else fits: nobody makes us read large files for nothing.
-            let others = Selectors { sha256: None, image_digest: None, ..entry.selectors.clone() };
-            entry.selectors.sha256.is_some() && (others.is_empty() || matches(&others, &seen.facts))
-        });
+        // Only where everything else fits: nobody makes us read large files, or ask others, for nothing.
+        let wants = |it: fn(&Selectors) -> bool, unknown: fn(&mut Selectors), facts: &Facts| {
+            entries.iter().map(|entry| &entry.selectors).filter(|selectors| it(selectors)).any(|selectors| {
+                let mut others = selectors.clone();
+                unknown(&mut others);
+                others.is_empty() || matches(&others, facts)
+            })
+        };
+        let wants_hash = wants(
+            |it| it.sha256.is_some(),
+            |it| (it.sha256, it.image_digest, it.kubernetes) = Default::default(),
+            &seen.facts,
+        );
         if wants_hash && let Some(state) = seen.program {
             seen.facts.sha256 = self.hash(caller.pid, state)?;
         }
-        let wants_image = entries.iter().any(|entry| {
-            let others = Selectors { image_digest: None, ..entry.selectors.clone() };
-            entry.selectors.image_digest.is_some() && (others.is_empty() || matches(&others, &seen.facts))
-        });
+        let wants_image = wants(
+            |it| it.image_digest.is_some(),
+            |it| (it.image_digest, it.kubernetes) = Default::default(),
+            &seen.facts,
+        );
         if wants_image {
             seen.facts.image_digests = self.image_digests(caller.pid)?;
+        }
+        if wants(|it| it.kubernetes.is_some(), |it| it.kubernetes = None, &seen.facts) {
+            let was_known = before.is_some_and(|before| before.facts.pod.is_some());
+            seen.facts.pod = self.pod(caller.pid, if was_known { Known::Before } else { Known::Not })?;
         }
         // After everything was read by number: had the number changed hands, this would be true.
         if caller.has_ended() {
@@ -125,6 +147,16 @@ impl Eyes {
             tracing::warn!(pid, container = container.id, %error, "the image of a caller's container is not known");
             Vec::new()
         }))
+    }
+
+    /// `None` where the process is in no pod, or nobody confirms in which.
+    fn pod(&self, pid: i32, known: Known) -> Result<Option<Pod>, LookError> {
+        let container = container_of(&bounded(&format!("/proc/{pid}/cgroup"))?);
+        let (Some(cluster), Some(container)) = (&self.cluster, container) else { return Ok(None) };
+        let pod = cluster.pod_of(&container, known).inspect_err(|error| {
+            tracing::warn!(pid, container = container.id, %error, "the pod of a caller is not known");
+        });
+        Ok(pod.ok())
     }
 
     /// The hash of what `pid` runs, where that is still the file in `state`; `None` where it is too large or cannot be read.

@@ -34,6 +34,7 @@ pub(crate) fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token
         socket: dir.join("node.sock"),
         workload_socket: None,
         docker_socket: None,
+        kubernetes: None,
         proxy_binary: "/bin/sh".into(),
         seal_secret: Some(dir.join("node.secret")),
         cache: None,

@@ -1,9 +1,11 @@
 //! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
 
+mod ambiguous;
 mod budget;
 mod federation;
 mod gateway;
 mod other;
+mod pod;
 mod ports;
 mod service;
 mod tls;

@@ -4,7 +4,7 @@ use super::super::raw_workload::{RawContainer, RawSelectors, RawWorkload};
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use super::other::{Others, RawOther};
 use super::ports::Ports;
-use super::{Known, os_text, required};
+use super::{Known, ambiguous, os_text, pod, required};
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::workload::{
     DNS_NAMES_MAX, Entry, PATH_BYTES_MAX, Selectors, TTL_S_MAX, TTL_S_MIN, UNIT_BYTES_MAX, WORKLOADS_MAX, is_reserved,
@@ -57,61 +57,8 @@ pub(super) fn check_all(
         checked.push(entry);
     }
     let checked: BTreeMap<ServiceName, (Spot, Entry)> = checked.into_iter().collect::<Result<_, _>>()?;
-    warn_of_ambiguous(report, &checked);
+    ambiguous::warn(report, &checked);
     Ok(checked.into_iter().map(|(name, (_, entry))| (name, entry)).collect())
-}
-
-/// Names the bindings of which one is always another as well: a program that fits all selectors of one entry and, with them,
-/// those of an entry with another identity.
-fn warn_of_ambiguous(report: &mut Report<'_>, entries: &BTreeMap<ServiceName, (Spot, Entry)>) {
-    let mut by_selectors: BTreeMap<&Selectors, Vec<&Entry>> = BTreeMap::new();
-    for (_, entry) in entries.values() {
-        by_selectors.entry(&entry.selectors).or_default().push(entry);
-    }
-    for (spot, entry) in entries.values() {
-        let meets = |other: &&&Entry| {
-            let apart = entry.node.is_some() && other.node.is_some() && entry.node != other.node;
-            other.id != entry.id && !apart
-        };
-        let wider = parts_of(&entry.selectors).into_iter().find_map(|part| {
-            let others = by_selectors.get(&part)?;
-            // Of two that say the same, the later one is told.
-            others.iter().find(meets).filter(|other| part != entry.selectors || other.name < entry.name).copied()
-        });
-        if let Some(other) = wider {
-            let problem = format!("every program that is this one is `{}` as well", other.name);
-            let way_out = if entry.sole || other.sole {
-                "with `sole: true` such a program is refused; narrow the selectors of one of them"
-            } else {
-                "it is given both identities; narrow the selectors, or refuse such programs with `sole: true`"
-            };
-            report.warn(spot, problem, way_out);
-        }
-    }
-}
-
-/// Every choice of some of the selectors: at most 63, so that the whole fleet is looked at in time.
-fn parts_of(selectors: &Selectors) -> Vec<Selectors> {
-    let without: [fn(&mut Selectors); 6] = [
-        |it| it.uid = None,
-        |it| it.gid = None,
-        |it| it.path = None,
-        |it| it.sha256 = None,
-        |it| it.unit = None,
-        |it| it.image_digest = None,
-    ];
-    let mut parts = vec![selectors.clone()];
-    for leave_out in without {
-        let fewer = parts.iter().cloned().map(|mut part| {
-            leave_out(&mut part);
-            part
-        });
-        parts.extend(fewer.collect::<Vec<_>>());
-        parts.sort();
-        parts.dedup();
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
 }
 
 fn check(
@@ -170,15 +117,16 @@ fn check_node(report: &mut Report<'_>, at: &At<String>) -> Result<ServiceName, R
 }
 
 fn check_selectors(report: &mut Report<'_>, at: At<RawSelectors>) -> Result<Selectors, Reported> {
-    let RawSelectors { uid, gid, path, sha256, unit, container } = at.value;
+    let RawSelectors { uid, gid, path, sha256, unit, container, kubernetes } = at.value;
     let uid = check_number(report, uid);
     let gid = check_number(report, gid);
     let path = path.optional().and_then(|at| at.map(|at| check_path(report, at)).transpose());
     let sha256 = sha256.optional().and_then(|at| at.map(|at| check_sha256(report, at)).transpose());
     let unit = unit.optional().and_then(|at| at.map(|at| check_unit(report, at)).transpose());
     let image_digest = container.optional().and_then(|at| at.map(|at| check_container(report, at)).transpose());
+    let kubernetes = kubernetes.optional().and_then(|at| at.map(|at| pod::check(report, at)).transpose());
     let (uid, gid, path, sha256, unit) = (uid?, gid?, path?, sha256?, unit?);
-    let selectors = Selectors { uid, gid, path, sha256, unit, image_digest: image_digest? };
+    let selectors = Selectors { uid, gid, path, sha256, unit, image_digest: image_digest?, kubernetes: kubernetes? };
     if selectors.is_empty() {
         return Err(report.refuse(&at.spot, "no selector: every program would match", "give at least one"));
     }

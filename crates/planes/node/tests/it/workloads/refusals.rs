@@ -92,6 +92,20 @@ async fn who_is_in_no_container_matches_no_image() {
     world.stop().await;
 }
 
+/// Where nobody knows pods, a selector for one matches nobody, also beside one that fits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_no_pod_matches_none() {
+    let pod = "kubernetes: { namespace: pay, service_account: ledger }";
+    let own = uid();
+    let world = World::start(&format!(
+        "  pod: {{ selectors: {{ {pod} }} }}\n  both: {{ selectors: {{ uid: {own}, {pod} }} }}\n"
+    ))
+    .await;
+    world.entries(2).await;
+    assert_eq!(refusals(&world, Some("true")).await, [Code::PermissionDenied; 5]);
+    world.stop().await;
+}
+
 /// The next message of a stream that is an answer, or its end.
 async fn next(stream: &mut Streaming<X509svidResponse>) -> Result<Option<X509svidResponse>, Status> {
     tokio::time::timeout(DEADLINE, stream.message()).await.expect("something is said in time")

@@ -71,6 +71,7 @@ impl World {
             socket: dir.path().join("node.sock"),
             workload_socket: Some(dir.path().join("w.sock")),
             docker_socket: None,
+            kubernetes: None,
             proxy_binary: "/bin/sh".into(),
             seal_secret: None,
             cache: None,
