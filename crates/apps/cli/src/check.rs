@@ -117,6 +117,12 @@ fn whole(path: &Path, text: String) -> Finding {
 }
 
 impl Checked {
+    /// Calls of services and of others; what the gateway's routes open is counted apart.
+    pub(crate) fn declared_calls(&self) -> usize {
+        let services = self.fleet.services.values().map(|service| service.calls.len());
+        services.chain(self.fleet.others.values().map(|other| other.calls.len())).sum()
+    }
+
     /// What the fleet amounts to, in a line.
     pub(crate) fn summary(&self) -> String {
         let Summary { files, permits, forbids, declared, warnings: _ } = &self.policies;
@@ -126,7 +132,7 @@ impl Checked {
             "fleet `{}`: {}, {}, {gateway}; {} ({} of them in {})",
             self.fleet.name,
             counted(self.fleet.services.len(), "service"),
-            counted(self.fleet.services.values().map(|s| s.calls.len()).sum(), "declared call"),
+            counted(self.declared_calls(), "declared call"),
             counted(permits + forbids + declared, "policy"),
             permits + forbids,
             counted(*files, "file"),

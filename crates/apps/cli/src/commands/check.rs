@@ -32,7 +32,7 @@ fn report(args: &CheckArgs, summary: impl Fn(&Checked) -> String) -> Result<(), 
             "fleet": checked.fleet.name,
             "trust_domain": checked.fleet.trust_domain,
             "services": checked.fleet.services.len(),
-            "calls": checked.fleet.services.values().map(|s| s.calls.len()).sum::<usize>(),
+            "calls": checked.declared_calls(),
             "policies": checked.policies,
         })),
         Ok(checked) => {
