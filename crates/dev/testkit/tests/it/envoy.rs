@@ -188,7 +188,7 @@ fn envoy_calls_and_is_called_while_leaf_and_root_are_replaced() {
         (get(&into, None).body == "hello").then_some(())
     });
     wait_for("a guard into envoy", Deadline::default(), || (get(&out_of, None).body == "from envoy").then_some(()));
-    // Only what is declared: Envoy may not call `caller`.
+    // Both guards saw the hybrid key exchange.
     wait_for("the handshakes as events", Deadline::default(), || {
         let events = up.say(&["events", "--json", "--limit", "500"]);
         let hybrid = |service: &str| {
