@@ -167,17 +167,23 @@ impl Entry {
         None
     }
 
-    /// Asks about everything under way again. Gives how many of them policy denies now.
-    pub(super) fn judge_ongoing(&self, live: &Live, memo: &mut Memo) -> usize {
-        let Some(policies) = &live.policies else { return 0 };
+    /// Judges everything under way again, by the gateway's routes and by policy. Gives why each that ended with that did.
+    pub(super) fn judge_ongoing(&self, live: &Live, memo: &mut Memo) -> Vec<Ending> {
+        let Some(policies) = &live.policies else { return Vec::new() };
         // A copy: whoever is woken may take itself off the list.
         let all = self.ongoing.borrow().clone();
-        if let Some(gateway) = live.directory.as_ref().and_then(|directory| directory.own.gateway.as_ref()) {
-            let is_for = |asked: &Question| route_is_for(&gateway.routes, &asked.path, self.name.as_ref());
-            let gone = all.iter().filter(|it| it.question().is_some_and(|asked| !is_for(asked)));
-            gone.for_each(|ongoing| ongoing.end(Ending::Undeclared));
-        }
-        all.iter().filter(|ongoing| ongoing.judge(policies, memo)).count()
+        let gateway = live.directory.as_ref().and_then(|directory| directory.own.gateway.as_ref());
+        let is_for_others = |asked: &Question| {
+            gateway.is_some_and(|gateway| !route_is_for(&gateway.routes, &asked.path, self.name.as_ref()))
+        };
+        let judge = |ongoing: &Rc<Ongoing>| {
+            if ongoing.over().is_none() && ongoing.question().is_some_and(is_for_others) {
+                ongoing.end(Ending::Undeclared);
+                return Some(Ending::Undeclared);
+            }
+            ongoing.judge(policies, memo).then_some(Ending::Policy)
+        };
+        all.iter().filter_map(judge).collect()
     }
 
     /// Ends it and everything on it. Gives how much was under way.

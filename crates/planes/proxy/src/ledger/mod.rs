@@ -134,8 +134,9 @@ impl Ledger {
             return self.end(entry, over);
         }
         if !entry.is_judged_by(&live) {
-            let ended = entry.judge_ongoing(&live, memo);
-            (0..ended).for_each(|_| self.0.counters.trust_ended(Ending::Policy));
+            for ending in entry.judge_ongoing(&live, memo) {
+                self.0.counters.trust_ended(ending);
+            }
             entry.set_judged_by(&live);
         }
     }
