@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: demo test check lint doc bench-bank bench needs needs-demo help clean
+.PHONY: demo test check lint doc bench-bank bench race race-quick race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,19 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- issuance
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- reconnect
 	$(CARGO) run --release --package bartizan-control --example handshake_success
+
+race: race-programs ## a pair of guards beside a byte relay, Envoy, nginx, HAProxy, interleaved; table to benches/results/
+	python3 benches/dataplane/race.py
+
+race-quick: race-programs ## ours, the relay and Envoy on HTTP/1.1 alone, three short rounds
+	python3 benches/dataplane/race.py --quick
+
+race-programs: needs-demo
+	@sh xtask/needs.sh openssl
+	-@sh xtask/needs.sh nginx haproxy
+	@sh xtask/judges.sh
+	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy
+	$(CARGO) build --release --package bartizan-testkit --example race
 
 clean: ## remove build output and what runs left behind
 	$(CARGO) clean
