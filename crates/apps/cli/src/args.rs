@@ -11,6 +11,7 @@ pub(crate) use ca::{
 pub(crate) use federation::FederationCommand;
 
 use bartizan_core::{RequestId, ServiceName, TrustDomain};
+use bartizan_node::netns::Way;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -80,6 +81,12 @@ pub(crate) enum Command {
     /// Read fleet file and policies anew; what is invalid is refused and nothing changes.
     #[command(after_help = "Example:\n  bartizan reload")]
     Reload(DataArgs),
+    /// Run a command where the program of a service runs: in its network namespace.
+    #[command(after_help = "Examples:\n  \
+        bartizan inside payment -- curl -s http://127.0.0.1:27301/accounts/1\n  \
+        bartizan inside postgres -- psql -h 127.0.0.1\n\n\
+        It sees what the program sees: its own port, its guard, and nothing else. For the user of `bartizan up`, and root.")]
+    Inside(InsideArgs),
     /// Trust an identity, certificate, key, node or issuer no more: its open connections end within a second.
     #[command(after_help = "Examples:\n  \
         bartizan revoke notify --reason 'token found in a public log'\n  \
@@ -125,6 +132,9 @@ pub(crate) enum Command {
     /// Run a program that dies with its parent; `up` starts programs through this.
     #[command(hide = true)]
     ExecProgram(ExecProgramArgs),
+    /// Make a network namespace for a program and hand out sockets in it; `up` keeps one of these per program.
+    #[command(hide = true)]
+    Porter(PorterArgs),
     /// End the process groups that standard input names, once it ends; `up` keeps one of these.
     #[command(hide = true)]
     Bury,
@@ -201,6 +211,19 @@ pub(crate) struct DataArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `inside`.
+#[derive(Debug, Args)]
+pub(crate) struct InsideArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Service whose program it is.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: ServiceName,
+    /// Command and arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) argv: Vec<OsString>,
 }
 
 /// Whom not to trust any more.
@@ -451,9 +474,27 @@ pub(crate) struct ExecProgramArgs {
     /// Process id of the parent to die with.
     #[arg(long, value_name = "PID")]
     pub(crate) parent: u32,
+    /// Process id of the porter whose network namespace to run in.
+    #[arg(long, value_name = "PID", requires = "way")]
+    pub(crate) inside: Option<u32>,
+    /// How that namespace was made.
+    #[arg(long, value_name = "WAY", value_parser = way)]
+    pub(crate) way: Option<Way>,
     /// Program and arguments.
     #[arg(last = true, required = true, value_name = "ARGV")]
     pub(crate) argv: Vec<OsString>,
+}
+
+/// Arguments of `porter`.
+#[derive(Debug, Args)]
+pub(crate) struct PorterArgs {
+    /// How to make the namespace.
+    #[arg(long, value_name = "WAY", value_parser = way)]
+    pub(crate) way: Way,
+}
+
+fn way(text: &str) -> Result<Way, String> {
+    Way::parse(text).ok_or_else(|| format!("known are {}", Way::ALL.map(Way::as_str).join(" and ")))
 }
 
 fn time_span(text: &str) -> Result<Duration, String> {

@@ -98,6 +98,11 @@ impl DataDir {
         self.0.join("services").join(service)
     }
 
+    /// Which process is the porter of a service, while there is one.
+    pub(crate) fn porter(&self, service: &str) -> PathBuf {
+        self.0.join("porters").join(service)
+    }
+
     /// Takes the folder for this process, until the lock is dropped or the process ends in whatever way.
     ///
     /// # Errors

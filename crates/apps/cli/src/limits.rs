@@ -58,3 +58,5 @@ pub(crate) const ENFORCED_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) const ENFORCED_LOOK: Duration = Duration::from_millis(25);
 /// Time for control to make a join token, which takes a millisecond; the node is started without one where it may.
 pub(crate) const TOKEN_WITHIN: Duration = Duration::from_secs(3);
+/// What is written down of a porter, in bytes: a process id and a word.
+pub(crate) const PORTER_NOTE_BYTES_MAX: usize = 256;

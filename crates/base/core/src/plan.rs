@@ -18,4 +18,21 @@ pub struct Plan {
     pub mesh: BTreeMap<ServiceName, SocketAddr>,
     /// For each caller, where each of its callees is to be found: a listener of the caller's own sidecar.
     pub outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>>,
+    /// Which programs are kept apart from the network, of those that are started here. The listeners of such a one for its
+    /// callees are in its namespace.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub isolation: BTreeMap<ServiceName, Isolation>,
+}
+
+/// Whether a program is kept apart from the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "network", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Isolation {
+    /// It has a network namespace of its own, with its guard as the only way in and out.
+    Own,
+    /// It has not: what runs on this machine reaches it past its guard, and it reaches what the machine reaches.
+    Shared {
+        /// Why.
+        why: String,
+    },
 }

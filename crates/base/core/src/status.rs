@@ -6,6 +6,7 @@ use crate::decision::{Action, Verdict};
 use crate::event::{HandshakeFailure, SeenBy};
 use crate::issued::IssuedStatus;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::plan::Isolation;
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,9 @@ pub struct ProxyStatus {
     pub instance: Option<String>,
     /// Its process id.
     pub pid: Option<u32>,
+    /// Whether its program is kept apart from the network; `None` where nobody here starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// Its version.
     pub version: Option<String>,
     /// How current what it holds can be: fresh while it is attached, then by how long it is away. `None` until it came.
@@ -412,6 +416,7 @@ mod tests {
             owner: None,
             attached: true,
             instance: Some("1".to_owned()),
+            isolation: None,
             pid: Some(1),
             version: None,
             freshness: Some(Freshness::Fresh),

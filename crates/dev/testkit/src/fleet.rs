@@ -54,6 +54,30 @@ impl Up {
         up
     }
 
+    /// As [`Up::launch`], by another user, and where `before` (a shell command) has changed what the kernel gives: in a user
+    /// namespace of its own, so that nothing else is concerned. Copies of our programs are used, which that user can reach.
+    ///
+    /// # Panics
+    /// Where the copies cannot be made or the program cannot be started.
+    pub fn launch_as_nobody(fleet: &Path, before: &str, args: &[&str]) -> Self {
+        let folder = fleet.parent().expect("a file lies in a folder");
+        for name in ["bartizan", "bartizan-proxy"] {
+            std::fs::copy(binary(name), folder.join(name)).expect("the test's own folder is writable");
+        }
+        let mut command = Command::new("setpriv");
+        if rustix::process::geteuid().is_root() {
+            const NOBODY: &str = "65534";
+            let chown = Command::new("chown").args(["-R", "65534:65534"]).arg(folder).status();
+            assert!(chown.expect("chown is there").success());
+            command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+        }
+        if !before.is_empty() {
+            command.args(["unshare", "--map-root-user", "sh", "-c", &format!("{before} && exec \"$@\""), "sh"]);
+        }
+        command.arg(folder.join("bartizan"));
+        Self::launch_by(command, fleet, args)
+    }
+
     fn launch_by(mut command: Command, fleet: &Path, args: &[&str]) -> Self {
         let data = fleet.with_file_name("data");
         let log = File::create(fleet.with_file_name("up.log")).expect("the test's own folder is writable");
@@ -119,6 +143,49 @@ impl Up {
     pub fn cli(&self, args: &[&str]) -> Output {
         let output = Command::new(binary("bartizan")).args(args).arg("--data").arg(&self.data).output();
         output.expect("bartizan starts")
+    }
+
+    /// A command that runs where the program of `service` does: in its network namespace.
+    pub fn inside(&self, service: &str, program: &str) -> Command {
+        let mut command = Command::new(binary("bartizan"));
+        command.args(["inside", service, "--data"]).arg(&self.data).args(["--", program]);
+        command
+    }
+
+    /// GET as the program of `service` makes it.
+    pub fn get_inside(&self, service: &str, url: &str) -> crate::Answer {
+        crate::request_by(self.inside(service, "curl"), "GET", url, None, &[], None)
+    }
+
+    /// What comes back for `bytes` where the program of `service` sends them to `addr`, within ten seconds; nothing where
+    /// nobody is reached.
+    ///
+    /// # Panics
+    /// Where Python cannot be run.
+    pub fn send_inside(&self, service: &str, addr: &str, bytes: &str) -> String {
+        const SEND: &str = "import socket, sys\n\
+            host, port = sys.argv[1].rsplit(':', 1)\n\
+            s = socket.create_connection((host, int(port)), 10)\n\
+            s.sendall(bytes.fromhex(sys.argv[2]))\n\
+            out = b''\n\
+            try:\n\
+            \x20   while chunk := s.recv(65536):\n\
+            \x20       out += chunk\n\
+            except OSError:\n\
+            \x20   pass\n\
+            sys.stdout.buffer.write(out)\n";
+        let hex: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let sent = self.inside(service, "python3").args(["-c", SEND, addr, &hex]).output();
+        String::from_utf8_lossy(&sent.expect("python3 is installed").stdout).into_owned()
+    }
+
+    /// `plan.json`: where everything listens.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn plan(&self) -> serde_json::Value {
+        let text = std::fs::read(self.data.join("plan.json")).expect("a running fleet has a plan");
+        serde_json::from_slice(&text).expect("the plan is JSON")
     }
 
     /// Standard output of [`Up::cli`], which has to succeed.

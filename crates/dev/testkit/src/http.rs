@@ -44,7 +44,21 @@ pub fn get(url: &str, ca: Option<&Path>) -> Answer {
 /// # Panics
 /// Where curl is not installed.
 pub fn request(method: &str, url: &str, ca: Option<&Path>, headers: &[&str], body: Option<&str>) -> Answer {
-    let mut curl = Command::new("curl");
+    request_by(Command::new("curl"), method, url, ca, headers, body)
+}
+
+/// As [`request`], by a command that ends with `curl`.
+///
+/// # Panics
+/// Where it cannot be run.
+pub fn request_by(
+    mut curl: Command,
+    method: &str,
+    url: &str,
+    ca: Option<&Path>,
+    headers: &[&str],
+    body: Option<&str>,
+) -> Answer {
     curl.args(["-s", "-i", "--max-time", "20", "--path-as-is", "-X", method]);
     match ca {
         Some(ca) => curl.arg("--cacert").arg(ca),

@@ -15,7 +15,7 @@ mod wait;
 pub use bank::{BANK_SERVICES, Bank, bank_folder};
 pub use clock::Clock;
 pub use fleet::{Up, binary};
-pub use http::{Answer, get, request};
+pub use http::{Answer, get, request, request_by};
 pub use ports::free_ports;
 pub use proc::{alive, kill_hard, listening, tree};
 pub use wait::{Deadline, wait_for};

@@ -87,6 +87,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         let service = Service {
             program: Program::Already,
             mesh: None,
+            isolate: Default::default(),
             listen: "127.0.0.1:7000".parse().unwrap(),
             protocol: Protocol::Http,
             owner: Some("team".to_owned()),

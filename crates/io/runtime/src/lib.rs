@@ -9,8 +9,10 @@
 pub mod clock;
 pub mod control_stream; // gRPC between control and proxies, over `tls`
 pub mod control_v1; // its generated messages
+pub mod descriptors; // descriptors handed from process to process
 pub mod files;
 pub mod https; // one document, from or to another organisation
+pub mod inside; // sockets in a program's network namespace
 pub mod limits;
 pub mod listen; // TCP listeners, and who holds a port
 pub mod local; // JSON over HTTP on a Unix socket

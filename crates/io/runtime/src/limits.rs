@@ -82,6 +82,17 @@ pub const DOCUMENT_CONNECTIONS_EACH_MAX: usize = 8;
 /// Time for a connection on a bundle endpoint, from its first byte to its last.
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(10);
 
+/// Messages from a parent that wait, a count: it says two things in a process's life.
+pub const PARENT_MESSAGES_MAX: usize = 8;
+/// Descriptors in one message between processes, a count; the kernel takes 253 (`SCM_MAX_FD`).
+pub const DESCRIPTORS_PER_MESSAGE_MAX: usize = 32;
+/// Longest message beside them, in bytes: the firewall rules of a service with a thousand callees.
+pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
+/// Time for the porter of a network namespace to answer, which takes it some microseconds.
+pub const PORTER_WITHIN: Duration = Duration::from_secs(5);
+/// Sockets made ahead in a program's namespace, a count: connections that are opened at once before one waits for the porter.
+pub const SOCKETS_IN_STOCK: u8 = 16;
+
 /// Length of the kernel's queue of connections not accepted yet, a count; the kernel cuts it to `somaxconn`.
 pub const ACCEPT_QUEUE: i32 = 4096;
 /// Longest path of a Unix socket in bytes: `sun_path` has 108 with the closing NUL (unix(7)).

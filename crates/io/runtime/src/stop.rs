@@ -1,12 +1,13 @@
-//! When to stop: a signal, or a parent that went away.
+//! When to stop: a signal, or a parent that went away. Until then it may say more, with descriptors.
 
-use crate::limits::FIRST_LINE_BYTES_MAX;
+use crate::descriptors::{self, Message};
+use crate::limits::{FIRST_LINE_BYTES_MAX, PARENT_MESSAGES_MAX};
 use bartizan_core::Secret;
 use rustix::io::Errno;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsFd;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// A token that SIGINT or SIGTERM cancels. Further signals change nothing: the stop is under way, in bounded time.
@@ -44,7 +45,18 @@ pub fn when_parent_goes(token: CancellationToken) {
 /// `UnexpectedEof` where the input ends first, `InvalidData` where the line is cut short, longer than
 /// [`FIRST_LINE_BYTES_MAX`], not UTF-8 or empty. `token` is cancelled then.
 pub async fn first_line_then_watch(token: CancellationToken) -> Result<Secret<String>> {
-    line_then_watch(std::io::stdin(), token, mandatory).await
+    line_then_watch(std::io::stdin(), token, mandatory, None).await
+}
+
+/// The same where standard input may be a Unix socket: what comes after the line, a byte with its descriptors each time, is
+/// handed on. From a pipe nothing comes.
+///
+/// # Errors
+/// As for [`first_line_then_watch`].
+pub async fn first_line_then_hear(token: CancellationToken) -> Result<(Secret<String>, mpsc::Receiver<Message>)> {
+    let (tell, heard) = mpsc::channel(PARENT_MESSAGES_MAX);
+    let line = line_then_watch(std::io::stdin(), token, mandatory, Some(tell)).await?;
+    Ok((line, heard))
 }
 
 /// The same where the parent may have nothing to hand over: `None` where the line is empty, or the input ends at once.
@@ -52,7 +64,7 @@ pub async fn first_line_then_watch(token: CancellationToken) -> Result<Secret<St
 /// # Errors
 /// `InvalidData` as for [`first_line_then_watch`].
 pub async fn first_line_if_any_then_watch(token: CancellationToken) -> Result<Option<Secret<String>>> {
-    line_then_watch(std::io::stdin(), token, optional).await
+    line_then_watch(std::io::stdin(), token, optional, None).await
 }
 
 type Line = Result<Option<Secret<String>>>;
@@ -72,6 +84,7 @@ async fn line_then_watch<T: Send + 'static>(
     input: impl AsFd + Send + 'static,
     token: CancellationToken,
     judge: fn(Line) -> Result<T>,
+    tell: Option<mpsc::Sender<Message>>,
 ) -> Result<T> {
     let (tx, rx) = oneshot::channel();
     // Not tokio's standard input: its thread cannot be left behind when the runtime shuts down.
@@ -81,10 +94,12 @@ async fn line_then_watch<T: Send + 'static>(
         // Nobody waits any more where the caller gave up; watching goes on.
         let _ = tx.send(line);
         if failed {
-            token.cancel();
-        } else {
-            watch(input, &token);
+            return token.cancel();
         }
+        if let Some(tell) = tell {
+            hear(&input, &tell);
+        }
+        watch(input, &token);
     });
     rx.await.unwrap_or_else(|_| Err(Error::other("the reading thread ended")))
 }
@@ -116,6 +131,15 @@ fn first_line(input: &impl AsFd) -> Line {
         Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => Ok(Some(Secret::new(text))),
         Err(_) => Err(Error::new(ErrorKind::InvalidData, "the first line of standard input is not UTF-8")),
+    }
+}
+
+/// Hands on what comes until the end, or until it turns out to be no socket.
+fn hear(input: &impl AsFd, tell: &mpsc::Sender<Message>) {
+    while let Ok(Some(message)) = descriptors::receive(input, 1) {
+        if tell.blocking_send(message).is_err() {
+            return; // nobody listens any more
+        }
     }
 }
 
@@ -153,11 +177,29 @@ mod tests {
         let (mut parent, child) = UnixStream::pair().unwrap();
         let token = CancellationToken::new();
         parent.write_all(b"ticket-1\nmore\n").unwrap();
-        let line = line_then_watch(child, token.clone(), mandatory).await.unwrap();
+        let line = line_then_watch(child, token.clone(), mandatory, None).await.unwrap();
         assert_eq!(line.expose(), "ticket-1");
         assert!(!token.is_cancelled());
         drop(parent);
         token.cancelled().await;
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_line_is_handed_on_with_its_descriptors() {
+        let (parent, child) = descriptors::stream_pair().unwrap();
+        let (token, (tell, mut heard)) = (CancellationToken::new(), mpsc::channel(4));
+        let (_ours, theirs) = descriptors::pair().unwrap();
+        descriptors::send(&parent, b"ticket-1\n", &[]).unwrap();
+        descriptors::send(&parent, b"p", &[theirs.as_fd()]).unwrap();
+        descriptors::send(&parent, b"s", &[]).unwrap();
+        let line = line_then_watch(child, token.clone(), mandatory, Some(tell)).await.unwrap();
+        assert_eq!(line.expose(), "ticket-1");
+        let (first, second) = (heard.recv().await.unwrap(), heard.recv().await.unwrap());
+        assert_eq!((first.bytes.as_slice(), first.descriptors.len()), (&b"p"[..], 1));
+        assert_eq!((second.bytes.as_slice(), second.descriptors.len()), (&b"s"[..], 0));
+        drop(parent);
+        token.cancelled().await;
+        assert!(heard.recv().await.is_none());
     }
 
     #[tokio::test]
@@ -173,7 +215,7 @@ mod tests {
             let token = CancellationToken::new();
             parent.write_all(&bytes).unwrap();
             drop(parent);
-            assert!(line_then_watch(child, token.clone(), mandatory).await.is_err(), "accepted, though {why}");
+            assert!(line_then_watch(child, token.clone(), mandatory, None).await.is_err(), "accepted, though {why}");
             token.cancelled().await;
         }
     }
@@ -186,7 +228,7 @@ mod tests {
             parent.write_all(bytes).unwrap();
             let waiting = (bytes == b"\n").then(|| parent.try_clone().unwrap());
             drop(parent);
-            let got = line_then_watch(child, token.clone(), optional).await.ok();
+            let got = line_then_watch(child, token.clone(), optional, None).await.ok();
             assert_eq!(got.as_ref().map(|it| it.as_ref().map(|it| it.expose().as_str())), line, "{bytes:?}");
             assert!(waiting.is_none() || !token.is_cancelled(), "an empty line is no end");
             drop(waiting);

@@ -19,7 +19,7 @@ use crate::rotation::{Book, Next, Orders};
 use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
-use bartizan_core::fleet::{Fleet, Service};
+use bartizan_core::fleet::{Fleet, Isolate, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::Handshakes;
 use bartizan_core::{ServiceName, Timestamp};
@@ -313,5 +313,10 @@ fn moved(held: &Fleet, wanted: &Fleet) -> Option<(String, String)> {
 
 fn place(name: &ServiceName, service: &Service) -> String {
     let via = service.calls.iter().filter_map(|call| Some(format!(", {} via {}", call.to, call.via?)));
-    format!("{name} at {}{}", service.listen, via.collect::<String>())
+    let apart = match service.isolate {
+        Isolate::WhereItCan => "",
+        Isolate::Required => ", isolated",
+        Isolate::Never => ", not isolated",
+    };
+    format!("{name} at {}{}{apart}", service.listen, via.collect::<String>())
 }

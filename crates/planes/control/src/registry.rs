@@ -268,6 +268,7 @@ fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: T
         attached,
         instance: introduction.map(|it| format!("{:016x}", it.instance)),
         pid: introduction.map(|it| it.pid),
+        isolation: None, // the plan knows; see `api::status`
         version: introduction.map(|it| it.version.clone()),
         freshness: proxy.map(|proxy| match attached {
             true => Freshness::Fresh,

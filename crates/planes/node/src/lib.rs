@@ -21,6 +21,7 @@ mod cache; // what survives a restart, sealed
 mod desk; // who gets a voucher
 mod join; // how the node comes by its own identity
 pub mod limits;
+pub mod netns; // a network namespace for a program
 mod own; // that identity
 mod proof; // what it shows where it has none
 mod run; // start here: `run`

@@ -87,3 +87,5 @@ pub const PODS_FRESH: Duration = Duration::from_millis(500);
 pub const PODS_KEPT: Duration = Duration::from_secs(60);
 /// Callers that wait for the list at once, a count: each takes a thread, and tokio has 512 of them for all.
 pub const PODS_WAITING_MAX: usize = 64;
+/// Processes that a porter makes sockets for at once, a count: the guard, its successor, who started it, and room.
+pub const PORTER_ASKERS_MAX: usize = 16;

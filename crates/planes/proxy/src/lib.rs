@@ -13,6 +13,7 @@ pub mod limits;
 pub mod conn; // what is known of one connection
 pub mod gateway; // from outside
 pub mod inbound; // from other sidecars
+pub mod inside; // in the program's network namespace
 pub mod outbound; // from the own program
 pub mod sniff;
 pub mod worker; // the threads, and accepting // what a plain connection speaks

@@ -133,3 +133,5 @@ pub const TICKET_BYTES_MAX: u64 = 4 << 10;
 pub const TRUST_BUNDLE_BYTES_MAX: usize = 1 << 20;
 /// Largest sealed identity on disk in bytes: a chain of four certificates and a key.
 pub const SEALED_BYTES_MAX: usize = 128 << 10;
+/// Time for the parent to hand over the porter of the program's namespace, which it does right after the ticket.
+pub const PORTER_TIME: Duration = Duration::from_secs(5);

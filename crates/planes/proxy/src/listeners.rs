@@ -1,9 +1,11 @@
 //! The sockets that the directory asks for: bound before it is enforced, closed once it no longer names them.
 
 use crate::conn::Side;
+use crate::inside::is_for_the_program;
 use crate::limits;
 use crate::worker::Listen;
 use bartizan_core::snapshot::Directory;
+use bartizan_runtime::inside::Inside;
 use bartizan_runtime::listen::{self, ListenError};
 use bartizan_runtime::process;
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ pub struct Listeners {
     workers: Vec<mpsc::Sender<Listen>>,
     running: BTreeMap<(Side, SocketAddr), CancellationToken>,
     stop: CancellationToken,
+    /// Makes the program's sockets, where it has a network namespace of its own.
+    inside: Option<Arc<Inside>>,
 }
 
 /// Sockets bound for a directory that is not enforced yet.
@@ -48,7 +52,12 @@ pub enum BindError {
 impl Listeners {
     /// No listeners yet; `workers` will share each.
     pub fn new(workers: Vec<mpsc::Sender<Listen>>, stop: CancellationToken) -> Self {
-        Self { workers, running: BTreeMap::new(), stop }
+        Self { workers, running: BTreeMap::new(), stop, inside: None }
+    }
+
+    /// With what is for the program alone in its namespace.
+    pub fn with_inside(self, inside: Option<Arc<Inside>>) -> Self {
+        Self { inside, ..self }
     }
 
     /// Binds what `directory` asks for and is not bound yet. Nothing is served on it before [`Listeners::serve`].
@@ -66,12 +75,19 @@ impl Listeners {
         });
         let (mut new, mut failed) = (Vec::new(), None);
         for key in wanted.iter().filter(|key| !self.running.contains_key(key)) {
-            match bind(key.1) {
+            match self.bind_one(key) {
                 Ok(listener) => new.push((key.clone(), listener)),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
         (Bound { new, wanted }, failed)
+    }
+
+    fn bind_one(&self, (side, addr): &(Side, SocketAddr)) -> Result<std::net::TcpListener, BindError> {
+        match self.inside.as_ref().filter(|_| is_for_the_program(side)) {
+            Some(inside) => Ok(inside.bind(*addr)?),
+            None => bind(*addr),
+        }
     }
 
     /// Serves on what was bound, and stops serving on what is not wanted any more; connections there are drained.

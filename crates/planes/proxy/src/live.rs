@@ -11,10 +11,11 @@ use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::key::KeyPair;
 use bartizan_identity::{DenyIndex, Refusal, TrustBundles, VerifiedPeer, verify_peer};
 use bartizan_policy::Engine;
+use bartizan_runtime::inside::Inside;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -40,6 +41,8 @@ pub struct Proxy {
     pub events: EventQueue,
     /// When control was last heard.
     pub heard: Heard,
+    /// Makes sockets in the program's network namespace; not set where it has none.
+    pub inside: OnceLock<Arc<Inside>>,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
     counters: Mutex<Vec<Arc<Counters>>>,
@@ -78,6 +81,7 @@ impl Proxy {
             domain,
             instance,
             heard: Heard::default(),
+            inside: OnceLock::new(),
             live: ArcSwap::default(),
             changed: watch::Sender::new(0),
             counters: Mutex::default(),

@@ -41,6 +41,9 @@ struct Args {
     /// Stop once standard input ends, as it does when the process that started this one is gone
     #[arg(long)]
     exit_with_stdin: bool,
+    /// The program runs in a network namespace of its own, whose porter comes on standard input, a Unix socket, after the ticket
+    #[arg(long)]
+    isolated: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -55,12 +58,30 @@ Exit codes: 0 stopped as asked, 1 failed, 75 the identity is gone, start again w
 BARTIZAN_LOG=debug shows more on standard error.";
 
 fn main() -> ExitCode {
-    let Args { service, trust_domain, control, node_socket, trust_bundle, state_dir, workers, exit_with_stdin } =
-        Args::parse();
+    let Args {
+        service,
+        trust_domain,
+        control,
+        node_socket,
+        trust_bundle,
+        state_dir,
+        workers,
+        exit_with_stdin,
+        isolated,
+    } = Args::parse();
     logs::start("info");
     process::raise_descriptors();
-    let options =
-        Options { service, trust_domain, control, node_socket, trust_bundle, state_dir, workers, exit_with_stdin };
+    let options = Options {
+        service,
+        trust_domain,
+        control,
+        node_socket,
+        trust_bundle,
+        state_dir,
+        workers,
+        exit_with_stdin,
+        isolated,
+    };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,6 +3,7 @@
 use crate::attach::{Attach, AttachError};
 use crate::disk::Disk;
 use crate::identity_slot::IdentitySlots;
+use crate::inside;
 use crate::intake::Intake;
 use crate::limits;
 use crate::listeners::Listeners;
@@ -39,6 +40,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Stop once standard input ends.
     pub exit_with_stdin: bool,
+    /// The program has a network namespace, whose porter comes on standard input after the ticket.
+    pub isolated: bool,
 }
 
 /// Why the process ended, other than by being asked to.
@@ -47,6 +50,9 @@ pub enum RunError {
     /// The first line of standard input is no ticket.
     #[error("no ticket came on standard input")]
     Ticket(#[source] io::Error),
+    /// The parent said that the program is isolated, and handed over no porter of its namespace.
+    #[error("the program's network namespace cannot be reached")]
+    Porter(#[source] io::Error),
     /// A file that was named cannot be used. Correct the option.
     #[error("`{}` cannot be used", path.display())]
     File {
@@ -86,8 +92,12 @@ pub fn run(options: &Options) -> Result<(), RunError> {
 async fn main(options: &Options) -> Result<(), RunError> {
     let stop = stop::on_signals();
     let parent = if options.exit_with_stdin { stop.clone() } else { CancellationToken::new() };
-    let ticket = stop::first_line_then_watch(parent).await.map_err(RunError::Ticket)?;
+    let (ticket, mut parent) = stop::first_line_then_hear(parent).await.map_err(RunError::Ticket)?;
     let proxy = Arc::new(Proxy::new(options.service.clone(), options.trust_domain.clone(), random::u64()));
+    if options.isolated {
+        let porter = inside::porter_of(&options.service, &mut parent).await.map_err(RunError::Porter)?;
+        proxy.inside.get_or_init(|| porter);
+    }
     let bundles = bundles(options)?;
     proxy.change(|live| live.bundles = Some(Arc::new(bundles)));
 
@@ -114,6 +124,7 @@ async fn prepare(
     let disk = Disk::open(&options.state_dir);
     let disk = Arc::new(disk.map_err(|source| RunError::File { path: options.state_dir.clone(), source })?);
     let listeners = Listeners::new(workers.iter().map(|worker| worker.listen.clone()).collect(), stop.clone());
+    let listeners = listeners.with_inside(proxy.inside.get().cloned());
     let intake = Intake::new(Arc::clone(proxy), Arc::clone(&disk), listeners);
     let slots = IdentitySlots::new(Arc::clone(proxy), disk, key, vouched.voucher, vouched.seal_key);
     let mut attach = Attach::new(Arc::clone(proxy), slots, intake, options.control);

@@ -10,8 +10,10 @@ mod exec_program;
 mod expiry;
 mod explain;
 mod federation;
+mod inside;
 mod metrics;
 mod node;
+mod porter;
 mod reload;
 mod revoke;
 mod status;
@@ -46,6 +48,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Reload(args) => waiting(reload::run(&args)),
+        Command::Inside(args) => inside::run(&args),
         Command::Revoke(args) => waiting(revoke::revoke(&args)),
         Command::Restore(args) => waiting(revoke::restore(&args)),
         Command::Revoked(args) => waiting(revoke::list(&args)),
@@ -59,6 +62,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Node(args) => node::run(args),
         Command::Schema => print(&bartizan_core::fleet::json_schema()),
         Command::ExecProgram(args) => exec_program::run(&args),
+        Command::Porter(args) => porter::run(&args),
         Command::Bury => {
             up::bury(std::io::stdin().lock());
             Ok(())

@@ -1,6 +1,7 @@
 //! `bartizan status` for people.
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
+use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
 use bartizan_core::status::{EdgeTls, NodeStatus, ProxyStatus, Status};
 use std::collections::BTreeMap;
@@ -93,12 +94,27 @@ pub(crate) fn text(status: &Status) -> String {
     for node in nodes {
         text.push_str(&node_line(node, status));
     }
+    text.push_str(&isolation_lines(proxies));
     for proxy in proxies {
         for (kind, why) in &proxy.refused {
             let _ = writeln!(text, "{} refused {}: {why}", proxy.service, kind.as_str());
         }
     }
     text
+}
+
+/// One line for each reason that programs are not kept apart.
+fn isolation_lines(proxies: &[ProxyStatus]) -> String {
+    let mut by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for proxy in proxies {
+        if let Some(Isolation::Shared { why }) = &proxy.isolation {
+            by.entry(why).or_default().push(proxy.service.as_str());
+        }
+    }
+    by.iter().fold(String::new(), |mut text, (why, services)| {
+        let _ = writeln!(text, "NOT ISOLATED, {}: {why}", services.join(", "));
+        text
+    })
 }
 
 /// One line for each agreement, with the edges where they are few: `--json` has them all.

@@ -3,9 +3,11 @@
 use super::log;
 use crate::limits::{GONE_WITHIN, READY_POLL, STOP_WITHIN};
 use bartizan_core::Secret;
+use bartizan_runtime::descriptors;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -40,6 +42,10 @@ pub(crate) enum Input {
     Open,
     /// The same, with a token as first line: arguments and environment could be read by others.
     Token(Secret<String>),
+    /// A Unix socket with a token as first line, over which descriptors follow.
+    Line(Secret<String>),
+    /// A socket whose other end somebody has already.
+    Given(OwnedFd),
 }
 
 /// A child that was started.
@@ -49,6 +55,10 @@ pub(crate) struct Running {
     /// Its process id, which is the id of its group too.
     pub(crate) pid: u32,
     _stdin: Option<ChildStdin>,
+    /// Our end of its standard input, where that is a socket.
+    pub(crate) line: Option<OwnedFd>,
+    /// Cancelled once the network namespace that it runs in, or reaches its program in, is gone.
+    pub(crate) space_gone: Option<CancellationToken>,
     log: PathBuf,
     log_from: u64,
 }
@@ -66,19 +76,40 @@ pub(crate) async fn spawn(spec: Spec) -> Result<Running, String> {
     let err = out.try_clone().map_err(|error| format!("cannot open log `{}`: {error}", log_path.display()))?;
     let mut command = Command::new(&executable);
     command.args(args).envs(env).stdout(out).stderr(err).process_group(0).kill_on_drop(true);
-    command.stdin(if matches!(input, Input::Null) { Stdio::null() } else { Stdio::piped() });
+    let (stdin, line, input) = standard_input(input).map_err(|error| format!("cannot make a socket: {error}"))?;
+    command.stdin(stdin);
     if let Some(dir) = dir {
         command.current_dir(dir);
     }
     let mut child = command.spawn().map_err(|error| format!("cannot start `{}`: {error}", executable.display()))?;
+    drop(command); // with our copy of its end of a socket, so that we see when it is gone
     let pid = child.id().expect("it was not waited for yet");
     let mut stdin = child.stdin.take();
-    if let (Input::Token(token), Some(stdin)) = (&input, &mut stdin) {
-        // A few dozen bytes into an empty pipe never block. Where the child is dead already, its end says more.
+    // A few dozen bytes into an empty pipe or socket never block. Where the child is dead already, its end says more.
+    if let (Some(token), Some(stdin)) = (&input, &mut stdin) {
         let _ = stdin.write_all(token.expose().as_bytes()).await;
         let _ = stdin.write_all(b"\n").await;
     }
-    Ok(Running { child, pid, _stdin: stdin, log: log_path, log_from })
+    if let (Some(token), Some(line)) = (&input, &line) {
+        for part in [token.expose().as_bytes(), b"\n"] {
+            let _ = descriptors::send(line, part, &[]);
+        }
+    }
+    Ok(Running { child, pid, _stdin: stdin, line, space_gone: None, log: log_path, log_from })
+}
+
+/// What the child gets, our end where it is a socket, and the token to write.
+fn standard_input(input: Input) -> std::io::Result<(Stdio, Option<OwnedFd>, Option<Secret<String>>)> {
+    Ok(match input {
+        Input::Null => (Stdio::null(), None, None),
+        Input::Open => (Stdio::piped(), None, None),
+        Input::Token(token) => (Stdio::piped(), None, Some(token)),
+        Input::Line(token) => {
+            let (ours, theirs) = descriptors::stream_pair()?;
+            (theirs.into(), Some(ours), Some(token))
+        }
+        Input::Given(theirs) => (theirs.into(), None, None),
+    })
 }
 
 impl Running {

@@ -191,6 +191,7 @@ mod tests {
         Service {
             program,
             mesh: None,
+            isolate: Default::default(),
             listen: loopback(port),
             protocol: Protocol::Http,
             owner: None,
@@ -231,6 +232,7 @@ mod tests {
             control: loopback(9000),
             mesh: BTreeMap::from([(name("web"), loopback(9001)), (name("price-list"), loopback(9002))]),
             outbound: BTreeMap::from([(name("web"), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
+            isolation: BTreeMap::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use super::board::{Board, Phase};
 use super::child::Running;
 use super::launcher::Launcher;
 use super::part::Part;
+use super::porter_note::PorterNote;
 use super::record::Recorder;
 use super::screen::Screen;
 use super::undertaker::Undertaker;
@@ -70,6 +71,7 @@ impl Keeper {
 
     async fn live(&self, part: &Part, mut running: Running, stop: &CancellationToken) -> End {
         let (pid, began, executable) = (running.pid, Instant::now(), self.executable(part));
+        let space_gone = running.space_gone.clone().unwrap_or_default();
         self.undertaker.watch(pid);
         self.board.started(part, pid);
         if *part != Part::Control {
@@ -83,6 +85,11 @@ impl Keeper {
                 biased;
                 exit = running.wait() => break Some(exit),
                 () = stop.cancelled() => break None,
+                () = space_gone.cancelled() => {
+                    // It reaches nobody any more, and nobody it: another one, in another namespace.
+                    running.stop(&self.hurry).await;
+                    break Some("its network namespace is gone".to_owned());
+                }
                 () = self.waiter.ready(part, pid), if !is_ready => {
                     is_ready = true;
                     self.board.ready(part);
@@ -111,12 +118,16 @@ impl Keeper {
             }
         };
         self.undertaker.forget(pid);
+        if let Part::Porter(service) = part {
+            self.launcher.spaces.remove(service);
+            PorterNote::remove(&self.launcher.data, service);
+        }
         end
     }
 
     fn executable(&self, part: &Part) -> PathBuf {
         match part {
-            Part::Control | Part::Node => self.launcher.bartizan.clone(),
+            Part::Control | Part::Node | Part::Porter(_) => self.launcher.bartizan.clone(),
             Part::Sidecar(_) | Part::Gateway => self.launcher.proxy.clone(),
             Part::Program(service) => {
                 self.launcher.programs.get(service).map(|p| p.executable.clone()).unwrap_or_default()

@@ -3,6 +3,8 @@
 use super::child::{self, Input, Running, Spec};
 use super::environment::Ready;
 use super::part::Part;
+use super::porter_note::PorterNote;
+use super::spaces::{Space, Spaces};
 use crate::data_dir::{DataDir, make_private};
 use crate::failure::chain;
 use crate::limits::TOKEN_WITHIN;
@@ -12,9 +14,10 @@ use bartizan_core::status::NodeToken;
 use bartizan_core::{Secret, ServiceName};
 use bartizan_crypto::{base64, hash, random};
 use bartizan_node::api::{Done, Expect};
-use bartizan_runtime::local;
+use bartizan_runtime::{descriptors, local};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +41,8 @@ pub(crate) struct Launcher {
     pub(crate) data: DataDir,
     /// The programs.
     pub(crate) programs: BTreeMap<ServiceName, Ready>,
+    /// Their network namespaces.
+    pub(crate) spaces: Arc<Spaces>,
 }
 
 impl Launcher {
@@ -46,20 +51,33 @@ impl Launcher {
     /// # Errors
     /// A text that says which step failed.
     pub(crate) async fn start(&self, part: &Part) -> Result<Running, String> {
-        child::spawn(self.spec(part).await?).await
-    }
-
-    async fn spec(&self, part: &Part) -> Result<Spec, String> {
         match part {
-            Part::Control => self.control(),
-            Part::Node => self.node().await,
+            Part::Control => child::spawn(self.control()).await,
+            Part::Node => child::spawn(self.node().await?).await,
+            Part::Porter(service) => self.porter(part, service).await,
             Part::Sidecar(service) => self.proxy(part, service).await,
             Part::Gateway => self.proxy(part, &ServiceName::gateway()).await,
-            Part::Program(service) => self.program(part, service),
+            Part::Program(service) => {
+                let space = self.spaces.get(service)?;
+                let mut running = child::spawn(self.program(part, service, space.as_deref())?).await?;
+                running.space_gone = space.map(|space| space.gone.clone());
+                Ok(running)
+            }
         }
     }
 
-    fn control(&self) -> Result<Spec, String> {
+    async fn porter(&self, part: &Part, service: &ServiceName) -> Result<Running, String> {
+        let (ours, theirs) = descriptors::pair().map_err(|error| format!("cannot make a socket: {error}"))?;
+        let args = [("--way", self.spaces.way()?.as_str().into())];
+        let running =
+            child::spawn(self.ours(&self.bartizan, Some("porter"), &args, Input::Given(theirs), part)).await?;
+        // Where it fails, what was spawned ends as it is dropped.
+        self.spaces.add(service, running.pid, ours).await?;
+        PorterNote::write(&self.data, service, running.pid, self.spaces.way()?);
+        Ok(running)
+    }
+
+    fn control(&self) -> Spec {
         let args = [
             ("--fleet", self.fleet_file.clone().into_os_string()),
             ("--plan", self.data.plan().into_os_string()),
@@ -67,7 +85,7 @@ impl Launcher {
             // Anybody who may call the gateway makes events: they must not fill the disk that programs write to.
             ("--events-bytes-max", crate::limits::EVENTS_BYTES_MAX.to_string().into()),
         ];
-        Ok(self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::Control))
+        self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::Control)
     }
 
     async fn node(&self) -> Result<Spec, String> {
@@ -97,7 +115,22 @@ impl Launcher {
         Ok(self.ours(&self.bartizan, Some("node"), &args, Input::Token(Secret::new(token)), &Part::Node))
     }
 
-    async fn proxy(&self, part: &Part, service: &ServiceName) -> Result<Spec, String> {
+    async fn proxy(&self, part: &Part, service: &ServiceName) -> Result<Running, String> {
+        let space = self.spaces.get(service)?;
+        let spec = self.proxy_spec(part, service, space.is_some()).await?;
+        let mut running = child::spawn(spec).await?;
+        if let (Some(space), Some(line)) = (space, &running.line) {
+            let handed = descriptors::pair().and_then(|(guards, porters)| {
+                space.inside.admit(porters.as_fd())?;
+                descriptors::send(line, &[PORTER], &[guards.as_fd()])
+            });
+            handed.map_err(|error| format!("the porter of `{service}` was not handed over: {error}"))?;
+            running.space_gone = Some(space.gone.clone());
+        }
+        Ok(running)
+    }
+
+    async fn proxy_spec(&self, part: &Part, service: &ServiceName, isolated: bool) -> Result<Spec, String> {
         let plan = self.plan()?;
         let state = self.data.proxy_state(service.as_str());
         make_private(&state).map_err(|failure| failure.to_string())?;
@@ -119,14 +152,15 @@ impl Launcher {
             ("--trust-bundle", self.data.roots().into_os_string()),
             ("--state-dir", state.into_os_string()),
         ];
-        let mut spec = self.ours(&self.proxy, None, &args, Input::Token(ticket), part);
+        let mut spec = self.ours(&self.proxy, None, &args, Input::Line(ticket), part);
         spec.args.push("--exit-with-stdin".into());
+        spec.args.extend(isolated.then(|| "--isolated".into()));
         Ok(spec)
     }
 
-    fn program(&self, part: &Part, service: &ServiceName) -> Result<Spec, String> {
+    fn program(&self, part: &Part, service: &ServiceName, space: Option<&Space>) -> Result<Spec, String> {
         let ready = self.programs.get(service).ok_or_else(|| format!("`{service}` has no program"))?;
-        let mut args: Vec<OsString> = wrapped();
+        let mut args: Vec<OsString> = wrapped(space);
         args.push(ready.executable.clone().into_os_string());
         args.extend(ready.args.iter().map(OsString::from));
         Ok(Spec {
@@ -164,7 +198,15 @@ impl Launcher {
     }
 }
 
-/// Arguments that make `bartizan` run what follows them as a program that dies with us.
-pub(crate) fn wrapped() -> Vec<OsString> {
-    vec!["exec-program".into(), "--parent".into(), std::process::id().to_string().into(), "--".into()]
+/// What the proxy is told with an end of the porter's socket; `bartizan_proxy::inside::PORTER`.
+const PORTER: u8 = b'p';
+
+/// Arguments that make `bartizan` run what follows them as a program that dies with us, in `space` where there is one.
+pub(crate) fn wrapped(space: Option<&Space>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec!["exec-program".into(), "--parent".into(), std::process::id().to_string().into()];
+    if let Some(space) = space {
+        args.extend(["--inside".into(), space.porter.to_string().into(), "--way".into(), space.way.as_str().into()]);
+    }
+    args.push("--".into());
+    args
 }

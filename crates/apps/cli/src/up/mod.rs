@@ -15,17 +15,20 @@ mod once; // `--once-ready`
 mod part; // the parts there are
 mod placeholders; // `${ledger.url}`
 mod plan; // where everything listens
+mod porter_note; // which process is whose porter
 mod prepare; // everything before the first process
 mod pulse; // control's view, asked again and again
 mod record; // process events for control
 mod screen; // terminal or lines
 mod signals; // the first Ctrl-C and the second
+mod spaces; // network namespaces of programs
 mod stages; // start here: the order of starting and stopping
 mod table; // the live table
 mod tries; // three commands to try
 mod undertaker; // ends what would outlive us
 mod wait; // when a part counts as ready
 
+pub(crate) use porter_note::PorterNote;
 pub(crate) use undertaker::bury;
 
 use crate::args::UpArgs;

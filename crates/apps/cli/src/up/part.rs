@@ -10,6 +10,8 @@ pub(crate) enum Part {
     Control,
     /// `bartizan node`.
     Node,
+    /// The process in the network namespace of a program that is ours.
+    Porter(ServiceName),
     /// The proxy of a service.
     Sidecar(ServiceName),
     /// The program of a service.
@@ -24,6 +26,7 @@ impl Part {
         match self {
             Self::Control => "control",
             Self::Node => "node",
+            Self::Porter(_) => "porter",
             Self::Sidecar(_) => "sidecar",
             Self::Program(_) => "program",
             Self::Gateway => "gateway",
@@ -34,7 +37,7 @@ impl Part {
     pub(crate) fn service(&self) -> Option<ServiceName> {
         match self {
             Self::Control | Self::Node => None,
-            Self::Sidecar(name) | Self::Program(name) => Some(name.clone()),
+            Self::Porter(name) | Self::Sidecar(name) | Self::Program(name) => Some(name.clone()),
             Self::Gateway => Some(ServiceName::gateway()),
         }
     }
@@ -44,6 +47,7 @@ impl Part {
         // A service may be called `control` or even `bartizan`, but no service name has a dot.
         match self {
             Self::Control | Self::Node | Self::Gateway => format!("bartizan.{}.log", self.kind()),
+            Self::Porter(name) => format!("{name}.porter.log"),
             Self::Sidecar(name) => format!("{name}.sidecar.log"),
             Self::Program(name) => format!("{name}.log"),
         }
@@ -54,6 +58,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Control | Self::Node | Self::Gateway => f.write_str(self.kind()),
+            Self::Porter(name) => write!(f, "porter of {name}"),
             Self::Sidecar(name) => write!(f, "sidecar of {name}"),
             Self::Program(name) => f.write_str(name.as_str()),
         }
@@ -70,6 +75,7 @@ mod tests {
         let names = ["control", "node", "gateway", "bartizan", "bartizan-control", "sidecar"];
         let services = names.map(|name| ServiceName::parse(name).unwrap());
         let mut parts = vec![Part::Control, Part::Node, Part::Gateway];
+        parts.extend(services.iter().cloned().map(Part::Porter));
         parts.extend(services.iter().cloned().map(Part::Sidecar));
         parts.extend(services.iter().cloned().map(Part::Program));
         let logs: BTreeSet<_> = parts.iter().map(Part::log_name).collect();

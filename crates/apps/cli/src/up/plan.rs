@@ -51,7 +51,7 @@ pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
         }
         outbound.insert(name.clone(), edges);
     }
-    Some(Plan { mode, control, mesh, outbound })
+    Some(Plan { mode, control, mesh, outbound, isolation: BTreeMap::new() })
 }
 
 #[cfg(test)]
@@ -72,6 +72,7 @@ mod tests {
         let service = |port, calls: &[(&str, Option<u16>)]| Service {
             program: Program::Already,
             mesh: None,
+            isolate: Default::default(),
             listen: loopback(port),
             protocol: Protocol::Auto,
             owner: None,

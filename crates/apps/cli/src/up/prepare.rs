@@ -4,12 +4,13 @@ use super::environment::{self, Around, Ready};
 use super::launcher::Launcher;
 use super::plan::{plan, ports_named, ports_needed};
 use super::screen::Screen;
+use super::spaces::{self, Can, Spaces};
 use crate::args::{ModeArg, UpArgs};
 use crate::check::{Checked, check};
 use crate::data_dir::{DataDir, Lock, folder_of, make_private};
 use crate::failure::{Failure, chain};
 use bartizan_core::ServiceName;
-use bartizan_core::fleet::{Fleet, Program};
+use bartizan_core::fleet::{Fleet, Isolate};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
 use bartizan_runtime::limits::SOCKET_PATH_BYTES_MAX;
@@ -86,13 +87,14 @@ fn plan_all(args: &UpArgs, checked: Checked, mode: Mode, screen: &Screen) -> Res
     let data = DataDir::create(&path)?;
     sockets_fit(&data)?;
     let lock = data.lock()?;
-    ports_are_free(&fleet, mode)?;
-    let (plan, ports) = if mode == Mode::Off { None } else { Some(choose(&fleet, mode, &data)?) }.unzip();
+    let spaces = Arc::new(spaces(&fleet, mode, &bartizan, screen)?);
+    ports_are_free(&fleet, &spaces, mode)?;
+    let (plan, ports) = if mode == Mode::Off { None } else { Some(choose(&fleet, &spaces, mode, &data)?) }.unzip();
     if mode == Mode::Off {
         warn_of_fixed_places(&fleet, screen);
     }
     let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
-    let launcher = Launcher { bartizan, proxy, fleet_file, fleet: Arc::new(fleet), plan, data, programs };
+    let launcher = Launcher { bartizan, proxy, fleet_file, fleet: Arc::new(fleet), plan, data, programs, spaces };
     Ok(Prepared { launcher, policy_files, mode, held: Held { _data: lock, _ports: ports } })
 }
 
@@ -110,8 +112,34 @@ fn sockets_fit(data: &DataDir) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every address that the fleet file names and that we or its programs are going to open.
-fn ports_are_free(fleet: &Fleet, mode: Mode) -> Result<(), Failure> {
+/// Which programs get a network namespace; says aloud which do not, and why.
+fn spaces(fleet: &Fleet, mode: Mode, bartizan: &Path, screen: &Screen) -> Result<Spaces, Failure> {
+    let wanted = fleet.services.values().any(|service| service.is_run() && service.isolate != Isolate::Never);
+    let can = match mode {
+        // Where nothing guards, nothing leads in or out.
+        Mode::Off => Can::Not("mode `off` has no guards to lead in and out".to_owned()),
+        Mode::Mtls | Mode::Full if !wanted => Can::Not("the fleet file asks for none".to_owned()),
+        Mode::Mtls | Mode::Full => spaces::probe(bartizan),
+    };
+    let Can::Not(why) = &can else { return Ok(Spaces::of(fleet, &can)) };
+    if let Some((name, _)) = fleet.services.iter().find(|(_, it)| it.isolate == Isolate::Required) {
+        return Err(Failure::new(format!(
+            "service `{name}` is to be isolated (`isolate: true`), which is not possible here: {why}; delete the line to go \
+             on without, or run as root"
+        )));
+    }
+    if wanted && mode != Mode::Off {
+        screen.line(&format!(
+            "WARNING: programs are NOT ISOLATED: whatever runs on this machine reaches them past their guards, and they reach \
+             what the machine reaches ({why}); run as root, allow user namespaces, or say `isolate: false` where that is meant"
+        ));
+    }
+    Ok(Spaces::of(fleet, &can))
+}
+
+/// Every address that the fleet file names and that we or its programs are going to open on the host, each once.
+fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Failure> {
+    let mut opened: BTreeMap<SocketAddr, &ServiceName> = BTreeMap::new();
     let free = |what: String, addr: SocketAddr| match listen::bind(addr) {
         Ok(_closed_again) => Ok(()),
         Err(error) => Err(Failure::new(format!(
@@ -119,8 +147,17 @@ fn ports_are_free(fleet: &Fleet, mode: Mode) -> Result<(), Failure> {
             chain(&error)
         ))),
     };
-    for (name, service) in &fleet.services {
-        if matches!(service.program, Program::Run { .. }) {
+    for (name, service) in fleet.services.iter().filter(|(name, _)| !spaces.has(name)) {
+        let via = service.calls.iter().filter_map(|call| call.via).filter(|_| mode != Mode::Off);
+        for addr in via.chain([service.listen]) {
+            if let Some(other) = opened.insert(addr, name) {
+                return Err(Failure::new(format!(
+                    "`{other}` and `{name}` both use {addr}, which takes a network namespace for each, and there is none here; \
+                     give each a port of its own"
+                )));
+            }
+        }
+        if service.is_run() {
             free(format!("service `{name}`"), service.listen)?;
         }
         for via in service.calls.iter().filter_map(|call| call.via).filter(|_| mode != Mode::Off) {
@@ -134,15 +171,16 @@ fn ports_are_free(fleet: &Fleet, mode: Mode) -> Result<(), Failure> {
 }
 
 /// Chooses ports and writes the plan down for control.
-fn choose(fleet: &Fleet, mode: Mode, data: &DataDir) -> Result<(Plan, Claimed), Failure> {
+fn choose(fleet: &Fleet, spaces: &Spaces, mode: Mode, data: &DataDir) -> Result<(Plan, Claimed), Failure> {
     let named = ports_named(fleet);
     // A named port may be free still; with this many more there are enough others.
     let mut claimed = ports::claim_loopback_ports(ports_needed(fleet) + named.len()).map_err(|error| {
         Failure::new(format!("cannot choose ports: {error}; end some of what listens on this machine"))
     })?;
     claimed.ports.retain(|port| !named.contains(port));
-    let plan =
+    let mut plan =
         plan(fleet, mode, &claimed.ports).ok_or_else(|| Failure::new("cannot choose ports: too few are free"))?;
+    plan.isolation = spaces.isolation.clone();
     let text =
         serde_json::to_vec_pretty(&plan).map_err(|error| Failure::new(format!("cannot write the plan: {error}")))?;
     let path = data.plan();

@@ -1,6 +1,6 @@
 //! The order of starting and stopping.
 //!
-//! Started: control, node, sidecars, programs, gateway: nothing is reachable before its guard is there, and the edge
+//! Started: control, node, namespaces, sidecars, programs, gateway: nothing is reachable before its guard is there, and the edge
 //! opens last. Stopped: the other way round, so that nothing new comes in while calls under way find their callees.
 
 use super::board::{Board, Phase};
@@ -84,6 +84,7 @@ impl Up {
         let waiter = Waiter {
             fleet: Arc::clone(&launcher.fleet),
             data: launcher.data.clone(),
+            spaces: Arc::clone(&launcher.spaces),
             pulse: Pulse::start(launcher.data.control_socket(), Arc::clone(&board), over.clone()),
             screen: Arc::clone(&screen),
             recorder: Arc::clone(&recorder),
@@ -109,6 +110,11 @@ impl Up {
                 format!("vouches for {}", up.launcher().proxy.display())
             })
             .await?;
+            let porters: Vec<_> = self.launcher().spaces.services().cloned().map(Part::Porter).collect();
+            if !porters.is_empty() {
+                let result = format!("{}, each the only way in and out", counted(porters.len(), "network namespace"));
+                self.stage("namespaces", porters, PART_READY_WITHIN, |_| result).await?;
+            }
             let sidecars: Vec<_> = fleet.services.keys().cloned().map(Part::Sidecar).collect();
             let result = format!("{}, each with an identity of its own", counted(sidecars.len(), "sidecar"));
             self.stage("sidecars", sidecars, PART_READY_WITHIN, |_| result).await?;
@@ -316,7 +322,8 @@ impl Up {
             loop {
                 let parts = keeper.board.now().clone();
                 let status = keeper.waiter.pulse.now();
-                let rows = table::rows(&keeper.launcher.fleet, mode, &parts, status.as_deref(), clock::now());
+                let (fleet, isolation) = (&keeper.launcher.fleet, &keeper.launcher.spaces.isolation);
+                let rows = table::rows(fleet, mode, isolation, &parts, status.as_deref(), clock::now());
                 if keeper.screen.is_live() {
                     keeper.screen.show(block(&rows, mode, &ready));
                 } else if summed.elapsed() >= SUMMARY_EVERY {
@@ -368,7 +375,14 @@ impl Up {
         let mut left = 0;
         for (name, service) in launcher.fleet.services.iter().filter(|(name, _)| launcher.programs.contains_key(*name))
         {
-            if wait::is_open(service.listen).await {
+            let pids = launcher.spaces.left_in(name);
+            if !pids.is_empty() {
+                left += 1;
+                screen.line(&format!(
+                    "warning: processes {pids:?} that `{name}` started have left its group and go on, in a network namespace \
+                     that nobody reaches any more; end them yourself"
+                ));
+            } else if !launcher.spaces.has(name) && wait::is_open(service.listen).await {
                 left += 1;
                 screen.line(&format!(
                     "warning: {} is still open: a process that `{name}` started has left its group and goes on; end it yourself",

@@ -4,9 +4,11 @@ use super::board::{Parts, Phase};
 use super::part::Part;
 use crate::render::{left, micros, rate, table};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Mode};
 use bartizan_core::status::{ProxyStatus, Status};
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// From this many columns on there is room for whole SPIFFE IDs; below, for their paths.
@@ -50,12 +52,22 @@ impl Figures {
 /// What the table says now.
 ///
 /// `status` is `None` while control is away: then nobody knows certificates and figures, and the table says so.
-pub(crate) fn rows(fleet: &Fleet, mode: Mode, parts: &Parts, status: Option<&Status>, now: Timestamp) -> Vec<Row> {
+pub(crate) fn rows(
+    fleet: &Fleet,
+    mode: Mode,
+    isolation: &BTreeMap<ServiceName, Isolation>,
+    parts: &Parts,
+    status: Option<&Status>,
+    now: Timestamp,
+) -> Vec<Row> {
     let edge = fleet.gateway.as_ref().filter(|_| mode != Mode::Off).map(|_| ServiceName::gateway());
     let names = fleet.services.keys().cloned().chain(edge);
     let row = |service: ServiceName| {
         let proxy = status.and_then(|s| s.proxies.iter().find(|p| p.service == service));
-        let (state, well) = state(&service, mode, parts, proxy, status.is_some());
+        let (mut state, well) = state(&service, mode, parts, proxy, status.is_some());
+        if mode != Mode::Off && matches!(isolation.get(&service), Some(Isolation::Shared { .. })) {
+            state.push_str(", not isolated");
+        }
         Row {
             id: SpiffeId::of(&fleet.trust_domain, &Role::Service(service.clone())),
             left: proxy.and_then(|p| p.svid_not_after).map(|end| end.since(now)),
@@ -175,7 +187,6 @@ mod tests {
     use crate::up::board::PartState;
     use bartizan_core::TrustDomain;
     use bartizan_core::fleet::{Gateway, Program, Protocol, Service};
-    use std::collections::BTreeMap;
 
     fn name(text: &str) -> ServiceName {
         ServiceName::parse(text).unwrap()
@@ -185,6 +196,7 @@ mod tests {
         let service = |port| Service {
             program: Program::Already,
             mesh: None,
+            isolate: Default::default(),
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
             protocol: Protocol::Http,
             owner: None,
@@ -248,16 +260,26 @@ mod tests {
     #[test]
     fn shows_every_service_with_its_figures_and_what_is_wrong() {
         let now = Timestamp::from_secs(1_000_000);
-        let rows = rows(&fleet(), Mode::Full, &parts(), Some(&status(now)), now);
+        let rows = rows(&fleet(), Mode::Full, &BTreeMap::new(), &parts(), Some(&status(now)), now);
         insta::assert_snapshot!("full", draw(&rows, Mode::Full, 120, 10));
         insta::assert_snapshot!("narrow_and_short", draw(&rows, Mode::Full, 80, 1));
         insta::assert_snapshot!(summary(&rows, Mode::Full), @"2 of 3 ready, 912 calls/s, 0.75 denied/s; ledger: program down, 3 restarts");
     }
 
     #[test]
+    fn says_whose_program_is_not_isolated() {
+        let now = Timestamp::from_secs(1_000_000);
+        let shared = Isolation::Shared { why: "no".to_owned() };
+        let isolation = BTreeMap::from([(name("accounts"), shared), (name("ledger"), Isolation::Own)]);
+        let rows = rows(&fleet(), Mode::Full, &isolation, &parts(), Some(&status(now)), now);
+        assert!(rows[0].state.ends_with(", not isolated"), "{rows:?}");
+        assert!(rows[1..].iter().all(|row| !row.state.contains("isolated")), "{rows:?}");
+    }
+
+    #[test]
     fn invents_no_figures_while_control_is_away() {
         let now = Timestamp::from_secs(1_000_000);
-        let rows = rows(&fleet(), Mode::Full, &parts(), None, now);
+        let rows = rows(&fleet(), Mode::Full, &BTreeMap::new(), &parts(), None, now);
         insta::assert_snapshot!("control_away", draw(&rows, Mode::Full, 120, 10));
     }
 
@@ -265,7 +287,7 @@ mod tests {
     fn mode_off_shows_programs_alone() {
         let now = Timestamp::from_secs(1_000_000);
         let parts = Parts::from([(Part::Program(name("accounts")), part(Phase::Starting, 0))]);
-        let rows = rows(&fleet(), Mode::Off, &parts, None, now);
+        let rows = rows(&fleet(), Mode::Off, &BTreeMap::new(), &parts, None, now);
         insta::assert_snapshot!("off", draw(&rows, Mode::Off, 80, 10));
     }
 }

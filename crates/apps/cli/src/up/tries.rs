@@ -6,7 +6,7 @@
 use crate::limits::TRY_BYTES_MAX;
 use bartizan_core::fleet::{Fleet, NamedRoute, Protocol};
 use bartizan_core::path::PathPattern;
-use bartizan_core::plan::Plan;
+use bartizan_core::plan::{Isolation, Plan};
 use bartizan_core::{Action, Decision, ServiceName};
 use bartizan_runtime::files;
 use std::net::SocketAddr;
@@ -170,6 +170,9 @@ fn candidates(ground: &Ground<'_>) -> Vec<Candidate> {
         }
     }
     for (from, edges) in &ground.plan.outbound {
+        // Its listeners are in the program's network namespace.
+        let isolated = ground.plan.isolation.get(from) == Some(&Isolation::Own);
+        let inside = if isolated { format!("bartizan inside {from} -- ") } else { String::new() };
         for (to, addr) in edges {
             let Some(callee) = ground.fleet.services.get(to).filter(|s| s.protocol != Protocol::Tcp) else { continue };
             let paths = callee.routes.iter().map(|r| example(&r.path)).chain(["/".to_owned()]);
@@ -177,7 +180,7 @@ fn candidates(ground: &Ground<'_>) -> Vec<Candidate> {
                 from: from.clone(),
                 to: to.clone(),
                 path,
-                base: format!("curl http://{addr}"),
+                base: format!("{inside}curl http://{addr}"),
             }));
         }
     }
@@ -255,6 +258,7 @@ mod tests {
         let service = |protocol, calls: &[&str], routes| Service {
             program: Program::Already,
             mesh: None,
+            isolate: Default::default(),
             listen: loopback(1),
             protocol,
             owner: None,
@@ -299,6 +303,7 @@ mod tests {
             control: loopback(9000),
             mesh: BTreeMap::from([(name("accounts"), loopback(9001)), (name("db"), loopback(9002))]),
             outbound: BTreeMap::from([(name("accounts"), BTreeMap::from([(name("db"), loopback(9003))]))]),
+            isolation: BTreeMap::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use super::part::Part;
 use super::pulse::Pulse;
 use super::record::Recorder;
 use super::screen::Screen;
+use super::spaces::Spaces;
 use crate::data_dir::DataDir;
 use crate::limits::{CONNECT_WITHIN, READY_POLL};
 use bartizan_core::ServiceName;
@@ -24,6 +25,8 @@ pub(crate) struct Waiter {
     pub(crate) fleet: Arc<Fleet>,
     /// The data folder.
     pub(crate) data: DataDir,
+    /// The network namespaces of programs.
+    pub(crate) spaces: Arc<Spaces>,
     /// Control's view.
     pub(crate) pulse: Pulse,
     /// Where warnings are printed.
@@ -38,6 +41,8 @@ impl Waiter {
         match part {
             Part::Control => answers::<Status>(&self.data.control_socket(), "/v1/status").await,
             Part::Node => answers::<Health>(&self.data.node_socket(), "/v1/health").await,
+            // It was seen through its beginning when it was started.
+            Part::Porter(_) => {}
             Part::Sidecar(service) => self.proxy(service, pid).await,
             Part::Program(service) => self.program(service).await,
             Part::Gateway => {
@@ -66,8 +71,19 @@ impl Waiter {
 
     async fn program(&self, service: &ServiceName) {
         let Some(about) = self.fleet.services.get(service) else { return };
-        accepts(about.listen).await;
-        self.warn_if_exposed(service, about.listen);
+        if !self.spaces.has(service) {
+            accepts(about.listen).await;
+            return self.warn_if_exposed(service, about.listen);
+        }
+        // Without its namespace it is not ready, whatever answers at that address out here.
+        while !self.accepts_inside(service, about.listen).await {
+            tokio::time::sleep(READY_POLL).await;
+        }
+    }
+
+    async fn accepts_inside(&self, service: &ServiceName, addr: SocketAddr) -> bool {
+        let Ok(Some(space)) = self.spaces.get(service) else { return false };
+        space.inside.connect_once(addr, CONNECT_WITHIN).await.is_ok()
     }
 
     /// Says so where a program can be reached from outside the machine, which goes past its sidecar.

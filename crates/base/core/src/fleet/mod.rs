@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// A fleet that was checked whole: every name resolves, every port is used once, every edge has two ends.
+/// A fleet that was checked whole: every name resolves, every port is used once in its network, every edge has two ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fleet {
     /// Its name, a DNS label.
@@ -76,6 +76,27 @@ pub struct Service {
     pub calls: Vec<Call>,
     /// Named parts of it, for policies.
     pub routes: Vec<NamedRoute>,
+    /// Whether its program gets a network namespace of its own.
+    pub isolate: Isolate,
+}
+
+impl Service {
+    /// Whether `bartizan up` starts its program.
+    pub fn is_run(&self) -> bool {
+        matches!(self.program, Program::Run { .. })
+    }
+}
+
+/// Whether a program is kept apart from the network, with its guard as the only way in and out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolate {
+    /// Where the kernel can; else it is said that it is not.
+    #[default]
+    WhereItCan,
+    /// It is, or nothing is started.
+    Required,
+    /// It is not: it runs already, or the file says so.
+    Never,
 }
 
 /// How a program comes to run.

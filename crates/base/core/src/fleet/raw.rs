@@ -51,6 +51,10 @@ pub(super) struct RawFleet {
     /// Other trust domains whose identities count here.
     #[schemars(default)]
     pub(super) federation: Field<RawFederation>,
+    /// Whether the programs that `bartizan up` starts get a network namespace each, with their guard as the only way in and out.
+    /// True: nothing is started where the kernel cannot. Where left out: where the kernel can, and a warning where it cannot.
+    #[schemars(default, with = "bool")]
+    pub(super) isolate: Field<String>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -128,6 +132,9 @@ pub(super) struct RawService {
     /// Named parts of the service, for policies: `balance: GET /accounts/*/balance`. `*` is one segment, `**` the rest.
     #[schemars(default, with = "BTreeMap<String, RouteText>")]
     pub(super) routes: Field<Named<Read<String>>>,
+    /// Whether its program gets a network namespace of its own; what the fleet says where left out.
+    #[schemars(default, with = "bool")]
+    pub(super) isolate: Field<String>,
 }
 
 /// A declared edge: the callee's name, alone or with the address where the program expects it.
@@ -246,6 +253,7 @@ impl RawFleet {
         "budget",
         "workloads",
         "federation",
+        "isolate",
     ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
@@ -261,6 +269,7 @@ impl RawFleet {
             budget: fields.take("budget", RawBudget::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
+            isolate: fields.take("isolate", Report::scalar),
             spot: fields.spot,
         })
     }
@@ -304,7 +313,7 @@ impl RawBudget {
 
 impl RawService {
     const KEYS: &[&str] =
-        &["run", "env", "dir", "mesh", "listen", "at", "protocol", "owner", "data", "calls", "routes"];
+        &["run", "env", "dir", "mesh", "listen", "at", "protocol", "owner", "data", "calls", "routes", "isolate"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -320,6 +329,7 @@ impl RawService {
             data: fields.take("data", |report, node, key| report.list(node, key, Report::text)),
             calls: fields.take("calls", |report, node, key| report.list(node, key, RawCall::read)),
             routes: fields.take("routes", |report, node, key| report.named(node, key, Report::text)),
+            isolate: fields.take("isolate", Report::scalar),
         };
         Ok(At { value, spot: fields.spot })
     }

@@ -2,7 +2,7 @@
 //!
 //! Each message is compared whole: it is what somebody reads who has never seen the code.
 
-use bartizan_core::fleet::{FleetError, Program, Protocol, parse};
+use bartizan_core::fleet::{FleetError, Isolate, Program, Protocol, parse};
 use bartizan_core::limits;
 use bartizan_core::tls::TlsGroup;
 use proptest::prelude::*;
@@ -127,16 +127,16 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate",
             ],
         ),
         (
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate",
             ],
         ),
         (
@@ -1214,4 +1214,54 @@ fn a_budget_that_makes_no_sense_is_refused() {
             bartizan_core::fleet::parse(&file(budget), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(fleet.guard_p99_us, us);
     }
+}
+
+/// Two programs that are started; `one` and `two` stand among their keys.
+fn two_programs(head: &str, one: &str, two: &str) -> String {
+    let program = |name: &str, more: &str| {
+        format!("  {name}: {{run: [x], listen: \"127.0.0.1:7001\", protocol: http, owner: o{more}}}\n")
+    };
+    format!("fleet: bank\ntrust_domain: bank.example\n{head}services:\n{}{}", program("one", one), program("two", two))
+}
+
+#[test]
+fn one_address_is_two_where_each_program_has_a_network_of_its_own() {
+    let taken = |line: u32, of: u32| {
+        format!(
+            "fleet.yaml:{line}:27: services.two.listen = `127.0.0.1:7001`: the address is taken by services.one.listen (line {of}); give each a port of its own"
+        )
+    };
+    assert_refused(&[
+        ("one is on the host", two_programs("", ", isolate: false", ""), &[&taken(5, 4)]),
+        ("the other is", two_programs("", "", ", isolate: false"), &[&taken(5, 4)]),
+        ("both are, by the fleet's word", two_programs("isolate: false\n", "", ""), &[&taken(6, 5)]),
+        (
+            "twice in one network",
+            two_programs("", "", ", calls: [{to: one, via: \"127.0.0.1:7001\"}]"),
+            &[
+                "fleet.yaml:5:94: services.two.calls[0].via = `127.0.0.1:7001`: the address is taken by services.two.listen (line 5); give each a port of its own",
+            ],
+        ),
+        (
+            "it runs already",
+            service("    isolate: true\n"),
+            &[
+                "fleet.yaml:8:14: services.accounts.isolate = `true`: a program that runs already cannot be kept apart; give it a `run`, so that it is started in a namespace of its own, or delete the line",
+            ],
+        ),
+        (
+            "neither yes nor no",
+            two_programs("isolate: maybe\n", "", ""),
+            &["fleet.yaml:3:10: isolate = `maybe`: neither true nor false; delete the line for: where the kernel can"],
+        ),
+    ]);
+    let fleet = parse(&two_programs("isolate: true\n", "", ""), "fleet.yaml").unwrap();
+    assert!(fleet.services.values().all(|service| service.isolate == Isolate::Required));
+    // What runs already is not concerned by the fleet's word.
+    let fleet = parse(&format!("isolate: true\n{}", service("")), "fleet.yaml").unwrap();
+    assert!(fleet.services.values().all(|service| service.isolate == Isolate::Never));
+    // The program expects its callee at the callee's own address, where in there its guard listens.
+    let via = two_programs("", "", ", calls: [{to: one, via: \"127.0.0.1:7002\"}]");
+    let via = via.replacen("127.0.0.1:7001", "127.0.0.1:7002", 1);
+    assert!(parse(&via, "fleet.yaml").is_ok());
 }

@@ -26,8 +26,10 @@ fn the_bank_runs_behind_its_guards_and_leaves_nothing_behind() {
 
     let ports: Vec<u16> = bank.ports.iter().copied().chain([bank.gateway_port]).collect();
     let pids = tree(bank.up.pid());
-    assert!(pids.len() > 13, "up, control, node, six proxies, five programs: {pids:?}");
-    assert!(ports.iter().all(|&port| listening(port)));
+    assert!(pids.len() > 18, "up, control, node, six proxies, five programs, five porters: {pids:?}");
+    assert!(listening(bank.gateway_port));
+    // Programs listen in namespaces of their own.
+    assert!(bank.ports.iter().all(|&port| !listening(port)));
     assert!(bank.up.interrupt().success(), "{}", bank.up.log());
     assert!(pids.iter().all(|&pid| !alive(pid)), "a process was left behind: {}", bank.up.log());
     assert!(ports.iter().all(|&port| !listening(port)), "a port was left open");

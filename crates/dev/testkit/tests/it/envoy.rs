@@ -135,8 +135,8 @@ fn start(up: &Up, folder: &Path, inbound: u16, outbound: u16, accounts: u64) -> 
 }
 
 /// Load over two connections that stay open, for [`LOAD_S`] seconds.
-fn load(url: &str) -> Child {
-    Command::new("h2load")
+fn load(mut h2load: Command, url: &str) -> Child {
+    h2load
         .args(["--h1", "--clients", "2", "--duration", &LOAD_S.to_string(), url])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -176,7 +176,7 @@ fn envoy_calls_and_is_called_while_leaf_and_root_are_replaced() {
     let file = folder.path().join("fleet.yaml");
     std::fs::write(&file, fleet).unwrap();
     let up = Up::start(&file, &[]);
-    let plan: Value = serde_json::from_slice(&std::fs::read(up.data.join("plan.json")).unwrap()).unwrap();
+    let plan = up.plan();
     let mesh = plan["mesh"]["accounts"].as_str().unwrap();
     let _envoy = start(&up, folder.path(), inbound, outbound, mesh.rsplit(':').next().unwrap().parse().unwrap());
     let log = || std::fs::read_to_string(folder.path().join("envoy.log")).unwrap();
@@ -187,7 +187,9 @@ fn envoy_calls_and_is_called_while_leaf_and_root_are_replaced() {
     wait_for(&format!("envoy into a guard: {}", log()), Deadline::default(), || {
         (get(&into, None).body == "hello").then_some(())
     });
-    wait_for("a guard into envoy", Deadline::default(), || (get(&out_of, None).body == "from envoy").then_some(()));
+    wait_for("a guard into envoy", Deadline::default(), || {
+        (up.get_inside("caller", &out_of).body == "from envoy").then_some(())
+    });
     // Both guards saw the hybrid key exchange.
     wait_for("the handshakes as events", Deadline::default(), || {
         let events = up.say(&["events", "--json", "--limit", "500"]);
@@ -198,7 +200,8 @@ fn envoy_calls_and_is_called_while_leaf_and_root_are_replaced() {
         (hybrid("accounts") && hybrid("caller")).then_some(())
     });
 
-    let loads = [load(&into), load(&out_of)];
+    // The guard's listener for Envoy is in the namespace of its program.
+    let loads = [load(Command::new("h2load"), &into), load(up.inside("caller", "h2load"), &out_of)];
     let leaf = |up: &Up| {
         let issued: Value = serde_json::from_str(&up.say(&["ca", "issued", "--json", "--id", ENVOY])).unwrap();
         let all = issued["issued"].as_array().unwrap().clone();

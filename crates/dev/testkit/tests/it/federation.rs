@@ -76,8 +76,7 @@ impl Side {
 
 /// A call as the program of `caller` makes it: to its own guard.
 fn call(up: &Up, callee: &str) -> Answer {
-    let plan: serde_json::Value = serde_json::from_slice(&std::fs::read(up.data.join("plan.json")).unwrap()).unwrap();
-    get(&format!("http://{}/", plan["outbound"]["caller"][callee].as_str().unwrap()), None)
+    up.get_inside("caller", &format!("http://{}/", up.plan()["outbound"]["caller"][callee].as_str().unwrap()))
 }
 
 fn standing(up: &Up) -> serde_json::Value {

@@ -7,6 +7,7 @@ mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again
 mod faults; // kill -9, full disk, half-written files
 mod federation; // two trust domains
+mod isolation;
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod revoke;

@@ -56,7 +56,7 @@ fn a_web_server_that_runs_already_and_a_database_are_guarded() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "hello from a stranger\n"), "{answer:?}");
 
     let redis_cli = |args: &[&str]| {
-        let output = Command::new("redis-cli").args(["-p", &app.to_string()]).args(args).output();
+        let output = up.inside("app", "redis-cli").args(["-p", &app.to_string()]).args(args).output();
         String::from_utf8_lossy(&output.expect("redis-cli is installed: `apt-get install redis-tools`").stdout)
             .trim()
             .to_owned()
@@ -79,10 +79,25 @@ fn a_port_that_is_taken_is_named_before_anything_starts() {
     let port = taken.local_addr().unwrap().port();
     let fleet = folder.path().join("fleet.yaml");
     let text = format!(
-        "fleet: mine\ntrust_domain: mine.test\nservices:\n  web:\n    run: [python3, -m, http.server, \"{port}\"]\n    listen: 127.0.0.1:{port}\n    protocol: http\n"
+        "fleet: mine\ntrust_domain: mine.test\nservices:\n  web:\n    run: [python3, -m, http.server, \"{port}\"]\n    listen: 127.0.0.1:{port}\n    protocol: http\n    isolate: false\n"
     );
     std::fs::write(&fleet, text).unwrap();
     let up = Up::launch(&fleet, &[]);
     wait_for("the error", Deadline::default(), || (!bartizan_testkit::alive(up.pid())).then_some(()));
     assert!(up.log().contains(&port.to_string()) && up.log().contains("in use"), "{}", up.log());
+}
+
+#[test]
+fn a_port_that_is_taken_on_the_machine_is_free_in_a_program_s_own_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let fleet = folder.path().join("fleet.yaml");
+    let text = format!(
+        "fleet: mine\ntrust_domain: mine.test\nservices:\n  web:\n    run: [python3, -m, http.server, \"{port}\"]\n    listen: 127.0.0.1:{port}\n    protocol: http\n"
+    );
+    std::fs::write(&fleet, text).unwrap();
+    let up = Up::start(&fleet, &[]);
+    let own = up.get_inside("web", &format!("http://127.0.0.1:{port}/"));
+    assert_eq!(own.status, 200, "{own:?}");
 }

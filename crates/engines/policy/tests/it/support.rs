@@ -15,6 +15,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
     Service {
         program: Program::Already,
         mesh: None,
+        isolate: Default::default(),
         listen: "127.0.0.1:7000".parse().unwrap(),
         protocol,
         owner: (!owner.is_empty()).then(|| owner.to_owned()),

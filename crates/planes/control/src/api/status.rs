@@ -25,11 +25,15 @@ pub(super) fn status(app: &App) -> Status {
     let now = clock::now();
     let in_force = app.in_force();
     let authority = app.authority();
-    let fleet = &in_force.desired.fleet;
+    let (fleet, plan) = (&in_force.desired.fleet, &in_force.desired.plan);
+    let mut proxies = app.registry.status(fleet, now);
+    for proxy in &mut proxies {
+        proxy.isolation = plan.isolation.get(&proxy.service).cloned();
+    }
     Status {
         fleet: fleet.name.clone(),
         trust_domain: fleet.trust_domain.clone(),
-        mode: in_force.desired.plan.mode,
+        mode: plan.mode,
         now,
         control: ControlStatus {
             started_at: app.started_at,
@@ -41,7 +45,7 @@ pub(super) fn status(app: &App) -> Status {
             handshakes: app.handshakes(),
         },
         epochs: in_force.epochs.clone(),
-        proxies: app.registry.status(fleet, now),
+        proxies,
         nodes: app.nodes.status(),
         store: app.pipeline.status(),
         issued: app.journal.status(),

@@ -2,6 +2,7 @@
 
 use super::{Failure, Pools, Target};
 use crate::counters::{Counters, as_us32};
+use crate::inside;
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::{ALPN_HTTP2, OwnIdentity, Proxy};
@@ -39,7 +40,7 @@ struct Means {
 impl Pools {
     /// Connects to the own program.
     pub(crate) async fn dial_program(&self, addr: SocketAddr) -> Result<TcpStream, Failure> {
-        connect(addr).await
+        reached(inside::dial_program(self.0.proxy.inside.get().map(|it| &**it), addr).await)
     }
 
     /// Connects to a peer's sidecar, which has to prove `id` and agree on `alpn`.
@@ -143,7 +144,11 @@ fn judge(proxy: &Arc<Proxy>, expected: SpiffeId) -> Judge<VerifiedPeer> {
 }
 
 async fn connect(addr: SocketAddr) -> Result<TcpStream, Failure> {
-    listen::connect(addr, limits::CONNECT_TIME).await.map_err(|error| match error.kind() {
+    reached(listen::connect(addr, limits::CONNECT_TIME).await)
+}
+
+fn reached(dialled: io::Result<TcpStream>) -> Result<TcpStream, Failure> {
+    dialled.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => Failure::ConnectTimeout,
         _ => Failure::Connect(error.to_string()),
     })

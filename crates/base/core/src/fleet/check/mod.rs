@@ -4,6 +4,7 @@ mod ambiguous;
 mod budget;
 mod federation;
 mod gateway;
+mod isolate;
 mod other;
 mod pod;
 mod ports;
@@ -60,8 +61,20 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
-    let RawFleet { fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, spot } =
-        raw;
+    let RawFleet {
+        fleet,
+        trust_domain,
+        services,
+        gateway,
+        policies,
+        trust,
+        tls,
+        budget,
+        workloads,
+        federation,
+        isolate,
+        spot,
+    } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
         ServiceName::parse(&at.value).map_err(|e| report.refuse_value(&at, format!("not a name: {}", e.why), ""))
     });
@@ -84,13 +97,14 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         return Err(report.refuse(&services.spot, problem, "split the fleet"));
     }
 
+    let isolate = isolate::of_fleet(report, isolate);
     let known = Known::of(&services.value, &workloads, &federation);
     let mut ports = Ports::default();
     let mut names = Vec::with_capacity(services.value.len());
     // Every service is looked at, also after one failed: whoever reads the report wants all of it.
     let mut checked = Vec::with_capacity(services.value.len());
     for (name, body) in services.value {
-        checked.push(service::check(report, &known, &mut ports, &name, body));
+        checked.push(service::check(report, &known, &mut ports, isolate.unwrap_or_default(), &name, body));
         names.push(name);
     }
     let mut others = Others::default();
@@ -120,7 +134,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);
-    Ok(fleet)
+    isolate.map(|_| fleet)
 }
 
 fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]) {

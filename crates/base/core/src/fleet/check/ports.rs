@@ -1,4 +1,4 @@
-//! Addresses: what may be one, and that each is used once.
+//! Addresses: what may be one, and that each is used once in its network.
 
 use super::super::reader::{At, Report, Reported};
 use std::collections::HashMap;
@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 /// Every address of the fleet that was seen so far.
 #[derive(Default)]
 pub(super) struct Ports {
-    /// By address and port: key and line of the first user.
-    taken: HashMap<SocketAddr, User>,
+    /// By address and port: its users, each in another network.
+    taken: HashMap<SocketAddr, Vec<User>>,
     /// By port alone: the first user, for addresses that mean every interface.
     by_port: HashMap<u16, User>,
 }
@@ -17,24 +17,47 @@ pub(super) struct Ports {
 struct User {
     key: String,
     line: u64,
+    network: Network,
+}
+
+/// Where an address is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Network {
+    /// On the machine.
+    Host,
+    /// In the namespace of the service of this name.
+    Own(String),
+}
+
+impl Network {
+    /// Whether one address in both is two: each in a namespace of its own. Not between a namespace and the host, where people
+    /// would take one for the other.
+    fn is_apart_from(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Own(one), Self::Own(another)) if one != another)
+    }
 }
 
 impl Ports {
-    /// An address of a program or a sidecar: loopback, one port, nobody else's.
-    pub(super) fn loopback(&mut self, report: &mut Report<'_>, at: &At<String>) -> Result<SocketAddr, Reported> {
+    /// An address of a program or a sidecar: loopback, one port, nobody else's in that network.
+    pub(super) fn loopback(
+        &mut self,
+        report: &mut Report<'_>,
+        at: &At<String>,
+        network: &Network,
+    ) -> Result<SocketAddr, Reported> {
         let address = address(report, at)?;
         if !address.ip().is_loopback() {
             // The program speaks plain text there; only on loopback does nobody else hear it.
             let way_out = format!("only loopback is allowed here, such as `127.0.0.1:{}`", address.port());
             return Err(report.refuse_value(at, "not a loopback address", way_out));
         }
-        self.take(report, at, address)
+        self.take(report, at, address, network)
     }
 
     /// An address that may be on any interface.
     pub(super) fn anywhere(&mut self, report: &mut Report<'_>, at: &At<String>) -> Result<SocketAddr, Reported> {
         let address = address(report, at)?;
-        self.take(report, at, address)
+        self.take(report, at, address, &Network::Host)
     }
 
     /// Where somebody else listens, perhaps on another machine: any address that can be dialled, taken by nobody of the fleet.
@@ -43,19 +66,29 @@ impl Ports {
         if address.ip().is_unspecified() || address.ip().is_multicast() {
             return Err(report.refuse_value(at, "not an address that can be dialled", "name the one where it listens"));
         }
-        self.take(report, at, address)
+        self.take(report, at, address, &Network::Host)
     }
 
-    fn take(&mut self, report: &mut Report<'_>, at: &At<String>, address: SocketAddr) -> Result<SocketAddr, Reported> {
-        let other =
-            if address.ip().is_unspecified() { self.by_port.get(&address.port()) } else { self.taken.get(&address) };
-        if let Some(User { key, line }) = other {
+    fn take(
+        &mut self,
+        report: &mut Report<'_>,
+        at: &At<String>,
+        address: SocketAddr,
+        network: &Network,
+    ) -> Result<SocketAddr, Reported> {
+        let mut users = self.taken.get(&address).into_iter().flatten();
+        let other = if address.ip().is_unspecified() {
+            self.by_port.get(&address.port())
+        } else {
+            users.find(|user| !user.network.is_apart_from(network))
+        };
+        if let Some(User { key, line, network: _ }) = other {
             let problem = format!("the address is taken by {key} (line {line})");
             return Err(report.refuse_value(at, problem, "give each a port of its own"));
         }
-        let user = User { key: at.spot.key.clone(), line: at.spot.place.line };
+        let user = User { key: at.spot.key.clone(), line: at.spot.place.line, network: network.clone() };
         self.by_port.entry(address.port()).or_insert_with(|| user.clone());
-        self.taken.insert(address, user);
+        self.taken.entry(address).or_default().push(user);
         Ok(address)
     }
 }

@@ -3,8 +3,9 @@
 use super::super::placeholder::{self, Part, Placeholder, PlaceholderError};
 use super::super::raw::{RawCall, RawService, RawVia};
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
-use super::super::{Call, NamedRoute, Program, Protocol, Service};
-use super::ports::Ports;
+use super::super::{Call, Isolate, NamedRoute, Program, Protocol, Service};
+use super::isolate;
+use super::ports::{Network, Ports};
 use super::{Known, os_text, required};
 use crate::name::{GATEWAY, ServiceName};
 use crate::path::PathPattern;
@@ -20,18 +21,25 @@ pub(super) fn check(
     report: &mut Report<'_>,
     known: &Known,
     ports: &mut Ports,
+    fleet_isolate: Isolate,
     name: &At<String>,
     body: Read<RawService>,
 ) -> Result<(ServiceName, Service), Reported> {
     let parsed = check_name(report, name);
-    let RawService { run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes } = body?.value;
+    let RawService { run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate } = body?.value;
     let callees = callees(&calls);
-    let program = check_program(report, known, &callees, &name.spot, RawProgram { run, env, dir, listen, at }, ports);
+    let isolate = isolate::of_service(report, isolate, fleet_isolate, !matches!(run, Field::Absent));
+    let network = match isolate {
+        Ok(Isolate::Never) | Err(_) => Network::Host,
+        Ok(Isolate::WhereItCan | Isolate::Required) => Network::Own(name.value.clone()),
+    };
+    let raw = RawProgram { run, env, dir, listen, at };
+    let program = check_program(report, known, &callees, &name.spot, raw, ports, &network);
     let mesh = mesh.optional().and_then(|at| at.map(|at| ports.anywhere(report, &at)).transpose());
     let protocol = check_protocol(report, &name.spot, protocol);
     let owner = check_owner(report, &name.spot, owner);
     let data = check_data(report, data);
-    let calls = check_calls(report, known, ports, &name.value, calls);
+    let calls = check_calls(report, known, ports, &network, &name.value, calls);
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
 
     let (program, listen) = program?;
@@ -44,6 +52,7 @@ pub(super) fn check(
         data: data?,
         calls: calls?,
         routes: routes?,
+        isolate: isolate?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
@@ -74,6 +83,7 @@ fn check_program(
     service: &Spot,
     raw: RawProgram,
     ports: &mut Ports,
+    network: &Network,
 ) -> Result<(Program, SocketAddr), Reported> {
     let RawProgram { run, env, dir, listen, at } = raw;
     let runs = !matches!(run, Field::Absent);
@@ -86,8 +96,10 @@ fn check_program(
         "give `listen` with the address of the program, or `at` where it runs already"
     };
     let listen = match at.optional()? {
-        Some(at) => ports.loopback(report, &at),
-        None => required(report, listen, service, "listen", missing).and_then(|at| ports.loopback(report, &at)),
+        Some(at) => ports.loopback(report, &at, network),
+        None => {
+            required(report, listen, service, "listen", missing).and_then(|at| ports.loopback(report, &at, network))
+        }
     };
     let argv = run.optional().and_then(|run| run.map(|run| check_argv(report, known, callees, run)).transpose());
     let env = env.optional().and_then(|env| check_env(report, known, callees, env));
@@ -286,6 +298,7 @@ fn check_calls(
     report: &mut Report<'_>,
     known: &Known,
     ports: &mut Ports,
+    network: &Network,
     own: &str,
     calls: Field<Vec<Result<RawCall, Reported>>>,
 ) -> Result<Vec<Call>, Reported> {
@@ -300,7 +313,7 @@ fn check_calls(
                 }
             };
             let to = to.and_then(|to| check_to(report, known, own, &mut seen, &to));
-            let via = via.and_then(|via| via.map(|via| ports.loopback(report, &via)).transpose());
+            let via = via.and_then(|via| via.map(|via| ports.loopback(report, &via, network)).transpose());
             Ok(Call { to: to?, via: via? })
         }));
     }

@@ -90,6 +90,7 @@ impl Place {
             outbound: outbound
                 .map(|(from, to, port)| (service(from), BTreeMap::from([(service(to), addr(port))])))
                 .into(),
+            isolation: BTreeMap::new(),
         };
         change(&mut plan);
         self.write("plan.json", &serde_json::to_string(&plan).unwrap());

@@ -156,7 +156,7 @@ fn write_fleet(dir: &tempfile::TempDir, workloads: &str) {
 
 fn write_plan(dir: &tempfile::TempDir, control: SocketAddr) {
     let mesh = [(name("accounts"), "127.0.0.1:9102".parse().unwrap())].into();
-    let plan = Plan { mode: Mode::Full, control, mesh, outbound: BTreeMap::new() };
+    let plan = Plan { mode: Mode::Full, control, mesh, outbound: BTreeMap::new(), isolation: BTreeMap::new() };
     std::fs::write(dir.path().join("plan.json"), serde_json::to_string(&plan).unwrap()).unwrap();
 }
 

@@ -1,0 +1,187 @@
+//! The network namespaces of programs: which program gets one, and the porters that are there now.
+
+use crate::failure::chain;
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::{Fleet, Isolate};
+use bartizan_core::plan::Isolation;
+use bartizan_node::netns::{self, Started, Way};
+use bartizan_runtime::descriptors;
+use bartizan_runtime::inside::Inside;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// What the kernel gives here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Can {
+    /// Namespaces, in this way.
+    Isolate(Way),
+    /// None, and why.
+    Not(String),
+}
+
+/// A namespace with its porter.
+#[derive(Debug)]
+pub(crate) struct Space {
+    /// The porter's process.
+    pub(crate) porter: u32,
+    /// How it was made.
+    pub(crate) way: Way,
+    /// The porter, to be asked.
+    pub(crate) inside: Inside,
+    /// Cancelled once the porter is gone: then who runs in there has to be started anew, in another one.
+    pub(crate) gone: CancellationToken,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Spaces {
+    /// Which programs are kept apart, and why others are not.
+    pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
+    way: Option<Way>,
+    now: Mutex<BTreeMap<ServiceName, Arc<Space>>>,
+    /// The kernel's numbers of all that there were.
+    numbers: Mutex<BTreeMap<ServiceName, Vec<u64>>>,
+}
+
+impl Spaces {
+    /// For the programs of `fleet` that are started here.
+    pub(crate) fn of(fleet: &Fleet, can: &Can) -> Self {
+        let way = match can {
+            Can::Isolate(way) => Some(*way),
+            Can::Not(_) => None,
+        };
+        Self { isolation: isolation(fleet, can), way, ..Self::default() }
+    }
+
+    /// Whether the program of `service` has a namespace, or is to have one.
+    pub(crate) fn has(&self, service: &ServiceName) -> bool {
+        self.isolation.get(service) == Some(&Isolation::Own)
+    }
+
+    /// The services whose programs have one.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.isolation.iter().filter(|(_, it)| **it == Isolation::Own).map(|(name, _)| name)
+    }
+
+    /// In which way they are made.
+    pub(crate) fn way(&self) -> Result<Way, String> {
+        self.way.ok_or_else(|| "there are no network namespaces here".to_owned())
+    }
+
+    /// The namespace of `service`; `None` for a program that is to have none.
+    ///
+    /// # Errors
+    /// Where it is to have one and it is not there now.
+    pub(crate) fn get(&self, service: &ServiceName) -> Result<Option<Arc<Space>>, String> {
+        if !self.has(service) {
+            return Ok(None);
+        }
+        let space = self.now.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned();
+        space.map(Some).ok_or_else(|| format!("the network namespace of `{service}` is not there"))
+    }
+
+    /// Takes up a porter that was just started as process `pid`: sees it through its beginning.
+    ///
+    /// # Errors
+    /// Why it did not start.
+    pub(crate) async fn add(&self, service: &ServiceName, porter: u32, ours: OwnedFd) -> Result<(), String> {
+        let way = self.way()?;
+        let begun = tokio::task::spawn_blocking(move || {
+            let started = netns::start(ours.as_fd(), porter).map_err(|error| error.to_string())?;
+            Inside::new(ours).map(|inside| (started, inside)).map_err(|error| error.to_string())
+        });
+        let (Started { namespace }, inside) = begun.await.map_err(|error| error.to_string())??;
+        let space = Arc::new(Space { porter, way, inside, gone: CancellationToken::new() });
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).entry(service.clone()).or_default().push(namespace);
+        let before = self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(service.clone(), space);
+        if let Some(before) = before {
+            before.gone.cancel();
+        }
+        Ok(())
+    }
+
+    /// The porter of `service` is gone.
+    pub(crate) fn remove(&self, service: &ServiceName) {
+        let space = self.now.lock().unwrap_or_else(PoisonError::into_inner).remove(service);
+        if let Some(space) = space {
+            space.gone.cancel();
+        }
+    }
+
+    /// Processes that are still in a namespace that `service` had: whatever else they left, they cannot leave that.
+    pub(crate) fn left_in(&self, service: &ServiceName) -> Vec<u32> {
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted: Vec<_> = numbers.get(service).into_iter().flatten().map(|it| format!("net:[{it}]")).collect();
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let is_in = |pid: &u32| {
+            let link = std::fs::read_link(format!("/proc/{pid}/ns/net")).unwrap_or_default();
+            wanted.iter().any(|it| link == Path::new(it))
+        };
+        let pids = entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(is_in).collect()
+    }
+}
+
+fn isolation(fleet: &Fleet, can: &Can) -> BTreeMap<ServiceName, Isolation> {
+    let runs = fleet.services.iter().filter(|(_, service)| service.is_run());
+    let each = |isolate: Isolate| match (isolate, can) {
+        (Isolate::Never, _) => Isolation::Shared { why: "the fleet file says `isolate: false`".to_owned() },
+        (_, Can::Not(why)) => Isolation::Shared { why: why.clone() },
+        (_, Can::Isolate(_)) => Isolation::Own,
+    };
+    runs.map(|(name, service)| (name.clone(), each(service.isolate))).collect()
+}
+
+/// Tries what the kernel gives, by making one namespace and letting it go. Some milliseconds.
+pub(crate) fn probe(bartizan: &Path) -> Can {
+    let mut why = Vec::new();
+    for way in Way::ALL {
+        match probe_one(bartizan, way) {
+            Ok(()) => return Can::Isolate(way),
+            Err(error) => why.push(error),
+        }
+    }
+    Can::Not(why.join("; "))
+}
+
+fn probe_one(bartizan: &Path, way: Way) -> Result<(), String> {
+    let (ours, theirs) = descriptors::pair().map_err(|error| error.to_string())?;
+    let mut command = Command::new(bartizan);
+    command.args(["porter", "--way", way.as_str()]).stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut porter = command.spawn().map_err(|error| format!("a porter cannot be started: {error}"))?;
+    // Our copy of its end goes with the command; else its end would never be seen.
+    drop(command);
+    let begun = netns::start(ours.as_fd(), porter.id()).map_err(|error| chain(&error));
+    drop(ours);
+    if begun.is_err() {
+        // It may hang in the kernel's refusal; the only error left is that it ended.
+        let _ = porter.kill();
+    }
+    let _ = porter.wait();
+    begun.map(|_started| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::fleet::parse;
+
+    #[test]
+    fn says_of_every_program_that_is_started_whether_it_is_kept_apart() {
+        let text = "fleet: shop\ntrust_domain: shop.test\nservices:\n  a: { run: [x], listen: \"127.0.0.1:1\", protocol: http }\n  b: { run: [x], listen: \"127.0.0.1:2\", protocol: http, isolate: false }\n  c: { at: \"127.0.0.1:3\", protocol: http }\n";
+        let fleet = parse(text, "fleet.yaml").unwrap();
+        let name = |text: &str| ServiceName::parse(text).unwrap();
+        let can = Spaces::of(&fleet, &Can::Isolate(Way::WithUsers));
+        assert!(can.has(&name("a")) && !can.has(&name("b")) && !can.has(&name("c")));
+        assert!(matches!(&can.isolation[&name("b")], Isolation::Shared { why } if why.contains("isolate: false")));
+        assert!(!can.isolation.contains_key(&name("c")), "nobody here starts it");
+        assert!(can.get(&name("a")).unwrap_err().contains("is not there"), "without a porter nothing is started");
+        assert!(can.get(&name("b")).unwrap().is_none());
+        let cannot = Spaces::of(&fleet, &Can::Not("no such luck".to_owned()));
+        assert_eq!(cannot.isolation[&name("a")], Isolation::Shared { why: "no such luck".to_owned() });
+    }
+}
