@@ -7,6 +7,7 @@
 
 pub mod decision;
 pub mod deny;
+pub mod egress;
 pub mod event;
 pub mod federation;
 pub mod fleet;

@@ -55,3 +55,7 @@ pub const SILENCE_MIN: Duration = Duration::from_secs(30);
 pub const DENY_ENTRIES_MAX: usize = 10_000;
 /// Longest reason on the deny list, in bytes.
 pub const DENY_REASON_BYTES_MAX: usize = 200;
+/// Destinations outside the fleet that one service may have, a count: what a guard walks for each connection.
+pub const EGRESS_DESTINATIONS_MAX: usize = 256;
+/// Ports, addresses, methods or paths of one such destination, a count each.
+pub const EGRESS_ITEMS_MAX: usize = 64;

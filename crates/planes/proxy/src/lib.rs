@@ -30,6 +30,9 @@ pub mod strict_io; // that, in front of hyper
 pub mod upgrade;
 pub mod upstream; // connections to the next hop // WebSocket
 
+// Out of the fleet:
+pub mod egress;
+
 // What is no HTTP:
 pub mod relay;
 pub mod tcp;

@@ -135,3 +135,16 @@ pub const TRUST_BUNDLE_BYTES_MAX: usize = 1 << 20;
 pub const SEALED_BYTES_MAX: usize = 128 << 10;
 /// Time for the parent to hand over the porter of the program's namespace, which it does right after the ticket.
 pub const PORTER_TIME: Duration = Duration::from_secs(5);
+
+// The way out of the fleet.
+
+/// Longest ClientHello in bytes: eight times one with a hybrid key share.
+pub const CLIENT_HELLO_BYTES_MAX: usize = 16 << 10;
+/// Most extensions in a ClientHello, a count: browsers send about twenty.
+pub const CLIENT_HELLO_EXTENSIONS_MAX: usize = 64;
+/// Longest DNS query in bytes: the longest name, and EDNS with a few options.
+pub const DNS_MESSAGE_BYTES_MAX: usize = 1 << 10;
+/// Longest DNS datagram that is sent, in bytes: what goes through every network (RFC 9715).
+pub const DNS_UDP_BYTES_MAX: u16 = 1232;
+/// Most addresses in one DNS answer, a count.
+pub const DNS_ANSWERS_MAX: usize = 16;
