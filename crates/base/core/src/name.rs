@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// Longest SPIFFE ID in bytes. Source: SPIFFE-ID specification, section 2.3.
 pub const SPIFFE_ID_BYTES_MAX: usize = 2048;
@@ -64,7 +65,7 @@ impl TrustDomain {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SpiffeId {
-    text: Box<str>,
+    text: Arc<str>,
     /// Where the path begins in `text` (its `/`), or the length of `text` where there is none.
     path_at: u16,
 }
@@ -156,7 +157,7 @@ pub enum Role {
 /// Name of a service in a fleet: a DNS label of lower-case letters, digits and `-` (RFC 1035 section 2.3.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ServiceName(Box<str>);
+pub struct ServiceName(Arc<str>);
 
 impl ServiceName {
     /// # Errors
@@ -201,7 +202,7 @@ macro_rules! text_like {
         }
         impl From<$type> for String {
             fn from(name: $type) -> String {
-                name.$field.into()
+                String::from(&*name.$field)
             }
         }
         impl std::str::FromStr for $type {

@@ -1,8 +1,9 @@
 //! Answers that the proxy gives itself: one small JSON object with the request id, and never more than the caller may know.
 
 use crate::framing::Rule;
+use crate::message::Fields;
 use bartizan_core::{Decision, RequestId};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::StatusCode;
 use std::sync::Arc;
 
 /// Name of the header that carries the request id to the client.
@@ -55,26 +56,17 @@ impl Answer {
         Self { close: true, ..self }
     }
 
-    /// The response, with the id under which the event can be found.
-    pub fn response(&self, request: RequestId, http2: bool) -> Response<String> {
-        let reason = self.reason.as_deref().unwrap_or(&self.word);
-        let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": request.to_string() });
-        let mut response = Response::new(format!("{body}\n"));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(REQUEST_ID_HEADER, id_value(request));
-        if self.close && !http2 {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+    /// The response, with the id under which the event can be found: status, fields and body.
+    pub fn response(&self, request: RequestId) -> (StatusCode, Fields, String) {
+        let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
+        let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });
+        let mut fields = Fields::with_capacity(160, 4);
+        fields.append("content-type", b"application/json");
+        fields.append("cache-control", b"no-store");
+        fields.append(REQUEST_ID_HEADER, id.as_bytes());
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, fields, format!("{body}\n"))
     }
-}
-
-/// A request id as a header value.
-pub fn id_value(request: RequestId) -> HeaderValue {
-    HeaderValue::try_from(request.to_string()).expect("32 hex digits are a header value")
 }
 
 #[cfg(test)]
@@ -84,7 +76,7 @@ mod tests {
     use bartizan_core::snapshot::Epoch;
 
     fn body(answer: &Answer) -> String {
-        answer.response(RequestId::from_random([7; 16]), false).into_body()
+        answer.response(RequestId::from_random([7; 16])).2
     }
 
     #[test]
@@ -105,11 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_closes_the_connection_of_http1_only() {
+    fn a_refusal_closes_the_connection_and_carries_its_id() {
         let answer = Answer::refused(Rule::BareLf);
         let id = RequestId::from_random([7; 16]);
-        assert_eq!(answer.response(id, false).headers()[header::CONNECTION], "close");
-        assert!(answer.response(id, true).headers().get(header::CONNECTION).is_none());
-        assert_eq!(answer.response(id, true).headers()[REQUEST_ID_HEADER], id.to_string().as_str());
+        assert!(answer.close);
+        assert_eq!(answer.response(id).1.get_str(REQUEST_ID_HEADER), Some(id.to_string().as_str()));
     }
 }

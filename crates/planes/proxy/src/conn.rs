@@ -1,9 +1,9 @@
 //! What is known of one accepted connection, and what its requests share.
 
+use crate::alarm::Alarms;
 use crate::counters::{Counters, Edge, Open};
 use crate::ledger::{Ledger, Registered};
 use crate::live::{Live, Proxy};
-use crate::strict_io::Notes;
 use crate::upstream::Pools;
 use bartizan_core::event::SeenBy;
 use bartizan_core::{ServiceName, SpiffeId, TrustDomain};
@@ -18,6 +18,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// What is spoken on a connection that brings requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// HTTP/1.1, one request at a time.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Our own leg between guards; see [`crate::leg`].
+    Leg,
+}
 
 /// Which of the proxy's doors a connection came through.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +88,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// Its connections to programs and peers.
     pub pools: Pools,
+    /// Its deadlines.
+    pub alarms: Alarms,
     /// Every task that serves somebody.
     pub tasks: TaskTracker,
     /// Cancelled when the process stops: relays end, and nothing new begins.
@@ -133,11 +146,11 @@ pub struct Conn {
     pub trust: Registered,
     /// Decisions made on it.
     pub memo: RefCell<Memo>,
-    /// What the framing guard says; HTTP/1.1 only.
-    pub notes: Option<Notes>,
+    /// In what requests come.
+    pub carrier: Carrier,
     /// Counters of calls from this caller; `None` outbound.
     pub inbound_edge: Option<Arc<Edge>>,
-    /// Requests not finished yet; HTTP/2 only, where no framing guard counts them.
+    /// Requests not finished yet.
     pub in_flight: Cell<usize>,
     /// When the last one finished.
     pub idle_since: Cell<Instant>,
@@ -147,7 +160,7 @@ pub struct Conn {
 
 impl Conn {
     /// A connection that was just accepted.
-    pub fn new(about: About, side: Side, caller: Option<Caller>, trust: Registered, notes: Option<Notes>) -> Rc<Self> {
+    pub fn new(about: About, side: Side, caller: Option<Caller>, trust: Registered, carrier: Carrier) -> Rc<Self> {
         let About { worker, remote, slot } = about;
         let inbound_edge = match (&side, &caller) {
             (Side::Outbound(_), _) => None,
@@ -160,7 +173,7 @@ impl Conn {
             caller,
             trust,
             memo: RefCell::default(),
-            notes,
+            carrier,
             inbound_edge,
             in_flight: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
@@ -175,6 +188,19 @@ impl Conn {
 
     /// True where requests come as HTTP/2.
     pub fn is_http2(&self) -> bool {
-        self.notes.is_none()
+        self.carrier == Carrier::Http2
+    }
+
+    /// True where many requests are under way at once.
+    pub fn is_shared(&self) -> bool {
+        self.carrier != Carrier::Http1
+    }
+
+    /// Ends when `stop` fires or the connection had better end by itself, since trust in it soon does.
+    pub async fn late_or(&self, stop: &CancellationToken) {
+        tokio::select! {
+            () = self.trust.until_late() => {}
+            () = stop.cancelled() => {}
+        }
     }
 }

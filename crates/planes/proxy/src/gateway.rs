@@ -1,12 +1,12 @@
 //! The door for clients from outside the fleet: TLS, HTTP/1.1 and HTTP/2. Clients are asked for a certificate only where a route
 //! is for some of them alone; who shows one is judged as whom it names.
 
-use crate::conn::{About, Conn, Fresh, Side, Worker};
+use crate::conn::{About, Carrier, Conn, Fresh, Side, Worker};
+use crate::http1::{self, Stream};
 use crate::inbound::{judge, report_failure, report_success};
 use crate::limits;
 use crate::live::ALPN_HTTP2;
-use crate::serve::{serve_http1, serve_http2};
-use crate::strict_io::Notes;
+use crate::serve::serve_http2;
 use bartizan_core::Timestamp;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_runtime::clock;
@@ -38,11 +38,11 @@ pub async fn serve(fresh: Fresh) {
     let Ok(trust) = trust else { return };
     let about = About { worker, remote, slot };
     if accepted.about.alpn.as_deref() == Some(ALPN_HTTP2) {
-        let conn = Conn::new(about, Side::Gateway, caller, trust, None);
+        let conn = Conn::new(about, Side::Gateway, caller, trust, Carrier::Http2);
         Box::pin(serve_http2(conn, accepted.stream, &stop)).await;
     } else {
-        let conn = Conn::new(about, Side::Gateway, caller, trust, Some(Notes::default()));
-        Box::pin(serve_http1(conn, accepted.stream, &stop)).await;
+        let conn = Conn::new(about, Side::Gateway, caller, trust, Carrier::Http1);
+        Box::pin(http1::serve(conn, Stream::Server(Box::new(accepted.stream)), &stop)).await;
     }
 }
 

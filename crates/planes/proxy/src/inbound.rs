@@ -1,17 +1,18 @@
 //! The door for other sidecars: mutual TLS, then whatever the program speaks.
 
-use crate::conn::{About, Caller, Conn, Fresh, Side, Worker};
+use crate::conn::{About, Caller, Carrier, Conn, Fresh, Side, Worker};
 use crate::counters::as_us32;
+use crate::http1::{self, Stream};
+use crate::leg;
 use crate::limits;
-use crate::live::{ALPN_HTTP1, ALPN_HTTP2, ALPN_TCP, Proxy};
-use crate::serve::{serve_http1, serve_http2};
-use crate::strict_io::Notes;
+use crate::live::{ALPN_HTTP1, ALPN_HTTP2, ALPN_LEG, ALPN_TCP, Proxy};
+use crate::serve::serve_http2;
 use crate::tcp;
 use bartizan_core::Timestamp;
 use bartizan_core::event::{Handshake, HandshakeFailure, What};
 use bartizan_core::fleet::Protocol;
 use bartizan_runtime::clock;
-use bartizan_runtime::tls::{self, HandshakeError, Judge, JudgeError};
+use bartizan_runtime::tls::{self, HandshakeError, Judge, JudgeError, Records};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,13 +43,17 @@ pub async fn serve(fresh: Fresh) {
     let about = About { worker, remote, slot };
     match speaks(protocol, accepted.about.alpn.as_deref()) {
         ALPN_TCP => Box::pin(tcp::inbound(about, accepted.stream, caller, trust)).await,
+        ALPN_LEG => {
+            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, Carrier::Leg);
+            Box::pin(leg::serve(conn, Records::accepted(accepted.stream), &stop)).await;
+        }
         ALPN_HTTP2 => {
-            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, None);
+            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, Carrier::Http2);
             Box::pin(serve_http2(conn, accepted.stream, &stop)).await;
         }
         _ => {
-            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, Some(Notes::default()));
-            Box::pin(serve_http1(conn, accepted.stream, &stop)).await;
+            let conn = Conn::new(about, Side::Inbound, Some(caller), trust, Carrier::Http1);
+            Box::pin(http1::serve(conn, Stream::Server(Box::new(accepted.stream)), &stop)).await;
         }
     }
 }
@@ -56,6 +61,7 @@ pub async fn serve(fresh: Fresh) {
 /// What is spoken: what was agreed on, or what goes without saying for a client that named nothing.
 fn speaks(protocol: Protocol, agreed: Option<&str>) -> &'static str {
     match (agreed, protocol) {
+        (Some(ALPN_LEG), _) => ALPN_LEG,
         (Some(ALPN_TCP), _) | (None, Protocol::Tcp) => ALPN_TCP,
         (Some(ALPN_HTTP2), _) | (None, Protocol::Grpc) => ALPN_HTTP2,
         _ => ALPN_HTTP1,

@@ -20,15 +20,16 @@ pub mod worker; // the threads, and accepting // what a plain connection speaks
 
 // One HTTP request:
 pub mod answer; // what the proxy says itself
-pub mod body; // streamed through
 pub mod filter; // the list of filters
 pub mod forward; // head to head: filters, next hop, answer
 pub mod framing; // where it begins and ends, strictly; pure
+pub mod http1; // both ends of HTTP/1.1
+pub mod leg; // many on one connection between guards
+pub mod message; // as it stands between two connections
 pub mod record; // what it came to
-pub mod serve; // hyper's servers
-pub mod strict_io; // that, in front of hyper
-pub mod upgrade;
-pub mod upstream; // connections to the next hop // WebSocket
+pub mod respond; // the way back
+pub mod serve; // HTTP/2
+pub mod upstream; // connections to the next hop
 
 // Out of the fleet:
 pub mod egress;
@@ -38,6 +39,7 @@ pub mod relay;
 pub mod tcp;
 
 // What all of it goes by:
+pub mod alarm; // deadlines for many
 pub mod counters;
 pub mod event_queue;
 pub mod ledger; // open connections, judged again as it changes

@@ -63,7 +63,34 @@ pub const UP_QUEUE_MAX: usize = 32;
 /// Distinct callers or callees that are counted apart, a count; more share the name `(others)`.
 pub const EDGES_MAX: usize = 10_000;
 
+/// Bytes that wait to be written on one HTTP/1.1 connection before more of a body is taken.
+pub const WRITE_AHEAD_BYTES: usize = 64 << 10;
+/// Longest frame with a head on a leg, in bytes: the longest head, its target and the numbers between.
+pub const LEG_HEAD_BYTES_MAX: usize = RESPONSE_HEAD_BYTES_MAX + TARGET_BYTES_MAX + (4 << 10);
+/// Longest piece of a body in one frame of a leg, in bytes: one TLS record.
+pub const LEG_DATA_BYTES_MAX: usize = 16 << 10;
+/// Bytes that each direction of a stream on a leg may be ahead of its reader.
+pub const LEG_WINDOW_BYTES: u32 = 64 << 10;
+/// Streams at once on one leg, a count; with [`LEG_WINDOW_BYTES`] it bounds what the other end can make us hold: 16 MiB.
+pub const LEG_STREAMS_MAX: usize = 256;
+/// Bytes that wait to be written on a leg before bodies have to wait.
+pub const LEG_WAITING_BYTES_MAX: usize = 256 << 10;
+/// A buffer of a leg larger than this many bytes is given back once it is empty; a smaller one once the leg is quiet.
+pub const LEG_KEEP_BYTES: usize = 128 << 10;
+/// Reads from one leg in a row, a count; then others are served.
+pub const LEG_READS_MAX: usize = 8;
+
 // How long.
+
+/// The grain of deadlines that are kept for many; see [`crate::alarm`].
+pub const ALARM_TICK: Duration = Duration::from_millis(100);
+/// Silence on a leg with requests under way before the other end is asked whether it is there; and how long it may take to answer.
+pub const LEG_QUIET_TIME: Duration = Duration::from_secs(20);
+/// How many times [`LEG_QUIET_TIME`] a leg may lie unused before whoever accepted it ends it, a count; whoever dialled does so
+/// after [`POOL_PEER_IDLE`].
+pub const LEG_SILENCES_MAX: u32 = 4;
+/// Silence inside a response body: streams of events may be quiet for long.
+pub const RESPONSE_STALL_TIME: Duration = Duration::from_secs(3600);
 
 /// From a head's first byte to its last.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -89,8 +116,6 @@ pub const RELAY_LOOK: Duration = Duration::from_secs(30);
 pub const POOL_PEER_IDLE: Duration = Duration::from_secs(45);
 /// Idle time of a pooled connection to the own program: common servers close after 5 s (Node.js, uvicorn, Apache).
 pub const POOL_PROGRAM_IDLE: Duration = Duration::from_secs(4);
-/// How long a pooled connection may take to be ready before another is opened: one turn of the event loop, and some.
-pub const POOL_READY_TIME: Duration = Duration::from_millis(5);
 /// How often pools drop what is idle for too long.
 pub const POOL_SWEEP: Duration = Duration::from_secs(2);
 /// How long an `auto` listener waits for the client to speak first; a server that speaks first is delayed by this.

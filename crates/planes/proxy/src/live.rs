@@ -26,6 +26,9 @@ pub const ALPN_HTTP2: &str = "h2";
 /// Application protocols between sidecars: bytes as they are.
 pub const ALPN_TCP: &str = "bartizan-tcp";
 
+/// Application protocols between sidecars: many HTTP requests on one connection; see [`crate::leg`].
+pub const ALPN_LEG: &str = "bartizan-leg/1";
+
 /// What all threads of one proxy share.
 #[derive(Debug)]
 pub struct Proxy {
@@ -202,6 +205,7 @@ pub struct OwnIdentity {
     /// What is shown, also to control.
     pub shown: tls::Identity,
     /// One client for each application protocol, so that the choice is made before the connection.
+    leg: tls::Client,
     http1: tls::Client,
     http2: tls::Client,
     tcp: tls::Client,
@@ -223,24 +227,26 @@ impl OwnIdentity {
             not_before,
             not_after: proof.not_after(),
             proof,
+            leg: tls::Client::new(Some(&shown), &[ALPN_LEG, ALPN_HTTP1])?,
             http1: tls::Client::new(Some(&shown), &[ALPN_HTTP1])?,
             http2: tls::Client::new(Some(&shown), &[ALPN_HTTP2])?,
             tcp: tls::Client::new(Some(&shown), &[ALPN_TCP])?,
             servers: [
-                server(Protocol::Http, &[ALPN_HTTP2, ALPN_HTTP1])?,
+                server(Protocol::Http, &[ALPN_LEG, ALPN_HTTP2, ALPN_HTTP1])?,
                 server(Protocol::Grpc, &[ALPN_HTTP2])?,
                 server(Protocol::Tcp, &[ALPN_TCP])?,
-                server(Protocol::Auto, &[ALPN_HTTP2, ALPN_HTTP1, ALPN_TCP])?,
+                server(Protocol::Auto, &[ALPN_LEG, ALPN_HTTP2, ALPN_HTTP1, ALPN_TCP])?,
             ],
             shown,
         })
     }
 
-    /// The client that offers `alpn`, one of the three constants of this module.
-    pub fn client(&self, alpn: &'static str) -> &tls::Client {
-        match alpn {
-            ALPN_HTTP2 => &self.http2,
-            ALPN_TCP => &self.tcp,
+    /// The client that offers what begins with the first of `alpn`, constants of this module.
+    pub fn client(&self, alpn: &[&'static str]) -> &tls::Client {
+        match alpn.first() {
+            Some(&ALPN_LEG) => &self.leg,
+            Some(&ALPN_HTTP2) => &self.http2,
+            Some(&ALPN_TCP) => &self.tcp,
             _ => &self.http1,
         }
     }

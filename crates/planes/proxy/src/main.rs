@@ -8,6 +8,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// A request makes and drops some dozens of small things on one thread; see docs/decisions/0012-own-leg.md for what it costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Something is wrong with the options or the machine; the same start fails again.
 const EXIT_FAILED: u8 = 1;
 /// The identity is gone; a start with a new ticket may work (`EX_TEMPFAIL` of sysexits.h).

@@ -1,10 +1,10 @@
 //! The doors for the own program: one plain listener for each declared callee.
 
-use crate::conn::{About, Conn, Fresh, Side};
+use crate::conn::{About, Carrier, Conn, Fresh, Side};
+use crate::http1::{self, Stream};
 use crate::limits;
-use crate::serve::{serve_http1, serve_http2};
+use crate::serve::serve_http2;
 use crate::sniff::{self, Speaks};
-use crate::strict_io::Notes;
 use crate::tcp;
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::Protocol;
@@ -27,11 +27,11 @@ pub async fn serve(fresh: Fresh, callee: ServiceName) {
     let about = About { worker, remote, slot };
     match speaks {
         Ok(Speaks::Http1) => {
-            let conn = Conn::new(about, side, None, trust, Some(Notes::default()));
-            Box::pin(serve_http1(conn, stream, &stop)).await;
+            let conn = Conn::new(about, side, None, trust, Carrier::Http1);
+            Box::pin(http1::serve(conn, Stream::Plain(stream), &stop)).await;
         }
         Ok(Speaks::Http2) => {
-            let conn = Conn::new(about, side, None, trust, None);
+            let conn = Conn::new(about, side, None, trust, Carrier::Http2);
             Box::pin(serve_http2(conn, stream, &stop)).await;
         }
         Ok(Speaks::Bytes) => Box::pin(tcp::outbound(about, callee, stream)).await,

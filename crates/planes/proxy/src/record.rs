@@ -7,7 +7,6 @@ use crate::ledger::{Ongoing, Question};
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, Decision, ServiceName, TraceContext};
-use http::Method;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl Record {
         trace: TraceContext,
         parent_span: u64,
         began: Instant,
-        method: &Method,
+        method: &str,
         path: &str,
     ) -> Self {
         conn.in_flight.set(conn.in_flight.get() + 1);
@@ -58,7 +57,7 @@ impl Record {
             trace,
             parent_span,
             began,
-            method: method.as_str().into(),
+            method: word(method),
             path: path[..cut].into(),
             to: None,
             outbound_edge: None,
@@ -105,6 +104,11 @@ impl Record {
     /// The method as it is written into the event.
     pub fn method(&self) -> &Arc<str> {
         &self.method
+    }
+
+    /// `path`, which is that of the request, shared with the event where that has all of it.
+    pub fn path_of(&self, path: &str) -> Arc<str> {
+        if *self.path == *path { Arc::clone(&self.path) } else { path.into() }
     }
 
     /// What was allowed is not any more.
@@ -203,15 +207,21 @@ impl Drop for Record {
         if let Some(ongoing) = &self.ongoing {
             self.conn.trust.finish(ongoing);
         }
-        if let Some(notes) = &self.conn.notes {
-            notes.finished();
-        }
         self.count();
         if self.is_worth_an_event() {
             let (seen_by, request, what) = (self.conn.side.seen_by(), self.trace.request, self.what());
             self.conn.proxy().events.offer(seen_by, Some(request), what);
         }
     }
+}
+
+thread_local! {
+    /// Methods as events hold them: there are few, and each request has one.
+    static METHODS: [Arc<str>; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"].map(Into::into);
+}
+
+fn word(method: &str) -> Arc<str> {
+    METHODS.with(|all| all.iter().find(|known| &***known == method).cloned()).unwrap_or_else(|| method.into())
 }
 
 /// A decision as events hold it.

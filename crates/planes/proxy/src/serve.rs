@@ -1,73 +1,25 @@
-//! HTTP on one accepted connection: hyper's servers with our limits, and the end of a connection.
+//! HTTP/2 on one accepted connection: hyper's server with our limits, and the end of a connection.
 
 use crate::conn::Conn;
-use crate::forward::handle;
+use crate::forward::{Came, handle};
 use crate::framing::Rule;
 use crate::limits;
-use crate::strict_io::{Note, StrictIo};
+use crate::message::{Body, Chunk, Fields, RequestHead};
+use crate::respond::{self, Download};
 use crate::upstream::LocalExec;
-use bartizan_core::event::{Refused, What};
-use hyper::server::conn::{http1, http2};
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-
-/// Room in hyper's buffer beside the longest head that the framing guard lets through, in bytes.
-const BESIDE_HEAD: usize = 16 << 10;
-
-/// Serves HTTP/1.1 until the client closes, breaks a rule, or `stop` fires or trust is about to run out and the request
-/// under way is answered; no longer than trust in the connection lasts.
-///
-/// Dropping the future cuts the connection off.
-pub async fn serve_http1<S>(conn: Rc<Conn>, stream: S, stop: &CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Some(notes) = conn.notes.clone() else { return };
-    let service = service_fn(|request| {
-        // Taken now, not when the future is first polled: by then the guard may have read on.
-        // hyper reads nothing but what the guard gave it; were a request ever without a note, it was not judged.
-        let note = notes.next().unwrap_or_else(|| Note { at: Instant::now(), head: Err(Rule::Parser) });
-        let conn = Rc::clone(&conn);
-        async move { Ok::<_, Infallible>(handle(conn, request, Some(note)).await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(limits::HEAD_BYTES_MAX + BESIDE_HEAD).header_read_timeout(None); // the guard has deadlines of its own
-    let io = TokioIo::new(StrictIo::new(stream, notes.clone()));
-    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = conn.trust.until_over() => return,
-        () = late_or(stop, &conn) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                served = connection => served,
-                () = conn.trust.until_over() => return,
-            }
-        }
-    };
-    if let Some(rule) = notes.broken() {
-        report(&conn, rule);
-    } else if let Err(error) = served {
-        if error.is_parse() {
-            report(&conn, Rule::Parser);
-        }
-        tracing::debug!(%error, "connection ended");
-    }
-}
-
-/// Input that broke a rule where no answer was possible any more.
-fn report(conn: &Conn, rule: Rule) {
-    conn.worker.counters.refused();
-    let peer = conn.caller.as_ref().map(|c| c.peer.id().clone());
-    let refused = Refused { peer, remote: Some(conn.remote), rule: rule.word().into(), status: 0 };
-    conn.proxy().events.offer(conn.side.seen_by(), None, What::Refused(refused));
-}
 
 /// Serves HTTP/2 until the client closes, is idle for too long, or `stop` fires or trust is about to run out and the
 /// streams under way are through (two GOAWAY frames, RFC 9113 section 6.8); no longer than trust in the connection lasts.
@@ -79,7 +31,7 @@ where
 {
     let service = service_fn(|request| {
         let conn = Rc::clone(&conn);
-        async move { Ok::<_, Infallible>(handle(conn, request, None).await) }
+        async move { Ok::<_, Infallible>(respond(conn, request).await) }
     });
     let mut builder = http2::Builder::new(LocalExec);
     builder
@@ -110,15 +62,48 @@ where
     }
 }
 
-/// Ends when `stop` fires or the connection had better end by itself, since trust in it soon does.
-async fn late_or(stop: &CancellationToken, conn: &Conn) {
-    tokio::select! {
-        () = conn.trust.until_late() => {}
-        () = stop.cancelled() => {}
+/// One request, and its response in hyper's words.
+async fn respond(conn: Rc<Conn>, request: Request<Incoming>) -> Response<Download> {
+    let (parts, body) = request.into_parts();
+    let came = Came { began: Instant::now(), upgrade: false };
+    let download = match parts.uri.path_and_query() {
+        // The filter for the form of a request has the last word about what stands in it.
+        Some(target) => {
+            let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+            let fields = Fields::from_map(&parts.headers);
+            let head = RequestHead::new(parts.method, target.as_str().as_bytes(), authority, fields);
+            handle(conn, head, Body::http2(body, None), came).await
+        }
+        None => respond::refused(&conn, Rule::Target),
+    };
+    let mut response = Response::new(());
+    *response.status_mut() = download.head.status;
+    *response.headers_mut() = download.head.fields.to_map();
+    response.map(|()| download)
+}
+
+/// A response's body for hyper's HTTP/2.
+impl http_body::Body for Download {
+    type Data = Bytes;
+    type Error = crate::message::Trouble;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        self.poll_chunk(cx).map(|chunk| chunk.map(|chunk| chunk.map(Chunk::into_frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length() == Some(0)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.length().map_or_else(http_body::SizeHint::default, http_body::SizeHint::with_exact)
     }
 }
 
-/// As [`late_or`], or when no stream was open for [`limits::IDLE_TIME`].
+/// As [`Conn::late_or`], or when no stream was open for [`limits::IDLE_TIME`].
 async fn idle_or(stop: &CancellationToken, conn: &Conn) {
     let idle = async {
         loop {
@@ -132,6 +117,6 @@ async fn idle_or(stop: &CancellationToken, conn: &Conn) {
     };
     tokio::select! {
         () = idle => {}
-        () = late_or(stop, conn) => {}
+        () = conn.late_or(stop) => {}
     }
 }

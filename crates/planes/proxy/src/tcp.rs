@@ -139,7 +139,7 @@ async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, R
         live.directory.as_ref().and_then(|d| d.peers.get(callee)).map(|p| (p.id.clone(), p.mesh))
     };
     let (id, mesh) = peer.ok_or("not_ready")?;
-    let dialled = Box::pin(worker.pools.dial_peer(&id, mesh, ALPN_TCP)).await;
+    let dialled = Box::pin(worker.pools.dial_peer(&id, mesh, &[ALPN_TCP])).await;
     dialled.map(|dialled| (dialled.stream, dialled.trust)).map_err(|failure| word(&failure))
 }
 
@@ -153,6 +153,6 @@ fn word(failure: &Failure) -> &'static str {
         Failure::Connect(_) => "upstream_unreachable",
         Failure::ConnectTimeout | Failure::Timeout => "upstream_connect_timeout",
         Failure::Handshake { .. } => "upstream_handshake",
-        Failure::Broken(_) => "upstream_broken",
+        Failure::Broken(_) | Failure::Unprocessed | Failure::Malformed(_) => "upstream_broken",
     }
 }

@@ -1,6 +1,7 @@
 //! The threads that serve traffic: each has its own single-threaded runtime, its own pools and counters, and a copy of
 //! every listening socket. Nothing on the way of a request is shared between them but what never changes.
 
+use crate::alarm::Alarms;
 use crate::conn::{Fresh, Side, Slot, Worker};
 use crate::ledger::Ledger;
 use crate::limits;
@@ -76,14 +77,18 @@ pub fn start(proxy: &Arc<Proxy>, number: usize, stop: &CancellationToken) -> io:
 async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: CancellationToken) {
     let counters = proxy.new_counters();
     let ledger = Ledger::new(Arc::clone(&proxy), Arc::clone(&counters));
-    let pools = Pools::new(Arc::clone(&proxy), Arc::clone(&counters), ledger.clone());
+    let alarms = Alarms::default();
+    let pools = Pools::new(Arc::clone(&proxy), Arc::clone(&counters), ledger.clone(), alarms.clone());
     let looking = tokio::task::spawn_local(keep_looking(proxy.changes(), ledger.clone()));
-    let worker = Rc::new(Worker { proxy, counters, ledger, pools, tasks: TaskTracker::new(), stop: stop.clone() });
+    let worker =
+        Rc::new(Worker { proxy, counters, ledger, pools, alarms, tasks: TaskTracker::new(), stop: stop.clone() });
     let mut sweep = tokio::time::interval(limits::POOL_SWEEP);
+    let mut tick = tokio::time::interval(limits::ALARM_TICK);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = sweep.tick() => worker.pools.sweep(),
+            _ = tick.tick() => worker.alarms.tick(),
             listen = listeners.recv() => match listen {
                 Some(listen) => drop(tokio::task::spawn_local(accept(Rc::clone(&worker), listen))),
                 None => break,
@@ -91,12 +96,27 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
         }
     }
     worker.tasks.close();
-    if tokio::time::timeout(limits::DRAIN_TIME + DRAIN_SLACK, worker.tasks.wait()).await.is_err() {
+    let drained = async {
+        tokio::select! {
+            () = worker.tasks.wait() => {}
+            () = keep_ticking(&worker.alarms) => {}
+        }
+    };
+    if tokio::time::timeout(limits::DRAIN_TIME + DRAIN_SLACK, drained).await.is_err() {
         tracing::warn!(left = worker.tasks.len(), "drain time is over, closing");
     }
     looking.abort();
     worker.pools.clear();
     // Whatever is left ends with the runtime.
+}
+
+/// Deadlines go on while the last are served.
+async fn keep_ticking(alarms: &Alarms) {
+    let mut tick = tokio::time::interval(limits::ALARM_TICK);
+    loop {
+        tick.tick().await;
+        alarms.tick();
+    }
 }
 
 /// Looks through the ledger at every change of the picture, and ever so often at the clock.

@@ -6,11 +6,13 @@
 
 mod client;
 mod provider;
+mod records;
 mod server;
 mod verify;
 mod web;
 
 pub use client::{Client, ClientStream};
+pub use records::Records;
 pub use server::{ClientAuth, Server, ServerStream};
 pub use web::WebClient;
 

@@ -3,13 +3,12 @@
 use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::limits;
-use http::header::CONTENT_LENGTH;
 
 pub(super) const IT: Filter = Filter { name: "body_limit", run };
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
-    let Some(length) = x.head.headers.get(CONTENT_LENGTH) else { return Ok(()) };
-    let length = length.to_str().ok().and_then(|t| t.parse::<u64>().ok());
+    let Some(length) = x.head.fields.get_str("content-length") else { return Ok(()) };
+    let length = length.parse::<u64>().ok();
     // gRPC streams may be endless, and say no length.
     if length.is_some_and(|n| n <= limits::BODY_BYTES_MAX) { Ok(()) } else { Err(too_large()) }
 }

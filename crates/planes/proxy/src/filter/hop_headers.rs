@@ -5,143 +5,155 @@
 use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use crate::message::Fields;
 
 pub(super) const IT: Filter = Filter { name: "hop_headers", run };
-
-/// Headers of one hop, `Connection` itself among them.
-static HOP: [HeaderName; 10] = [
-    header::CONNECTION,
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("http2-settings"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::PROXY_AUTHORIZATION,
-    header::PROXY_AUTHENTICATE,
-    header::TRAILER,
-];
 
 /// With these some frameworks let a caller say another method or path than the one that was decided on.
 const OVERRIDES: &[&str] =
     &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
-    let headers = &mut x.head.headers;
+    let fields = &mut x.head.fields;
     // The one `TE` that HTTP/2 allows, and that gRPC insists on.
-    let trailers = x.conn.is_http2() && headers.get(header::TE).is_some_and(|te| te == "trailers");
-    strip(headers);
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::EXPECT); // hyper has answered it, or will when the body is read
-    remove_claims(headers, x.conn.side == Side::Gateway);
+    let trailers = x.conn.is_shared() && fields.get("te").is_some_and(|te| te == b"trailers");
+    let from_outside = x.conn.side == Side::Gateway;
+    let named = named_by_connection(fields);
+    fields.retain(|name, _| {
+        let goes = is_hop(name)
+            || matches!(name, b"content-length" | b"expect") // the length is that of the body; `expect` was for us
+            || is_claim(name, from_outside)
+            || named.iter().any(|word| word == name);
+        !goes
+    });
     if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        fields.append("te", b"trailers");
     }
     if x.upgrade {
-        set_upgrade(headers);
+        set_upgrade(fields);
     }
     Ok(())
 }
 
 /// Strips a program's or peer's response. `switched` keeps what a 101 needs.
-pub fn strip_response(headers: &mut HeaderMap, switched: bool) {
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH); // the coding is what counted (RFC 9112 section 6.3)
+pub fn strip_response(fields: &mut Fields, switched: bool) {
+    if fields.contains("transfer-encoding") {
+        fields.remove("content-length"); // the coding is what counted (RFC 9112 section 6.3)
     }
-    strip(headers);
+    strip(fields);
     if switched {
-        set_upgrade(headers);
+        set_upgrade(fields);
     }
 }
 
-fn set_upgrade(headers: &mut HeaderMap) {
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+fn set_upgrade(fields: &mut Fields) {
+    fields.set("connection", b"upgrade");
+    fields.set("upgrade", b"websocket");
 }
 
-fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-        .collect();
-    for name in named.iter().filter(|name| may_be_named(name)).chain(&HOP) {
-        headers.remove(name);
-    }
+fn strip(fields: &mut Fields) {
+    let named = named_by_connection(fields);
+    fields.retain(|name, _| !is_hop(name) && !named.iter().any(|word| word == name));
+}
+
+/// Whether this is a header of one hop, `Connection` itself among them.
+fn is_hop(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"connection"
+            | b"proxy-connection"
+            | b"keep-alive"
+            | b"http2-settings"
+            | b"te"
+            | b"transfer-encoding"
+            | b"upgrade"
+            | b"proxy-authorization"
+            | b"proxy-authenticate"
+            | b"trailer"
+    )
+}
+
+/// What `Connection` names beside the headers that go anyway; in lower case.
+fn named_by_connection(fields: &Fields) -> Vec<Vec<u8>> {
+    let named = fields.all("connection").flat_map(|value| value.split(|&b| b == b','));
+    let named = named.map(|name| name.trim_ascii().to_ascii_lowercase());
+    named.filter(|name| may_be_named(name) && !is_hop(name) && name != b"close").collect()
 }
 
 /// A client may not make us drop what others decide by: without `Host` or `Cookie` a request is a different one.
-fn may_be_named(name: &HeaderName) -> bool {
-    ![header::HOST, header::AUTHORIZATION, header::COOKIE, header::CONTENT_TYPE, header::CACHE_CONTROL].contains(name)
+fn may_be_named(name: &[u8]) -> bool {
+    !matches!(name, b"host" | b"authorization" | b"cookie" | b"content-type" | b"cache-control")
 }
 
-/// Removes what only we may say about a caller, under any spelling that a program might take for it.
-fn remove_claims(headers: &mut HeaderMap, from_outside: bool) {
-    let claimed: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name, from_outside)).cloned().collect();
-    for name in claimed {
-        headers.remove(name);
-    }
-}
-
-fn is_claim(name: &HeaderName, from_outside: bool) -> bool {
-    let name = name.as_str().as_bytes();
+/// What only we may say about a caller, under any spelling that a program might take for it.
+fn is_claim(name: &[u8], from_outside: bool) -> bool {
     let starts = |prefix: &str| {
         name.len() >= prefix.len()
             && name.iter().zip(prefix.as_bytes()).all(|(n, p)| n == p || (*p == b'-' && !n.is_ascii_alphanumeric()))
     };
-    starts("x-bartizan-")
-        || OVERRIDES.iter().any(|word| name.len() == word.len() && starts(word))
-        || (from_outside
-            && (starts("x-forwarded-") || starts("x-real-ip") || name == b"forwarded" || starts("x-request-id")))
+    match name.first() {
+        Some(b'x') => {
+            starts("x-bartizan-")
+                || OVERRIDES.iter().any(|word| name.len() == word.len() && starts(word))
+                || (from_outside && (starts("x-forwarded-") || starts("x-real-ip") || starts("x-request-id")))
+        }
+        Some(b'f') => from_outside && name == b"forwarded",
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pair = |(n, v): &(&'static str, &'static str)| (HeaderName::from_static(n), HeaderValue::from_static(v));
-        pairs.iter().map(pair).collect()
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        let mut fields = Fields::default();
+        pairs.iter().for_each(|(name, value)| fields.append(name, value.as_bytes()));
+        fields
+    }
+
+    fn all(fields: &Fields) -> Vec<(String, String)> {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        fields.iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
     #[test]
     fn takes_out_what_connection_names_but_not_what_others_decide_by() {
-        let mut headers = map(&[
-            ("connection", "close, x-one, Cookie"),
+        let mut given = fields(&[
+            ("connection", "close, x-One, Cookie"),
             ("x-one", "1"),
             ("cookie", "c"),
             ("keep-alive", "timeout=5"),
             ("te", "gzip"),
             ("accept", "*/*"),
         ]);
-        strip(&mut headers);
-        assert_eq!(headers, map(&[("cookie", "c"), ("accept", "*/*")]));
+        strip(&mut given);
+        assert_eq!(all(&given), all(&fields(&[("cookie", "c"), ("accept", "*/*")])));
     }
 
     #[test]
-    fn takes_out_claims_under_any_spelling() {
-        let given = [
-            ("x-bartizan-peer", "me"),
-            ("x_bartizan_peer", "me"),
-            ("x-forwarded-for", "1.2.3.4"),
-            ("x_forwarded_for", "1.2.3.4"),
-            ("forwarded", "for=1"),
-            ("x-mine", "1"),
-        ];
-        let (mut outside, mut inside) = (map(&given), map(&given));
-        remove_claims(&mut outside, true);
-        assert_eq!(outside, map(&[("x-mine", "1")]));
-        remove_claims(&mut inside, false);
-        assert_eq!(inside, map(&given[2..]));
+    fn claims_are_known_under_any_spelling() {
+        for (name, inside, outside) in [
+            ("x-bartizan-peer", true, true),
+            ("x_bartizan_peer", true, true),
+            ("x-original-url", true, true),
+            ("x_http_method_override", true, true),
+            ("x-forwarded-for", false, true),
+            ("x_forwarded_for", false, true),
+            ("forwarded", false, true),
+            ("x-request-id", false, true),
+            ("x-mine", false, false),
+            ("from", false, false),
+        ] {
+            let found = (is_claim(name.as_bytes(), false), is_claim(name.as_bytes(), true));
+            assert_eq!(found, (inside, outside), "{name}");
+        }
     }
 
     #[test]
     fn a_response_with_two_lengths_keeps_neither() {
-        let mut headers = map(&[("transfer-encoding", "chunked"), ("content-length", "5"), ("x", "y")]);
-        strip_response(&mut headers, false);
-        assert_eq!(headers, map(&[("x", "y")]));
+        let mut given = fields(&[("transfer-encoding", "chunked"), ("content-length", "5"), ("x", "y")]);
+        strip_response(&mut given, false);
+        assert_eq!(all(&given), all(&fields(&[("x", "y")])));
     }
 }

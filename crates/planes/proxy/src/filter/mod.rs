@@ -18,14 +18,14 @@ mod tests;
 
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
-pub use request_id::{parent_span, read as read_trace};
+pub use request_id::{new_id, read as read_trace};
 pub use route::is_for as route_is_for;
 
 use crate::answer::Answer;
 use crate::conn::Conn;
 use crate::live::Live;
+use crate::message::RequestHead;
 use bartizan_core::{Decision, ServiceName, Timestamp, TraceContext};
-use http::request::Parts;
 use std::sync::Arc;
 
 /// A filter: its name, for this list's reader and for tests, and its work.
@@ -61,7 +61,7 @@ pub struct Exchange<'a> {
     /// When it is judged.
     pub now: Timestamp,
     /// Its head; what is left here at the end is forwarded.
-    pub head: &'a mut Parts,
+    pub head: &'a mut RequestHead,
     /// Its place in its trace; read before the first filter, so that every refusal can be found again.
     pub trace: TraceContext,
     /// It asks for WebSocket, as the framing guard read it.
@@ -79,7 +79,7 @@ pub struct Exchange<'a> {
 impl Exchange<'_> {
     /// The path as routes and policies compare it.
     pub fn path(&self) -> &str {
-        self.canonical_path.as_deref().unwrap_or_else(|| self.head.uri.path())
+        self.canonical_path.as_deref().unwrap_or_else(|| self.head.path())
     }
 }
 

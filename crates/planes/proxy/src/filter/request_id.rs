@@ -2,43 +2,43 @@
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
+use crate::message::Fields;
 use bartizan_core::{RequestId, TraceContext};
 use bartizan_crypto::random;
-use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const IT: Filter = Filter { name: "request_id", run };
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
-    if received(&x.head.headers).is_none() {
-        x.head.headers.remove(TRACESTATE); // it belongs to a trace that ends here
+    if received(&x.head.fields).is_none() {
+        x.head.fields.remove(TRACESTATE); // it belongs to a trace that ends here
     }
-    let value = HeaderValue::try_from(x.trace.header()).expect("hex digits and dashes are a header value");
-    x.head.headers.insert(TRACEPARENT, value);
+    x.head.fields.set(TRACEPARENT, &x.trace.header());
     Ok(())
 }
 
-/// This hop's place in the trace: the request's own id, or a new one, under a new span.
-pub fn read(headers: &HeaderMap) -> TraceContext {
-    let span = random::u64().max(1);
-    match received(headers) {
-        Some(before) => TraceContext { span, ..before },
-        None => TraceContext { request: RequestId::from_random(random::bytes()), span, flags: 0 },
+/// This hop's place in the trace: the request's own id, or a new one, under a new span; and the span of the hop before, 0 where
+/// there was none.
+pub fn read(fields: &Fields) -> (TraceContext, u64) {
+    let span = random::name().max(1);
+    match received(fields) {
+        Some(before) => (TraceContext { span, ..before }, before.span),
+        None => (TraceContext { request: new_id(), span, flags: 0 }, 0),
     }
 }
 
-/// The span of the hop before, 0 where there was none.
-pub fn parent_span(headers: &HeaderMap) -> u64 {
-    received(headers).map_or(0, |before| before.span)
+/// An id for a request that brought none. It is looked up by it, and nothing is protected by it.
+pub fn new_id() -> RequestId {
+    let (high, low) = (random::name().to_be_bytes(), random::name().to_be_bytes());
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high);
+    bytes[8..].copy_from_slice(&low);
+    RequestId::from_random(bytes)
 }
 
 /// Two of them are none: which one would the next hop take?
-fn received(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut values = headers.get_all(TRACEPARENT).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => TraceContext::parse(value.to_str().ok()?),
-        _ => None,
-    }
+fn received(fields: &Fields) -> Option<TraceContext> {
+    TraceContext::parse(fields.only(TRACEPARENT)?)
 }

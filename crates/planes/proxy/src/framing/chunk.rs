@@ -20,9 +20,23 @@ pub(super) enum At {
     DataLf,
 }
 
+/// The next piece of a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// So many bytes of data.
+    Data(usize),
+    /// So many bytes of framing; `last` where the line of the last chunk is through.
+    Framing {
+        /// Bytes.
+        bytes: usize,
+        /// Trailers follow, or the empty line.
+        last: bool,
+    },
+}
+
 /// The state of one chunked body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     at: At,
     extension_bytes: usize,
 }
@@ -31,8 +45,24 @@ pub(super) struct Chunks {
 const SIZE_DIGITS_MAX: u8 = 15;
 
 impl Chunks {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { at: Self::size(), extension_bytes: 0 }
+    }
+
+    /// The next piece of `input`, which is not empty.
+    pub(crate) fn piece(&mut self, input: &[u8]) -> Result<Piece, Rule> {
+        let data = usize::try_from(self.opaque()).unwrap_or(usize::MAX).min(input.len());
+        if data > 0 {
+            self.skip(data as u64);
+            return Ok(Piece::Data(data));
+        }
+        for (at, &byte) in input.iter().enumerate() {
+            let last = self.byte(byte)?;
+            if last || self.opaque() > 0 {
+                return Ok(Piece::Framing { bytes: at + 1, last });
+            }
+        }
+        Ok(Piece::Framing { bytes: input.len(), last: false })
     }
 
     const fn size() -> At {

@@ -10,6 +10,12 @@ pub struct Head {
     pub body: Body,
     /// It asks for a switch to WebSocket. Other protocols are not offered, so a wish for them is no wish.
     pub upgrade: bool,
+    /// Another request may follow on the connection (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// HTTP/1.1, and not 1.0.
+    pub http11: bool,
+    /// The client waits for a `100 Continue` before it sends the body.
+    pub expects: bool,
 }
 
 /// How the end of a body is found.
@@ -19,6 +25,38 @@ pub enum Body {
     Length(u64),
     /// Chunks, then trailers.
     Chunked,
+}
+
+/// Where something stands in the bytes of a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub at: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+impl Span {
+    /// Of `len` bytes from `at`; a head is short enough for 32 bits.
+    pub(crate) fn new(at: usize, len: usize) -> Self {
+        Self { at: at as u32, len: len as u32 }
+    }
+
+    /// The bytes there.
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.at as usize..(self.at + self.len) as usize]
+    }
+}
+
+/// Where the parts of an accepted head stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The method.
+    pub method: Span,
+    /// The target.
+    pub target: Span,
+    /// Each header: its name, and its value without white space around it.
+    pub fields: Vec<(Span, Span)>,
 }
 
 /// What the lines said so far.
@@ -32,19 +70,26 @@ pub(super) struct Lines {
     chunked: bool,
     connection_upgrade: bool,
     websocket: bool,
+    close: bool,
+    keep_alive: bool,
+    expects: bool,
 }
 
 impl Lines {
-    /// Takes one line, without its line end. The first is the request line; the empty one is not given here.
-    pub(super) fn take(&mut self, line: &[u8]) -> Result<(), Rule> {
+    /// Takes one line, without its line end, that begins at `at` in the head. The first is the request line; the empty one is
+    /// not given here. Notes in `parts` where everything stands.
+    pub(super) fn take(&mut self, line: &[u8], at: usize, parts: &mut Parts) -> Result<(), Rule> {
         self.count += 1;
         if self.count == 1 {
-            return self.request_line(line);
+            return self.request_line(line, at, parts);
         }
         if self.count > limits::HEADERS_MAX + 1 {
             return Err(Rule::TooManyHeaders);
         }
         let (name, value) = field(line)?;
+        // The value is a part of the line, so that where it begins is what is before it.
+        let before = value.as_ptr().addr().saturating_sub(line.as_ptr().addr());
+        parts.fields.push((Span::new(at, name.len()), Span::new(at + before, value.len())));
         self.header(name, value)
     }
 
@@ -68,10 +113,12 @@ impl Lines {
         if upgrade && body != Body::Length(0) {
             return Err(Rule::UpgradeWithBody);
         }
-        Ok(Head { body, upgrade })
+        let keep_alive = !self.close && (self.http11 || self.keep_alive);
+        let expects = self.expects && self.http11 && body != Body::Length(0);
+        Ok(Head { body, upgrade, keep_alive, http11: self.http11, expects })
     }
 
-    fn request_line(&mut self, line: &[u8]) -> Result<(), Rule> {
+    fn request_line(&mut self, line: &[u8], at: usize, place: &mut Parts) -> Result<(), Rule> {
         let mut parts = line.split(|&b| b == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -81,6 +128,9 @@ impl Lines {
         check_method(method)?;
         self.get = method == b"GET";
         check_target(target)?;
+        place.fields.clear();
+        place.method = Span::new(at, method.len());
+        place.target = Span::new(at + method.len() + 1, target.len());
         self.http11 = match version {
             b"HTTP/1.1" => true,
             b"HTTP/1.0" => false,
@@ -101,8 +151,16 @@ impl Lines {
                 self.websocket = is(value, "websocket");
                 Ok(())
             }
+            6 if is(name, "expect") => {
+                self.expects = is(value, "100-continue");
+                Ok(())
+            }
             10 if is(name, "connection") => {
-                self.connection_upgrade |= value.split(|&b| b == b',').any(|t| is(t.trim_ascii(), "upgrade"));
+                for token in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+                    self.connection_upgrade |= is(token, "upgrade");
+                    self.close |= is(token, "close");
+                    self.keep_alive |= is(token, "keep-alive");
+                }
                 Ok(())
             }
             14 if is(name, "content-length") => {
@@ -157,7 +215,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 /// A token character (RFC 9110 section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
+pub(crate) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
@@ -166,7 +224,7 @@ pub(super) const fn is_token(byte: u8) -> bool {
 }
 
 /// What may stand in a header value: visible characters, space, tab, and bytes above ASCII (RFC 9110 section 5.5).
-const fn is_field_byte(byte: u8) -> bool {
+pub(crate) const fn is_field_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | 0x20..=0x7e | 0x80..)
 }
 
@@ -244,7 +302,7 @@ pub(crate) fn check_lookalike(name: &[u8]) -> Result<(), Rule> {
 }
 
 /// Judges one trailer line; trailers may not say again what the head decided.
-pub(super) fn check_trailer(line: &[u8]) -> Result<(), Rule> {
+pub(crate) fn check_trailer(line: &[u8]) -> Result<(), Rule> {
     let (name, _) = field(line)?;
     let decides = ["content-length", "transfer-encoding", "host", "connection", "trailer", "te", "upgrade"];
     let forbidden = decides.iter().any(|word| is(name, word)) || check_lookalike(name).is_err();

@@ -11,12 +11,14 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-pub use head::{Body, Head};
-pub(crate) use head::{check_host, check_lookalike, check_method, check_target, parse_length};
+pub(crate) use chunk::{Chunks, Piece};
+pub use head::{Body, Head, Parts, Span};
+pub(crate) use head::{
+    check_host, check_lookalike, check_method, check_target, check_trailer, is_field_byte, is_token, parse_length,
+};
 pub use rule::Rule;
 
 use crate::limits;
-use chunk::Chunks;
 use head::Lines;
 
 /// What the reader says about the bytes it was shown.
@@ -37,10 +39,24 @@ pub enum Verdict {
     Refuse(Rule),
 }
 
+/// The next piece of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPiece {
+    /// Not enough to judge. Keep everything and come back with more.
+    More,
+    /// The first so many bytes are content.
+    Data(usize),
+    /// The first so many bytes are framing.
+    Framing(usize),
+    /// The body is over, and the next request may follow.
+    End,
+}
+
 /// The reader's state between two looks.
 #[derive(Clone, Debug)]
 pub struct Guard {
     state: State,
+    parts: Parts,
 }
 
 #[derive(Clone, Debug)]
@@ -66,9 +82,14 @@ struct Section {
 }
 
 impl Section {
-    /// The next complete line without its CR LF, or `None` where it is not complete yet.
-    fn next<'a>(&mut self, held: &'a [u8], bytes_max: usize, too_large: Rule) -> Result<Option<&'a [u8]>, Rule> {
-        let lf = held[self.seen..].iter().position(|&b| b == b'\n').map(|at| self.seen + at);
+    /// The next complete line without its CR LF, and where it begins; `None` where it is not complete yet.
+    fn next<'a>(
+        &mut self,
+        held: &'a [u8],
+        bytes_max: usize,
+        too_large: Rule,
+    ) -> Result<Option<(&'a [u8], usize)>, Rule> {
+        let lf = memchr::memchr(b'\n', &held[self.seen..]).map(|at| self.seen + at);
         if lf.map_or(held.len(), |lf| lf + 1) > bytes_max {
             return Err(too_large);
         }
@@ -76,17 +97,18 @@ impl Section {
             self.seen = held.len();
             return Ok(None);
         };
-        let line = &held[self.line..lf];
+        let at = self.line;
+        let line = &held[at..lf];
         self.line = lf + 1;
         self.seen = lf + 1;
         let Some(line) = line.strip_suffix(b"\r") else { return Err(Rule::BareLf) };
-        if line.contains(&b'\r') { Err(Rule::BareCr) } else { Ok(Some(line)) }
+        if memchr::memchr(b'\r', line).is_some() { Err(Rule::BareCr) } else { Ok(Some((line, at))) }
     }
 }
 
 impl Default for Guard {
     fn default() -> Self {
-        Self { state: Self::start() }
+        Self { state: Self::start(), parts: Parts::default() }
     }
 }
 
@@ -100,6 +122,47 @@ impl Guard {
         match self.step(held) {
             Ok(verdict) => verdict,
             Err(rule) => self.refuse(rule),
+        }
+    }
+
+    /// Where the parts of the head stand that was accepted last, from its first byte.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The next piece of the body, content and framing told apart; `held` as in [`Guard::judge`]. Trailers are framing: requests
+    /// have no use for them.
+    ///
+    /// # Errors
+    /// The rule that was broken.
+    pub fn body(&mut self, held: &[u8]) -> Result<BodyPiece, Rule> {
+        if self.is_between() {
+            return Ok(BodyPiece::End);
+        }
+        if held.is_empty() {
+            return Ok(BodyPiece::More);
+        }
+        if let State::Chunked(chunks) = &mut self.state {
+            return match chunks.piece(held) {
+                Ok(Piece::Data(n)) => Ok(BodyPiece::Data(n)),
+                Ok(Piece::Framing { bytes, last }) => {
+                    if last {
+                        self.state = State::Trailers(Section::default(), 0);
+                    }
+                    Ok(BodyPiece::Framing(bytes))
+                }
+                Err(rule) => {
+                    self.state = State::Refused(rule);
+                    Err(rule)
+                }
+            };
+        }
+        let is_content = matches!(self.state, State::Length(_));
+        match self.judge(held) {
+            Verdict::Body(n) if is_content => Ok(BodyPiece::Data(n)),
+            Verdict::Body(n) => Ok(BodyPiece::Framing(n)),
+            Verdict::Refuse(rule) => Err(rule),
+            Verdict::More | Verdict::Head { .. } => Ok(BodyPiece::More),
         }
     }
 
@@ -160,9 +223,9 @@ impl Guard {
         }
         match &mut self.state {
             State::Head(section, lines) => {
-                while let Some(line) = section.next(held, limits::HEAD_BYTES_MAX, Rule::HeadTooLarge)? {
+                while let Some((line, at)) = section.next(held, limits::HEAD_BYTES_MAX, Rule::HeadTooLarge)? {
                     if !line.is_empty() {
-                        lines.take(line)?;
+                        lines.take(line, at, &mut self.parts)?;
                         continue;
                     }
                     if lines.is_empty() {
@@ -192,7 +255,7 @@ impl Guard {
                 Ok(Verdict::Body(bytes))
             }
             State::Trailers(section, count) => {
-                while let Some(line) = section.next(held, limits::TRAILER_BYTES_MAX, Rule::TrailersTooLarge)? {
+                while let Some((line, _)) = section.next(held, limits::TRAILER_BYTES_MAX, Rule::TrailersTooLarge)? {
                     if line.is_empty() {
                         let bytes = section.line;
                         self.state = Self::start();

@@ -94,7 +94,9 @@ rules! {
     SlowHead = "slow_head", 408;
     /// The body stood still for [`crate::limits::BODY_STALL_TIME`].
     SlowBody = "slow_body", 408;
-    /// hyper refused what we had accepted; seen only where the two disagree.
+    /// A leg broke its protocol, or brought what breaks a rule of HTTP.
+    Leg = "leg", 400;
+    /// The body of a request came where none was announced; seen only where our two readers disagree.
     Parser = "parser", 400;
 }
 

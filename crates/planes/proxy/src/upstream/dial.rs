@@ -5,7 +5,7 @@ use crate::counters::{Counters, as_us32};
 use crate::inside;
 use crate::ledger::Registered;
 use crate::limits;
-use crate::live::{ALPN_HTTP2, OwnIdentity, Proxy};
+use crate::live::{ALPN_HTTP2, ALPN_LEG, OwnIdentity, Proxy};
 use bartizan_core::event::{Handshake, HandshakeFailure, SeenBy, What};
 use bartizan_core::{SpiffeId, Timestamp};
 use bartizan_identity::{VerifiedPeer, expect_peer};
@@ -29,6 +29,8 @@ pub(crate) struct Dialled {
     pub trust: Registered,
     /// The generation of identity and bundles that it belongs to.
     pub generation: u64,
+    /// Our own leg was agreed on.
+    pub is_leg: bool,
 }
 
 /// What a connection to a peer was made with.
@@ -43,12 +45,12 @@ impl Pools {
         reached(inside::dial_program(self.0.proxy.inside.get().map(|it| &**it), addr).await)
     }
 
-    /// Connects to a peer's sidecar, which has to prove `id` and agree on `alpn`.
+    /// Connects to a peer's sidecar, which has to prove `id` and agree on one of `alpn`.
     pub(crate) async fn dial_peer(
         &self,
         id: &SpiffeId,
         mesh: SocketAddr,
-        alpn: &'static str,
+        alpn: &[&'static str],
     ) -> Result<Dialled, Failure> {
         let means = self.means()?;
         let socket = connect(mesh).await?;
@@ -59,11 +61,12 @@ impl Pools {
             .map_err(|error| Failure::Handshake { failure: HandshakeFailure::NotReady, detail: error.to_string() })?;
         let shaken = Box::pin(client.connect(socket, judge(&self.0.proxy, id.clone()), limits::HANDSHAKE_TIME)).await;
         let shaken = shaken.and_then(|accepted| match accepted.about.alpn.as_deref() {
-            Some(agreed) if agreed == alpn => Ok(accepted),
+            Some(agreed) if alpn.contains(&agreed) => Ok(accepted),
             // Others than guards may name none (RFC 7301 section 3.1): then the oldest of what is spoken is meant, and not HTTP/2.
-            None if alpn != ALPN_HTTP2 => Ok(accepted),
+            None if alpn != [ALPN_HTTP2] => Ok(accepted),
             _ => {
-                Err(HandshakeError { failure: HandshakeFailure::Protocol, detail: format!("no agreement on `{alpn}`") })
+                let detail = format!("no agreement on `{}`", alpn.join("` or `"));
+                Err(HandshakeError { failure: HandshakeFailure::Protocol, detail })
             }
         });
         let (proxy, counters) = (&self.0.proxy, &self.0.counters);
@@ -79,11 +82,10 @@ impl Pools {
                     took_us: accepted.about.took_us,
                 };
                 record(proxy, counters, event);
-                self.trust(accepted.peer, means.identity.not_after).map(|trust| Dialled {
-                    stream: accepted.stream,
-                    trust,
-                    generation: means.generation,
-                })
+                let is_leg = accepted.about.alpn.as_deref() == Some(ALPN_LEG);
+                let (stream, generation) = (accepted.stream, means.generation);
+                let trust = self.trust(accepted.peer, means.identity.not_after);
+                trust.map(|trust| Dialled { stream, trust, generation, is_leg })
             }
             Err(HandshakeError { failure, detail }) => {
                 let event = Handshake {

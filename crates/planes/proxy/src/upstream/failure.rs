@@ -1,6 +1,7 @@
 //! Why the next hop gave no response.
 
 use crate::answer::Answer;
+use crate::http1::ResponseRule;
 use bartizan_core::event::HandshakeFailure;
 
 /// One variant per thing that the caller is told differently.
@@ -26,6 +27,12 @@ pub enum Failure {
     /// The connection broke before the response's head. 502; whether the request was worked on is not known.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The other end did not look at it. 503; it may be sent again.
+    #[error("the other end takes no more requests")]
+    Unprocessed,
+    /// What came is no response. 502; whether the request was worked on is not known.
+    #[error("the response cannot be read: {0}")]
+    Malformed(ResponseRule),
     /// No response head in time. 504; whether the request was worked on is not known.
     #[error("no response in time")]
     Timeout,
@@ -42,6 +49,8 @@ impl Failure {
                 Answer::new(502, "upstream_handshake", "the service could not prove its identity")
             }
             Self::Broken(_) => Answer::new(502, "upstream_broken", "the service broke the connection"),
+            Self::Unprocessed => Answer::new(503, "upstream_busy", "the service takes no more requests at the moment"),
+            Self::Malformed(_) => Answer::new(502, "upstream_malformed", "the service's response cannot be read"),
             Self::Timeout => Answer::new(504, "upstream_timeout", "the service did not answer in time"),
         }
     }

@@ -1,21 +1,18 @@
 //! A pool of idle HTTP/1.1 connections; the last one given back is the first one used again.
 
 use super::dial::Dialled;
-use super::{Failure, Pools, Received, Target};
-use crate::body::Upload;
+use super::{Failure, Pools, Received, Target, is_idempotent};
+use crate::http1::{Exchange, Finished, Io, Stream};
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP1;
-use http::{HeaderMap, Request, Response, header::HeaderName};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
+use crate::message::{Body, RequestHead};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// Idle connections by target.
 #[derive(Debug, Default)]
@@ -27,45 +24,46 @@ struct Idle {
     until: Instant,
 }
 
+/// An open connection on which nothing is under way.
 #[derive(Debug)]
-struct Connection {
-    sender: SendRequest<Upload>,
+pub(super) struct Connection {
+    pub io: Io,
+    pub generation: u64,
+    pub trust: Option<Rc<Registered>>,
+}
+
+impl Connection {
+    /// Whether it may be used: trusted, open, and silent.
+    fn is_good(&mut self) -> bool {
+        self.trust.as_ref().is_none_or(|trust| trust.is_good_for_more()) && self.io.is_quiet()
+    }
+}
+
+/// Takes a connection back into its pool.
+#[derive(Debug)]
+struct Back {
+    pools: Pools,
+    target: Target,
     generation: u64,
     trust: Option<Rc<Registered>>,
 }
 
-impl Connection {
-    fn is_good(&self) -> bool {
-        !self.sender.is_closed() && self.trust.as_ref().is_none_or(|trust| trust.is_good_for_more())
-    }
-}
-
-/// A connection while its response is read.
-#[derive(Debug)]
-pub struct Lease {
-    pools: Pools,
-    target: Target,
-    connection: Connection,
-    /// How long the other end keeps it open, as far as it told.
-    patience: Duration,
-}
-
-impl Lease {
-    pub(super) fn trust(&self) -> Option<Rc<Registered>> {
-        self.connection.trust.clone()
-    }
-
-    pub(super) fn give_back(self) {
-        let Self { pools, target, connection, patience } = self;
-        if !connection.is_good() {
-            return;
+impl Finished for Back {
+    fn finished(&mut self, io: Io, patience: Option<Duration>) {
+        let ours = match self.target {
+            Target::Program(_) => limits::POOL_PROGRAM_IDLE,
+            Target::Peer(..) => limits::POOL_PEER_IDLE,
+        };
+        let until = Instant::now() + patience.map_or(ours, |theirs| theirs.min(ours));
+        let connection = Connection { io, generation: self.generation, trust: self.trust.take() };
+        let mut idle = self.pools.0.http1.0.borrow_mut();
+        if let Some(idle) = idle.get_mut(&self.target) {
+            if idle.len() >= limits::POOL_IDLE_MAX {
+                idle.remove(0);
+            }
+            return idle.push(Idle { connection, until });
         }
-        let mut idle = pools.0.http1.0.borrow_mut();
-        let idle = idle.entry(target).or_default();
-        if idle.len() >= limits::POOL_IDLE_MAX {
-            idle.remove(0);
-        }
-        idle.push(Idle { connection, until: Instant::now() + patience });
+        idle.insert(self.target.clone(), vec![Idle { connection, until }]);
     }
 }
 
@@ -74,7 +72,7 @@ impl Pool {
         let mut idle = self.0.borrow_mut();
         let idle = idle.get_mut(target)?;
         let now = Instant::now();
-        while let Some(Idle { connection, until }) = idle.pop() {
+        while let Some(Idle { mut connection, until }) = idle.pop() {
             if now < until && connection.generation == generation && connection.is_good() {
                 return Some(connection);
             }
@@ -84,8 +82,10 @@ impl Pool {
 
     pub(super) fn sweep(&self, now: Instant, generation: u64) {
         self.0.borrow_mut().retain(|target, idle| {
-            let current = |c: &Connection| matches!(target, Target::Program(_)) || c.generation == generation;
-            idle.retain(|i| now < i.until && current(&i.connection) && i.connection.is_good());
+            let is_program = matches!(target, Target::Program(_));
+            idle.retain_mut(|i| {
+                now < i.until && (is_program || i.connection.generation == generation) && i.connection.is_good()
+            });
             !idle.is_empty()
         });
     }
@@ -96,122 +96,98 @@ impl Pool {
 }
 
 impl Pools {
-    pub(super) async fn send_http1(&self, target: &Target, request: Request<Upload>) -> Result<Received, Failure> {
-        let mut request = request;
-        if let Some(mut pooled) = self.0.http1.take(target, self.generation_for(target))
-            // Not ready at once where the request before is still being sent, though it was answered.
-            && timeout(limits::POOL_READY_TIME, pooled.sender.ready()).await.is_ok_and(|ready| ready.is_ok())
-        {
-            let sent = Instant::now();
-            match pooled.sender.try_send_request(request).await {
-                Ok(response) => return Ok(self.received(target, pooled, response, sent)),
-                // Closed while it was idle, and nothing was sent: a new connection gets it.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(Failure::Broken(describe(error.error()))),
-                },
+    pub(super) async fn send_http1(
+        &self,
+        target: &Target,
+        mut head: RequestHead,
+        mut body: Body,
+    ) -> Result<Received, Failure> {
+        name_host(&mut head, target);
+        if let Some(pooled) = self.0.http1.take(target, self.generation_for(target)) {
+            // Kept where it may be sent again.
+            let again = body.as_whole().filter(|_| is_idempotent(&head.method));
+            match self.exchange(target, pooled, &head, body).await {
+                Err((Failure::Broken(_), false)) if again.is_some() => body = Body::whole(again.unwrap_or_default()),
+                Err((failure, _)) => return Err(failure),
+                Ok(received) => return Ok(received),
             }
         }
-        let mut fresh = self.connect_http1(target).await?;
+        let fresh = Box::pin(self.connect_http1(target)).await?;
+        self.exchange(target, fresh, &head, body).await.map_err(|(failure, _)| failure)
+    }
+
+    /// Sends a request over a connection of a peer that was just dialled and does not speak our leg.
+    pub(super) async fn send_http1_on(
+        &self,
+        target: &Target,
+        dialled: Dialled,
+        mut head: RequestHead,
+        body: Body,
+    ) -> Result<Received, Failure> {
+        name_host(&mut head, target);
+        self.exchange(target, connection(dialled), &head, body).await.map_err(|(failure, _)| failure)
+    }
+
+    /// One request and the head of its response. With a failure comes whether anything had been heard by then.
+    async fn exchange(
+        &self,
+        target: &Target,
+        connection: Connection,
+        head: &RequestHead,
+        body: Body,
+    ) -> Result<Received, (Failure, bool)> {
+        let Connection { io, generation, trust } = connection;
+        let back = Back { pools: self.clone(), target: target.clone(), generation, trust: trust.clone() };
+        let alarms = self.0.alarms.clone();
+        let mut exchange = Box::new(Exchange::new(io, head, body, alarms, Some(Box::new(back))));
         let sent = Instant::now();
-        match fresh.sender.try_send_request(request).await {
-            Ok(response) => Ok(self.received(target, fresh, response, sent)),
-            Err(error) => Err(Failure::Broken(describe(error.error()))),
+        let over = super::http2::until_over(trust.as_deref());
+        let response = tokio::select! {
+            biased;
+            response = poll_fn(|cx| exchange.poll_head(cx, &mut |_| {})) => response,
+            () = over => Err(Failure::Broken("trust in the connection ended".to_owned())),
+        };
+        match response {
+            Ok(head) => {
+                let received = Instant::now();
+                Ok(Received { head, body: Body::http1_response(exchange), sent, received, peer: trust })
+            }
+            Err(failure) => Err((failure, exchange.is_answered())),
         }
     }
 
     async fn connect_http1(&self, target: &Target) -> Result<Connection, Failure> {
         match target {
             Target::Program(addr) => {
-                let stream = self.dial_program(*addr).await?;
-                Ok(Connection { sender: start(stream, None).await?, generation: 0, trust: None })
+                let io = Io::new(Stream::Plain(self.dial_program(*addr).await?));
+                Ok(Connection { io, generation: 0, trust: None })
             }
-            Target::Peer(id, mesh) => {
-                let Dialled { stream, trust, generation } = self.dial_peer(id, *mesh, ALPN_HTTP1).await?;
-                let trust = Some(Rc::new(trust));
-                Ok(Connection { sender: start(stream, trust.clone()).await?, generation, trust })
-            }
+            Target::Peer(id, mesh) => Ok(connection(self.dial_peer(id, *mesh, &[ALPN_HTTP1]).await?)),
         }
     }
 
-    fn received(
-        &self,
-        target: &Target,
-        connection: Connection,
-        response: Response<Incoming>,
-        sent: Instant,
-    ) -> Received {
-        let ours = match target {
-            Target::Program(_) => limits::POOL_PROGRAM_IDLE,
-            Target::Peer(..) => limits::POOL_PEER_IDLE,
-        };
-        let patience = keep_alive(response.headers()).map_or(ours, |theirs| theirs.min(ours));
-        let lease = Lease { pools: self.clone(), target: target.clone(), connection, patience };
-        Received { response, lease: super::Lease::Http1(lease), sent, received: Instant::now() }
+    /// Whether an idle HTTP/1.1 connection to `target` is there: its peer speaks no leg.
+    pub(super) fn has_http1(&self, target: &Target) -> bool {
+        self.0.http1.0.borrow().contains_key(target)
     }
 }
 
-/// Speaks HTTP/1.1 on a new stream; its task ends with the connection, at the latest with trust in it.
-async fn start<S>(stream: S, trust: Option<Rc<Registered>>) -> Result<SendRequest<Upload>, Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = Builder::new();
-    builder.max_buf_size(limits::RESPONSE_HEAD_BYTES_MAX);
-    let (sender, connection) =
-        builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(describe(&error)))?;
-    tokio::task::spawn_local(async move {
-        tokio::select! {
-            ended = connection.with_upgrades() => if let Err(error) = ended {
-                tracing::debug!(%error, "upstream connection ended");
-            },
-            () = until_over(trust.as_deref()) => {}
-        }
-    });
-    Ok(sender)
+fn connection(dialled: Dialled) -> Connection {
+    let Dialled { stream, trust, generation, .. } = dialled;
+    Connection { io: Io::new(Stream::Client(Box::new(stream))), generation, trust: Some(Rc::new(trust)) }
 }
 
-/// Never, for a connection to the own program.
-pub(super) async fn until_over(trust: Option<&Registered>) {
-    match trust {
-        Some(trust) => trust.until_over().await,
-        None => std::future::pending().await,
+/// HTTP/1.1 names the host in a header (RFC 9112 section 3.2).
+pub(super) fn name_host(head: &mut RequestHead, target: &Target) {
+    if head.fields.contains("host") {
+        return;
     }
+    let host = head.authority().map(<[u8]>::to_vec).unwrap_or_else(|| host_of(target).into_bytes());
+    head.fields.append("host", &host);
 }
 
-/// How long the other end keeps the connection, less a second for the way: `Keep-Alive: timeout=5`.
-fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(HeaderName::from_static("keep-alive"))?.to_str().ok()?;
-    let timeout = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
-    let seconds: u64 = timeout.parse().ok()?;
-    Some(Duration::from_secs(seconds.saturating_sub(1)))
-}
-
-/// An error with its causes, for the log.
-pub(super) fn describe(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_how_long_the_other_end_waits() {
-        let read = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("keep-alive", http::HeaderValue::from_static(value));
-            keep_alive(&headers).map(|d| d.as_secs())
-        };
-        assert_eq!(read("timeout=5, max=100"), Some(4));
-        assert_eq!(read("max=100,timeout=1"), Some(0));
-        assert_eq!(read("timeout=x"), None);
-    }
+/// The host for a request that named none (HTTP/1.0 need not): the address it goes to.
+pub(super) fn host_of(target: &Target) -> String {
+    let (Target::Program(addr) | Target::Peer(_, addr)) = target;
+    addr.to_string()
 }

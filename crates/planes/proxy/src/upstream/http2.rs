@@ -1,13 +1,14 @@
 //! Shared HTTP/2 connections: many requests at once on each, further connections only where all are full.
 
 use super::dial::Dialled;
-use super::http1::{describe, until_over};
+use super::http1::host_of;
 use super::{Failure, LocalExec, Pools, Received, Target};
-use crate::body::Upload;
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP2;
-use http::Request;
+use crate::message::{Body, Fields, RequestHead, ResponseHead};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Uri};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::{Cell, RefCell};
@@ -30,7 +31,7 @@ struct Lane {
 
 #[derive(Clone, Debug)]
 struct Connection {
-    sender: SendRequest<Upload>,
+    sender: SendRequest<Body>,
     generation: u64,
     load: Rc<Load>,
     trust: Option<Rc<Registered>>,
@@ -101,20 +102,18 @@ impl Pool {
 }
 
 impl Pools {
-    pub(super) async fn send_http2(&self, target: &Target, request: Request<Upload>) -> Result<Received, Failure> {
-        let mut request = request;
+    pub(super) async fn send_http2(&self, target: &Target, head: RequestHead, body: Body) -> Result<Received, Failure> {
+        let mut request = request(head, body, target)?;
         for last_try in [false, true] {
             let mut connection = self.http2_connection(target).await?;
             let lease = Lease::new(&connection.load);
             let sent = Instant::now();
             match connection.sender.try_send_request(request).await {
                 Ok(response) => {
-                    return Ok(Received {
-                        response,
-                        lease: super::Lease::Http2(lease),
-                        sent,
-                        received: Instant::now(),
-                    });
+                    let (parts, incoming) = response.into_parts();
+                    let head = ResponseHead { status: parts.status, fields: Fields::from_map(&parts.headers) };
+                    let body = Body::http2(incoming, Some(lease));
+                    return Ok(Received { head, body, sent, received: Instant::now(), peer: None });
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if !last_try => request = unsent,
@@ -137,7 +136,7 @@ impl Pools {
         let connection = match target {
             Target::Program(addr) => start(self.dial_program(*addr).await?, 0, None).await?,
             Target::Peer(id, mesh) => {
-                let Dialled { stream, trust, generation } = self.dial_peer(id, *mesh, ALPN_HTTP2).await?;
+                let Dialled { stream, trust, generation, .. } = self.dial_peer(id, *mesh, &[ALPN_HTTP2]).await?;
                 start(stream, generation, Some(Rc::new(trust))).await?
             }
         };
@@ -174,4 +173,34 @@ where
     });
     let load = Rc::new(Load { streams: Cell::new(0), used: Cell::new(Instant::now()) });
     Ok(Connection { sender, generation, load, trust })
+}
+
+/// The request as HTTP/2 has it.
+fn request(mut head: RequestHead, body: Body, target: &Target) -> Result<Request<Body>, Failure> {
+    let unfit = |_| Failure::Broken("the request cannot be said in HTTP/2".to_owned());
+    let authority = head.authority().or_else(|| head.fields.get("host")).map(<[u8]>::to_vec);
+    let authority = authority.unwrap_or_else(|| host_of(target).into_bytes());
+    head.fields.remove("host");
+    let authority = Authority::try_from(authority.as_slice()).map_err(unfit)?;
+    let path = PathAndQuery::try_from(head.target()).map_err(unfit)?;
+    let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build();
+    let mut request = Request::new(body);
+    *request.uri_mut() = uri.map_err(|_| Failure::Broken("the request cannot be said in HTTP/2".to_owned()))?;
+    *request.method_mut() = head.method.clone();
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.headers_mut() = head.fields.to_map();
+    Ok(request)
+}
+
+/// Never, for a connection to the own program.
+pub(super) async fn until_over(trust: Option<&Registered>) {
+    match trust {
+        Some(trust) => trust.until_over().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An error with its causes.
+fn describe(error: &hyper::Error) -> String {
+    crate::intake::describe(error)
 }

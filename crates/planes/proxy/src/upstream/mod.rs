@@ -7,27 +7,33 @@ mod dial;
 mod failure;
 mod http1;
 mod http2;
+mod leg;
 mod local_exec;
 
 pub use dial::PeerStream;
 pub use failure::Failure;
+pub use http2::Lease as Http2Lease;
 pub(crate) use local_exec::LocalExec;
 
-use crate::body::Upload;
+use crate::alarm::Alarms;
 use crate::counters::Counters;
 use crate::ledger::{Ledger, Registered};
 use crate::live::Proxy;
+use crate::message::{Body, RequestHead, ResponseHead};
 use bartizan_core::SpiffeId;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::Method;
+use std::future::{Future, poll_fn};
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The own program, in plain.
     Program(SocketAddr),
@@ -35,11 +41,21 @@ pub enum Target {
     Peer(SpiffeId, SocketAddr),
 }
 
+/// By the address alone, which tells nearly all of them apart: a pool is looked through for each request.
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (Self::Program(addr) | Self::Peer(_, addr)) = self;
+        addr.hash(state);
+    }
+}
+
 /// Which HTTP is spoken to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// HTTP/1.1, one request at a time on a connection.
+    /// HTTP/1.1; to a peer that can, over our own leg.
     Http1,
+    /// HTTP/1.1 on a connection of its own, which may be switched to another protocol.
+    Switchable,
     /// HTTP/2, with prior knowledge where it is plain.
     Http2,
 }
@@ -53,61 +69,43 @@ struct Inner {
     proxy: Arc<Proxy>,
     counters: Arc<Counters>,
     ledger: Ledger,
+    alarms: Alarms,
     http1: http1::Pool,
     http2: http2::Pool,
+    legs: leg::Pool,
 }
 
-/// A response's head, and what is needed for the rest.
+/// A response's head, and its body to come.
 #[derive(Debug)]
 pub struct Received {
-    /// The response.
-    pub response: Response<Incoming>,
-    /// Keeps the connection for this response; to be given back at its end.
-    pub lease: Lease,
+    /// The head.
+    pub head: ResponseHead,
+    /// The body; dropped before its end, it gives the rest up.
+    pub body: Body,
     /// When the request was handed to the connection.
     pub sent: Instant,
     /// When the response's head was there.
     pub received: Instant,
+    /// What a connection is trusted for that may be switched to another protocol.
+    pub peer: Option<Rc<Registered>>,
 }
 
-/// A connection lent to one request. Dropped before the response's end, it closes an HTTP/1.1 connection.
-#[derive(Debug)]
-pub enum Lease {
-    /// One connection, for this response alone.
-    Http1(http1::Lease),
-    /// One stream of a shared connection.
-    Http2(http2::Lease),
-}
-
-impl Lease {
-    /// What the connection is trusted for; `None` for one to the own program.
-    pub fn trust(&self) -> Option<Rc<Registered>> {
-        match self {
-            Self::Http1(lease) => lease.trust(),
-            Self::Http2(_) => None, // never switched to another protocol
-        }
-    }
-
-    /// The response is through: the connection may serve the next request.
-    pub fn give_back(self) {
-        match self {
-            Self::Http1(lease) => lease.give_back(),
-            Self::Http2(lease) => drop(lease),
-        }
-    }
+/// Whether a request may be sent again although it may have been worked on (RFC 9110 section 9.2.2).
+pub(crate) fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS)
 }
 
 impl Pools {
     /// Empty pools for one worker.
-    pub fn new(proxy: Arc<Proxy>, counters: Arc<Counters>, ledger: Ledger) -> Self {
-        let (http1, http2) = (http1::Pool::default(), http2::Pool::default());
-        Self(Rc::new(Inner { proxy, counters, ledger, http1, http2 }))
+    pub fn new(proxy: Arc<Proxy>, counters: Arc<Counters>, ledger: Ledger, alarms: Alarms) -> Self {
+        let (http1, http2, legs) = (http1::Pool::default(), http2::Pool::default(), leg::Pool::default());
+        Self(Rc::new(Inner { proxy, counters, ledger, alarms, http1, http2, legs }))
     }
 
     /// Sends a request and waits for the head of its response, at most `patience`.
     ///
-    /// A pooled connection that turns out to be closed before anything was sent is replaced once, silently.
-    /// Dropping the future gives the request up.
+    /// A pooled connection that turns out to be closed is replaced once, silently, where the request was not sent or may be sent
+    /// again. Dropping the future gives the request up.
     ///
     /// # Errors
     /// [`Failure`].
@@ -115,16 +113,25 @@ impl Pools {
         &self,
         target: &Target,
         version: Version,
-        request: Request<Upload>,
+        head: RequestHead,
+        body: Body,
         patience: Duration,
     ) -> Result<Received, Failure> {
+        let alarm = self.0.alarms.alarm();
+        alarm.set(patience);
         let sending = async {
-            match version {
-                Version::Http1 => Box::pin(self.send_http1(target, request)).await,
-                Version::Http2 => Box::pin(self.send_http2(target, request)).await,
+            match (version, target) {
+                (Version::Http1, Target::Peer(..)) => self.send_leg(target, head, body).await,
+                (Version::Http1 | Version::Switchable, _) => self.send_http1(target, head, body).await,
+                (Version::Http2, _) => Box::pin(self.send_http2(target, head, body)).await,
             }
         };
-        tokio::time::timeout(patience, sending).await.unwrap_or(Err(Failure::Timeout))
+        let mut sending = pin!(sending);
+        poll_fn(|cx| match sending.as_mut().poll(cx) {
+            Poll::Pending => alarm.poll(cx).map(|()| Err(Failure::Timeout)),
+            ready => ready,
+        })
+        .await
     }
 
     /// Drops what is idle for too long; called every [`crate::limits::POOL_SWEEP`].
@@ -133,11 +140,13 @@ impl Pools {
         let generation = self.0.proxy.live().generation;
         self.0.http1.sweep(now, generation);
         self.0.http2.sweep(now, generation);
+        self.0.legs.sweep(now, generation);
     }
 
     /// Closes every idle connection.
     pub fn clear(&self) {
         self.0.http1.clear();
         self.0.http2.clear();
+        self.0.legs.clear();
     }
 }

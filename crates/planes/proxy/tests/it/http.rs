@@ -3,20 +3,17 @@
 use crate::client::{get, header, hear, hear_until, mtls, plain, status, talk, until};
 use crate::programs;
 use crate::world::{Guard, PATIENCE, World, free_addr, name};
-use bartizan_core::RequestId;
 use bartizan_core::event::What;
 use bartizan_core::fleet::Protocol;
-use bartizan_proxy::body::{Upload, Watch};
+use bartizan_proxy::alarm::Alarms;
 use bartizan_proxy::ledger::Ledger;
 use bartizan_proxy::live::Proxy;
+use bartizan_proxy::message::{Body, Fields, RequestHead};
 use bartizan_proxy::upstream::{Pools, Target, Version};
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -282,18 +279,25 @@ async fn a_service_that_does_not_answer_in_time_is_a_504() {
     let proxy = Arc::new(Proxy::new(name("api"), World::new().domain, 1));
     let counters = proxy.new_counters();
     let ledger = Ledger::new(Arc::clone(&proxy), Arc::clone(&counters));
-    let pools = Pools::new(Arc::clone(&proxy), counters, ledger);
-    let (client, server) = tokio::io::duplex(4096);
-    let serve = async {
-        let service = service_fn(async |request: Request<Incoming>| {
-            let request = request.map(|body| Upload::new(body, false, Watch::default()));
-            let target = Target::Program(silent);
-            let failure = pools.send(&target, Version::Http1, request, Duration::from_millis(20)).await.unwrap_err();
-            Ok::<_, Infallible>(failure.answer().response(RequestId::from_random([1; 16]), false))
-        });
-        let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(server), service).await;
+    let alarms = Alarms::default();
+    let pools = Pools::new(Arc::clone(&proxy), counters, ledger, alarms.clone());
+    let head = RequestHead::new(Method::GET, b"/", None, Fields::default());
+    let target = Target::Program(silent);
+    let ticking = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            alarms.tick();
+        }
     };
-    let (response, ()) =
-        tokio::task::LocalSet::new().run_until(async { tokio::join!(talk(client, get("/")), serve) }).await;
-    assert!(status(&response) == 504 && response.contains("upstream_timeout"), "{response}");
+    let sending = pools.send(&target, Version::Http1, head, Body::default(), Duration::from_millis(20));
+    let failure = tokio::task::LocalSet::new()
+        .run_until(async {
+            tokio::select! {
+                sent = sending => sent.unwrap_err(),
+                () = ticking => unreachable!(),
+            }
+        })
+        .await;
+    let answer = failure.answer();
+    assert_eq!((answer.status, &*answer.word), (504, "upstream_timeout"));
 }

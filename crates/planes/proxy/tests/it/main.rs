@@ -10,6 +10,7 @@ mod control; // attached to a control process, restarted without one
 mod gateway;
 mod http;
 mod ledger;
+mod leg;
 mod peers; // who gets in
 mod process; // the binary
 mod smuggling; // what does not get in

@@ -1,0 +1,383 @@
+//! A leg as a whole: its streams, what is to be written, and the one task that reads and writes.
+
+use super::frame::{self, Frame, Reset};
+use super::stream::{Stream, Violation};
+use crate::alarm::Alarm;
+use crate::limits;
+use crate::message::RequestHead;
+use bartizan_runtime::tls::Records;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+/// One end of a leg. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Leg(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// This end asks; the other one answers.
+    asks: bool,
+    /// Frames to be written.
+    out: RefCell<Vec<u8>>,
+    /// The task that reads and writes.
+    driver: RefCell<Option<Waker>>,
+    /// Who waits for room in `out`.
+    crowd: RefCell<Vec<Waker>>,
+    streams: RefCell<HashMap<u32, Rc<Stream>, BuildHasherDefault<Number>>>,
+    /// The number of the newest stream.
+    newest: Cell<u32>,
+    /// No new streams.
+    leaving: Cell<bool>,
+    ended: Cell<bool>,
+}
+
+/// Spreads numbers that the other end may choose in rising order alone: there is nothing in it to attack.
+#[derive(Debug, Default)]
+struct Number(u64);
+
+impl Hasher for Number {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Leg {
+    /// An end that asks, or one that answers.
+    pub fn new(asks: bool) -> Self {
+        Self(Rc::new(Inner {
+            asks,
+            out: RefCell::default(),
+            driver: RefCell::default(),
+            crowd: RefCell::default(),
+            streams: RefCell::default(),
+            newest: Cell::new(0),
+            leaving: Cell::new(false),
+            ended: Cell::new(false),
+        }))
+    }
+
+    /// A new stream to ask on; `None` where this leg takes no more.
+    pub(super) fn open(&self) -> Option<Rc<Stream>> {
+        if !self.has_room() {
+            return None;
+        }
+        let stream = Stream::new(self.0.newest.get() + 1);
+        self.0.newest.set(stream.id);
+        self.0.streams.borrow_mut().insert(stream.id, Rc::clone(&stream));
+        Some(stream)
+    }
+
+    /// Whether another request may be sent over it.
+    pub fn has_room(&self) -> bool {
+        self.is_good() && self.streams() < limits::LEG_STREAMS_MAX
+    }
+
+    /// Whether it is open, and stays so for now.
+    pub fn is_good(&self) -> bool {
+        !self.0.leaving.get() && !self.0.ended.get() && self.0.newest.get() < u32::MAX
+    }
+
+    /// Requests under way.
+    pub fn streams(&self) -> usize {
+        self.0.streams.borrow().len()
+    }
+
+    /// A stream is not needed any more.
+    pub(super) fn close(&self, id: u32) {
+        self.0.streams.borrow_mut().remove(&id);
+        if self.0.leaving.get() {
+            self.wake_driver(); // perhaps it was the last one
+        }
+    }
+
+    /// Writes frames. They go out with whatever else is ready at this moment.
+    pub(super) fn write(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.0.ended.get() {
+            return;
+        }
+        let mut out = self.0.out.borrow_mut();
+        let was_empty = out.is_empty();
+        write(&mut out);
+        drop(out);
+        if was_empty {
+            self.wake_driver();
+        }
+    }
+
+    /// Ready where little enough waits to be written.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.out.borrow().len() < limits::LEG_WAITING_BYTES_MAX || self.0.ended.get() {
+            return Poll::Ready(());
+        }
+        self.0.crowd.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Takes no new streams and ends once those under way are through.
+    pub fn leave(&self) {
+        if self.0.leaving.replace(true) {
+            return;
+        }
+        if !self.0.asks {
+            self.write(|out| frame::write_going_away(out, self.0.newest.get()));
+        }
+        self.wake_driver();
+    }
+
+    fn wake_driver(&self) {
+        if let Some(driver) = self.0.driver.borrow_mut().take() {
+            driver.wake();
+        }
+    }
+
+    /// It is over: everything on it is.
+    pub(crate) fn end(&self) {
+        self.0.ended.set(true);
+        let streams = std::mem::take(&mut *self.0.streams.borrow_mut());
+        streams.values().for_each(|stream| stream.end(Reset::Broken));
+        self.wake_crowd();
+    }
+
+    fn wake_crowd(&self) {
+        std::mem::take(&mut *self.0.crowd.borrow_mut()).into_iter().for_each(Waker::wake);
+    }
+
+    fn stream(&self, id: u32) -> Option<Rc<Stream>> {
+        self.0.streams.borrow().get(&id).cloned()
+    }
+
+    /// Takes a frame in. New requests are given to `begin`.
+    fn take(&self, id: u32, frame: Frame<'_>, begin: &mut dyn FnMut(RequestHead, Rc<Stream>)) -> Result<(), Violation> {
+        match frame {
+            Frame::Ping => self.write(|out| frame::write_ping(out, true)),
+            Frame::Pong => {}
+            Frame::GoingAway(last) => {
+                self.0.leaving.set(true);
+                let streams = self.0.streams.borrow();
+                streams.values().filter(|stream| stream.id > last).for_each(|stream| stream.end(Reset::Refused));
+            }
+            Frame::Request(head, length, end) => return self.request_came(id, head, length, end, begin),
+            Frame::Response(..) if !self.0.asks => return Err(Violation("a response to who answers")),
+            frame => {
+                let Some(stream) = self.stream(id) else {
+                    // Late, for a stream that was given up here.
+                    return if id <= self.0.newest.get() {
+                        Ok(())
+                    } else {
+                        Err(Violation("a stream that there is not"))
+                    };
+                };
+                return match frame {
+                    Frame::Response(head, length, end) => stream.head_came(Some(head), length, end),
+                    Frame::Data(data, end) => stream.data_came(data, end),
+                    Frame::Trailers(trailers) => stream.trailers_came(trailers),
+                    Frame::Credit(bytes) => stream.credit_came(bytes),
+                    Frame::Reset(reset) => {
+                        stream.end(reset);
+                        Ok(())
+                    }
+                    _ => Err(Violation("a frame that belongs to no stream")),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn request_came(
+        &self,
+        id: u32,
+        head: RequestHead,
+        length: Option<u64>,
+        end: bool,
+        begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
+    ) -> Result<(), Violation> {
+        if self.0.asks || id <= self.0.newest.get() {
+            return Err(Violation("a request that is not the newest"));
+        }
+        if self.0.leaving.get() || self.streams() >= limits::LEG_STREAMS_MAX {
+            self.0.newest.set(id); // what follows on it is late
+            self.write(|out| frame::write_reset(out, id, Reset::Refused));
+            return Ok(());
+        }
+        self.0.newest.set(id);
+        let stream = Stream::new(id);
+        stream.head_came(None, length, end)?;
+        self.0.streams.borrow_mut().insert(id, Rc::clone(&stream));
+        begin(head, stream);
+        Ok(())
+    }
+}
+
+/// Reads and writes until the leg is over. Requests are given to `begin`, which starts something that answers them.
+///
+/// # Errors
+/// Why it broke: what the kernel or TLS said, `InvalidData` for what is no frame or breaks the protocol, `TimedOut` where the other
+/// end is silent though asked.
+pub(crate) async fn drive(
+    leg: &Leg,
+    mut records: Records,
+    quiet: Alarm,
+    begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
+) -> io::Result<()> {
+    let mut driver = Driver { leg, held: Vec::new(), writing: Vec::new(), quiet, silences: 0 };
+    let ended = poll_fn(|cx| driver.poll(&mut records, begin, cx)).await;
+    leg.end();
+    ended
+}
+
+struct Driver<'a> {
+    leg: &'a Leg,
+    /// The beginning of a frame.
+    held: Vec<u8>,
+    /// Lent for what is written.
+    writing: Vec<u8>,
+    quiet: Alarm,
+    /// How often in a row nothing came for [`limits::LEG_QUIET_TIME`].
+    silences: u32,
+}
+
+impl Driver<'_> {
+    fn poll(
+        &mut self,
+        records: &mut Records,
+        begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        {
+            let mut driver = self.leg.0.driver.borrow_mut();
+            match &mut *driver {
+                Some(held) => held.clone_from(cx.waker()),
+                None => *driver = Some(cx.waker().clone()),
+            }
+        }
+        let read = self.read(records, begin, cx)?;
+        let written = self.write(records, cx)?;
+        let leg = self.leg;
+        if read == Read::End {
+            return Poll::Ready(Ok(()));
+        }
+        if leg.0.leaving.get() && leg.0.streams.borrow().is_empty() && written.is_ready() {
+            return self.poll_close(records, cx);
+        }
+        self.poll_quiet(cx)
+    }
+
+    /// Reads what there is, though not for ever: others want to be served as well.
+    fn read(
+        &mut self,
+        records: &mut Records,
+        begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
+        cx: &mut Context<'_>,
+    ) -> io::Result<Read> {
+        for _ in 0..limits::LEG_READS_MAX {
+            let (leg, held) = (self.leg, &mut self.held);
+            match records.poll_read(cx, &mut |plain| take(leg, held, plain, begin)) {
+                Poll::Pending => return Ok(Read::Waiting),
+                Poll::Ready(Ok(0)) => return Ok(Read::End),
+                Poll::Ready(Ok(_)) => {
+                    self.silences = 0;
+                    self.quiet.set(limits::LEG_QUIET_TIME);
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(Read::Waiting)
+    }
+
+    /// Writes what there is. What comes while it cannot be written waits, and goes out together.
+    fn write(&mut self, records: &mut Records, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        loop {
+            if records.poll_flush(cx)?.is_pending() {
+                return Ok(Poll::Pending);
+            }
+            if self.leg.0.out.borrow().is_empty() {
+                return Ok(Poll::Ready(()));
+            }
+            std::mem::swap(&mut *self.leg.0.out.borrow_mut(), &mut self.writing);
+            records.write(&self.writing)?;
+            self.writing.clear();
+            if self.writing.capacity() > limits::LEG_KEEP_BYTES {
+                self.writing = Vec::new();
+            }
+            self.leg.wake_crowd();
+        }
+    }
+
+    /// Nothing was said for a while: an idle leg keeps no buffers.
+    fn give_back(&mut self) {
+        let mut out = self.leg.0.out.borrow_mut();
+        for buffer in [&mut *out, &mut self.writing, &mut self.held] {
+            buffer.shrink_to(0); // what is in it stays
+        }
+    }
+
+    fn poll_close(&self, records: &mut Records, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        records.poll_close(cx)
+    }
+
+    /// Asks whether the other end is there where it is silent, and gives it up where it stays so. A leg that is not used ends.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.quiet.set_if_off(limits::LEG_QUIET_TIME);
+        ready!(self.quiet.poll(cx));
+        self.quiet.set(limits::LEG_QUIET_TIME);
+        self.silences += 1;
+        self.give_back();
+        if self.leg.0.streams.borrow().is_empty() {
+            if self.silences >= limits::LEG_SILENCES_MAX {
+                self.leg.leave();
+                cx.waker().wake_by_ref();
+            }
+        } else if self.silences == 1 {
+            self.leg.write(|out| frame::write_ping(out, false));
+            cx.waker().wake_by_ref();
+        } else {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end does not answer")));
+        }
+        let _ = self.quiet.poll(cx);
+        Poll::Pending
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Waiting,
+    End,
+}
+
+/// Takes every whole frame out of `plain`; what is left of it is held.
+fn take(leg: &Leg, held: &mut Vec<u8>, plain: &[u8], begin: &mut dyn FnMut(RequestHead, Rc<Stream>)) -> io::Result<()> {
+    let broken = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let is_whole = held.is_empty();
+    if !is_whole {
+        held.extend_from_slice(plain);
+    }
+    let all = if is_whole { plain } else { &held[..] };
+    let mut at = 0;
+    while let Some((id, frame, bytes)) = frame::read(&all[at..]).map_err(|error| broken(error.to_string()))? {
+        at += bytes;
+        leg.take(id, frame, begin).map_err(|Violation(what)| broken(format!("the other end sent {what}")))?;
+    }
+    if is_whole {
+        held.extend_from_slice(&plain[at..]);
+    } else {
+        held.drain(..at);
+    }
+    if held.is_empty() && held.capacity() > limits::LEG_KEEP_BYTES {
+        *held = Vec::new();
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! One request on a leg, as one end sees it: what came and was not taken yet, and what may still be sent.
+
+use super::connection::Leg;
+use super::frame::Reset;
+use crate::limits;
+use crate::message::{Chunk, Fields, ResponseHead, Trouble};
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// One stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub id: u32,
+    inbox: RefCell<Inbox>,
+    /// Who waits for what comes, or for the stream's end.
+    reader: RefCell<Option<Waker>>,
+    /// Bytes that may be sent.
+    window: Cell<u32>,
+    /// Who waits for more of them.
+    writer: RefCell<Option<Waker>>,
+    reset: Cell<Option<Reset>>,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    head: Option<ResponseHead>,
+    data: VecDeque<Bytes>,
+    trailers: Option<Fields>,
+    /// Nothing comes any more.
+    ended: bool,
+    /// Of the body, as far as it is known: what is to come, and what all of it is.
+    left: Option<u64>,
+    length: Option<u64>,
+    /// Bytes that may come.
+    window: u32,
+    /// Bytes that were taken since the other end was told.
+    taken: u32,
+}
+
+/// What the other end did that it may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Violation(pub &'static str);
+
+impl Stream {
+    /// A stream of which nothing came yet.
+    pub(super) fn new(id: u32) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            inbox: RefCell::new(Inbox { window: limits::LEG_WINDOW_BYTES, ..Inbox::default() }),
+            reader: RefCell::default(),
+            window: Cell::new(limits::LEG_WINDOW_BYTES),
+            writer: RefCell::default(),
+            reset: Cell::default(),
+        })
+    }
+
+    /// A head came, and with it what is known of the body.
+    pub(super) fn head_came(
+        &self,
+        head: Option<ResponseHead>,
+        length: Option<u64>,
+        end: bool,
+    ) -> Result<(), Violation> {
+        let mut inbox = self.inbox.borrow_mut();
+        if inbox.head.is_some() || inbox.ended || inbox.length.is_some() {
+            return Err(Violation("a second head"));
+        }
+        inbox.head = head;
+        (inbox.left, inbox.length, inbox.ended) = (length, length, end);
+        drop(inbox);
+        self.wake_reader();
+        Ok(())
+    }
+
+    /// A piece of the body came.
+    pub(super) fn data_came(&self, data: &[u8], end: bool) -> Result<(), Violation> {
+        let mut inbox = self.inbox.borrow_mut();
+        if inbox.ended {
+            return Err(Violation("data after the end"));
+        }
+        let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        inbox.window = inbox.window.checked_sub(bytes).ok_or(Violation("more data than there is room for"))?;
+        if let Some(left) = &mut inbox.left {
+            *left = left.checked_sub(bytes.into()).ok_or(Violation("a body longer than it said"))?;
+        }
+        if !data.is_empty() {
+            inbox.data.push_back(Bytes::copy_from_slice(data));
+        }
+        if end && inbox.left.is_some_and(|left| left > 0) {
+            drop(inbox);
+            self.end(Reset::Broken); // shorter than it said: whoever reads has to know
+            return Ok(());
+        }
+        inbox.ended = end;
+        drop(inbox);
+        self.wake_reader();
+        Ok(())
+    }
+
+    /// The body is through, and this follows.
+    pub(super) fn trailers_came(&self, trailers: Fields) -> Result<(), Violation> {
+        self.data_came(&[], true)?;
+        self.inbox.borrow_mut().trailers = Some(trailers);
+        Ok(())
+    }
+
+    /// More may be sent.
+    pub(super) fn credit_came(&self, bytes: u32) -> Result<(), Violation> {
+        let window = self.window.get().checked_add(bytes).filter(|window| *window <= limits::LEG_WINDOW_BYTES);
+        self.window.set(window.ok_or(Violation("more credit than a window holds"))?);
+        if let Some(waker) = self.writer.borrow_mut().take() {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// It is over, for whatever reason.
+    pub(super) fn end(&self, reset: Reset) {
+        if self.reset.get().is_none() {
+            self.reset.set(Some(reset));
+        }
+        if let Some(waker) = self.writer.borrow_mut().take() {
+            waker.wake();
+        }
+        self.wake_reader();
+    }
+
+    fn wake_reader(&self) {
+        if let Some(waker) = self.reader.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Why it is over, where it is.
+    pub(super) fn is_reset(&self) -> Option<Reset> {
+        self.reset.get()
+    }
+
+    /// True once all came.
+    pub(super) fn has_all_come(&self) -> bool {
+        self.inbox.borrow().ended
+    }
+
+    /// How long the body is, where that was said.
+    pub(super) fn length(&self) -> Option<u64> {
+        let inbox = self.inbox.borrow();
+        let is_empty = inbox.ended && inbox.data.is_empty() && inbox.trailers.is_none();
+        if is_empty { Some(0) } else { inbox.length }
+    }
+
+    /// Ready once it is over before its end.
+    pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<Reset> {
+        match self.reset.get() {
+            Some(reset) => Poll::Ready(reset),
+            None => {
+                remember(&self.reader, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The head of the response.
+    pub(super) fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Reset>> {
+        if let Some(head) = self.inbox.borrow_mut().head.take() {
+            return Poll::Ready(Ok(head));
+        }
+        self.poll_reset(cx).map(Err)
+    }
+
+    /// The next piece of the body; tells the other end that there is room again.
+    pub(super) fn poll_chunk(&self, leg: &Leg, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
+        let mut inbox = self.inbox.borrow_mut();
+        if let Some(data) = inbox.data.pop_front() {
+            inbox.taken += data.len() as u32; // bounded by the window
+            if !inbox.ended && inbox.taken >= limits::LEG_WINDOW_BYTES / 2 {
+                let taken = std::mem::take(&mut inbox.taken);
+                inbox.window += taken;
+                leg.write(|out| super::frame::write_credit(out, self.id, taken));
+            }
+            return Poll::Ready(Some(Ok(Chunk::Data(data))));
+        }
+        if inbox.ended {
+            return Poll::Ready(inbox.trailers.take().map(|trailers| Ok(Chunk::Trailers(trailers))));
+        }
+        drop(inbox);
+        self.poll_reset(cx).map(|_| Some(Err(Trouble::Broken)))
+    }
+
+    /// Sends as much of `data` as there is room for. Ready once all of it is on its way.
+    pub(super) fn poll_send(&self, leg: &Leg, data: &mut Bytes, cx: &mut Context<'_>) -> Poll<Result<(), Reset>> {
+        loop {
+            if let Some(reset) = self.reset.get() {
+                return Poll::Ready(Err(reset));
+            }
+            if data.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let window = self.window.get();
+            if window == 0 {
+                remember(&self.writer, cx);
+                return Poll::Pending;
+            }
+            if leg.poll_room(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let n = data.len().min(window as usize).min(limits::LEG_DATA_BYTES_MAX);
+            self.window.set(window - n as u32);
+            let piece = data.split_to(n);
+            leg.write(|out| super::frame::write_data(out, self.id, &piece, false));
+        }
+    }
+
+    /// Whether all of `bytes` may be sent at once.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        bytes <= self.window.get() as usize && bytes <= limits::LEG_DATA_BYTES_MAX
+    }
+
+    /// Counts what was sent at once.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.window.set(self.window.get().saturating_sub(bytes as u32));
+    }
+}
+
+fn remember(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+    let mut waker = place.borrow_mut();
+    match &mut *waker {
+        Some(held) => held.clone_from(cx.waker()), // nothing where it is the same one
+        None => *waker = Some(cx.waker().clone()),
+    }
+}
+
+/// A body that comes over a leg.
+#[derive(Debug)]
+pub struct Inflow {
+    pub(super) leg: Leg,
+    pub(super) stream: Rc<Stream>,
+}
+
+impl Inflow {
+    /// How long it is, where that was said.
+    pub fn length(&self) -> Option<u64> {
+        self.stream.length()
+    }
+
+    /// The next piece.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
+        self.stream.poll_chunk(&self.leg, cx)
+    }
+}

@@ -1,0 +1,259 @@
+//! Content on its way from one connection to another, in pieces, whatever is spoken on either.
+
+use super::Fields;
+use crate::http1;
+use crate::leg;
+use crate::limits;
+use crate::upstream;
+use bytes::Bytes;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// One piece.
+#[derive(Debug)]
+pub enum Chunk {
+    /// Bytes of the content, at least one.
+    Data(Bytes),
+    /// What follows the content; nothing comes after it.
+    Trailers(Fields),
+}
+
+impl Chunk {
+    /// In hyper's words.
+    pub fn into_frame(self) -> http_body::Frame<Bytes> {
+        match self {
+            Self::Data(data) => http_body::Frame::data(data),
+            Self::Trailers(fields) => http_body::Frame::trailers(fields.to_map()),
+        }
+    }
+}
+
+/// What went wrong with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// It grew beyond [`limits::BODY_BYTES_MAX`].
+    #[error("the body is too large")]
+    TooLarge,
+    /// Whoever sends it stopped, or sent what was refused.
+    #[error("the body ended before its end")]
+    Broken,
+}
+
+/// Tells whether the request's body was the reason that a request failed.
+#[derive(Clone, Debug, Default)]
+pub struct Watch(Rc<Cell<Option<Trouble>>>);
+
+impl Watch {
+    /// The trouble, where there was some.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.0.get()
+    }
+}
+
+/// A body that is read piece by piece.
+#[derive(Debug, Default)]
+pub struct Body {
+    source: Source,
+    /// Bytes that may still come; `None` where there is no bound.
+    left: Option<u64>,
+    watch: Watch,
+}
+
+#[derive(Debug, Default)]
+enum Source {
+    #[default]
+    Empty,
+    Whole(Bytes),
+    Http1Request(http1::RequestBody),
+    Http1Response(Box<http1::Exchange>),
+    LegRequest(leg::Inflow),
+    LegResponse(Box<leg::Exchange>),
+    Http2(Http2),
+}
+
+#[derive(Debug)]
+struct Http2 {
+    incoming: Incoming,
+    /// The stream's place on a connection that we dialled.
+    _lease: Option<upstream::Http2Lease>,
+}
+
+impl Body {
+    /// All of it is here.
+    pub fn whole(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::default() } else { Self::of(Source::Whole(bytes)) }
+    }
+
+    /// Of a request on an HTTP/1.1 connection.
+    pub fn http1_request(body: http1::RequestBody) -> Self {
+        Self::of(Source::Http1Request(body))
+    }
+
+    /// Of a response on an HTTP/1.1 connection.
+    pub fn http1_response(exchange: Box<http1::Exchange>) -> Self {
+        Self::of(Source::Http1Response(exchange))
+    }
+
+    /// Of a request on a leg.
+    pub fn leg_request(inflow: leg::Inflow) -> Self {
+        Self::of(Source::LegRequest(inflow))
+    }
+
+    /// Of a response on a leg.
+    pub fn leg_response(exchange: Box<leg::Exchange>) -> Self {
+        Self::of(Source::LegResponse(exchange))
+    }
+
+    /// Of a message on an HTTP/2 connection.
+    pub fn http2(incoming: Incoming, lease: Option<upstream::Http2Lease>) -> Self {
+        if incoming.is_end_stream() {
+            Self::default()
+        } else {
+            Self::of(Source::Http2(Http2 { incoming, _lease: lease }))
+        }
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, left: None, watch: Watch::default() }
+    }
+
+    /// The same with a bound of [`limits::BODY_BYTES_MAX`], unless it is `endless`; trouble is told to `watch`.
+    #[must_use]
+    pub fn bounded(mut self, endless: bool, watch: &Watch) -> Self {
+        self.left = (!endless).then_some(limits::BODY_BYTES_MAX);
+        self.watch = watch.clone();
+        self
+    }
+
+    /// True where nothing comes any more.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.source, Source::Empty)
+    }
+
+    /// How many bytes come, where that is known.
+    pub fn length(&self) -> Option<u64> {
+        match &self.source {
+            Source::Empty => Some(0),
+            Source::Whole(bytes) => Some(bytes.len() as u64),
+            Source::Http1Request(body) => body.length(),
+            Source::Http1Response(exchange) => exchange.length(),
+            Source::LegRequest(inflow) => inflow.length(),
+            Source::LegResponse(exchange) => exchange.length(),
+            Source::Http2(body) => body.incoming.size_hint().exact(),
+        }
+    }
+
+    /// Reads and throws away what comes, for a moment and within bounds, in a task of its own.
+    pub fn drain(mut self) {
+        tokio::task::spawn_local(tokio::time::timeout(limits::LINGER_TIME, async move {
+            let mut left = limits::LINGER_BYTES_MAX;
+            while let Some(Ok(Chunk::Data(data))) = poll_fn(|cx| self.poll_chunk(cx)).await {
+                match left.checked_sub(data.len()) {
+                    Some(rest) => left = rest,
+                    None => return,
+                }
+            }
+        }));
+    }
+
+    /// All of it, where it is here; it stays.
+    pub fn as_whole(&self) -> Option<Bytes> {
+        match &self.source {
+            Source::Empty => Some(Bytes::new()),
+            Source::Whole(bytes) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// Takes out the HTTP/1.1 exchange behind it, where one is.
+    pub(crate) fn into_http1_response(self) -> Option<Box<http1::Exchange>> {
+        match self.source {
+            Source::Http1Response(exchange) => Some(exchange),
+            _ => None,
+        }
+    }
+
+    /// The next piece; `None` at the end. After an error nothing comes.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
+        let chunk = ready!(self.source.poll_chunk(cx));
+        let chunk = match chunk {
+            Some(Ok(Chunk::Data(data))) => match &mut self.left {
+                Some(left) if data.len() as u64 > *left => Some(Err(Trouble::TooLarge)),
+                Some(left) => {
+                    *left -= data.len() as u64;
+                    Some(Ok(Chunk::Data(data)))
+                }
+                None => Some(Ok(Chunk::Data(data))),
+            },
+            other => other,
+        };
+        match &chunk {
+            Some(Ok(Chunk::Data(_))) => {}
+            Some(Ok(Chunk::Trailers(_))) | None => self.source = Source::Empty,
+            Some(Err(trouble)) => {
+                self.watch.0.set(Some(*trouble));
+                self.source = Source::Empty;
+            }
+        }
+        Poll::Ready(chunk)
+    }
+}
+
+impl Source {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Chunk::Data(bytes))))
+            }
+            Self::Http1Request(body) => body.poll_chunk(cx),
+            Self::Http1Response(exchange) => exchange.poll_chunk(cx),
+            Self::LegRequest(inflow) => inflow.poll_chunk(cx),
+            Self::LegResponse(exchange) => exchange.poll_chunk(cx),
+            Self::Http2(body) => {
+                let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
+                Poll::Ready(match frame {
+                    None => None,
+                    Some(Err(_)) => Some(Err(Trouble::Broken)),
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) if data.is_empty() => return self.poll_chunk(cx),
+                        Ok(data) => Some(Ok(Chunk::Data(data))),
+                        Err(frame) => {
+                            let trailers = frame.into_trailers().unwrap_or_default();
+                            Some(Ok(Chunk::Trailers(Fields::from_map(&trailers))))
+                        }
+                    },
+                })
+            }
+        }
+    }
+}
+
+/// A body for hyper's HTTP/2, both ways.
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Trouble;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Trouble>>> {
+        let chunk = ready!(self.poll_chunk(cx));
+        Poll::Ready(chunk.map(|chunk| chunk.map(Chunk::into_frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.length().map_or_else(http_body::SizeHint::default, http_body::SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,314 @@
+//! The leg between two guards: shared, bounded for each stream, and strict with whoever is at the other end.
+
+use crate::client::{get, hear_until, plain, status, talk, tls, until};
+use crate::programs;
+use crate::world::{Guard, World, name};
+use bartizan_core::event::What;
+use bartizan_core::fleet::Protocol;
+use bartizan_proxy::leg::frame;
+use bartizan_proxy::limits;
+use bartizan_proxy::live::ALPN_LEG;
+use bartizan_proxy::message::{Fields, RequestHead};
+use http::Method;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+
+async fn two(program: SocketAddr) -> (World, Guard, Guard) {
+    let world = World::new();
+    let callee = world.sidecar("api", program, Protocol::Http).await;
+    let caller = world.caller("web", &[(&callee, Protocol::Http)]).await;
+    (world, caller, callee)
+}
+
+/// Somebody who is `web` and speaks a leg by hand.
+async fn by_hand(world: &World, guard: &Guard, frames: &[u8]) -> Vec<u8> {
+    let mut stream = tls(guard.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+    stream.write_all(frames).await.unwrap();
+    let mut all = Vec::new();
+    let _ =
+        tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut all)).await.expect("the guard ends it");
+    all
+}
+
+fn request(target: &str, pairs: &[(&str, &str)]) -> Vec<u8> {
+    let (mut fields, mut out) = (Fields::default(), Vec::new());
+    pairs.iter().for_each(|(name, value)| fields.append(name, value.as_bytes()));
+    let head = RequestHead::new(Method::GET, target.as_bytes(), None, fields);
+    frame::write_request(&mut out, 1, &head, Some(0), true);
+    out
+}
+
+#[tokio::test]
+async fn what_is_no_frame_or_no_request_ends_the_leg_with_an_event() {
+    let (world, _caller, callee) = two(programs::http().await).await;
+    let twice = [request("/", &[("host", "api")]), request("/", &[("host", "api")])].concat();
+    let mut data = Vec::new();
+    frame::write_data(&mut data, 9, b"for nobody", false);
+    for (frames, what) in [
+        (b"GET / HTTP/1.1\r\nhost: api\r\n\r\n".to_vec(), "another protocol"),
+        (request("/", &[("host", "api"), ("x", "a\r\nsmuggled: 1")]), "a line end in a value"),
+        (request("/", &[("host", "api"), ("X", "1")]), "an upper-case name"),
+        (request("/a b", &[("host", "api")]), "a target that is two"),
+        (twice, "a number used twice"),
+        (data, "a stream that there is not"),
+    ] {
+        let before = bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events).refused;
+        let heard = by_hand(&world, &callee, &frames).await;
+        assert!(!String::from_utf8_lossy(&heard).contains("smuggled"), "{what}");
+        let refused = || bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events).refused;
+        until(what, async || refused() > before).await;
+    }
+    assert_eq!(callee.refused_rule().await, "leg");
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_of_requests_is_answered_on_its_stream() {
+    let (world, _caller, callee) = two(programs::http().await).await;
+    for (pairs, rule) in [
+        (&[("x", "1")][..], "host_missing"),
+        (&[("host", "a"), ("host", "b")], "host_duplicate"),
+        (&[("host", "a"), ("transfer-encoding", "chunked")], "transfer_encoding"),
+        (&[("host", "a"), ("content_length", "5")], "lookalike_header"),
+    ] {
+        let mut stream = tls(callee.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+        stream.write_all(&request("/", pairs)).await.unwrap();
+        let answer = hear_until(&mut stream, rule).await;
+        assert!(answer.contains("request_id"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn more_data_than_there_is_room_for_ends_the_leg() {
+    // The program reads nothing, so nothing makes room.
+    let silent = programs::custom(async |stream| {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(stream);
+    });
+    let (world, _caller, callee) = two(silent.await).await;
+    let mut fields = Fields::default();
+    fields.append("host", b"api");
+    let (head, mut frames) = (RequestHead::new(Method::POST, b"/", None, fields), Vec::new());
+    frame::write_request(&mut frames, 1, &head, None, false);
+    // What the kernel and the connection to the program take beside the window is far below this.
+    for _ in 0..2_000 {
+        frame::write_data(&mut frames, 1, &[b'x'; 16 << 10], false);
+    }
+    let mut stream = tls(callee.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+    let sent = tokio::time::timeout(Duration::from_secs(20), stream.write_all(&frames)).await;
+    assert!(sent.is_ok_and(|sent| sent.is_err()), "the guard has to hang up");
+    assert_eq!(callee.refused_rule().await, "leg");
+}
+
+#[tokio::test]
+async fn an_undeclared_caller_is_denied_on_a_leg_as_well() {
+    let (world, _caller, callee) = two(programs::http().await).await;
+    let mut stream = tls(callee.mesh(), Some(&world.shown("stranger")), &[ALPN_LEG]).await.unwrap();
+    stream.write_all(&request("/", &[("host", "api")])).await.unwrap();
+    hear_until(&mut stream, "denied by policy").await;
+}
+
+#[tokio::test]
+async fn many_requests_share_one_connection_and_each_gets_its_own_answer() {
+    let (_world, caller, callee) = two(programs::http().await).await;
+    let mut clients = JoinSet::new();
+    let addr = caller.outbound("api");
+    for client in 0..600 {
+        clients.spawn(async move {
+            let body = format!("{client:0>width$}", width = 1 + client * 37 % 9_000);
+            let request = format!(
+                "POST /{client} HTTP/1.1\r\nhost: api\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let response = talk(plain(addr).await, request).await;
+            assert!(
+                response.contains(&format!("POST /{client}\n")) && response.ends_with(&format!("\n{body}")),
+                "{response}"
+            );
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+    let stats = bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events);
+    assert_eq!(stats.inbound["web"].calls, 600);
+    // One leg for each of two threads, or two where more than its streams were wanted at once.
+    assert!((1..=6).contains(&stats.handshakes_completed), "{} handshakes", stats.handshakes_completed);
+}
+
+/// Answers `/big` with [`BIG`] bytes, and everything else with `ok`.
+const BIG: usize = 24 << 20;
+
+async fn big() -> SocketAddr {
+    programs::custom(async |mut stream| {
+        let mut head = [0; 2048];
+        while let Ok(n) = stream.read(&mut head).await {
+            let is_big = head[..n].starts_with(b"GET /big");
+            let length = if is_big { BIG } else { 2 };
+            let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes()).await;
+            let body = if is_big { vec![b'x'; BIG] } else { b"ok".to_vec() };
+            if n == 0 || stream.write_all(&body).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_does_not_read_stops_nobody_else() {
+    let (_world, caller, _callee) = two(big().await).await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = plain(caller.outbound("api")).await;
+        stream.write_all(b"GET /big HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+        hear_until(&mut stream, "200 OK").await;
+        slow.push(stream); // and no more of it is read
+    }
+    for _ in 0..20 {
+        let answer = talk(plain(caller.outbound("api")).await, get("/small"));
+        let response = tokio::time::timeout(Duration::from_secs(10), answer).await.expect("others are served");
+        assert!(response.ends_with("ok"), "{response}");
+    }
+    // All of it is there for whoever reads on.
+    let mut last = slow.pop().unwrap();
+    let (mut left, mut bytes) = (BIG - 4096, vec![0; 64 << 10]);
+    while left > 0 {
+        left = left.saturating_sub(last.read(&mut bytes).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn events_are_passed_on_as_they_come() {
+    let program = programs::custom(async |mut stream| {
+        let mut head = [0; 2048];
+        let _ = stream.read(&mut head).await;
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        for n in 0..3 {
+            stream.write_all(format!("9\r\ndata: {n}\n\n\r\n").as_bytes()).await.unwrap();
+            stream.read_u8().await.unwrap_or_default(); // never comes; the test ends it
+        }
+    });
+    let (_world, caller, _callee) = two(program.await).await;
+    let mut stream = plain(caller.outbound("api")).await;
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+    hear_until(&mut stream, "data: 0\n").await;
+}
+
+#[tokio::test]
+async fn trailers_and_interim_answers_pass_or_are_left_out() {
+    let program = programs::custom(async |mut stream| {
+        let mut head = [0; 2048];
+        let _ = stream.read(&mut head).await;
+        let answer = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\
+                      trailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\ncontent-length: 9\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let (_world, caller, _callee) = two(program.await).await;
+    let response = talk(plain(caller.outbound("api")).await, get("/")).await;
+    assert!(response.starts_with("HTTP/1.1 200") && !response.contains("103"), "{response}");
+    assert!(response.ends_with("3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"), "{response}");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_request_with_it() {
+    let (gone, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (in_program, seen_there) = (Arc::clone(&gone), Arc::clone(&seen));
+    let program = programs::custom(move |mut stream| {
+        let (gone, seen) = (Arc::clone(&in_program), Arc::clone(&seen_there));
+        async move {
+            let mut bytes = [0; 2048];
+            while stream.read(&mut bytes).await.is_ok_and(|n| n > 0) {
+                seen.fetch_add(1, SeqCst);
+            }
+            gone.fetch_add(1, SeqCst);
+        }
+    });
+    let (_world, caller, callee) = two(program.await).await;
+    let mut stream = plain(caller.outbound("api")).await;
+    stream.write_all(b"GET /slow HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+    until("the program has the request", async || seen.load(SeqCst) > 0).await;
+    drop(stream);
+    until("the program's connection is closed", async || gone.load(SeqCst) > 0).await;
+    let word = callee.event(|e| match &e.what {
+        What::Request(request) => request.error.clone(),
+        _ => None,
+    });
+    assert_eq!(&*word.await, "client_gone");
+}
+
+#[tokio::test]
+async fn a_program_that_dies_in_mid_request_gets_it_once_unless_asking_twice_does_no_harm() {
+    for (method, times) in [("POST", 1), ("GET", 2)] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let in_program = Arc::clone(&seen);
+        let program = programs::custom(move |mut stream| {
+            let seen = Arc::clone(&in_program);
+            async move {
+                let mut bytes = [0; 2048];
+                // The first request is answered, so that the connection is one that was used before.
+                let n = stream.read(&mut bytes).await.unwrap_or(0);
+                if bytes[..n].starts_with(b"GET /first") {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    let _ = stream.read(&mut bytes).await;
+                }
+                seen.fetch_add(1, SeqCst);
+            }
+        });
+        let (_world, caller, _callee) = two(program.await).await;
+        let mut stream = plain(caller.outbound("api")).await;
+        stream.write_all(b"GET /first HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+        hear_until(&mut stream, "ok").await;
+        // On the same connection, hence by the same threads.
+        let response = talk(stream, get("/").replacen("GET", method, 1)).await;
+        assert_eq!(status(&response), 502, "{method}: {response}");
+        assert_eq!(seen.load(SeqCst), times, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_bound_is_refused_and_one_below_passes() {
+    let (_world, caller, _callee) = two(programs::http().await).await;
+    let body = "x".repeat(1 << 20);
+    let chunked = format!(
+        "PUT /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    let response = talk(plain(caller.outbound("api")).await, chunked).await;
+    assert!(response.ends_with(&body), "{} bytes", response.len());
+    let mut stream = plain(caller.outbound("api")).await;
+    let head = b"PUT /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let chunk = format!("{:x}\r\n{body}\r\n", body.len());
+    for _ in 0..=limits::BODY_BYTES_MAX >> 20 {
+        if stream.write_all(chunk.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    let response = hear_until(&mut stream, "\r\n\r\n").await;
+    assert_eq!(status(&response), 413, "{response}");
+}
+
+#[tokio::test]
+async fn a_guard_that_is_stopped_answers_what_is_under_way_on_its_legs() {
+    let program = programs::custom(async |mut stream| {
+        let mut head = [0; 2048];
+        while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        }
+    });
+    let (_world, caller, callee) = two(program.await).await;
+    let mut stream = plain(caller.outbound("api")).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+    let counters = || bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events);
+    until("the leg is up", async || counters().connections_open > 0).await;
+    tokio::time::sleep(Duration::from_millis(100)).await; // on its way to the program
+    let (answer, ()) = tokio::join!(hear_until(&mut stream, "ok"), callee.stopped());
+    assert_eq!(status(&answer), 200);
+    assert_eq!(callee.proxy.name, name("api"));
+}
