@@ -7,6 +7,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("control.proto", "bartizan.control.v1.rs", "control_v1.rs"),
     ("workload.proto", "_.rs", "workload_v1.rs"),
     ("sds.proto", "envoy.service.secret.v3.rs", "sds_v3.rs"),
+    ("ext_authz.proto", "envoy.service.auth.v3.rs", "ext_authz_v3.rs"),
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -219,6 +219,9 @@ pub struct Inbound {
     /// The callers that are no services, by their identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callers: BTreeMap<SpiffeId, ServiceName>,
+    /// Where an Envoy in front of the program asks whether a request may go on; on loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ext_authz: Option<SocketAddr>,
 }
 
 /// The gateway's listener and routes.

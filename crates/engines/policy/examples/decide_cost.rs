@@ -94,6 +94,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             data: vec!["pii".to_owned()],
             calls,
             routes: Vec::new(),
+            ext_authz: None,
         };
         (name.clone(), service)
     });

@@ -103,3 +103,16 @@ pub const FIRST_LINE_BYTES_MAX: usize = 4096;
 pub const POLICY_FILES_MAX: usize = 10_000;
 /// Most bytes of policies of a fleet in all: they travel in one snapshot, where escaping adds to them.
 pub const POLICIES_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX / 4;
+
+// External authorization, asked by Envoys of this machine.
+
+/// Largest question in bytes: Envoy sends all headers of a request, 60 KiB at most unless told otherwise, and a certificate.
+pub const EXT_AUTHZ_BYTES_MAX: usize = 128 << 10;
+/// Largest head of a question that comes as plain HTTP, in bytes.
+pub const EXT_AUTHZ_HEAD_BYTES_MAX: usize = 80 << 10;
+/// Longest HTTP/2 header list of a question, in bytes.
+pub const EXT_AUTHZ_HEADER_BYTES_MAX: u32 = 64 << 10;
+/// Questions at once on one connection, a count: an Envoy asks as many as it has requests waiting, and opens more connections beyond.
+pub const EXT_AUTHZ_STREAMS_MAX: u32 = 1024;
+/// Silence after which an HTTP/1.1 connection is closed, and an HTTP/2 one asked whether it lives.
+pub const EXT_AUTHZ_IDLE: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 
 use crate::conn::Side;
 use crate::limits;
+use crate::worker::Door;
 use bartizan_core::ServiceName;
 use bartizan_runtime::descriptors::Message;
 use bartizan_runtime::inside::Inside;
@@ -16,12 +17,12 @@ use tokio::sync::mpsc;
 /// What the parent says when it hands over an end of the porter's socket.
 pub const PORTER: u8 = b'p';
 
-/// Whether the listener of this side is for the own program alone, so that it stands in the program's namespace. Listeners of
-/// further kinds for the program belong here too.
-pub const fn is_for_the_program(side: &Side) -> bool {
-    match side {
-        Side::Outbound(_) => true,
-        Side::Inbound | Side::Gateway => false,
+/// Whether this door is for the own program alone, so that it stands in the program's namespace. Further ones for the program
+/// belong here too.
+pub const fn is_for_the_program(door: &Door) -> bool {
+    match door {
+        Door::Traffic(Side::Outbound(_)) => true,
+        Door::Traffic(Side::Inbound | Side::Gateway) | Door::ExtAuthz => false,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod limits;
 
 // A connection comes in:
 pub mod conn; // what is known of one connection
+pub mod ext_authz; // questions of an Envoy in front of the program
 pub mod gateway; // from outside
 pub mod inbound; // from other sidecars
 pub mod inside; // in the program's network namespace

@@ -3,7 +3,7 @@
 use crate::conn::Side;
 use crate::inside::is_for_the_program;
 use crate::limits;
-use crate::worker::Listen;
+use crate::worker::{Door, Listen};
 use bartizan_core::snapshot::Directory;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::listen::{self, ListenError};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Listeners {
     workers: Vec<mpsc::Sender<Listen>>,
-    running: BTreeMap<(Side, SocketAddr), CancellationToken>,
+    running: BTreeMap<(Door, SocketAddr), CancellationToken>,
     stop: CancellationToken,
     /// Makes the program's sockets, where it has a network namespace of its own.
     inside: Option<Arc<Inside>>,
@@ -28,8 +28,8 @@ pub struct Listeners {
 /// Sockets bound for a directory that is not enforced yet.
 #[derive(Debug)]
 pub struct Bound {
-    new: Vec<((Side, SocketAddr), std::net::TcpListener)>,
-    wanted: Vec<(Side, SocketAddr)>,
+    new: Vec<((Door, SocketAddr), std::net::TcpListener)>,
+    wanted: Vec<(Door, SocketAddr)>,
 }
 
 /// Why a directory's sockets cannot be had. The same directory may be tried again.
@@ -83,8 +83,8 @@ impl Listeners {
         (Bound { new, wanted }, failed)
     }
 
-    fn bind_one(&self, (side, addr): &(Side, SocketAddr)) -> Result<std::net::TcpListener, BindError> {
-        match self.inside.as_ref().filter(|_| is_for_the_program(side)) {
+    fn bind_one(&self, (door, addr): &(Door, SocketAddr)) -> Result<std::net::TcpListener, BindError> {
+        match self.inside.as_ref().filter(|_| is_for_the_program(door)) {
             Some(inside) => Ok(inside.bind(*addr)?),
             None => bind(*addr),
         }
@@ -99,7 +99,7 @@ impl Listeners {
             }
             keep
         });
-        for ((side, addr), listener) in bound.new {
+        for ((door, addr), listener) in bound.new {
             let stop = self.stop.child_token();
             // Each connection may need another one upstream, and accepting without descriptors helps nobody.
             let most = usize::try_from(process::descriptors_max().saturating_sub(limits::DESCRIPTORS_KEPT) / 2);
@@ -112,22 +112,24 @@ impl Listeners {
                         continue;
                     }
                 };
-                let listen = Listen { side: side.clone(), listener, slots: Arc::clone(&slots), stop: stop.clone() };
+                let listen = Listen { door: door.clone(), listener, slots: Arc::clone(&slots), stop: stop.clone() };
                 // A worker that is gone stops with the process.
                 let _ = worker.send(listen).await;
             }
-            tracing::info!(%addr, ?side, "listening");
-            self.running.insert((side, addr), stop);
+            tracing::info!(%addr, ?door, "listening");
+            self.running.insert((door, addr), stop);
         }
     }
 }
 
-fn wanted(directory: &Directory) -> Vec<(Side, SocketAddr)> {
+fn wanted(directory: &Directory) -> Vec<(Door, SocketAddr)> {
     let own = &directory.own;
     let inbound = own.inbound.iter().map(|i| (Side::Inbound, i.mesh));
     let outbound = own.outbound.iter().map(|(callee, addr)| (Side::Outbound(callee.clone()), *addr));
     let gateway = own.gateway.iter().map(|g| (Side::Gateway, g.listen));
-    inbound.chain(outbound).chain(gateway).collect()
+    let traffic = inbound.chain(outbound).chain(gateway).map(|(side, addr)| (Door::Traffic(side), addr));
+    let asked = own.inbound.iter().filter_map(|i| Some((Door::ExtAuthz, i.ext_authz?)));
+    traffic.chain(asked).collect()
 }
 
 fn bind(addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {

@@ -7,7 +7,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::live::Proxy;
 use crate::upstream::Pools;
-use crate::{gateway, inbound, outbound};
+use crate::{ext_authz, gateway, inbound, outbound};
 use bartizan_runtime::listen;
 use std::io;
 use std::rc::Rc;
@@ -26,11 +26,20 @@ const COMMANDS_MAX: usize = 64;
 /// Beyond the drain time, so that relays that stop at its end are seen to.
 const DRAIN_SLACK: Duration = Duration::from_millis(200);
 
+/// What is served on a listener.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Door {
+    /// Traffic.
+    Traffic(Side),
+    /// Questions of an Envoy about its own traffic.
+    ExtAuthz,
+}
+
 /// A listening socket for a worker.
 #[derive(Debug)]
 pub struct Listen {
     /// What is served on it.
-    pub side: Side,
+    pub door: Door,
     /// This worker's copy of the socket.
     pub listener: std::net::TcpListener,
     /// Slots for connections, shared among the workers.
@@ -134,7 +143,7 @@ async fn keep_looking(mut changes: watch::Receiver<u64>, ledger: Ledger) {
 
 /// Accepts until the listener is not wanted any more. Connections are told by the same token.
 async fn accept(worker: Rc<Worker>, listen: Listen) {
-    let Listen { side, listener, slots, stop } = listen;
+    let Listen { door, listener, slots, stop } = listen;
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener could not be used"),
@@ -145,10 +154,11 @@ async fn accept(worker: Rc<Worker>, listen: Listen) {
         let Some((stream, remote)) = accepted else { continue };
         let slot = Slot { permit, open: worker.counters.connection() };
         let fresh = Fresh { worker: Rc::clone(&worker), stream, remote, slot, stop: stop.clone() };
-        match side.clone() {
-            Side::Inbound => drop(worker.tasks.spawn_local(inbound::serve(fresh))),
-            Side::Outbound(callee) => drop(worker.tasks.spawn_local(outbound::serve(fresh, callee))),
-            Side::Gateway => drop(worker.tasks.spawn_local(gateway::serve(fresh))),
+        match door.clone() {
+            Door::Traffic(Side::Inbound) => drop(worker.tasks.spawn_local(inbound::serve(fresh))),
+            Door::Traffic(Side::Outbound(callee)) => drop(worker.tasks.spawn_local(outbound::serve(fresh, callee))),
+            Door::Traffic(Side::Gateway) => drop(worker.tasks.spawn_local(gateway::serve(fresh))),
+            Door::ExtAuthz => drop(worker.tasks.spawn_local(ext_authz::serve(fresh))),
         }
     }
 }

@@ -51,13 +51,14 @@ const fn side(seen_by: SeenBy) -> &'static str {
         SeenBy::Control => "control",
         SeenBy::Node => "node",
         SeenBy::Supervisor => "supervisor",
+        SeenBy::Envoy => "asked by an Envoy",
     }
 }
 
 fn asked(hop: &Hop) -> String {
     let side = match hop.seen_by {
         SeenBy::Gateway => "at the gateway",
-        SeenBy::Inbound => "into",
+        SeenBy::Inbound | SeenBy::Envoy => "into",
         SeenBy::Outbound => "out of",
         SeenBy::Control | SeenBy::Node | SeenBy::Supervisor => "seen by",
     };

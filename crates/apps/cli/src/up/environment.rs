@@ -198,6 +198,7 @@ mod tests {
             data: Vec::new(),
             calls: calls.iter().map(|to| Call { to: name(to), via: None }).collect(),
             routes: Vec::new(),
+            ext_authz: None,
         }
     }
 

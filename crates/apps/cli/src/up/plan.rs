@@ -17,7 +17,7 @@ pub(crate) fn ports_needed(fleet: &Fleet) -> usize {
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
 pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let services = fleet.services.values();
-    let own = services.clone().map(|s| s.listen.port());
+    let own = services.clone().flat_map(|s| std::iter::once(s.listen).chain(s.ext_authz)).map(|at| at.port());
     let vias = services.flat_map(|s| s.calls.iter()).filter_map(|c| c.via).map(|via| via.port());
     let meshes =
         fleet.services.values().filter_map(|s| s.mesh).chain(fleet.others.values().filter_map(|it| Some(it.at?.mesh)));
@@ -79,6 +79,7 @@ mod tests {
             data: Vec::new(),
             calls: calls.iter().map(|(to, via)| Call { to: name(to), via: via.map(loopback) }).collect(),
             routes: Vec::new(),
+            ext_authz: None,
         };
         Fleet {
             name: name("shop"),

@@ -203,6 +203,7 @@ mod tests {
             data: Vec::new(),
             calls: Vec::new(),
             routes: Vec::new(),
+            ext_authz: None,
         };
         Fleet {
             name: name("bank"),

@@ -265,6 +265,7 @@ mod tests {
             data: Vec::new(),
             calls: calls.iter().map(|to| Call { to: name(to), via: None }).collect(),
             routes,
+            ext_authz: None,
         };
         let balance = NamedRoute {
             name: name("balance"),

@@ -59,6 +59,8 @@ pub enum SeenBy {
     Node,
     /// `bartizan up`.
     Supervisor,
+    /// A sidecar that was asked by an Envoy in front of its service.
+    Envoy,
 }
 
 /// What happened, one variant per kind of record.

@@ -78,6 +78,8 @@ pub struct Service {
     pub routes: Vec<NamedRoute>,
     /// Whether its program gets a network namespace of its own.
     pub isolate: Isolate,
+    /// Where its guard answers an Envoy that asks whether a request may go on; always loopback.
+    pub ext_authz: Option<SocketAddr>,
 }
 
 impl Service {

@@ -135,6 +135,9 @@ pub(super) struct RawService {
     /// Whether its program gets a network namespace of its own; what the fleet says where left out.
     #[schemars(default, with = "bool")]
     pub(super) isolate: Field<String>,
+    /// Where its guard answers an Envoy in front of it that asks by `ext_authz` whether a request may go on: a loopback address.
+    #[schemars(default)]
+    pub(super) ext_authz: Field<String>,
 }
 
 /// A declared edge: the callee's name, alone or with the address where the program expects it.
@@ -312,8 +315,21 @@ impl RawBudget {
 }
 
 impl RawService {
-    const KEYS: &[&str] =
-        &["run", "env", "dir", "mesh", "listen", "at", "protocol", "owner", "data", "calls", "routes", "isolate"];
+    const KEYS: &[&str] = &[
+        "run",
+        "env",
+        "dir",
+        "mesh",
+        "listen",
+        "at",
+        "protocol",
+        "owner",
+        "data",
+        "calls",
+        "routes",
+        "isolate",
+        "ext_authz",
+    ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -330,6 +346,7 @@ impl RawService {
             calls: fields.take("calls", |report, node, key| report.list(node, key, RawCall::read)),
             routes: fields.take("routes", |report, node, key| report.named(node, key, Report::text)),
             isolate: fields.take("isolate", Report::scalar),
+            ext_authz: fields.text("ext_authz"),
         };
         Ok(At { value, spot: fields.spot })
     }

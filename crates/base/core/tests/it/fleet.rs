@@ -39,6 +39,29 @@ fn assert_refused(cases: &[(&str, String, &[&str])]) {
 }
 
 #[test]
+fn a_guard_answers_questions_of_an_envoy_on_loopback_alone() {
+    assert_refused(&[
+        (
+            "anybody on the network could ask, and say who calls",
+            service("    ext_authz: 0.0.0.0:7192\n    owner: o\n"),
+            &[
+                "fleet.yaml:8:16: services.accounts.ext_authz = `0.0.0.0:7192`: not a loopback address; only loopback is allowed here, such as `127.0.0.1:7192`",
+            ],
+        ),
+        (
+            "the program's own address",
+            service("    ext_authz: 127.0.0.1:7102\n    owner: o\n"),
+            &[
+                "fleet.yaml:8:16: services.accounts.ext_authz = `127.0.0.1:7102`: the address is taken by services.accounts.listen (line 7); give each a port of its own",
+            ],
+        ),
+    ]);
+    let fleet = parse(&service("    ext_authz: 127.0.0.1:7192\n    owner: o\n"), "fleet.yaml").unwrap();
+    let of = |name: &str| fleet.services.iter().find(|(it, _)| it.as_str() == name).unwrap().1.ext_authz;
+    assert_eq!((of("accounts"), of("a")), (Some("127.0.0.1:7192".parse().unwrap()), None));
+}
+
+#[test]
 fn refuses_a_text_that_is_no_fleet_at_all() {
     assert_refused(&[
         (
@@ -136,7 +159,7 @@ foo: 1
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate, ext_authz",
             ],
         ),
         (

@@ -20,7 +20,7 @@ fn judge(name: &str) -> PathBuf {
 }
 
 /// Envoy itself, behind the script that PyPI installs.
-fn executable() -> PathBuf {
+pub(super) fn executable() -> PathBuf {
     let code = "import envoy, pathlib; print(next(p for p in pathlib.Path(envoy.__file__).parent.rglob('envoy*') \
                 if p.is_file() and p.stat().st_size > 1000000))";
     let out = Command::new(judge("python")).args(["-c", code]).output().unwrap();
@@ -29,7 +29,7 @@ fn executable() -> PathBuf {
     std::fs::canonicalize(path.trim()).unwrap()
 }
 
-struct Envoy(Child);
+pub(super) struct Envoy(Child);
 
 impl Drop for Envoy {
     fn drop(&mut self) {
@@ -38,7 +38,7 @@ impl Drop for Envoy {
     }
 }
 
-fn sds(name: &str) -> Value {
+pub(super) fn sds(name: &str) -> Value {
     let service = json!({"envoy_grpc": {"cluster_name": "sds"}});
     let source = json!({"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [service]});
     json!({"name": name, "sds_config": {"resource_api_version": "V3", "api_config_source": source}})
@@ -79,11 +79,11 @@ fn http(route: &Value) -> Value {
     }}])
 }
 
-fn address(port: u64) -> Value {
+pub(super) fn address(port: u64) -> Value {
     json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
 }
 
-fn cluster(name: &str, to: &Value, more: Value) -> Value {
+pub(super) fn cluster(name: &str, to: &Value, more: Value) -> Value {
     let endpoint = json!({"lb_endpoints": [{"endpoint": {"address": to}}]});
     let mut cluster = json!({
         "name": name, "type": "STATIC", "connect_timeout": "5s",
@@ -122,6 +122,11 @@ fn start(up: &Up, folder: &Path, inbound: u16, outbound: u16, accounts: u64) -> 
             ],
         },
     });
+    launch(folder, &config)
+}
+
+/// Starts Envoy with `config`; what it says goes to `envoy.log` in `folder`.
+pub(super) fn launch(folder: &Path, config: &Value) -> Envoy {
     let log = std::fs::File::create(folder.join("envoy.log")).unwrap();
     let child = Command::new(executable())
         .args(["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning", "--config-yaml"])

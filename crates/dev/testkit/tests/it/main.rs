@@ -5,6 +5,7 @@ mod bank_up; // start here: the main job
 mod clock; // machines that slept
 mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again
+mod ext_authz; // another proxy that asks ours
 mod faults; // kill -9, full disk, half-written files
 mod federation; // two trust domains
 mod isolation;

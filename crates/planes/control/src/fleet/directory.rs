@@ -48,6 +48,7 @@ fn sidecar(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<(Own, Vec<S
         protocol: service.protocol,
         routes: service.routes.clone(),
         callers: callers(fleet, name),
+        ext_authz: service.ext_authz,
     };
     let own = Own {
         name: name.clone(),

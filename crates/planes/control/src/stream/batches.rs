@@ -72,7 +72,7 @@ impl Batches {
 /// A proxy speaks for its own service and for nobody else.
 fn is_of(event: &Event, service: &ServiceName) -> bool {
     let side = match event.seen_by {
-        SeenBy::Inbound | SeenBy::Outbound => *service != ServiceName::gateway(),
+        SeenBy::Inbound | SeenBy::Outbound | SeenBy::Envoy => *service != ServiceName::gateway(),
         SeenBy::Gateway => *service == ServiceName::gateway(),
         SeenBy::Control | SeenBy::Node | SeenBy::Supervisor => false,
     };

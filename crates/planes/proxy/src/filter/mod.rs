@@ -19,7 +19,7 @@ mod tests;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
 pub use request_id::{new_id, read as read_trace};
-pub use route::is_for as route_is_for;
+pub use route::{is_for as route_is_for, named as named_route};
 
 use crate::answer::Answer;
 use crate::conn::Conn;

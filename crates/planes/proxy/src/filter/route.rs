@@ -56,7 +56,7 @@ fn check_client(from: &[ServiceName], client: Option<&Caller>) -> Result<(), Ans
 }
 
 /// As [`gateway_route`]; a route for exactly this method goes before one for any.
-fn named<'a>(routes: &'a [NamedRoute], method: &str, path: &str) -> Option<&'a ServiceName> {
+pub fn named<'a>(routes: &'a [NamedRoute], method: &str, path: &str) -> Option<&'a ServiceName> {
     let rank = |r: &NamedRoute| (r.path.rank(), r.method.is_some());
     // HEAD is GET without the body (RFC 9110 section 9.3.2).
     let is_for = |m: &str| m == method || (m == "GET" && method == "HEAD");

@@ -244,8 +244,14 @@ pub async fn serve(stub: &Arc<Stub>, addr: SocketAddr) -> Running {
 pub async fn api(world: &World) -> Directory {
     let mut directory = world.directory("api");
     let (mesh, program) = (free_addr(), programs::http().await);
-    directory.own.inbound =
-        Some(Inbound { mesh, program, protocol: Protocol::Http, routes: vec![], callers: Default::default() });
+    directory.own.inbound = Some(Inbound {
+        mesh,
+        program,
+        protocol: Protocol::Http,
+        routes: vec![],
+        callers: Default::default(),
+        ext_authz: None,
+    });
     directory
 }
 

@@ -129,8 +129,14 @@ impl World {
             method: Some("GET".into()),
             path: PathPattern::parse("/orders/*").unwrap(),
         };
-        directory.own.inbound =
-            Some(Inbound { mesh: free_addr(), program, protocol, routes: vec![orders], callers: Default::default() });
+        directory.own.inbound = Some(Inbound {
+            mesh: free_addr(),
+            program,
+            protocol,
+            routes: vec![orders],
+            callers: Default::default(),
+            ext_authz: None,
+        });
         Guard::start(self, directory, &policies(extra)).await
     }
 

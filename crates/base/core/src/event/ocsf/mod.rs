@@ -506,6 +506,7 @@ impl Scene<'_> {
             SeenBy::Control => "control",
             SeenBy::Node => "node",
             SeenBy::Supervisor => "supervisor",
+            SeenBy::Envoy => "envoy",
         }
     }
 

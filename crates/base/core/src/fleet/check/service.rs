@@ -26,9 +26,15 @@ pub(super) fn check(
     body: Read<RawService>,
 ) -> Result<(ServiceName, Service), Reported> {
     let parsed = check_name(report, name);
-    let RawService { run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate } = body?.value;
+    let RawService { run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate, ext_authz } =
+        body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, fleet_isolate, !matches!(run, Field::Absent));
+    // The Envoy that asks has to reach the program, and stands outside unless somebody took care of that.
+    let isolate = isolate.map(|isolate| match isolate {
+        Isolate::WhereItCan if !matches!(ext_authz, Field::Absent) => Isolate::Never,
+        isolate => isolate,
+    });
     let network = match isolate {
         Ok(Isolate::Never) | Err(_) => Network::Host,
         Ok(Isolate::WhereItCan | Isolate::Required) => Network::Own(name.value.clone()),
@@ -36,6 +42,9 @@ pub(super) fn check(
     let raw = RawProgram { run, env, dir, listen, at };
     let program = check_program(report, known, &callees, &name.spot, raw, ports, &network);
     let mesh = mesh.optional().and_then(|at| at.map(|at| ports.anywhere(report, &at)).transpose());
+    // Loopback: who asks there is believed about who calls.
+    let ext_authz =
+        ext_authz.optional().and_then(|at| at.map(|at| ports.loopback(report, &at, &Network::Host)).transpose());
     let protocol = check_protocol(report, &name.spot, protocol);
     let owner = check_owner(report, &name.spot, owner);
     let data = check_data(report, data);
@@ -53,6 +62,7 @@ pub(super) fn check(
         calls: calls?,
         routes: routes?,
         isolate: isolate?,
+        ext_authz: ext_authz?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
