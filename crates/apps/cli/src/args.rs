@@ -2,12 +2,14 @@
 //! `help.txt` beside this crate keeps it as a golden file.
 
 mod ca;
+mod egress;
 mod federation;
 
 pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
     DistrustedArg, RotatedArg,
 };
+pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 
 use bartizan_core::{RequestId, ServiceName, TrustDomain};
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// Other trust domains: whose roots count here, and ours for them.
     #[command(subcommand)]
     Federation(FederationCommand),
+    /// Destinations outside the fleet, and which to allow.
+    #[command(subcommand)]
+    Egress(EgressCommand),
     /// Make a single-use join token.
     #[command(subcommand)]
     Token(TokenCommand),

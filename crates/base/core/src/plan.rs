@@ -18,6 +18,9 @@ pub struct Plan {
     pub mesh: BTreeMap<ServiceName, SocketAddr>,
     /// For each caller, where each of its callees is to be found: a listener of the caller's own sidecar.
     pub outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>>,
+    /// For each service that the fleet file gives a way out of the fleet, where its guard opens it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub egress: BTreeMap<ServiceName, EgressPlace>,
     /// Which programs are kept apart from the network, of those that are started here. The listeners of such a one for its
     /// callees are in its namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -35,4 +38,14 @@ pub enum Isolation {
         /// Why.
         why: String,
     },
+}
+
+/// Where a guard opens the way out of the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressPlace {
+    /// Its forward proxy.
+    pub proxy: SocketAddr,
+    /// Its DNS.
+    pub dns: SocketAddr,
 }

@@ -4,8 +4,8 @@
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
 
 use crate::event::{
-    Budget, Clock, Config, Connection, Ended, Event, Handshake, Identity, Judged, Loss, Process, Refused, Request,
-    Rotation, What,
+    Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Process, Refused,
+    Request, Rotation, What,
 };
 use std::borrow::Cow;
 use std::ops::Range;
@@ -365,6 +365,22 @@ pub fn redact_event(event: &mut Event) {
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
         What::Budget(Budget { added_p99_us: _, budget_us: _, over: _ }) => {}
         What::Clock(Clock { of, ahead_s: _, wrong: _ }) => clean(of),
+        What::Egress(Egress {
+            host,
+            address: _,
+            port: _,
+            protocol: _,
+            outcome: _,
+            first: _,
+            learned: _,
+            bytes_up: _,
+            bytes_down: _,
+            took_us: _,
+            error,
+        }) => {
+            clean_some(host); // what is smuggled out in a name is not to lie in the store
+            clean_some(error);
+        }
         What::Rotation(Rotation { number: _, what: _, phase: _, halted, detail }) => {
             clean_some(halted);
             clean(detail);

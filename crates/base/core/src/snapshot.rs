@@ -1,5 +1,6 @@
 //! What control tells proxies: signed, numbered, whole.
 
+use crate::egress::Egress;
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
 use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
@@ -202,6 +203,21 @@ pub struct Own {
     pub outbound: BTreeMap<ServiceName, SocketAddr>,
     /// The gateway's side; `None` for a sidecar.
     pub gateway: Option<GatewaySide>,
+    /// The way out of the fleet; `None` where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EgressSide>,
+}
+
+/// Where a service goes out of the fleet, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressSide {
+    /// Loopback address of the forward proxy, which captured connections may be led to as well.
+    pub proxy: SocketAddr,
+    /// Loopback address of the DNS, over UDP and TCP.
+    pub dns: SocketAddr,
+    /// What the service may reach. Files are absolute.
+    pub rules: Egress,
 }
 
 /// Where mutual TLS comes in and where the program listens.

@@ -1,5 +1,6 @@
 //! Counters of one proxy, as they travel to control: totals since the proxy started, never differences.
 
+use crate::egress::Refusal;
 use crate::event::{Ending, HandshakeFailure};
 use crate::name::ServiceName;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,29 @@ pub struct ProxyStats {
     pub resident_bytes: u64,
     /// User and system CPU time of the process, in microseconds.
     pub cpu_us: u64,
+    /// What went out of the fleet, or tried to.
+    pub egress: EgressStats,
+}
+
+/// Connections, HTTP requests and lookups of names on their way out of the fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressStats {
+    /// Let through, and answered by somebody.
+    pub passed: u64,
+    /// Of those, the ones that no rule names.
+    pub learned: u64,
+    /// Let through, and nobody answered.
+    pub failed: u64,
+    /// Not let through, by reason.
+    pub refused: BTreeMap<Refusal, u64>,
+    /// Names that were looked up for the service, a count.
+    pub lookups: u64,
+    /// Destinations that were new to the guard, a count.
+    pub destinations: u64,
+    /// Bytes from the service to the outside.
+    pub bytes_up: u64,
+    /// Bytes from the outside to the service.
+    pub bytes_down: u64,
 }
 
 /// Counters of one edge.

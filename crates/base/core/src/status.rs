@@ -3,6 +3,7 @@
 //! Plain data, so that the command line can read them without knowing control.
 
 use crate::decision::{Action, Verdict};
+use crate::egress::{Egress, Refusal};
 use crate::event::{HandshakeFailure, SeenBy};
 use crate::issued::IssuedStatus;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
@@ -49,6 +50,100 @@ pub struct Status {
     /// Guards that have cost more time than their budget for a while.
     #[serde(default)]
     pub over_budget: Vec<OverBudget>,
+    /// Ways out of the fleet.
+    #[serde(default)]
+    pub egress: EgressSummary,
+}
+
+/// The short of [`EgressStatus`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressSummary {
+    /// Programs that are started here, a count.
+    pub programs: usize,
+    /// Those of them that have no other way out than their guard.
+    pub forced: usize,
+    /// Those that are told of their guard, and could go round it.
+    pub told: usize,
+    /// Destinations that were used for the first time within the last hour, the newest first.
+    pub new: Vec<EgressDestination>,
+}
+
+/// `GET /v1/egress`: where services went outside the fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressStatus {
+    /// Control's clock when this was written.
+    pub now: Timestamp,
+    /// Every service, by name.
+    pub services: Vec<EgressService>,
+    /// Every destination that a guard told of, by service.
+    pub destinations: Vec<EgressDestination>,
+}
+
+/// A service's way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressService {
+    /// Its name.
+    pub service: ServiceName,
+    /// How its program gets out; `None` for one that is not started here.
+    pub path: Option<EgressPath>,
+    /// What it may reach; `None` where the fleet file does not say, which is nothing.
+    pub rules: Option<Egress>,
+}
+
+/// How a program gets out of the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EgressPath {
+    /// Through its guard and no other way.
+    Forced,
+    /// Through its guard where it does as it is told.
+    Told,
+    /// As it likes.
+    Open,
+}
+
+/// A destination outside the fleet that a service used, or tried to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressDestination {
+    /// The service.
+    pub service: ServiceName,
+    /// The name that was asked for; `None` where an address was.
+    pub host: Option<String>,
+    /// The addresses that were dialled, a few of them.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// The port; 0 where a name was only looked up.
+    pub port: u16,
+    /// `https`, `http`, `tcp` or `dns`.
+    pub protocol: String,
+    /// When a guard told of it first.
+    pub first_seen: Timestamp,
+    /// And last.
+    pub last_seen: Timestamp,
+    /// Whether a connection was ever open.
+    pub used: bool,
+    /// Connections or requests that were let through and are over.
+    pub passed: u64,
+    /// Those that nobody answered.
+    pub failed: u64,
+    /// Those that were not let through.
+    pub refused: u64,
+    /// Why, the last time.
+    pub refusal: Option<Refusal>,
+    /// Whether it went on because the guard was learning.
+    pub learned: bool,
+    /// Bytes from the service to the outside.
+    pub bytes_up: u64,
+    /// Bytes from the outside to the service.
+    pub bytes_down: u64,
+}
+
+impl EgressDestination {
+    /// For people: `api.example.com:443`.
+    pub fn destination(&self) -> String {
+        let address = || self.addresses.first().map_or_else(|| "an address".to_owned(), ToString::to_string);
+        let to = self.host.clone().unwrap_or_else(address);
+        if self.port == 0 { to } else { format!("{to}:{}", self.port) }
+    }
 }
 
 /// Files on disk and what is in force differ.

@@ -95,6 +95,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             calls,
             routes: Vec::new(),
             ext_authz: None,
+            egress: None,
         };
         (name.clone(), service)
     });

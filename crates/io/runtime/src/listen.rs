@@ -1,7 +1,7 @@
 //! TCP sockets: listeners with clear errors, accepted and dialled connections without Nagle's delay.
 
 use crate::{limits, proc_net};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -100,6 +100,16 @@ pub async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
             None
         }
     }
+}
+
+/// Where the other end of an accepted connection wanted to go: by the kernel's record of a redirected one (SO_ORIGINAL_DST),
+/// else by its own address, which is where a transparent proxy's (IP_TRANSPARENT) is somebody else's.
+pub fn original_destination(stream: &TcpStream) -> Option<SocketAddr> {
+    let local = stream.local_addr().ok()?;
+    let socket = SockRef::from(stream);
+    let original = if local.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    let original = original.ok().and_then(|at| at.as_socket()).unwrap_or(local);
+    Some(SocketAddr::new(original.ip().to_canonical(), original.port()))
 }
 
 /// Dials `addr`, without Nagle's delay.

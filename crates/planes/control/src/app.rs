@@ -6,6 +6,7 @@ use crate::budget::Budgets;
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
 use crate::drift::Drift;
+use crate::egress;
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
@@ -52,6 +53,7 @@ pub(crate) struct App {
     pub(crate) drift: Drift,
     pub(crate) budgets: Budgets,
     pub(crate) algorithms: Algorithms,
+    pub(crate) egress: egress::Book,
     pub(crate) jwt: JwtSigner,
     pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
@@ -116,6 +118,7 @@ impl App {
             stop,
         } = parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
+        let egress = egress::Book::open(&options.data);
         Ok(Self {
             options,
             started_at: clock::now(),
@@ -133,6 +136,7 @@ impl App {
             drift: Drift::default(),
             budgets: Budgets::default(),
             algorithms: Algorithms::default(),
+            egress,
             jwt,
             federation,
             stop,
@@ -318,5 +322,6 @@ fn place(name: &ServiceName, service: &Service) -> String {
         Isolate::Required => ", isolated",
         Isolate::Never => ", not isolated",
     };
-    format!("{name} at {}{}{apart}", service.listen, via.collect::<String>())
+    let egress = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| format!(", out by {at}"));
+    format!("{name} at {}{}{apart}", service.listen, via.chain(egress).collect::<String>())
 }

@@ -20,6 +20,7 @@ pub mod ca; // the root, this process' issuing CA, our own identity
 mod clocks; // whose clock is away from ours
 pub mod deny; // who is not trusted any more
 mod drift; // files that say something else than what is in force
+mod egress; // where services went outside
 mod error;
 mod events; // the way of an event into the store
 mod expiry; // what runs out, and who renews it

@@ -124,3 +124,13 @@ pub const BUDGET_EVERY: Duration = Duration::from_secs(2);
 pub const BUDGET_LOOKS: u32 = 3;
 /// Records that `/v1/ca/issued` shows where no limit was asked for, a count.
 pub const ISSUED_SHOWN: u32 = 100;
+/// Destinations outside the fleet that are remembered, a count: ten for each of 1,000 services.
+pub const EGRESS_DESTINATIONS_MAX: usize = 10_000;
+/// Addresses of one of them that are remembered, a count.
+pub const EGRESS_ADDRESSES_MAX: usize = 16;
+/// How often they are written down.
+pub const EGRESS_KEEP_EVERY: Duration = Duration::from_secs(2);
+/// Largest file of them in bytes: about 600 each.
+pub const EGRESS_BOOK_BYTES_MAX: usize = 32 << 20;
+/// For how long a destination is called new.
+pub const EGRESS_NEW_FOR: Duration = Duration::from_secs(3600);

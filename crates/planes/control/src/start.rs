@@ -7,6 +7,7 @@ use crate::budget;
 use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
 use crate::deny;
 use crate::drift;
+use crate::egress;
 use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::federation;
@@ -72,6 +73,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
+    let noting = tokio::spawn(egress::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -80,7 +82,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing, rotating, taking_in, watching, comparing, turning, federating, publishing] {
+    for task in [api, renewing, rotating, taking_in, watching, noting, comparing, turning, federating, publishing] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }

@@ -263,7 +263,8 @@ impl Attach {
     /// Statistics are totals, so one waiting report is enough.
     fn report(&mut self) {
         self.outbox.retain(|message| !matches!(message, up::Message::Stats(_)));
-        let stats = counters::sum(&self.proxy.counters(), &self.proxy.events);
+        let mut stats = counters::sum(&self.proxy.counters(), &self.proxy.events);
+        stats.egress = self.proxy.egress.stats();
         match postcard::to_stdvec(&stats) {
             Ok(totals) => self.outbox.push_back(up::Message::Stats(Stats { totals })),
             Err(error) => tracing::error!(%error, "statistics cannot be encoded"),

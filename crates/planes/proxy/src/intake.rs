@@ -1,6 +1,8 @@
 //! Snapshots, from control or from disk: verified, checked, enforced, kept; or refused whole, and the one before stays.
 
 use crate::disk::{Copy, Disk};
+use crate::egress::doors::Doors;
+use crate::egress::resolve::Resolver;
 use crate::listeners::{BindError, Listeners};
 use crate::live::Proxy;
 use bartizan_core::deny::{DenyError, DenyList};
@@ -68,6 +70,8 @@ pub struct Intake {
     proxy: Arc<Proxy>,
     disk: Arc<Disk>,
     listeners: Listeners,
+    /// The way out of the fleet.
+    doors: Doors,
     /// A directory whose listeners could not be bound.
     waiting: Option<(Vec<u8>, bool)>,
 }
@@ -75,7 +79,8 @@ pub struct Intake {
 impl Intake {
     /// Takes in for `proxy`, keeps on `disk`, listens through `listeners`.
     pub fn new(proxy: Arc<Proxy>, disk: Arc<Disk>, listeners: Listeners) -> Self {
-        Self { proxy, disk, listeners, waiting: None }
+        let doors = Doors::new(Arc::clone(&proxy), Resolver::Host, listeners.stopping());
+        Self { proxy, disk, listeners, doors, waiting: None }
     }
 
     /// Takes up the last good snapshot of each kind from disk.
@@ -216,10 +221,13 @@ impl Intake {
         // Mode, routes and peers count at once, also where a listener cannot be had: a port that somebody holds must not
         // keep an older, more open picture in force. The epoch counts once all is there; until then it is tried again.
         // Served last, so that the first connection finds the directory in force.
-        let (bound, missing) = self.listeners.bind(&signed.payload);
+        let (bound, mut missing) = self.listeners.bind(&signed.payload);
         self.proxy.heard.expire_after(signed.payload.trust.silence_s);
+        let directory = Arc::new(signed.payload);
+        self.proxy.change(|live| live.directory = Some(Arc::clone(&directory)));
+        // After the directory: who comes through finds the rules in force.
+        missing = missing.or(self.doors.follow(&directory).err());
         self.proxy.change(|live| {
-            live.directory = Some(Arc::new(signed.payload));
             if missing.is_none() {
                 live.epochs.insert(Kind::Directory, signed.epoch);
             }

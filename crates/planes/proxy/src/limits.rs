@@ -173,3 +173,40 @@ pub const DNS_MESSAGE_BYTES_MAX: usize = 1 << 10;
 pub const DNS_UDP_BYTES_MAX: u16 = 1232;
 /// Most addresses in one DNS answer, a count.
 pub const DNS_ANSWERS_MAX: usize = 16;
+/// Connections out of the fleet at once, a count; further ones are refused.
+pub const EGRESS_CONNECTIONS_MAX: usize = 1_024;
+/// Names that are looked up at once, a count; further queries are answered as failed.
+pub const EGRESS_LOOKUPS_MAX: usize = 64;
+/// How long a lookup may take: what stub resolvers wait for one server.
+pub const EGRESS_LOOKUP_TIME: Duration = Duration::from_secs(5);
+/// Addresses of one name that are looked at, a count; where one of them is refused, all are.
+pub const EGRESS_ADDRESSES_MAX: usize = 32;
+/// Addresses of one name that are dialled, one after the other, a count.
+pub const EGRESS_DIALS_MAX: usize = 4;
+/// For how long a service may keep an address that it was given for a name, as it is told.
+pub const EGRESS_ANSWER_TTL: Duration = Duration::from_secs(30);
+/// For how long an address counts as one of a name after it was given out: programs keep them longer than they are told.
+pub const EGRESS_ANSWER_KEPT: Duration = Duration::from_secs(600);
+/// Names whose addresses are remembered, a count; the oldest is forgotten first.
+pub const EGRESS_ANSWERS_MAX: usize = 4_096;
+/// Destinations that are known as seen, a count; further ones are not called new any more.
+pub const EGRESS_SEEN_MAX: usize = 4_096;
+/// Names and sockets whose refusal was reported a moment ago, a count; see [`EGRESS_REPORT_EVERY`].
+pub const EGRESS_REPORTED_MAX: usize = 1_024;
+/// How often the refusal of one name, or of one socket's garbage, is reported; each is counted.
+pub const EGRESS_REPORT_EVERY: Duration = Duration::from_secs(10);
+/// From a request out of the fleet to the head of its answer: uploads are part of it.
+pub const EGRESS_ANSWER_TIME: Duration = Duration::from_secs(300);
+/// How often an open connection out of the fleet looks whether control was silent for too long.
+pub const EGRESS_LOOK: Duration = Duration::from_secs(1);
+/// Longest file with a credential, in bytes.
+pub const CREDENTIAL_BYTES_MAX: usize = 8 << 10;
+/// Largest file with roots of the web, in bytes: three times what distributions ship.
+pub const WEB_ROOTS_BYTES_MAX: usize = 1 << 20;
+/// DNS connections over TCP at once, a count.
+pub const DNS_CONNECTIONS_MAX: usize = 32;
+/// Silence on a DNS connection over TCP.
+pub const DNS_IDLE_TIME: Duration = Duration::from_secs(10);
+/// How long a captured connection to an address of no known name may keep silent: only what it says is waited for, not whether
+/// it is let through.
+pub const EGRESS_UNKNOWN_TIME: Duration = Duration::from_millis(500);

@@ -60,6 +60,11 @@ impl Listeners {
         Self { inside, ..self }
     }
 
+    /// Fires when the process stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
     /// Binds what `directory` asks for and is not bound yet. Nothing is served on it before [`Listeners::serve`].
     ///
     /// Must be called within a tokio runtime. With what could be had comes the first error about what could not.
@@ -132,6 +137,7 @@ fn wanted(directory: &Directory) -> Vec<(Door, SocketAddr)> {
     traffic.chain(asked).collect()
 }
 
-fn bind(addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+/// Listens on `addr`, for another thread's runtime. Must be called within a tokio runtime.
+pub(crate) fn bind(addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {
     listen::bind(addr)?.into_std().map_err(|source| BindError::Prepare { addr, source })
 }

@@ -46,6 +46,8 @@ pub struct Proxy {
     pub heard: Heard,
     /// Makes sockets in the program's network namespace; not set where it has none.
     pub inside: OnceLock<Arc<Inside>>,
+    /// What went out of the fleet.
+    pub egress: crate::egress::Counters,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
     counters: Mutex<Vec<Arc<Counters>>>,
@@ -85,6 +87,7 @@ impl Proxy {
             instance,
             heard: Heard::default(),
             inside: OnceLock::new(),
+            egress: crate::egress::Counters::default(),
             live: ArcSwap::default(),
             changed: watch::Sender::new(0),
             counters: Mutex::default(),

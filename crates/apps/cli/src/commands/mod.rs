@@ -5,6 +5,7 @@ mod ca_issued;
 mod ca_rotation;
 mod check;
 mod control;
+mod egress;
 mod events;
 mod exec_program;
 mod expiry;
@@ -54,6 +55,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
         Command::Federation(command) => waiting(federation::run(command)),
+        Command::Egress(command) => waiting(egress::run(command)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
         Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
         Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),

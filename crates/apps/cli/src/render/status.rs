@@ -1,9 +1,10 @@
 //! `bartizan status` for people.
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
+use bartizan_core::Timestamp;
 use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
-use bartizan_core::status::{EdgeTls, NodeStatus, ProxyStatus, Status};
+use bartizan_core::status::{EdgeTls, EgressSummary, NodeStatus, ProxyStatus, Status};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -29,6 +30,7 @@ pub(crate) fn text(status: &Status) -> String {
         drift,
         tls,
         over_budget,
+        egress,
     } = status;
     let mode = match mode {
         Mode::Off => "off",
@@ -60,6 +62,7 @@ pub(crate) fn text(status: &Status) -> String {
     }
 
     text.push_str(&tls_lines(tls));
+    text.push_str(&egress_lines(egress, *now));
     for it in over_budget {
         let (added, budget) = (grouped(it.added_p99_us), grouped(it.budget_us));
         let _ = writeln!(text, "OVER BUDGET: the guard of {} adds {added} µs at p99, {budget} are allowed", it.service);
@@ -115,6 +118,28 @@ fn isolation_lines(proxies: &[ProxyStatus]) -> String {
         let _ = writeln!(text, "NOT ISOLATED, {}: {why}", services.join(", "));
         text
     })
+}
+
+/// Nothing where no program has a way out: then there is nothing to look at.
+fn egress_lines(egress: &EgressSummary, now: Timestamp) -> String {
+    let EgressSummary { programs, forced, told, new } = egress;
+    if forced + told == 0 && new.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "way out: of {programs} programs {forced} have none but their guard, {told} are told of it; `bartizan egress list`\n"
+    );
+    for it in new.iter().take(EDGES_SHOWN) {
+        let (ago, learned) = (
+            left(now.since(it.first_seen).max(std::time::Duration::from_secs(1))),
+            if it.learned { ", learned" } else { "" },
+        );
+        let (to, bytes) = (it.destination(), grouped(it.bytes_up));
+        let _ =
+            writeln!(text, "NEW DESTINATION of {}: {to}, first seen {ago} ago, {bytes} bytes up{learned}", it.service);
+    }
+    text.push('\n');
+    text
 }
 
 /// One line for each agreement, with the edges where they are few: `--json` has them all.

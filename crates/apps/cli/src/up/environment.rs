@@ -8,6 +8,9 @@ use bartizan_core::snapshot::Mode;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Where programs find their callees and themselves: not outside.
+const NOT_OUT: &str = "127.0.0.1,localhost,::1,[::1]";
+
 /// A program, ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
@@ -121,6 +124,7 @@ pub(crate) fn ready(
     })?;
 
     let mut all = given_environment(name, service, &callees);
+    all.extend(way_out(name, plan));
     for (key, text) in env {
         // What the fleet file says wins over what we offer.
         all.insert(key.clone(), filled(format!("env.{key}"), text)?);
@@ -150,6 +154,20 @@ fn given_environment(
         env.insert(format!("{prefix}_HOST"), place.addr.ip().to_string());
         env.insert(format!("{prefix}_PORT"), place.addr.port().to_string());
     }
+    env
+}
+
+/// How a program finds the way out of the fleet: by the variables that HTTP clients of most languages follow. Both spellings,
+/// since some read only one; loopback goes past it, since the service's callees are there.
+fn way_out(name: &ServiceName, plan: Option<&Plan>) -> BTreeMap<String, String> {
+    let place = plan.filter(|plan| plan.mode != Mode::Off).and_then(|plan| plan.egress.get(name));
+    let Some(place) = place else { return BTreeMap::new() };
+    let proxy = format!("http://{}", place.proxy);
+    let both = |name: &str, value: &str| [(name.to_owned(), value.to_owned()), (name.to_lowercase(), value.to_owned())];
+    let mut env: BTreeMap<_, _> =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().flat_map(|name| both(name, &proxy)).collect();
+    env.extend(both("NO_PROXY", NOT_OUT));
+    env.insert("BARTIZAN_EGRESS_DNS".to_owned(), place.dns.to_string());
     env
 }
 
@@ -199,6 +217,7 @@ mod tests {
             calls: calls.iter().map(|to| Call { to: name(to), via: None }).collect(),
             routes: Vec::new(),
             ext_authz: None,
+            egress: None,
         }
     }
 
@@ -234,6 +253,7 @@ mod tests {
             mesh: BTreeMap::from([(name("web"), loopback(9001)), (name("price-list"), loopback(9002))]),
             outbound: BTreeMap::from([(name("web"), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
             isolation: BTreeMap::new(),
+            egress: BTreeMap::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::Fleet;
-use bartizan_core::plan::Plan;
+use bartizan_core::plan::{EgressPlace, Plan};
 use bartizan_core::snapshot::Mode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,7 +11,9 @@ use std::net::SocketAddr;
 pub(crate) fn ports_needed(fleet: &Fleet) -> usize {
     let chosen_edges: usize = fleet.services.values().map(|s| s.calls.iter().filter(|c| c.via.is_none()).count()).sum();
     let chosen_meshes = fleet.services.values().filter(|service| service.mesh.is_none()).count();
-    1 + chosen_meshes + chosen_edges
+    let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
+    let chosen_ways = ways_out.map(|it| usize::from(it.proxy.is_none()) + usize::from(it.dns.is_none()));
+    1 + chosen_meshes + chosen_edges + chosen_ways.sum::<usize>()
 }
 
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
@@ -22,10 +24,13 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let meshes =
         fleet.services.values().filter_map(|s| s.mesh).chain(fleet.others.values().filter_map(|it| Some(it.at?.mesh)));
     let meshes = meshes.chain(fleet.federation.endpoint.iter().map(|it| it.listen)).map(|at| at.port());
-    own.chain(vias).chain(meshes).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
+    let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
+    let ways_out = ways_out.flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| at.port());
+    own.chain(vias).chain(meshes).chain(ways_out).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
 }
 
-/// Where everything listens: control, a mesh port for each service that names none, a listener for each edge.
+/// Where everything listens: control, a mesh port for each service that names none, a listener for each edge, two for each
+/// way out of the fleet.
 ///
 /// `ports` are free ones, at least [`ports_needed`]; `None` where there are too few.
 pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
@@ -33,6 +38,7 @@ pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
     let control = ports.next()?;
     let mut mesh = BTreeMap::new();
     let mut outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>> = BTreeMap::new();
+    let mut egress = BTreeMap::new();
     for (name, service) in &fleet.services {
         mesh.insert(
             name.clone(),
@@ -50,15 +56,20 @@ pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
             edges.insert(call.to.clone(), at);
         }
         outbound.insert(name.clone(), edges);
+        if let Some(way_out) = &service.egress {
+            let mut place = |named: Option<SocketAddr>| named.or_else(|| ports.next());
+            let (proxy, dns) = (place(way_out.proxy)?, place(way_out.dns)?);
+            egress.insert(name.clone(), EgressPlace { proxy, dns });
+        }
     }
-    Some(Plan { mode, control, mesh, outbound, isolation: BTreeMap::new() })
+    Some(Plan { mode, control, mesh, outbound, egress, isolation: BTreeMap::new() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bartizan_core::TrustDomain;
-    use bartizan_core::fleet::{Call, Gateway, Program, Protocol, Service};
+    use bartizan_core::fleet::{Call, Gateway, Program, Protocol, Service, ServiceEgress};
 
     fn name(text: &str) -> ServiceName {
         ServiceName::parse(text).unwrap()
@@ -80,6 +91,7 @@ mod tests {
             calls: calls.iter().map(|(to, via)| Call { to: name(to), via: via.map(loopback) }).collect(),
             routes: Vec::new(),
             ext_authz: None,
+            egress: None,
         };
         Fleet {
             name: name("shop"),
@@ -114,6 +126,21 @@ mod tests {
         let distinct: BTreeSet<_> = all.iter().collect();
         assert_eq!((all.len(), distinct.len()), (7, 7));
         assert_eq!(plan.mesh.len(), 3);
+    }
+
+    #[test]
+    fn a_way_out_has_two_places_and_keeps_those_that_the_file_names() {
+        let mut fleet = fleet();
+        let way_out = ServiceEgress { proxy: Some(loopback(3128)), ..ServiceEgress::default() };
+        fleet.services.get_mut(&name("c")).unwrap().egress = Some(way_out);
+        fleet.services.get_mut(&name("b")).unwrap().egress = Some(ServiceEgress::default());
+        assert_eq!(ports_needed(&fleet), 6 + 3);
+        assert!(ports_named(&fleet).contains(&3128));
+        let ports: Vec<u16> = (100..109).collect();
+        let plan = plan(&fleet, Mode::Full, &ports).unwrap();
+        assert_eq!(plan.egress.keys().map(ServiceName::as_str).collect::<Vec<_>>(), ["b", "c"]);
+        let place = plan.egress[&name("c")];
+        assert!(place.proxy == loopback(3128) && ports.contains(&place.dns.port()));
     }
 
     #[test]

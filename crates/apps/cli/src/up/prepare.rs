@@ -160,7 +160,8 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
         if service.is_run() {
             free(format!("service `{name}`"), service.listen)?;
         }
-        for via in service.calls.iter().filter_map(|call| call.via).filter(|_| mode != Mode::Off) {
+        let way_out = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten();
+        for via in service.calls.iter().filter_map(|call| call.via).chain(way_out).filter(|_| mode != Mode::Off) {
             free(format!("the sidecar of `{name}`"), via)?;
         }
     }

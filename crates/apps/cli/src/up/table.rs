@@ -204,6 +204,7 @@ mod tests {
             calls: Vec::new(),
             routes: Vec::new(),
             ext_authz: None,
+            egress: None,
         };
         Fleet {
             name: name("bank"),

@@ -266,6 +266,7 @@ mod tests {
             calls: calls.iter().map(|to| Call { to: name(to), via: None }).collect(),
             routes,
             ext_authz: None,
+            egress: None,
         };
         let balance = NamedRoute {
             name: name("balance"),
@@ -305,6 +306,7 @@ mod tests {
             mesh: BTreeMap::from([(name("accounts"), loopback(9001)), (name("db"), loopback(9002))]),
             outbound: BTreeMap::from([(name("accounts"), BTreeMap::from([(name("db"), loopback(9003))]))]),
             isolation: BTreeMap::new(),
+            egress: BTreeMap::new(),
         }
     }
 

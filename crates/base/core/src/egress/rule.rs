@@ -4,6 +4,7 @@ use super::{HostName, HostPattern, Range, Refusal, Special, special};
 use crate::path::PathPattern;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Port of plain HTTP, which a program names where its guard speaks the TLS.
 const HTTP_PORT: u16 = 80;
@@ -188,6 +189,17 @@ impl Destination {
             return None;
         }
         self.addresses.iter().map(Range::single).collect()
+    }
+}
+
+impl Egress {
+    /// Names every file from `dir` on.
+    pub fn resolve_files(&mut self, dir: &Path) {
+        let resolve = |file: &mut String| *file = dir.join(&*file).to_string_lossy().into_owned();
+        for originate in self.to.iter_mut().filter_map(|rule| rule.http.originate.as_mut()) {
+            originate.roots.as_mut().into_iter().for_each(resolve);
+            originate.header.as_mut().into_iter().for_each(|header| resolve(&mut header.file));
+        }
     }
 }
 

@@ -7,13 +7,14 @@ mod ocsf;
 pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
 
 use crate::decision::{Action, Verdict};
+use crate::egress::Refusal;
 use crate::name::{ServiceName, SpiffeId};
 use crate::rotation::{Phase, Rotated};
 use crate::snapshot::{Epoch, Kind};
 use crate::time::Timestamp;
 use crate::trace::RequestId;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// One thing that happened.
@@ -91,6 +92,8 @@ pub enum What {
     Clock(Clock),
     /// A guard costs more time than its budget, or is within it again.
     Budget(Budget),
+    /// A service went, or tried to go, out of the fleet through its guard.
+    Egress(Egress),
 }
 
 /// See [`What::Request`].
@@ -427,6 +430,60 @@ pub struct Budget {
     pub over: bool,
 }
 
+/// See [`What::Egress`]. A connection that lasts has two: one when it opens, where its destination is new, and one at its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Egress {
+    /// The name that was asked for; `None` where an address was.
+    pub host: Option<Arc<str>>,
+    /// The address that was, or would have been, dialled; `None` where it did not come to that.
+    pub address: Option<IpAddr>,
+    /// The port; 0 where a name was only looked up.
+    pub port: u16,
+    /// What was spoken: `https`, `http`, `tcp` or `dns`.
+    pub protocol: Arc<str>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether this guard had not seen the destination before.
+    pub first: bool,
+    /// Whether no rule names it, and it went on since the guard is learning.
+    pub learned: bool,
+    /// Bytes from the service to the outside.
+    pub bytes_up: u64,
+    /// Bytes from the outside to the service.
+    pub bytes_down: u64,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Why it ended early, where it did, or more on a refusal.
+    pub error: Option<Arc<str>>,
+}
+
+/// What became of an attempt to go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is open, and goes on.
+    Opened,
+    /// It was let through, and is over.
+    Closed,
+    /// It was let through, and nobody answered.
+    Failed,
+    /// It was not let through.
+    Refused(Refusal),
+}
+
+impl Egress {
+    /// The destination, for people: `api.example.com:443`.
+    pub fn destination(&self) -> String {
+        let port = if self.port == 0 { String::new() } else { format!(":{}", self.port) };
+        match (&self.host, self.address) {
+            (Some(host), _) => format!("{host}{port}"),
+            (None, Some(IpAddr::V6(v6))) => format!("[{v6}]{port}"),
+            (None, Some(address)) => format!("{address}{port}"),
+            (None, None) => "somewhere".to_owned(),
+        }
+    }
+}
+
 impl Clock {
     /// For people: `clock of node local is 90 s ahead`.
     pub fn text(&self) -> String {
@@ -453,6 +510,7 @@ impl Event {
             What::Ended(e) => !matches!(e.ending, Ending::PeerExpired | Ending::OwnExpired),
             What::Rotation(r) => r.halted.is_some(),
             What::Clock(c) => c.wrong,
+            What::Egress(e) => matches!(e.outcome, Outcome::Refused(_)),
             What::Process(_) | What::Loss(_) | What::Budget(_) => false,
         }
     }

@@ -8,6 +8,7 @@ mod near;
 mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_egress;
 mod raw_federation;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
@@ -18,6 +19,7 @@ pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 
+use crate::egress::Egress;
 use crate::federation::Federation;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
@@ -80,6 +82,8 @@ pub struct Service {
     pub isolate: Isolate,
     /// Where its guard answers an Envoy that asks whether a request may go on; always loopback.
     pub ext_authz: Option<SocketAddr>,
+    /// What it may reach outside the fleet; `None` where the file does not say, which is nothing.
+    pub egress: Option<ServiceEgress>,
 }
 
 impl Service {
@@ -99,6 +103,17 @@ pub enum Isolate {
     Required,
     /// It is not: it runs already, or the file says so.
     Never,
+}
+
+/// A service's way out of the fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceEgress {
+    /// What it may reach. Files are relative to the fleet file.
+    pub rules: Egress,
+    /// Where its guard's forward proxy listens; chosen at start where `None`.
+    pub proxy: Option<SocketAddr>,
+    /// Where its guard's DNS listens; chosen at start where `None`.
+    pub dns: Option<SocketAddr>,
 }
 
 /// How a program comes to run.

@@ -4,6 +4,7 @@
 
 use super::Protocol;
 use super::node::{Node, Value};
+use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
@@ -138,6 +139,9 @@ pub(super) struct RawService {
     /// Where its guard answers an Envoy in front of it that asks by `ext_authz` whether a request may go on: a loopback address.
     #[schemars(default)]
     pub(super) ext_authz: Field<String>,
+    /// What it may reach outside the fleet, through its guard. Nothing where left out.
+    #[schemars(default)]
+    pub(super) egress: Field<RawEgress>,
 }
 
 /// A declared edge: the callee's name, alone or with the address where the program expects it.
@@ -329,6 +333,7 @@ impl RawService {
         "routes",
         "isolate",
         "ext_authz",
+        "egress",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
@@ -347,6 +352,7 @@ impl RawService {
             routes: fields.take("routes", |report, node, key| report.named(node, key, Report::text)),
             isolate: fields.take("isolate", Report::scalar),
             ext_authz: fields.text("ext_authz"),
+            egress: fields.take("egress", RawEgress::read),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -401,6 +407,7 @@ impl RawGatewayRoute {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader};
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
     use super::super::raw_workload::{RawContainer, RawSelectors};
     use super::*;
@@ -432,6 +439,9 @@ mod tests {
             (&schema["$defs"]["ForeignDomain"], RawDomain::KEYS),
             (&schema["$defs"]["ForeignWorkload"], RawForeign::KEYS),
             (&schema["$defs"]["Container"], RawContainer::KEYS),
+            (&schema["$defs"]["EgressFull"], RawEgressFull::KEYS),
+            (&schema["$defs"]["DestinationFull"], RawDestinationFull::KEYS),
+            (&schema["$defs"]["EgressHeader"], RawHeader::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

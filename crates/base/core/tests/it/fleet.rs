@@ -159,7 +159,7 @@ foo: 1
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate, ext_authz",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate, ext_authz, egress",
             ],
         ),
         (

@@ -1,9 +1,10 @@
 //! Events as OCSF records: what the schema requires is there, and the interesting parts are where a query looks.
 
-use crate::samples::{AT_MS, all, event, peer, request};
+use crate::samples::{AT_MS, all, egress, event, peer, request};
+use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
-    Change, Config, Connection, Context, Event, Handshake, HandshakeFailure, Identity, Loss, OCSF_VERSION, Process,
-    Refused, Request, Rotation, SeenBy, What, to_ocsf,
+    Change, Config, Connection, Context, Event, Handshake, HandshakeFailure, Identity, Loss, OCSF_VERSION, Outcome,
+    Process, Refused, Request, Rotation, SeenBy, What, to_ocsf,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -59,6 +60,7 @@ fn every_kind_has_what_its_class_requires() {
         (3004, "rotation", 3),
         (6008, "budget", 6),
         (6008, "clock", 6),
+        (4001, "egress", 4),
     ];
     let events = all("text");
     assert_eq!(events.len(), kinds.len());
@@ -220,6 +222,10 @@ fn outcomes_and_activities() {
         let (number, what, phase) = (1, Rotated::Root, Phase::Active);
         What::Rotation(Rotation { number, what, phase, halted: halted.map(Into::into), detail: "wave 1".into() })
     };
+    let out = |outcome, learned, error: Option<&str>| {
+        let error = error.map(Into::into);
+        What::Egress(bartizan_core::event::Egress { learned, error, ..egress("api.partner.example", outcome) })
+    };
     // type_uid, severity_id, status_id, disposition_id (0 where the record has none)
     for (why, what, expected) in [
         ("allowed", request(&|_| {}), [400_203, 1, 1, 1]),
@@ -246,6 +252,12 @@ fn outcomes_and_activities() {
         ("renewed identity", identity(true), [300_205, 1, 1, 0]),
         ("no loss", loss(0), [600_801, 1, 1, 0]),
         ("loss", loss(2), [600_801, 4, 2, 0]),
+        ("out", out(Outcome::Opened, false, None), [400_101, 1, 1, 1]),
+        ("out and back", out(Outcome::Closed, false, None), [400_102, 1, 1, 1]),
+        ("out and cut off", out(Outcome::Closed, false, Some("idle")), [400_103, 2, 2, 1]),
+        ("out, nobody there", out(Outcome::Failed, false, Some("no route")), [400_104, 2, 2, 1]),
+        ("not let out", out(Outcome::Refused(Refusal::Undeclared), false, None), [400_105, 3, 2, 2]),
+        ("out, as nobody forbids it yet", out(Outcome::Opened, true, None), [400_101, 2, 1, 1]),
         ("rotation goes on", rotation(None), [300_403, 1, 1, 0]),
         ("rotation halted", rotation(Some("canary")), [300_403, 4, 2, 0]),
     ] {
@@ -257,6 +269,16 @@ fn outcomes_and_activities() {
             "{why}"
         );
     }
+}
+
+#[test]
+fn what_goes_out_names_its_destination_and_what_is_new() {
+    let record = record(&event(SeenBy::Outbound, What::Egress(egress("api.partner.example", Outcome::Opened))));
+    assert_eq!(record["message"], "accounts out to api.partner.example:443 (https): opened, new destination");
+    let target = json!({ "hostname": "api.partner.example", "ip": "192.0.2.7", "port": 443 });
+    assert_eq!((&record["dst_endpoint"], &record["src_endpoint"]["svc_name"]), (&target, &json!("accounts")));
+    assert_eq!(record["traffic"], json!({ "bytes_out": 1, "bytes_in": 2, "bytes": 3 }));
+    assert_eq!(record["unmapped"]["bartizan"]["new_destination"], true);
 }
 
 #[test]

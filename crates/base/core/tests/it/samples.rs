@@ -1,8 +1,9 @@
 //! One event of each kind, and of the kinds with several outcomes the one that has most to say.
 
+use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
-    Budget, Change, Clock, Config, Connection, Event, EventId, Handshake, HandshakeFailure, Identity, Judged, Loss,
-    Process, Refused, Request, Rotation, SeenBy, What,
+    Budget, Change, Clock, Config, Connection, Egress, Event, EventId, Handshake, HandshakeFailure, Identity, Judged,
+    Loss, Outcome, Process, Refused, Request, Rotation, SeenBy, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -52,6 +53,22 @@ pub(crate) fn request(verdict: Verdict, text: &str) -> Request {
         client: None,
         span: 0x00f0_67aa_0ba9_02b7,
         parent_span: 0xb7,
+    }
+}
+
+pub(crate) fn egress(host: &str, outcome: Outcome) -> Egress {
+    Egress {
+        host: Some(host.into()),
+        address: Some("192.0.2.7".parse().unwrap()),
+        port: 443,
+        protocol: "https".into(),
+        outcome,
+        first: true,
+        learned: false,
+        bytes_up: 1,
+        bytes_down: 2,
+        took_us: 5_000,
+        error: None,
     }
 }
 
@@ -139,5 +156,9 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
         ),
         event(SeenBy::Control, What::Budget(Budget { added_p99_us: 900, budget_us: 500, over: true })),
         event(SeenBy::Control, What::Clock(Clock { of: text.into(), ahead_s: -90, wrong: true })),
+        event(
+            SeenBy::Outbound,
+            What::Egress(Egress { error: Some(text.into()), ..egress(text, Outcome::Refused(Refusal::Undeclared)) }),
+        ),
     ]
 }

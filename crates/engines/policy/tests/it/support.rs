@@ -26,6 +26,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
             .map(|route| NamedRoute { name: name(route), method: None, path: PathPattern::parse("/**").unwrap() })
             .collect(),
         ext_authz: None,
+        egress: None,
     }
 }
 

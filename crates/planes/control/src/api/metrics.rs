@@ -45,6 +45,7 @@ fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refu
     unauthorised(&mut page, status, totals, identities_refused);
     tls(&mut page, status);
     budget(&mut page, status);
+    egress(&mut page, status, totals);
     ended(&mut page, totals);
     events(&mut page, status);
     issued(&mut page, status);
@@ -115,6 +116,41 @@ fn calls(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
 fn budget(page: &mut Page, status: &Status) {
     page.family("bartizan_over_budget", "gauge", "1 for a guard that has cost more time than its budget for a while");
     status.over_budget.iter().for_each(|it| page.value(&[("service", it.service.as_str())], 1));
+}
+
+/// What goes out, and whether anything goes out past a guard.
+fn egress(page: &mut Page, status: &Status, totals: &[(ServiceName, ProxyStats)]) {
+    let it = &status.egress;
+    page.family("bartizan_egress_programs", "gauge", "Programs that are started here, by their way out of the fleet");
+    for (path, count) in [("forced", it.forced), ("told", it.told), ("open", it.programs - it.forced - it.told)] {
+        page.value(&[("path", path)], count as u64);
+    }
+    let help = "Share of those programs that have no other way out than their guard";
+    page.family("bartizan_egress_coverage", "gauge", help);
+    page.value(&[], if it.programs == 0 { 1.0 } else { it.forced as f64 / it.programs as f64 });
+    page.family("bartizan_egress_new_destinations", "gauge", "Destinations used for the first time in the last hour");
+    page.value(&[], it.new.len() as u64);
+    page.family("bartizan_egress_total", "counter", "Connections and requests out of the fleet that were let through");
+    for (service, totals) in totals {
+        for (what, count) in
+            [("passed", totals.egress.passed), ("failed", totals.egress.failed), ("learned", totals.egress.learned)]
+        {
+            page.value(&[("service", service.as_str()), ("what", what)], count);
+        }
+    }
+    page.family("bartizan_egress_refused_total", "counter", "Attempts to go out that were refused, by reason");
+    for (service, totals) in totals {
+        for (reason, count) in &totals.egress.refused {
+            page.value(&[("service", service.as_str()), ("reason", reason.as_str())], *count);
+        }
+    }
+    page.family("bartizan_egress_bytes_total", "counter", "Bytes out of the fleet and back");
+    for (service, totals) in totals {
+        page.value(&[("service", service.as_str()), ("way", "up")], totals.egress.bytes_up);
+        page.value(&[("service", service.as_str()), ("way", "down")], totals.egress.bytes_down);
+    }
+    page.family("bartizan_egress_lookups_total", "counter", "Names looked up outside for a service");
+    totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.egress.lookups));
 }
 
 fn tls(page: &mut Page, status: &Status) {

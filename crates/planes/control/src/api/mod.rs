@@ -7,6 +7,7 @@ mod authorize;
 mod ca;
 mod crl;
 mod deny;
+mod egress;
 mod events;
 mod expiry;
 mod explain;

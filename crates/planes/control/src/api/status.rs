@@ -53,5 +53,6 @@ pub(super) fn status(app: &App) -> Status {
         drift: app.drift.status(),
         tls: app.algorithms.status(),
         over_budget: app.budgets.status(),
+        egress: app.egress.summary(fleet, in_force.desired.plan.mode, now),
     }
 }

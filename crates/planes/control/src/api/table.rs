@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, events, expiry, explain, federation, issued, metrics, node_tokens, record, reload,
-    status, trace,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, record,
+    reload, status, trace,
 };
 use crate::app::App;
 use axum::Router;
@@ -61,6 +61,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ca::DISTRUST,
     issued::IT,
     expiry::IT,
+    egress::IT,
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,

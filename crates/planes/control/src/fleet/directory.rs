@@ -2,7 +2,7 @@
 
 use bartizan_core::fleet::{Fleet, Gateway};
 use bartizan_core::plan::Plan;
-use bartizan_core::snapshot::{Directory, GatewaySide, Inbound, Own, Peer};
+use bartizan_core::snapshot::{Directory, EgressSide, GatewaySide, Inbound, Own, Peer};
 use bartizan_core::{Role, ServiceName, SpiffeId};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -56,8 +56,16 @@ fn sidecar(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<(Own, Vec<S
         inbound: Some(inbound),
         outbound: outbound.collect::<Option<_>>()?,
         gateway: None,
+        egress: egress(fleet, plan, name),
     };
     Some((own, callees))
+}
+
+/// The way out, where the fleet file gives one.
+fn egress(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<EgressSide> {
+    let rules = fleet.services.get(name)?.egress.as_ref()?.rules.clone();
+    let place = plan.egress.get(name)?;
+    Some(EgressSide { proxy: place.proxy, dns: place.dns, rules })
 }
 
 fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
@@ -73,6 +81,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
             routes: gateway.routes.clone(),
             callers: clients(fleet, gateway),
         }),
+        egress: None,
     };
     Some((own, gateway.routes.iter().map(|route| route.to.clone()).collect()))
 }

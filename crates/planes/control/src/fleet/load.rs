@@ -31,7 +31,7 @@ impl Desired {
 
 /// Reads everything. Blocks for the disk, and for about 0.1 ms per policy.
 pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
-    let (fleet, files) = files::load_fleet(&options.fleet)?;
+    let (mut fleet, files) = files::load_fleet(&options.fleet)?;
     let summary = bartizan_policy::check(&fleet, &files)?;
     for warning in &fleet.warnings {
         tracing::warn!("{warning}");
@@ -46,6 +46,10 @@ pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
     check_plan(&fleet, &plan).map_err(|missing| ControlError::PlanMisfit { path: options.plan.clone(), missing })?;
     let dir = options.fleet.parent().unwrap_or(Path::new(""));
     let sources = Sources::read(&fleet.federation, dir)?;
+    // Guards have folders of their own.
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
+    egress.for_each(|it| it.rules.resolve_files(&dir));
     Ok(Desired { fleet, plan, policies, sources })
 }
 

@@ -11,6 +11,11 @@ pub(crate) fn check_plan(fleet: &Fleet, plan: &Plan) -> Result<(), Vec<String>> 
             missing
                 .push(format!("the plan has no address for the sidecar of `{name}`; start the fleet anew to get one"));
         }
+        if service.egress.is_some() && !plan.egress.contains_key(name) {
+            missing.push(format!(
+                "the plan says not where `{name}` goes out of the fleet; start the fleet anew to get an address"
+            ));
+        }
         let places = plan.outbound.get(name);
         for call in &service.calls {
             if !places.is_some_and(|places| places.contains_key(&call.to)) {

@@ -34,7 +34,10 @@ impl Batches {
             batch.records.iter().filter_map(|bytes| decode(bytes).filter(|it| is_of(it, service))).collect();
         events.iter_mut().for_each(|event| event.at = event.at.min(latest));
         let domain = &app.in_force().desired.fleet.trust_domain;
-        events.iter().for_each(|event| app.algorithms.note(event, domain));
+        for event in &events {
+            app.algorithms.note(event, domain);
+            app.egress.note(event);
+        }
         if events.len() < sent {
             // Counted here and not refused: the good ones of the batch are worth having.
             app.pipeline.lose_unreadable((sent - events.len()) as u64);

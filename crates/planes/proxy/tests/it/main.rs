@@ -11,6 +11,7 @@ mod gateway;
 mod http;
 mod ledger;
 mod leg;
+mod out; // out of the fleet
 mod peers; // who gets in
 mod process; // the binary
 mod smuggling; // what does not get in

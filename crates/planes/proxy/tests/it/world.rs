@@ -110,8 +110,14 @@ impl World {
 
     /// A directory for `service` with nothing in it.
     pub fn directory(&self, service: &str) -> Directory {
-        let own =
-            Own { name: name(service), id: self.id(service), inbound: None, outbound: BTreeMap::new(), gateway: None };
+        let own = Own {
+            name: name(service),
+            id: self.id(service),
+            inbound: None,
+            outbound: BTreeMap::new(),
+            gateway: None,
+            egress: None,
+        };
         let (trust, peers) = (Trust::default(), BTreeMap::new());
         Directory { fleet: "test".into(), mode: Mode::Full, trust, tls: Default::default(), own, peers }
     }

@@ -12,6 +12,7 @@
 //! | process | 1007 Process Activity | launch or terminate |
 //! | identity | 3002 Authentication | ticket or renewal: the caller proves who it is and gets a credential for an hour; whoever watches failed authentications sees refused identities there. Entity Management has no user and no certificate |
 //! | ended | 4001 Network Activity | close where a certificate ran out, reset where trust was taken back |
+//! | egress | 4001 Network Activity | open, close, fail or refuse; the destination is a host outside |
 //! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
@@ -26,8 +27,8 @@ use self::record::{
     Severity,
 };
 use super::{
-    Budget, Change, Clock, Config, Connection, Ended, Ending, Event, Handshake, HandshakeFailure, Identity, Loss,
-    Process, Refused, Request, Rotation, SeenBy, What,
+    Budget, Change, Clock, Config, Connection, Egress, Ended, Ending, Event, Handshake, HandshakeFailure, Identity,
+    Loss, Outcome, Process, Refused, Request, Rotation, SeenBy, What,
 };
 use crate::decision::Verdict;
 use crate::name::{Role, SpiffeId, TrustDomain};
@@ -73,6 +74,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Rotation(it) => scene.rotation(it),
         What::Clock(it) => scene.clock(it),
         What::Budget(it) => scene.budget(it),
+        What::Egress(it) => scene.egress(it),
     };
     scene.finish(record)
 }
@@ -253,6 +255,58 @@ impl Scene<'_> {
             return record;
         }
         record.judged(false).failed(Severity::Medium, ending.as_str(), detail.as_deref().map(str::to_owned))
+    }
+
+    fn egress(&self, it: &Egress) -> Record {
+        let Egress { host, address, port, protocol, outcome, first, learned, bytes_up, bytes_down, took_us, error } =
+            it;
+        let (activity, word) = match outcome {
+            Outcome::Opened => ((1, "Open"), "opened"),
+            Outcome::Closed if error.is_some() => ((3, "Reset"), "cut off"),
+            Outcome::Closed => ((2, "Close"), "closed"),
+            Outcome::Failed => ((4, "Fail"), "failed"),
+            Outcome::Refused(_) => ((5, "Refuse"), "refused"),
+        };
+        let note = match (first, learned) {
+            (true, true) => ", new destination, learned",
+            (true, false) => ", new destination",
+            (false, true) => ", learned",
+            (false, false) => "",
+        };
+        let to = it.destination();
+        let mut target = Map::new();
+        target.extend(host.iter().map(|host| ("hostname".to_owned(), Value::from(&**host))));
+        target.extend(address.iter().map(|address| ("ip".to_owned(), Value::from(address.to_string()))));
+        if *port != 0 {
+            target.insert("port".to_owned(), (*port).into());
+        }
+        let message = format!("{} out to {to} ({protocol}): {word}{note}", self.caller(None));
+        let record = Record::new(NETWORK_ACTIVITY, activity, message)
+            .with(
+                "traffic",
+                json!({ "bytes_out": bytes_up, "bytes_in": bytes_down, "bytes": bytes_up.saturating_add(*bytes_down) }),
+            )
+            .with("duration", took_us / 1000)
+            .with_some("src_endpoint", self.source(None, None))
+            .with("dst_endpoint", target)
+            .with("connection_info", self.connection_info())
+            .judged(!matches!(outcome, Outcome::Refused(_)))
+            .own("to", to)
+            .own("protocol", &**protocol)
+            .own("new_destination", *first)
+            .own("learned", *learned)
+            .own("took_us", *took_us);
+        match (outcome, error) {
+            (Outcome::Refused(why), detail) => {
+                let detail = detail.as_deref().unwrap_or(why.text()).to_owned();
+                record.own("reason", why.as_str()).failed(Severity::Medium, why.as_str(), Some(detail))
+            }
+            (_, Some(error)) => record.failed(Severity::Low, word, Some(error.to_string())).own("error", &**error),
+            (Outcome::Failed, None) => record.failed(Severity::Low, word, None),
+            // Somebody should look: it was let through, and nobody had said so.
+            _ if *first && *learned => Record { severity: Severity::Low, ..record },
+            _ => record,
+        }
     }
 
     fn refused(&self, it: &Refused) -> Record {
@@ -495,6 +549,7 @@ impl Scene<'_> {
             What::Rotation(_) => "rotation",
             What::Clock(_) => "clock",
             What::Budget(_) => "budget",
+            What::Egress(_) => "egress",
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod ambiguous;
 mod budget;
+mod egress;
 mod federation;
 mod gateway;
 mod isolate;

@@ -6,7 +6,7 @@ use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_y
 use super::super::{Call, Isolate, NamedRoute, Program, Protocol, Service};
 use super::isolate;
 use super::ports::{Network, Ports};
-use super::{Known, os_text, required};
+use super::{Known, egress, os_text, required};
 use crate::name::{GATEWAY, ServiceName};
 use crate::path::PathPattern;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,8 +26,22 @@ pub(super) fn check(
     body: Read<RawService>,
 ) -> Result<(ServiceName, Service), Reported> {
     let parsed = check_name(report, name);
-    let RawService { run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate, ext_authz } =
-        body?.value;
+    let RawService {
+        run,
+        env,
+        dir,
+        mesh,
+        listen,
+        at,
+        protocol,
+        owner,
+        data,
+        calls,
+        routes,
+        isolate,
+        ext_authz,
+        egress,
+    } = body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, fleet_isolate, !matches!(run, Field::Absent));
     // The Envoy that asks has to reach the program, and stands outside unless somebody took care of that.
@@ -50,6 +64,7 @@ pub(super) fn check(
     let data = check_data(report, data);
     let calls = check_calls(report, known, ports, &network, &name.value, calls);
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
+    let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
 
     let (program, listen) = program?;
     let service = Service {
@@ -63,6 +78,7 @@ pub(super) fn check(
         routes: routes?,
         isolate: isolate?,
         ext_authz: ext_authz?,
+        egress: egress?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))

@@ -91,6 +91,7 @@ impl Place {
                 .map(|(from, to, port)| (service(from), BTreeMap::from([(service(to), addr(port))])))
                 .into(),
             isolation: BTreeMap::new(),
+            egress: BTreeMap::new(),
         };
         change(&mut plan);
         self.write("plan.json", &serde_json::to_string(&plan).unwrap());

@@ -156,7 +156,8 @@ fn write_fleet(dir: &tempfile::TempDir, workloads: &str) {
 
 fn write_plan(dir: &tempfile::TempDir, control: SocketAddr) {
     let mesh = [(name("accounts"), "127.0.0.1:9102".parse().unwrap())].into();
-    let plan = Plan { mode: Mode::Full, control, mesh, outbound: BTreeMap::new(), isolation: BTreeMap::new() };
+    let (outbound, egress, isolation) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let plan = Plan { mode: Mode::Full, control, mesh, outbound, egress, isolation };
     std::fs::write(dir.path().join("plan.json"), serde_json::to_string(&plan).unwrap()).unwrap();
 }
 
