@@ -66,6 +66,11 @@ pub(crate) enum Command {
     /// Which proxy is there, what it enforces, and how it fares.
     #[command(after_help = "Examples:\n  bartizan status\n  bartizan status --json --fleet examples/bank/fleet.yaml")]
     Status(DataArgs),
+    /// Each policy, and how many of the guards that it concerns enforce it, at which epoch.
+    #[command(
+        after_help = "Examples:\n  bartizan policies\n  bartizan policies --all --json | jq '.policies[] | select(.missing != [])'"
+    )]
+    Policies(PoliciesArgs),
     /// What happened: decisions, handshakes, refusals, changes, processes.
     #[command(after_help = "Examples:\n  \
         bartizan events --deny --limit 20\n  \
@@ -229,6 +234,16 @@ pub(crate) struct InsideArgs {
     /// Command and arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) argv: Vec<OsString>,
+}
+
+/// Arguments of `policies`.
+#[derive(Debug, Args)]
+pub(crate) struct PoliciesArgs {
+    /// Those that follow from the fleet file's calls and routes too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// Whom not to trust any more.

@@ -349,6 +349,36 @@ impl StoreStatus {
     }
 }
 
+/// `GET /v1/policies`: every policy in force, and who enforces it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoliciesStatus {
+    /// The epoch in force.
+    pub epoch: Epoch,
+    /// Which parts are on; policies are enforced in mode `full` alone.
+    pub mode: Mode,
+    /// The policies, by file and place.
+    pub policies: Vec<PolicyStatus>,
+}
+
+/// One policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Its name.
+    pub id: String,
+    /// Its file.
+    pub file: String,
+    /// The line where it begins.
+    pub line: u32,
+    /// Whether it permits; else it forbids.
+    pub permit: bool,
+    /// Whether it was compiled from the fleet file.
+    pub declared: bool,
+    /// The guards that it concerns and that enforce it at the epoch in force, by their own acknowledgement.
+    pub enforced_by: Vec<ServiceName>,
+    /// The other guards that it concerns: not there, or at another epoch.
+    pub missing: Vec<ServiceName>,
+}
+
 /// `GET /v1/explain/{request_id}`: why a request was allowed or denied, hop by hop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {

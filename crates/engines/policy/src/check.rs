@@ -7,7 +7,7 @@ use crate::from_fleet::{OWN_PREFIX, from_fleet};
 use crate::warnings::warnings;
 use bartizan_core::fleet::Fleet;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What good policies amount to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +40,11 @@ pub fn check(fleet: &Fleet, files: &BTreeMap<String, String>) -> Result<Summary,
             format!("file names that begin with `{OWN_PREFIX}` are for policies compiled from the fleet file");
         Page::new(name, "").error_as_a_whole(message, Some("rename the file".to_owned()))
     }));
-    draft.errors.extend(enforceable(&draft.policies, &snapshot.files, fleet));
+    let can_never_match: BTreeSet<_> = draft.inert.iter().map(|error| (error.file.clone(), error.line)).collect();
+    draft.errors.append(&mut draft.inert);
+    let unenforceable = enforceable(&draft.policies, &snapshot.files, fleet, &draft.known).into_iter();
+    // Said once is enough.
+    draft.errors.extend(unenforceable.filter(|error| !can_never_match.contains(&(error.file.clone(), error.line))));
     PolicyErrors::none_of(draft.errors)?;
     let mut all = draft.warnings;
     all.extend(warnings(&draft.policies, &snapshot.files, fleet));

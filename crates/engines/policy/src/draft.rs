@@ -20,6 +20,8 @@ pub(crate) struct Draft {
     pub(crate) known: Known,
     pub(crate) errors: Vec<PolicyError>,
     pub(crate) warnings: Vec<PolicyError>,
+    /// What can never match; only [`crate::check`] refuses it, so that no proxy loses a snapshot over it.
+    pub(crate) inert: Vec<PolicyError>,
 }
 
 impl Draft {
@@ -38,7 +40,7 @@ impl Draft {
         });
         let found = validate(&read.policies, &set, &snapshot.files, &schema, &known);
         errors.extend(found.errors);
-        Ok(Self { policies: read.policies, set, schema, known, errors, warnings: found.warnings })
+        Ok(Self { policies: read.policies, set, schema, known, errors, warnings: found.warnings, inert: found.inert })
     }
 }
 

@@ -5,24 +5,72 @@
 
 use crate::error::PolicyError;
 use crate::from_fleet::actions_of;
-use crate::known::Type;
+use crate::known::{Known, Type};
+use crate::reach::guards;
 use crate::read::Written;
 use crate::scope::{Actions, Scope};
 use crate::validate::Places;
-use bartizan_core::Action;
 use bartizan_core::fleet::{Fleet, Protocol, Service};
-use std::collections::BTreeMap;
+use bartizan_core::{Action, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One error for each policy that asks for what cannot be seen.
-pub(crate) fn enforceable(policies: &[Written], files: &BTreeMap<String, String>, fleet: &Fleet) -> Vec<PolicyError> {
+pub(crate) fn enforceable(
+    policies: &[Written],
+    files: &BTreeMap<String, String>,
+    fleet: &Fleet,
+    known: &Known,
+) -> Vec<PolicyError> {
     let mut places = Places::of(policies, files);
     let mut errors = Vec::new();
+    let edges: BTreeSet<(ServiceName, ServiceName)> = fleet.edges().collect();
     for written in policies.iter().filter(|written| !written.is_own()) {
-        if let Some((message, help)) = objection(written, written.names_context(files), fleet) {
-            errors.push(places.policy(written, message, help.to_owned()));
+        let objection = objection(written, written.names_context(files), fleet);
+        let objection = objection.map(|(message, help)| (message, help.to_owned()));
+        if let Some((message, help)) =
+            objection.or_else(|| inert(written, fleet, &edges).filter(|_| is_known(written, known)))
+        {
+            errors.push(places.policy(written, message, help));
         }
     }
     errors
+}
+
+/// Whether everybody named in its head exists; else that is what is wrong with it, and is said elsewhere.
+fn is_known(written: &Written, known: &Known) -> bool {
+    let named = [written.scope.principal.anchor(), written.scope.resource.anchor()];
+    named.into_iter().flatten().all(|entity| known.check(entity).is_ok())
+}
+
+/// What keeps a policy from ever having an effect: nobody would notice that it has none.
+fn inert(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, ServiceName)>) -> Option<(String, String)> {
+    if let Some((caller, callee)) = ends(written, fleet) {
+        if caller == callee {
+            let message = "the policy can never match: a service does not call itself through its proxy".to_owned();
+            return Some((message, "name another caller".to_owned()));
+        }
+        let declared = edges.iter().any(|(from, to)| *from.as_str() == caller && to.as_str() == callee);
+        if written.is_permit() && !declared {
+            let message = format!(
+                "`{caller}` is permitted to call `{callee}`, but the fleet declares no such call, so no proxy offers the way"
+            );
+            return Some((message, format!("add `{callee}` to the calls of `{caller}` in the fleet file")));
+        }
+    }
+    guards(written, fleet).is_empty().then(|| {
+        let message = "the policy can never match: no guard of the fleet is asked about such a call".to_owned();
+        let help = "HTTP services are asked to `read`, `write` or `other`, TCP services to `connect`, by the callers that the \
+                    fleet file names";
+        (message, help.to_owned())
+    })
+}
+
+/// Caller and callee, where a policy names both.
+pub(crate) fn ends(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
+    let is_caller = |kind| matches!(kind, Some(Type::Workload | Type::ForeignWorkload));
+    let caller = written.scope.principal.anchor().filter(|entity| is_caller(Type::of(entity)))?;
+    let (callee, _) = callee(&written.scope, fleet)?;
+    Some((caller.id().unescaped().to_owned(), callee.to_owned()))
 }
 
 /// The service that a scope is about, where it names one, itself or by a route.

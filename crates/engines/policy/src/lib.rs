@@ -22,11 +22,12 @@ mod lexer; // where policies begin and end, before Cedar looks at them
 pub mod limits;
 mod matrix; // who may do what to whom
 mod memo; // a connection's memory of its own decisions
+mod reach; // which guards ask which policy
 mod read; // policy files, from text to policies
 mod scope; // the part of a policy before `when`
 mod slots; // what was prepared for the calls seen so far
 mod validate; // types, and entities that do not exist
-mod warnings; // controls that do nothing, or more than they seem to
+mod warnings; // controls that do less than they seem to, or more
 
 pub use check::{Summary, check};
 pub use engine::{Ask, Engine};
@@ -35,3 +36,4 @@ pub use explain::explain;
 pub use from_fleet::{CALLS_FILE, OWN_PREFIX, from_fleet};
 pub use matrix::{Matrix, matrix};
 pub use memo::Memo;
+pub use reach::{Reach, reach};

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Found {
     pub(crate) errors: Vec<PolicyError>,
     pub(crate) warnings: Vec<PolicyError>,
+    /// Policies that can never match: of no use, and whoever wrote them believes otherwise.
+    pub(crate) inert: Vec<PolicyError>,
 }
 
 /// Checks `policies`, all of which are in `set`, against the schema and the fleet.
@@ -46,8 +48,10 @@ pub(crate) fn validate(
         if let ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) = warning {
             entry.message = "the policy can never match".to_owned();
             entry.help = entry.help.or(Some("its scope and conditions contradict each other or the schema".to_owned()));
+            found.inert.push(entry);
+        } else {
+            found.warnings.push(entry);
         }
-        found.warnings.push(entry);
     }
     for written in policies {
         // Whoever wrote it may have thought of the own fleet alone.

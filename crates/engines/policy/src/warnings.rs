@@ -1,12 +1,12 @@
-//! Controls that do nothing, or more than they seem to. No errors: each may be meant.
+//! Controls that do less than they seem to, or more. No errors: each may be meant.
 
-use crate::enforceable::callee;
+use crate::enforceable::{callee, ends};
 use crate::error::PolicyError;
 use crate::from_fleet::{CALLS_FILE, actions_of, resources};
 use crate::index::Index;
 use crate::known::{Type, nearest, uid};
 use crate::read::Written;
-use crate::scope::{Actions, Call, Side};
+use crate::scope::{Call, Side};
 use crate::validate::Places;
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::Fleet;
@@ -23,7 +23,7 @@ pub(crate) fn warnings(policies: &[Written], files: &BTreeMap<String, String>, f
     let mut places = Places::of(policies, files);
     let mut found = Vec::new();
     for written in policies.iter().filter(|written| !written.is_own()) {
-        for (message, help) in about(written, fleet, &edges) {
+        for (message, help) in about(written, fleet) {
             found.push(places.policy(written, message, help));
         }
     }
@@ -46,11 +46,9 @@ pub(crate) fn warnings(policies: &[Written], files: &BTreeMap<String, String>, f
     found
 }
 
-fn about(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, ServiceName)>) -> Vec<(String, String)> {
-    let checks = [misspelt_annotation, opens_everything, leaves_routes_out, no_such_action];
-    let mut found: Vec<_> = checks.iter().filter_map(|check| check(written, fleet)).collect();
-    found.extend(edge(written, fleet, edges));
-    found
+fn about(written: &Written, fleet: &Fleet) -> Vec<(String, String)> {
+    let checks = [misspelt_annotation, opens_everything, leaves_routes_out, says_it_again];
+    checks.iter().filter_map(|check| check(written, fleet)).collect()
 }
 
 fn misspelt_annotation(written: &Written, _: &Fleet) -> Option<(String, String)> {
@@ -82,43 +80,10 @@ fn leaves_routes_out(written: &Written, fleet: &Fleet) -> Option<(String, String
     Some((message, format!("write `resource in Service::\"{name}\"` for all of the service")))
 }
 
-/// The actions of the scope that some proxy can see on a resource of the scope.
-fn visible(written: &Written, fleet: &Fleet) -> Actions {
-    let seen = match callee(&written.scope, fleet) {
-        Some((_, service)) => actions_of(service.protocol),
-        None => fleet.services.values().fold(Actions::NONE, |all, service| all.or(actions_of(service.protocol))),
-    };
-    written.scope.actions.and(seen)
-}
-
-fn no_such_action(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
-    visible(written, fleet).is_empty().then(|| {
-        let message = "the policy can never match: no service of the fleet is asked for such an action".to_owned();
-        (message, "HTTP services are asked to `read`, `write` or `other`, TCP services to `connect`".to_owned())
-    })
-}
-
-/// What a policy that names both ends says about a declared or undeclared call.
-fn edge(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, ServiceName)>) -> Option<(String, String)> {
-    let is_caller = |kind| matches!(kind, Some(Type::Workload | Type::ForeignWorkload));
-    let caller = written.scope.principal.anchor().filter(|entity| is_caller(Type::of(entity)))?;
-    let caller = caller.id().unescaped();
-    let (callee, _) = callee(&written.scope, fleet)?;
-    if caller == callee {
-        let message = "the policy can never match: a service does not call itself through its proxy".to_owned();
-        return Some((message, "name another caller".to_owned()));
-    }
-    if !written.is_permit() {
-        return None;
-    }
-    let declared = edges.iter().any(|(from, to)| from.as_str() == caller && to.as_str() == callee);
-    if !declared {
-        let message = format!(
-            "`{caller}` is permitted to call `{callee}`, but the fleet declares no such call, so no proxy offers the way"
-        );
-        return Some((message, format!("add `{callee}` to the calls of `{caller}` in the fleet file")));
-    }
-    is_unconditional(written).then(|| {
+/// What a permit that names both ends of a declared call adds to it.
+fn says_it_again(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
+    let (caller, callee) = ends(written, fleet)?;
+    (written.is_permit() && is_unconditional(written)).then(|| {
         let message = format!("the fleet's declared calls permit this already, by `{CALLS_FILE}/{caller}->{callee}`");
         (message, "remove the policy".to_owned())
     })

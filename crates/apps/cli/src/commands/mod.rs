@@ -15,6 +15,7 @@ mod inside;
 mod metrics;
 mod node;
 mod porter;
+mod policies;
 mod reload;
 mod revoke;
 mod status;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Explain(args) => waiting(explain::run(&args)),
         Command::Trace(args) => waiting(trace::run(&args)),
         Command::Status(args) => waiting(status::run(&args)),
+        Command::Policies(args) => waiting(policies::run(&args)),
         Command::Events(args) => waiting(events::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),

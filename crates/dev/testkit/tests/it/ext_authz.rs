@@ -216,6 +216,17 @@ fn an_envoy_lets_in_whom_the_guard_does_and_nobody_else() {
         all.then_some(())
     });
 
+    // Each policy is enforced by the one guard that it concerns; once that is gone, by none.
+    let enforced = |up: &Up| {
+        let status: Value = serde_json::from_str(&up.say(&["policies", "--json"])).unwrap();
+        let policies = status["policies"].as_array().unwrap().clone();
+        assert_eq!(policies.len(), 2, "{status}");
+        policies.iter().map(|it| (it["enforced_by"].to_string(), it["missing"].to_string())).collect::<Vec<_>>()
+    };
+    let (guarded, bare) =
+        (("[\"accounts\"]".to_owned(), "[]".to_owned()), ("[]".to_owned(), "[\"accounts\"]".to_owned()));
+    assert_eq!(enforced(&ground.up), [guarded.clone(), guarded]);
+
     // Revoked: at once.
     let by_name = "id:spiffe://bank.test/workload/tool";
     let issued = ground.up.say(&["ca", "issued", "--json", "--id", "spiffe://bank.test/workload/tool"]);
@@ -260,4 +271,7 @@ fn an_envoy_lets_in_whom_the_guard_does_and_nobody_else() {
         assert_eq!(ground.ask(&tool, port, "GET", "/while-it-is-gone").status, 403);
     }
     assert!(!ground.reached().contains("while-it-is"));
+    wait_for("control to know", Deadline::default(), || {
+        (enforced(&ground.up) == [bare.clone(), bare.clone()]).then_some(())
+    });
 }

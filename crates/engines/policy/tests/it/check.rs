@@ -19,23 +19,6 @@ fn counts() {
 }
 
 #[test]
-fn policies_that_never_match() {
-    insta::assert_snapshot!(warnings("permit (principal == Service::\"users\", action, resource);"), @"own.cedar:1:1: the policy can never match; its scope and conditions contradict each other or the schema");
-    insta::assert_snapshot!(warnings("forbid (principal, action, resource) when { resource is Workload };"), @"own.cedar:1:1: the policy can never match; its scope and conditions contradict each other or the schema");
-    insta::assert_snapshot!(warnings("forbid (principal == Workload::\"users\", action, resource == Service::\"users\");"), @"own.cedar:1:1: the policy can never match: a service does not call itself through its proxy; name another caller");
-    insta::assert_snapshot!(warnings("permit (principal == Workload::\"users\", action, resource == Service::\"payment\");"), @"own.cedar:1:1: `users` is permitted to call `payment`, but the fleet declares no such call, so no proxy offers the way; add `payment` to the calls of `users` in the fleet file");
-}
-
-#[test]
-fn an_action_that_nobody_is_asked_for() {
-    let mut fleet = plain_bank();
-    fleet.services.retain(|name, _| name.as_str() == "users");
-    fleet.gateway = None;
-    let summary = check(&fleet, &files("forbid (principal, action == Action::\"connect\", resource);")).unwrap();
-    insta::assert_snapshot!(summary.warnings[0], @"own.cedar:1:1: the policy can never match: no service of the fleet is asked for such an action; HTTP services are asked to `read`, `write` or `other`, TCP services to `connect`");
-}
-
-#[test]
 fn policies_that_say_it_again_or_say_too_much() {
     insta::assert_snapshot!(warnings("permit (principal == Workload::\"payment\", action == Action::\"read\", resource in Service::\"accounts\");"), @"own.cedar:1:1: the fleet's declared calls permit this already, by `fleet:calls/payment->accounts`; remove the policy");
     insta::assert_snapshot!(warnings("permit (principal, action, resource);"), @"own.cedar:1:1: permits this to everybody on every service, so that the declared calls limit nothing; name the principal or the resource, or add a condition");

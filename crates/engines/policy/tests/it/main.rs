@@ -7,6 +7,7 @@ mod equality;
 mod explain;
 mod foreign;
 mod from_fleet;
+mod inert; // refused, since nothing would come of it
 mod limits;
 mod matrix;
 mod memo;

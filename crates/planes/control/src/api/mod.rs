@@ -15,6 +15,7 @@ mod federation;
 mod issued;
 mod metrics;
 mod node_tokens;
+mod policies;
 mod record;
 mod reload;
 mod status;

@@ -1,7 +1,7 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, record,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, policies, record,
     reload, status, trace,
 };
 use crate::app::App;
@@ -42,6 +42,7 @@ pub struct Endpoint {
 /// All endpoints, in the order of the manual.
 pub const ENDPOINTS: &[Endpoint] = &[
     status::IT,
+    policies::IT,
     events::IT,
     record::IT,
     explain::IT,
