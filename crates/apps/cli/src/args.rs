@@ -71,6 +71,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  bartizan policies\n  bartizan policies --all --json | jq '.policies[] | select(.missing != [])'"
     )]
     Policies(PoliciesArgs),
+    /// What each guard costs (added latency, CPU, memory), and which service could do with a lighter one.
+    #[command(
+        after_help = "Examples:\n  bartizan cost\n  bartizan cost --seconds 60 --json | jq '.guards[] | {service, added_p99_us, cores}'"
+    )]
+    Cost(CostArgs),
     /// What happened: decisions, handshakes, refusals, changes, processes.
     #[command(after_help = "Examples:\n  \
         bartizan events --deny --limit 20\n  \
@@ -242,6 +247,16 @@ pub(crate) struct PoliciesArgs {
     /// Those that follow from the fleet file's calls and routes too.
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Arguments of `cost`.
+#[derive(Debug, Args)]
+pub(crate) struct CostArgs {
+    /// How long to look.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=crate::limits::COST_SECONDS_MAX))]
+    pub(crate) seconds: u64,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

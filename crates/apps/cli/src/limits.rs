@@ -60,3 +60,7 @@ pub(crate) const ENFORCED_LOOK: Duration = Duration::from_millis(25);
 pub(crate) const TOKEN_WITHIN: Duration = Duration::from_secs(3);
 /// What is written down of a porter, in bytes: a process id and a word.
 pub(crate) const PORTER_NOTE_BYTES_MAX: usize = 256;
+/// Calls into a service within the time that `cost` looks at, a count; by fewer it judges no guard.
+pub(crate) const COST_SENSIBLE_CALLS_MIN: u64 = 100;
+/// Longest time that `cost` looks, in seconds.
+pub(crate) const COST_SECONDS_MAX: u64 = 3600;

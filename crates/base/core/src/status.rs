@@ -5,6 +5,7 @@
 use crate::decision::{Action, Verdict};
 use crate::egress::{Egress, Refusal};
 use crate::event::{HandshakeFailure, SeenBy};
+use crate::fleet::Protocol;
 use crate::issued::IssuedStatus;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::plan::Isolation;
@@ -53,6 +54,9 @@ pub struct Status {
     /// Ways out of the fleet.
     #[serde(default)]
     pub egress: EgressSummary,
+    /// What a guard may add to a call at the 99th percentile, in microseconds; `None` where there is no budget.
+    #[serde(default)]
+    pub guard_p99_us: Option<u32>,
 }
 
 /// The short of [`EgressStatus`].
@@ -220,6 +224,12 @@ pub struct ProxyStatus {
     pub id: SpiffeId,
     /// Who answers for the service.
     pub owner: Option<String>,
+    /// Classes of data that the service handles.
+    #[serde(default)]
+    pub data: Vec<String>,
+    /// What its program speaks; `None` for the gateway.
+    #[serde(default)]
+    pub protocol: Option<Protocol>,
     /// True while its stream is open.
     pub attached: bool,
     /// Random number of the proxy's process, in hex; `None` until one has come since control started.
@@ -539,6 +549,8 @@ mod tests {
             id: SpiffeId::of(&domain, &crate::Role::Service(service.clone())),
             service,
             owner: None,
+            data: Vec::new(),
+            protocol: None,
             attached: true,
             instance: Some("1".to_owned()),
             isolation: None,

@@ -265,6 +265,8 @@ fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: T
         service: service.clone(),
         id: id_of(fleet, service),
         owner: fleet.services.get(service).and_then(|it| it.owner.clone()),
+        data: fleet.services.get(service).map(|it| it.data.clone()).unwrap_or_default(),
+        protocol: fleet.services.get(service).map(|it| it.protocol),
         attached,
         instance: introduction.map(|it| format!("{:016x}", it.instance)),
         pid: introduction.map(|it| it.pid),

@@ -5,6 +5,7 @@ mod ca_issued;
 mod ca_rotation;
 mod check;
 mod control;
+mod cost;
 mod egress;
 mod events;
 mod exec_program;
@@ -14,8 +15,8 @@ mod federation;
 mod inside;
 mod metrics;
 mod node;
-mod porter;
 mod policies;
+mod porter;
 mod reload;
 mod revoke;
 mod status;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Trace(args) => waiting(trace::run(&args)),
         Command::Status(args) => waiting(status::run(&args)),
         Command::Policies(args) => waiting(policies::run(&args)),
+        Command::Cost(args) => waiting(cost::run(&args)),
         Command::Events(args) => waiting(events::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),

@@ -31,6 +31,7 @@ pub(crate) fn text(status: &Status) -> String {
         tls,
         over_budget,
         egress,
+        guard_p99_us: _,
     } = status;
     let mode = match mode {
         Mode::Off => "off",

@@ -54,5 +54,6 @@ pub(super) fn status(app: &App) -> Status {
         tls: app.algorithms.status(),
         over_budget: app.budgets.status(),
         egress: app.egress.summary(fleet, in_force.desired.plan.mode, now),
+        guard_p99_us: fleet.guard_p99_us,
     }
 }

@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, policies, record,
-    reload, status, trace,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, policies,
+    record, reload, status, trace,
 };
 use crate::app::App;
 use axum::Router;
