@@ -40,7 +40,10 @@ fuzz_target!(|data: &[u8]| {
     assert!(roots.check(&pieces, &answered, &question, NOW).is_err(), "believed a chain from nowhere");
     assert!(roots.check(&[&leaf.der], data, &question, NOW).is_err(), "believed an answer from nowhere");
     let other = Question { challenge: data, ..question };
-    assert!(data == b"challenge" || roots.check(&[&leaf.der], &answered, &other, NOW).is_err(), "for another challenge");
+    assert!(
+        data == b"challenge" || roots.check(&[&leaf.der], &answered, &other, NOW).is_err(),
+        "for another challenge"
+    );
 
     let mut edited = leaf.der.clone();
     for edit in data.chunks_exact(3) {

@@ -5,7 +5,7 @@
 mod exchange; // a request sent, and its response
 mod io; // a connection with its buffers
 mod print; // heads and chunks as bytes
-mod response; // the head of a response, read
+pub mod response; // the head of a response, read
 mod server; // requests that come in
 mod writer; // a response that goes out
 

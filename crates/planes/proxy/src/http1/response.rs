@@ -26,18 +26,23 @@ pub enum ResponseRule {
 
 /// How the end of the body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
+pub enum Rest {
+    /// So many bytes.
     Length(u64),
+    /// Chunks.
     Chunked,
+    /// The end of the connection.
     Close,
 }
 
 /// A head that was read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub struct Read {
     /// Its length in bytes.
     pub bytes: usize,
+    /// The head.
     pub head: ResponseHead,
+    /// How the end of its body is found.
     pub rest: Rest,
     /// Another request may follow.
     pub keep_alive: bool,
@@ -59,8 +64,12 @@ fn end_of_head(held: &[u8], seen: &mut usize) -> Option<usize> {
     None
 }
 
-/// Reads the head at the beginning of `held`; `None` where it is not all there. `method` is that of the request.
-pub(super) fn read(held: &[u8], seen: &mut usize, method: &Method) -> Result<Option<Read>, ResponseRule> {
+/// Reads the head at the beginning of `held`; `None` where it is not all there. `method` is that of the request, `seen` how far
+/// was looked before, at first 0.
+///
+/// # Errors
+/// [`ResponseRule`].
+pub fn read(held: &[u8], seen: &mut usize, method: &Method) -> Result<Option<Read>, ResponseRule> {
     let Some(bytes) = end_of_head(held, seen) else {
         return if held.len() > limits::RESPONSE_HEAD_BYTES_MAX { Err(ResponseRule::TooLarge) } else { Ok(None) };
     };
