@@ -93,6 +93,13 @@ pub(crate) enum Command {
     /// Read fleet file and policies anew; what is invalid is refused and nothing changes.
     #[command(after_help = "Example:\n  bartizan reload")]
     Reload(DataArgs),
+    /// Replace guards by the `bartizan-proxy` that is on disk now, one by one, without losing a call.
+    #[command(after_help = "Examples:\n  \
+        bartizan upgrade\n  \
+        bartizan upgrade accounts gateway\n\n\
+        Each new guard takes over the listening sockets of the old one and says when it serves; only then the old one stops accepting, \
+        and finishes what it has. One that does not come to serve changes nothing, and ends the upgrade.")]
+    Upgrade(UpgradeArgs),
     /// Run a command where the program of a service runs: in its network namespace.
     #[command(after_help = "Examples:\n  \
         bartizan inside payment -- curl -s http://127.0.0.1:27301/accounts/1\n  \
@@ -223,6 +230,19 @@ pub(crate) struct PlaceArgs {
 pub(crate) struct DataArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `upgrade`.
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Services whose guards are replaced, `gateway` for the edge [default: all].
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<ServiceName>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

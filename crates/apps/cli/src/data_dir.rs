@@ -98,6 +98,11 @@ impl DataDir {
         self.0.join("services").join(service)
     }
 
+    /// The socket of `up` itself, for `bartizan upgrade`.
+    pub(crate) fn up_socket(&self) -> PathBuf {
+        self.0.join("up.sock")
+    }
+
     /// Which process is the porter of a service, while there is one.
     pub(crate) fn porter(&self, service: &str) -> PathBuf {
         self.0.join("porters").join(service)

@@ -64,3 +64,9 @@ pub(crate) const PORTER_NOTE_BYTES_MAX: usize = 256;
 pub(crate) const COST_SENSIBLE_CALLS_MIN: u64 = 100;
 /// Longest time that `cost` looks, in seconds.
 pub(crate) const COST_SECONDS_MAX: u64 = 3600;
+/// Longest request to replace guards, in bytes: the names of some thousand services.
+pub(crate) const UPGRADE_REQUEST_BYTES_MAX: u64 = 128 << 10;
+/// Time for that request to come, once somebody has connected.
+pub(crate) const UPGRADE_ASKED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a guard that was replaced is waited for: its own time to wind down, and its drain.
+pub(crate) const RETIRED_WITHIN: Duration = Duration::from_secs(75);

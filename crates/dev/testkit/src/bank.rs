@@ -44,6 +44,16 @@ impl Bank {
         Self::start_by(change, |fleet| Up::start(fleet, args))
     }
 
+    /// As [`Bank::start`], by copies of our programs in its folder, which the test may replace.
+    pub fn start_by_copies() -> Self {
+        let launch = |fleet: &Path| {
+            let mut up = Up::launch_copies(fleet, &[]);
+            up.wait_ready();
+            up
+        };
+        Self::start_by(|_| {}, launch)
+    }
+
     /// As [`Bank::start`], with the data folder on a disk of its own of `mib` MiB.
     pub fn start_on_small_disk(mib: u32) -> Self {
         let launch = |fleet: &Path| {

@@ -60,10 +60,7 @@ impl Up {
     /// # Panics
     /// Where the copies cannot be made or the program cannot be started.
     pub fn launch_as_nobody(fleet: &Path, before: &str, args: &[&str]) -> Self {
-        let folder = fleet.parent().expect("a file lies in a folder");
-        for name in ["bartizan", "bartizan-proxy"] {
-            std::fs::copy(binary(name), folder.join(name)).expect("the test's own folder is writable");
-        }
+        let folder = Self::copy_programs(fleet, &["bartizan", "bartizan-proxy"]);
         let mut command = Command::new("setpriv");
         if rustix::process::geteuid().is_root() {
             const NOBODY: &str = "65534";
@@ -76,6 +73,23 @@ impl Up {
         }
         command.arg(folder.join("bartizan"));
         Self::launch_by(command, fleet, args)
+    }
+
+    /// As [`Up::launch`], by copies of our programs beside the fleet file, which the test may replace.
+    ///
+    /// # Panics
+    /// Where the copies cannot be made or the program cannot be started.
+    pub fn launch_copies(fleet: &Path, args: &[&str]) -> Self {
+        let folder = Self::copy_programs(fleet, &["bartizan", "bartizan-proxy", "bank"]);
+        Self::launch_by(Command::new(folder.join("bartizan")), fleet, args)
+    }
+
+    fn copy_programs<'a>(fleet: &'a Path, names: &[&str]) -> &'a Path {
+        let folder = fleet.parent().expect("a file lies in a folder");
+        for name in names {
+            std::fs::copy(binary(name), folder.join(name)).expect("the test's own folder is writable");
+        }
+        folder
     }
 
     fn launch_by(mut command: Command, fleet: &Path, args: &[&str]) -> Self {

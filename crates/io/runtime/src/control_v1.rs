@@ -62,7 +62,7 @@ pub struct Svid {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Up {
-    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11")]
+    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12")]
     pub message: ::core::option::Option<up::Message>,
 }
 /// Nested message and enum types in `Up`.
@@ -83,8 +83,13 @@ pub mod up {
         Installed(super::Installed),
         #[prost(message, tag = "11")]
         Clock(super::Clock),
+        #[prost(message, tag = "12")]
+        Retiring(super::Retiring),
     }
 }
+/// A successor took over; what is under way here is finished, and then this one ends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Retiring {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hello {
     /// The service whose proxy this is (`gateway` for the edge).

@@ -73,8 +73,8 @@ struct Inner {
     places: BTreeMap<ServiceName, Place>,
 }
 
-/// The proxy of one service. A second stream beside an open one waits: it is shown as soon as the first one ends, so
-/// that somebody who comes with a stolen identity does not simply take the place of the one who is there.
+/// The proxy of one service. A second stream beside an open one waits: it is shown as soon as the first one ends, or says
+/// itself that another took over, so that somebody who comes with a stolen identity does not simply take its place.
 #[derive(Debug)]
 struct Place {
     shown: Proxy,
@@ -85,12 +85,27 @@ struct Place {
 #[derive(Debug)]
 struct Proxy {
     stream: StreamId,
+    /// A successor took over from it.
+    retiring: bool,
     introduction: Introduction,
     refused: BTreeMap<Kind, String>,
     certificates: Certificates,
     last_heard: Timestamp,
     window: Window,
     totals: ProxyStats,
+}
+
+impl Place {
+    /// Where the one that is shown is retiring, the first that is not takes its place.
+    fn show_the_one_in_charge(&mut self) {
+        if !self.shown.retiring {
+            return;
+        }
+        if let Some(at) = self.others.iter().position(|other| !other.retiring) {
+            let retiring = std::mem::replace(&mut self.shown, self.others.remove(at));
+            self.others.push(retiring);
+        }
+    }
 }
 
 impl Registry {
@@ -100,12 +115,16 @@ impl Registry {
         inner.last_stream += 1;
         let stream = StreamId(inner.last_stream);
         let (refused, certificates, window, totals) = Default::default();
-        let mut proxy = Proxy { stream, introduction, refused, certificates, last_heard: now, window, totals };
+        let (retiring, last_heard) = (false, now);
+        let mut proxy = Proxy { stream, retiring, introduction, refused, certificates, last_heard, window, totals };
         match inner.places.get_mut(service) {
             None => {
                 drop(inner.places.insert(service.clone(), Place { shown: proxy, attached: true, others: Vec::new() }))
             }
-            Some(place) if place.attached => place.others.push(proxy),
+            Some(place) if place.attached => {
+                place.others.push(proxy);
+                place.show_the_one_in_charge();
+            }
             Some(place) => {
                 // The same process came back: its counters went on meanwhile.
                 if place.shown.introduction.instance == proxy.introduction.instance {
@@ -131,6 +150,15 @@ impl Registry {
             place.attached = false;
         } else {
             place.shown = place.others.remove(0);
+            place.show_the_one_in_charge();
+        }
+    }
+
+    /// The proxy says that a successor took over.
+    pub(crate) fn retires(&self, service: &ServiceName, stream: StreamId) {
+        self.with(service, stream, |proxy| proxy.retiring = true);
+        if let Some(place) = self.lock().places.get_mut(service) {
+            place.show_the_one_in_charge();
         }
     }
 
@@ -348,6 +376,27 @@ mod tests {
         assert_eq!(shown(&registry, 2).held, BTreeMap::from([(Kind::Policies, Epoch(9))]));
         registry.detach(&service, second);
         assert!(instance(3).ends_with('2') && !shown(&registry, 3).attached, "the last one is remembered");
+    }
+
+    #[test]
+    fn a_successor_is_shown_once_the_one_before_says_so() {
+        let registry = Registry::default();
+        let service = ServiceName::parse("accounts").unwrap();
+        let instance = |s| shown(&registry, s).instance.unwrap();
+        let first = registry.attach(&service, introduction(1), at(0));
+        let second = registry.attach(&service, introduction(2), at(1));
+        assert!(instance(1).ends_with('1'), "it may be anybody");
+        registry.retires(&service, first);
+        assert!(instance(1).ends_with('2'));
+        registry.detach(&service, first);
+        assert!(instance(2).ends_with('2') && shown(&registry, 2).attached);
+        // Said before the next one has come.
+        registry.retires(&service, second);
+        assert!(instance(3).ends_with('2'));
+        registry.attach(&service, introduction(3), at(4));
+        assert!(instance(4).ends_with('3'));
+        registry.detach(&service, second);
+        assert!(instance(5).ends_with('3') && shown(&registry, 5).attached);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is said on the node's Unix socket: JSON documents and the routes that take them.
 //!
-//! `POST /v1/expect` by the supervisor, `POST /v1/vouch` by a proxy, `GET /v1/health` by anybody who can open the socket
+//! `POST /v1/expect` and `POST /v1/proxy-binary` by the supervisor, `POST /v1/vouch` by a proxy, `GET /v1/health` by anybody who can open the socket
 //! (mode 0600: the same user, or root).
 
 use crate::desk::{Desk, DeskError};
@@ -65,6 +65,7 @@ pub struct Health {
 pub fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/v1/expect", post(expect))
+        .route("/v1/proxy-binary", post(proxy_binary))
         .route("/v1/vouch", post(vouch))
         .route("/v1/health", get(health))
         .with_state(desk)
@@ -76,6 +77,16 @@ async fn expect(
     Json(request): Json<Expect>,
 ) -> Result<Json<Done>, DeskError> {
     desk.expect(caller, &request, clock::now())?;
+    Ok(Json(Done {}))
+}
+
+/// The proxy binary was replaced: look at it again.
+async fn proxy_binary(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Done>, DeskError> {
+    let looked = tokio::task::spawn_blocking(move || desk.look_at_binary(caller)).await;
+    looked.unwrap_or_else(|error| Err(DeskError::Binary(std::io::Error::other(error))))?;
     Ok(Json(Done {}))
 }
 
@@ -103,7 +114,7 @@ impl IntoResponse for DeskError {
             Self::NotTheSupervisor { .. } | Self::Attest(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Full => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoIdentity { .. } | Self::Signing(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoIdentity { .. } | Self::Signing(_) | Self::Binary(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         // The caller is of our own user or root, so it may read why.
         (status, self.to_string()).into_response()

@@ -32,7 +32,7 @@ pub enum AttestError {
         source: io::Error,
     },
     /// It is another program.
-    #[error("process {pid} runs `{}`, not the proxy `{}` as it was when the node started; after an update start the node anew", executable.display(), proxy.display())]
+    #[error("process {pid} runs `{}`, not the proxy `{}` as it was when the node looked at it; after an update, `bartizan upgrade`, or start the node anew", executable.display(), proxy.display())]
     OtherProgram {
         /// The caller.
         pid: i32,
@@ -43,7 +43,7 @@ pub enum AttestError {
     },
 }
 
-/// Knows the proxy binary as it was when the node started.
+/// Knows the proxy binary as it was when it was looked at.
 #[derive(Debug)]
 pub struct Attestor {
     path: PathBuf,
@@ -91,6 +91,14 @@ impl Attestor {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "it changed while it was read; try again"));
         }
         Ok(Self { path: proxy.to_owned(), sha256, state })
+    }
+
+    /// The same proxy as it lies there now. Blocks for the disk.
+    ///
+    /// # Errors
+    /// As [`Attestor::of`].
+    pub fn again(&self) -> io::Result<Self> {
+        Self::of(&self.path)
     }
 
     /// Checks the executable behind `caller`.
@@ -169,6 +177,21 @@ mod tests {
         assert!(matches!(attestor.check_executable(nobody), Err(AttestError::NoPid)));
         let us = Caller { pid: Some(i32::try_from(std::process::id()).unwrap()), uid: 0, gid: 0 };
         assert!(matches!(attestor.check_executable(us), Err(AttestError::OtherProgram { .. })));
+
+        let (child, caller) = running(&path);
+        let attestor = {
+            // Replaced on disk, as an update does: only who looks again knows the new one, and then not the old one any more.
+            let old = attestor;
+            fs::remove_file(&path).unwrap();
+            fs::copy("/bin/cat", &path).unwrap();
+            old.check_executable(caller).unwrap();
+            let new = old.again().unwrap();
+            assert!(matches!(new.check_executable(caller), Err(AttestError::OtherProgram { .. })));
+            fs::remove_file(&path).unwrap();
+            copy_of_sleep(temp.path());
+            new.again().unwrap()
+        };
+        end(child);
 
         // A copy is another file, though its bytes are the same: the path is part of what was promised.
         let copy = temp.path().join("copy");

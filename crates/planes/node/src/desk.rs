@@ -6,11 +6,12 @@ use crate::limits::SPKI_BYTES_MAX;
 use crate::own::Own;
 use crate::secret::NodeSecret;
 use crate::ticket::{Full, TicketError, Tickets};
+use arc_swap::ArcSwap;
 use bartizan_core::{Role, Secret, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{CryptoError, base64, key, random};
 use bartizan_identity::voucher;
 use bartizan_runtime::local::Caller;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// Why the desk said no.
@@ -42,6 +43,9 @@ pub enum DeskError {
         /// Its name.
         id: SpiffeId,
     },
+    /// The proxy binary cannot be read. The API answers 503; what was known of it still counts.
+    #[error("the proxy binary cannot be read: {0}")]
+    Binary(std::io::Error),
     /// Signing failed, which is our own fault. The API answers 503.
     #[error("the voucher could not be signed: {0}")]
     Signing(CryptoError),
@@ -51,7 +55,7 @@ pub enum DeskError {
 #[derive(Debug)]
 pub struct Desk {
     domain: TrustDomain,
-    attestor: Attestor,
+    attestor: ArcSwap<Attestor>,
     secret: NodeSecret,
     own: watch::Receiver<Own>,
     /// The user that we run as.
@@ -71,6 +75,7 @@ impl Desk {
         supervisor: Option<i32>,
     ) -> Self {
         let uid = rustix::process::getuid().as_raw();
+        let attestor = ArcSwap::from_pointee(attestor);
         Self { domain, attestor, secret, own, uid, supervisor, tickets: Mutex::default() }
     }
 
@@ -79,14 +84,27 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn expect(&self, caller: Caller, request: &Expect, now: Timestamp) -> Result<(), DeskError> {
-        let is_supervisor = caller.uid == self.uid && self.supervisor.is_none_or(|pid| caller.pid == Some(pid));
-        if !is_supervisor {
-            return Err(DeskError::NotTheSupervisor { pid: caller.pid, uid: caller.uid });
-        }
+        self.check_supervisor(caller)?;
         let sha256 = from_hex(&request.ticket_sha256)
             .ok_or(DeskError::Malformed("`ticket_sha256` is not 64 lower-case hex digits"))?;
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.announce(sha256, request.service.clone(), request.uid, now).map_err(|Full| DeskError::Full)
+    }
+
+    /// Looks at the proxy binary again: from now on it is the one that lies there now. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`DeskError`]; what was known of it counts then.
+    pub fn look_at_binary(&self, caller: Caller) -> Result<(), DeskError> {
+        self.check_supervisor(caller)?;
+        let again = self.attestor.load().again().map_err(DeskError::Binary)?;
+        self.attestor.store(Arc::new(again));
+        Ok(())
+    }
+
+    fn check_supervisor(&self, caller: Caller) -> Result<(), DeskError> {
+        let is_supervisor = caller.uid == self.uid && self.supervisor.is_none_or(|pid| caller.pid == Some(pid));
+        if is_supervisor { Ok(()) } else { Err(DeskError::NotTheSupervisor { pid: caller.pid, uid: caller.uid }) }
     }
 
     /// Vouches for a proxy: its executable is looked at first, so that another program cannot use up a proxy's ticket.
@@ -96,7 +114,7 @@ impl Desk {
     pub fn vouch(&self, caller: Caller, request: Vouch, now: Timestamp) -> Result<Vouched, DeskError> {
         let Vouch { service, ticket, spki } = request;
         let ticket = Secret::new(ticket);
-        self.attestor.check_executable(caller)?;
+        self.attestor.load().check_executable(caller)?;
         let spki = base64::decode(&spki).ok().filter(|spki| spki.len() <= SPKI_BYTES_MAX);
         let spki = spki.filter(|spki| key::check_spki(spki).is_ok());
         let spki = spki.ok_or(DeskError::Malformed("`spki` is not a P-256 public key in base64"))?;

@@ -17,7 +17,8 @@ use bartizan_crypto::CryptoError;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{self, Code, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Clock, Down, EventsStored, Held, Hello, Installed, Refusal, RenewAt, Snapshot, Stats, Tick, Up, down, up,
+    Ack, Clock, Down, EventsStored, Held, Hello, Installed, Refusal, RenewAt, Retiring, Snapshot, Stats, Tick, Up,
+    down, up,
 };
 use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
 use std::collections::VecDeque;
@@ -157,6 +158,7 @@ impl Attach {
         drained: &CancellationToken,
     ) -> Result<(), StreamError> {
         let proxy = Arc::clone(&self.proxy);
+        let mut retiring = false;
         let (mut second, mut flush) = (interval(limits::STATS_EVERY), interval(limits::EVENTS_EVERY));
         for ticks in [&mut second, &mut flush] {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -181,6 +183,10 @@ impl Attach {
                     if let Some(message) = self.outbox.pop_front() {
                         permit.send(wrap(message));
                     }
+                }
+                () = proxy.winding_down.cancelled(), if !retiring => {
+                    retiring = true;
+                    self.outbox.push_back(up::Message::Retiring(Retiring {}));
                 }
                 _ = second.tick() => self.every_second().await?,
                 _ = flush.tick() => self.send_events(),

@@ -50,6 +50,8 @@ pub mod live; // the picture of this moment
 pub mod attach; // the stream to control
 pub mod batches; // events on it
 pub mod disk; // what survives a restart
+pub mod doors; // the listeners that are served
+pub mod handover; // from one process to the next
 pub mod identity_slot; // certificates
 pub mod intake; // snapshots
 pub mod listeners; // sockets that the directory asks for

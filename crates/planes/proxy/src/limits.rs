@@ -210,3 +210,10 @@ pub const DNS_IDLE_TIME: Duration = Duration::from_secs(10);
 /// How long a captured connection to an address of no known name may keep silent: only what it says is waited for, not whether
 /// it is let through.
 pub const EGRESS_UNKNOWN_TIME: Duration = Duration::from_millis(500);
+/// Time for a predecessor to hand over its listeners, and for a successor to serve on them: a start takes half a second.
+pub const HANDOVER_TIME: Duration = Duration::from_secs(20);
+/// Time that a guard goes on after a successor took over, for connections that are open: callers close what they do not use
+/// after [`POOL_PEER_IDLE`], so by then only long relays and transfers are left.
+pub const WIND_DOWN_AFTER_HANDOVER: Duration = Duration::from_secs(60);
+/// Listeners of one guard, a count: one for each callee of a service that calls a thousand, and its own.
+pub const LISTENERS_MAX: usize = 2_048;

@@ -1,28 +1,28 @@
 //! The sockets that the directory asks for: bound before it is enforced, closed once it no longer names them.
 
 use crate::conn::Side;
+use crate::doors::Doors;
+use crate::handover::Inherited;
 use crate::inside::is_for_the_program;
-use crate::limits;
 use crate::worker::{Door, Listen};
 use bartizan_core::snapshot::Directory;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::listen::{self, ListenError};
-use bartizan_runtime::process;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Every listener in use. Dropping it closes none; the process's stop does.
 #[derive(Debug)]
 pub struct Listeners {
-    workers: Vec<mpsc::Sender<Listen>>,
-    running: BTreeMap<(Door, SocketAddr), CancellationToken>,
+    doors: Arc<Doors>,
     stop: CancellationToken,
     /// Makes the program's sockets, where it has a network namespace of its own.
     inside: Option<Arc<Inside>>,
+    /// Those of the process before us; of use where the directory asks for the same.
+    inherited: Inherited,
 }
 
 /// Sockets bound for a directory that is not enforced yet.
@@ -52,7 +52,12 @@ pub enum BindError {
 impl Listeners {
     /// No listeners yet; `workers` will share each.
     pub fn new(workers: Vec<mpsc::Sender<Listen>>, stop: CancellationToken) -> Self {
-        Self { workers, running: BTreeMap::new(), stop, inside: None }
+        Self::behind(Arc::new(Doors::new(workers, false)), stop)
+    }
+
+    /// As [`Listeners::new`], by doors that others have too.
+    pub fn behind(doors: Arc<Doors>, stop: CancellationToken) -> Self {
+        Self { doors, stop, inside: None, inherited: Inherited::new() }
     }
 
     /// With what is for the program alone in its namespace.
@@ -65,21 +70,25 @@ impl Listeners {
         self.stop.child_token()
     }
 
+    /// With the listeners of the process before us.
+    pub fn with_inherited(self, inherited: Inherited) -> Self {
+        Self { inherited, ..self }
+    }
+
     /// Binds what `directory` asks for and is not bound yet. Nothing is served on it before [`Listeners::serve`].
     ///
     /// Must be called within a tokio runtime. With what could be had comes the first error about what could not.
     pub fn bind(&mut self, directory: &Directory) -> (Bound, Option<BindError>) {
         let wanted = wanted(directory);
         // An address that changes its meaning must be free first.
-        self.running.retain(|key, stop| {
-            let moves = !wanted.contains(key) && wanted.iter().any(|(_, addr)| *addr == key.1);
-            if moves {
-                stop.cancel();
+        for key in self.doors.keys() {
+            if !wanted.contains(&key) && wanted.iter().any(|(_, addr)| *addr == key.1) {
+                self.doors.remove(&key);
             }
-            !moves
-        });
+        }
         let (mut new, mut failed) = (Vec::new(), None);
-        for key in wanted.iter().filter(|key| !self.running.contains_key(key)) {
+        let missing: Vec<_> = wanted.iter().filter(|key| !self.doors.has(key)).collect();
+        for key in missing {
             match self.bind_one(key) {
                 Ok(listener) => new.push((key.clone(), listener)),
                 Err(error) => failed = failed.or(Some(error)),
@@ -88,7 +97,11 @@ impl Listeners {
         (Bound { new, wanted }, failed)
     }
 
-    fn bind_one(&self, (door, addr): &(Door, SocketAddr)) -> Result<std::net::TcpListener, BindError> {
+    fn bind_one(&mut self, key: &(Door, SocketAddr)) -> Result<std::net::TcpListener, BindError> {
+        if let Some(inherited) = self.inherited.remove(key) {
+            return Ok(inherited);
+        }
+        let (door, addr) = key;
         match self.inside.as_ref().filter(|_| is_for_the_program(door)) {
             Some(inside) => Ok(inside.bind(*addr)?),
             None => bind(*addr),
@@ -97,33 +110,16 @@ impl Listeners {
 
     /// Serves on what was bound, and stops serving on what is not wanted any more; connections there are drained.
     pub async fn serve(&mut self, bound: Bound) {
-        self.running.retain(|key, stop| {
-            let keep = bound.wanted.contains(key);
-            if !keep {
-                stop.cancel();
+        for key in self.doors.keys() {
+            if !bound.wanted.contains(&key) {
+                self.doors.remove(&key);
             }
-            keep
-        });
-        for ((door, addr), listener) in bound.new {
-            let stop = self.stop.child_token();
-            // Each connection may need another one upstream, and accepting without descriptors helps nobody.
-            let most = usize::try_from(process::descriptors_max().saturating_sub(limits::DESCRIPTORS_KEPT) / 2);
-            let slots = Arc::new(Semaphore::new(most.unwrap_or(usize::MAX).clamp(1, limits::CONNECTIONS_MAX)));
-            for worker in &self.workers {
-                let listener = match listener.try_clone() {
-                    Ok(copy) => copy,
-                    Err(error) => {
-                        tracing::error!(%error, %addr, "a worker got no copy of a listener");
-                        continue;
-                    }
-                };
-                let listen = Listen { door: door.clone(), listener, slots: Arc::clone(&slots), stop: stop.clone() };
-                // A worker that is gone stops with the process.
-                let _ = worker.send(listen).await;
-            }
-            tracing::info!(%addr, ?door, "listening");
-            self.running.insert((door, addr), stop);
         }
+        for (key, listener) in bound.new {
+            self.doors.add(key, listener, self.stop.child_token()).await;
+        }
+        // Whatever the directory does not name any more is closed with its last copy.
+        self.inherited.clear();
     }
 }
 

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Application protocols between sidecars: HTTP/1.1.
 pub const ALPN_HTTP1: &str = "http/1.1";
@@ -44,6 +45,8 @@ pub struct Proxy {
     pub events: EventQueue,
     /// When control was last heard.
     pub heard: Heard,
+    /// Cancelled once a successor serves: clients are told to come anew.
+    pub winding_down: CancellationToken,
     /// Makes sockets in the program's network namespace; not set where it has none.
     pub inside: OnceLock<Arc<Inside>>,
     /// What went out of the fleet.
@@ -86,6 +89,7 @@ impl Proxy {
             domain,
             instance,
             heard: Heard::default(),
+            winding_down: CancellationToken::new(),
             inside: OnceLock::new(),
             egress: crate::egress::Counters::default(),
             live: ArcSwap::default(),

@@ -48,6 +48,9 @@ struct Args {
     /// The program runs in a network namespace of its own, whose porter comes on standard input, a Unix socket, after the ticket
     #[arg(long)]
     isolated: bool,
+    /// Take over the listeners of a guard of the same service that runs, whose socket comes on standard input after that
+    #[arg(long)]
+    takes_over: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         workers,
         exit_with_stdin,
         isolated,
+        takes_over,
     } = Args::parse();
     logs::start("info");
     process::raise_descriptors();
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         workers,
         exit_with_stdin,
         isolated,
+        takes_over,
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,

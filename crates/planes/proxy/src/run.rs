@@ -2,6 +2,8 @@
 
 use crate::attach::{Attach, AttachError};
 use crate::disk::Disk;
+use crate::doors::Doors;
+use crate::handover::{self, Inherited};
 use crate::identity_slot::IdentitySlots;
 use crate::inside;
 use crate::intake::Intake;
@@ -42,6 +44,8 @@ pub struct Options {
     pub exit_with_stdin: bool,
     /// The program has a network namespace, whose porter comes on standard input after the ticket.
     pub isolated: bool,
+    /// A process before us hands over its listeners; its end of a socket comes on standard input, after the ticket and the porter.
+    pub takes_over: bool,
 }
 
 /// Why the process ended, other than by being asked to.
@@ -53,6 +57,9 @@ pub enum RunError {
     /// The parent said that the program is isolated, and handed over no porter of its namespace.
     #[error("the program's network namespace cannot be reached")]
     Porter(#[source] io::Error),
+    /// The process before us did not hand over. It goes on.
+    #[error("there is nothing to take over")]
+    Predecessor(#[source] io::Error),
     /// A file that was named cannot be used. Correct the option.
     #[error("`{}` cannot be used", path.display())]
     File {
@@ -98,11 +105,31 @@ async fn main(options: &Options) -> Result<(), RunError> {
         let porter = inside::porter_of(&options.service, &mut parent).await.map_err(RunError::Porter)?;
         proxy.inside.get_or_init(|| porter);
     }
+    let (predecessor, inherited) = match options.takes_over {
+        true => handover::inherit(&mut parent)
+            .await
+            .map(|(it, inherited)| (Some(it), inherited))
+            .map_err(RunError::Predecessor)?,
+        false => (None, Inherited::new()),
+    };
     let bundles = bundles(options)?;
     proxy.change(|live| live.bundles = Some(Arc::new(bundles)));
 
     let workers = start_workers(&proxy, options, &stop)?;
-    let served = match stop.run_until_cancelled(prepare(options, &proxy, &workers, &ticket, &stop)).await {
+    let doors = Doors::new(workers.iter().map(|worker| worker.listen.clone()).collect(), options.takes_over);
+    let doors = Arc::new(doors);
+    let listeners = Listeners::behind(Arc::clone(&doors), stop.clone());
+    let listeners = listeners.with_inside(proxy.inside.get().cloned()).with_inherited(inherited);
+    if let Some(predecessor) = predecessor {
+        tokio::spawn(predecessor.relieve(Arc::clone(&proxy), Arc::clone(&doors)));
+    }
+    let winding_down = handover::wind_down(parent, Arc::clone(&proxy), Arc::clone(&doors));
+    let relieved = stop.clone();
+    tokio::spawn(async move {
+        winding_down.await;
+        relieved.cancel();
+    });
+    let served = match stop.run_until_cancelled(prepare(options, &proxy, listeners, &ticket)).await {
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(mut attach)) => attached(&mut attach, workers, &stop).await,
@@ -115,16 +142,13 @@ async fn main(options: &Options) -> Result<(), RunError> {
 async fn prepare(
     options: &Options,
     proxy: &Arc<Proxy>,
-    workers: &[Handle],
+    listeners: Listeners,
     ticket: &Secret<String>,
-    stop: &CancellationToken,
 ) -> Result<Attach, RunError> {
     let key = KeyPair::generate()?;
     let vouched = vouch(&options.node_socket, &options.service, ticket, &key).await?;
     let disk = Disk::open(&options.state_dir);
     let disk = Arc::new(disk.map_err(|source| RunError::File { path: options.state_dir.clone(), source })?);
-    let listeners = Listeners::new(workers.iter().map(|worker| worker.listen.clone()).collect(), stop.clone());
-    let listeners = listeners.with_inside(proxy.inside.get().cloned());
     let intake = Intake::new(Arc::clone(proxy), Arc::clone(&disk), listeners);
     let slots = IdentitySlots::new(Arc::clone(proxy), disk, key, vouched.voucher, vouched.seal_key);
     let mut attach = Attach::new(Arc::clone(proxy), slots, intake, options.control);

@@ -117,6 +117,7 @@ async fn idle_or(stop: &CancellationToken, conn: &Conn) {
     };
     tokio::select! {
         () = idle => {}
+        () = conn.proxy().winding_down.cancelled() => {}
         () = conn.late_or(stop) => {}
     }
 }

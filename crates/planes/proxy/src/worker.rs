@@ -10,6 +10,7 @@ use crate::upstream::Pools;
 use crate::{ext_authz, gateway, inbound, outbound};
 use bartizan_runtime::listen;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -46,6 +47,8 @@ pub struct Listen {
     pub slots: Arc<Semaphore>,
     /// Cancelled when the listener is not wanted any more.
     pub stop: CancellationToken,
+    /// Cancelled when nothing more is accepted, while connections go on.
+    pub closed: CancellationToken,
 }
 
 /// A running worker.
@@ -143,14 +146,26 @@ async fn keep_looking(mut changes: watch::Receiver<u64>, ledger: Ledger) {
 
 /// Accepts until the listener is not wanted any more. Connections are told by the same token.
 async fn accept(worker: Rc<Worker>, listen: Listen) {
-    let Listen { door, listener, slots, stop } = listen;
+    let Listen { door, listener, slots, stop, closed } = listen;
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener could not be used"),
     };
     // The slot comes before `accept`: when all are taken, clients wait in the kernel's queue instead of holding sockets.
-    while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
-        let Some(accepted) = stop.run_until_cancelled(listen::accept(&listener)).await else { break };
+    let no_more = async {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = closed.cancelled() => {}
+        }
+    };
+    let mut no_more = pin!(no_more);
+    loop {
+        let next = async { (Arc::clone(&slots).acquire_owned().await, listen::accept(&listener).await) };
+        let (permit, accepted) = tokio::select! {
+            () = no_more.as_mut() => break,
+            next = next => next,
+        };
+        let Ok(permit) = permit else { break };
         let Some((stream, remote)) = accepted else { continue };
         let slot = Slot { permit, open: worker.counters.connection() };
         let fresh = Fresh { worker: Rc::clone(&worker), stream, remote, slot, stop: stop.clone() };

@@ -23,6 +23,7 @@ mod status;
 mod svid;
 mod token;
 mod trace;
+mod upgrade;
 
 use crate::args::{Command, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
 use crate::data_dir::{DataDir, find};
@@ -53,6 +54,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Reload(args) => waiting(reload::run(&args)),
+        Command::Upgrade(args) => waiting(upgrade::run(&args)),
         Command::Inside(args) => inside::run(&args),
         Command::Revoke(args) => waiting(revoke::revoke(&args)),
         Command::Restore(args) => waiting(revoke::restore(&args)),

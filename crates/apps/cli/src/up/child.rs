@@ -1,7 +1,7 @@
 //! One child process with its process group: started with a log and perhaps a token, ended without remains.
 
 use super::log;
-use crate::limits::{GONE_WITHIN, READY_POLL, STOP_WITHIN};
+use crate::limits::{GONE_WITHIN, PART_READY_WITHIN, READY_POLL, STOP_WITHIN};
 use bartizan_core::Secret;
 use bartizan_runtime::descriptors;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 use tokio::io::AsyncWriteExt;
@@ -63,6 +64,9 @@ pub(crate) struct Running {
     log_from: u64,
 }
 
+/// What a proxy says once it serves in place of another; `bartizan_proxy::handover`.
+const SERVING: u8 = b'r';
+
 /// Starts a child in a process group of its own, so that Ctrl-C reaches us alone and stopping it reaches its children.
 ///
 /// To be called on the thread that lives as long as the process: `PR_SET_PDEATHSIG` is tied to the calling thread.
@@ -113,6 +117,21 @@ fn standard_input(input: Input) -> std::io::Result<(Stdio, Option<OwnedFd>, Opti
 }
 
 impl Running {
+    /// Waits for a proxy that takes over to say that it serves.
+    pub(crate) fn says_it_serves(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        let line = self.line.as_ref().and_then(|line| line.try_clone().ok());
+        let heard = tokio::task::spawn_blocking(move || {
+            let line = line.ok_or("there is no line to it")?;
+            descriptors::wait_at_most(&line, PART_READY_WITHIN).map_err(|_| "its line is none")?;
+            match descriptors::receive(&line, 1) {
+                Ok(Some(said)) if said.bytes == [SERVING] => Ok(()),
+                Ok(_) => Err("it ended before it served"),
+                Err(_) => Err("it did not come to serve in time"),
+            }
+        });
+        Box::pin(async { heard.await.map_err(|error| error.to_string())?.map_err(str::to_owned) })
+    }
+
     /// Waits for its end. Cancel safe.
     pub(crate) async fn wait(&mut self) -> String {
         match self.child.wait().await {

@@ -9,11 +9,13 @@ use super::porter_note::PorterNote;
 use super::record::Recorder;
 use super::screen::Screen;
 use super::undertaker::Undertaker;
+use super::upgrade::Upgrades;
 use super::wait::Waiter;
-use crate::limits::LOG_TAIL_LINES_SHORT;
+use crate::limits::{GONE_WITHIN, LOG_TAIL_LINES_SHORT, RETIRED_WITHIN};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// What every keeper shares.
@@ -31,6 +33,8 @@ pub(crate) struct Keeper {
     pub(crate) recorder: Arc<Recorder>,
     /// Buries them, should we be killed.
     pub(crate) undertaker: Undertaker,
+    /// Where proxies are asked to be replaced.
+    pub(crate) upgrades: Arc<Upgrades>,
     /// Fires where stopping must not wait any more.
     pub(crate) hurry: CancellationToken,
 }
@@ -44,34 +48,47 @@ enum End {
 }
 
 impl Keeper {
-    /// Keeps `part` alive until `stop` fires, and returns once it and its group are gone.
+    /// Keeps `part` alive until `stop` fires, and returns once it and its group are gone, and those that it replaced.
     ///
     /// Cancel by `stop`, not by dropping the future: the children of a killed program would live on.
     pub(crate) async fn keep(self, part: Part, stop: CancellationToken) {
+        let mut retired = JoinSet::new();
+        self.keep_on(&part, &stop, &mut retired).await;
+        while retired.join_next().await.is_some() {}
+    }
+
+    async fn keep_on(&self, part: &Part, stop: &CancellationToken, retired: &mut JoinSet<()>) {
         let mut backoff = Backoff::default();
         loop {
-            let Some(started) = stop.run_until_cancelled(self.launcher.start(&part)).await else { return };
+            let Some(started) = stop.run_until_cancelled(self.launcher.start(part)).await else { return };
             let lived = match started {
-                Ok(running) => match self.live(&part, running, &stop).await {
+                Ok(running) => match self.live(part, running, stop, retired).await {
                     End::Asked => return,
                     End::Itself(lived) => lived,
                 },
                 Err(error) => {
-                    self.board.died(&part, error, Vec::new());
+                    self.board.died(part, error, Vec::new());
                     Duration::ZERO
                 }
             };
             let pause = backoff.after(lived);
-            self.say_died(&part, pause);
+            self.say_died(part, pause);
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
         }
     }
 
-    async fn live(&self, part: &Part, mut running: Running, stop: &CancellationToken) -> End {
-        let (pid, began, executable) = (running.pid, Instant::now(), self.executable(part));
+    async fn live(
+        &self,
+        part: &Part,
+        mut running: Running,
+        stop: &CancellationToken,
+        retired: &mut JoinSet<()>,
+    ) -> End {
+        let (mut pid, began, executable) = (running.pid, Instant::now(), self.executable(part));
         let space_gone = running.space_gone.clone().unwrap_or_default();
+        let mut upgrades = self.upgrades.hear(part);
         self.undertaker.watch(pid);
         self.board.started(part, pid);
         if *part != Part::Control {
@@ -89,6 +106,12 @@ impl Keeper {
                     // It reaches nobody any more, and nobody it: another one, in another namespace.
                     running.stop(&self.hurry).await;
                     break Some("its network namespace is gone".to_owned());
+                }
+                Some(answer) = upgrades.recv() => {
+                    let replaced = self.replace(part, &mut running, stop, retired).await;
+                    pid = running.pid;
+                    // Who asked may have gone; the table and the log tell it too.
+                    let _ = answer.send(replaced);
                 }
                 () = self.waiter.ready(part, pid), if !is_ready => {
                     is_ready = true;
@@ -123,6 +146,61 @@ impl Keeper {
             PorterNote::remove(&self.launcher.data, service);
         }
         end
+    }
+
+    /// Puts another process in the place of `running`, which goes on until it has finished. Gives the new one's process id.
+    async fn replace(
+        &self,
+        part: &Part,
+        running: &mut Running,
+        stop: &CancellationToken,
+        retired: &mut JoinSet<()>,
+    ) -> Result<u32, String> {
+        let mut new = self.launcher.spawn_successor(part).await?;
+        let executable = self.executable(part);
+        self.undertaker.watch(new.pid);
+        self.recorder.process(part, &executable, new.pid, None);
+        let serves = match self.launcher.introduce(part, &mut new, running) {
+            Ok(()) => new.says_it_serves(),
+            // Its end, should that be why, says more.
+            Err(error) => Box::pin(async move {
+                tokio::time::sleep(GONE_WITHIN).await;
+                Err(error)
+            }),
+        };
+        let failed = tokio::select! {
+            biased;
+            exit = new.wait() => Some(format!("it ended before it served: {exit}\n{}", new.tail().join("\n"))),
+            serves = serves => serves.err(),
+            () = stop.cancelled() => Some("the fleet is stopped".to_owned()),
+        };
+        if let Some(why) = failed {
+            let exit = new.stop(&self.hurry).await;
+            self.recorder.process(part, &executable, new.pid, Some(&exit));
+            self.undertaker.forget(new.pid);
+            self.screen.line(&format!("{part} was not replaced and goes on: {why}"));
+            return Err(why);
+        }
+        let pid = new.pid;
+        let old = std::mem::replace(running, new);
+        self.screen
+            .line(&format!("{part} was replaced: process {pid} serves, process {} finishes what it has", old.pid));
+        self.board.started(part, pid);
+        self.board.ready(part);
+        retired.spawn(self.clone().retire(part.clone(), old, stop.clone()));
+        Ok(pid)
+    }
+
+    /// Sees a proxy that was replaced through to its end.
+    async fn retire(self, part: Part, mut old: Running, stop: CancellationToken) {
+        let exit = tokio::select! {
+            exit = old.wait() => exit,
+            () = tokio::time::sleep(RETIRED_WITHIN) => old.stop(&self.hurry).await,
+            () = stop.cancelled() => old.stop(&self.hurry).await,
+        };
+        old.bury().await;
+        self.recorder.process(&part, &self.executable(&part), old.pid, Some(&exit));
+        self.undertaker.forget(old.pid);
     }
 
     fn executable(&self, part: &Part) -> PathBuf {

@@ -17,7 +17,7 @@ use bartizan_node::api::{Done, Expect};
 use bartizan_runtime::{descriptors, local};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -119,15 +119,39 @@ impl Launcher {
         let space = self.spaces.get(service)?;
         let spec = self.proxy_spec(part, service, space.is_some()).await?;
         let mut running = child::spawn(spec).await?;
-        if let (Some(space), Some(line)) = (space, &running.line) {
-            let handed = descriptors::pair().and_then(|(guards, porters)| {
-                space.inside.admit(porters.as_fd())?;
-                descriptors::send(line, &[PORTER], &[guards.as_fd()])
-            });
-            handed.map_err(|error| format!("the porter of `{service}` was not handed over: {error}"))?;
+        if let Some(space) = space {
+            hand_over_porter(&space, &running).map_err(|error| format!("its porter was not handed over: {error}"))?;
             running.space_gone = Some(space.gone.clone());
         }
         Ok(running)
+    }
+
+    /// Starts a proxy that is to take over from one that runs; see [`Launcher::introduce`].
+    ///
+    /// # Errors
+    /// A text that says which step failed.
+    pub(crate) async fn spawn_successor(&self, part: &Part) -> Result<Running, String> {
+        let service = part.service().ok_or_else(|| format!("{part} is no proxy"))?;
+        let mut spec = self.proxy_spec(part, &service, self.spaces.has(&service)).await?;
+        spec.args.push("--takes-over".into());
+        child::spawn(spec).await
+    }
+
+    /// Gives `successor` what it needs and lets the two talk.
+    ///
+    /// # Errors
+    /// A text that says which step failed; `running` goes on.
+    pub(crate) fn introduce(&self, part: &Part, successor: &mut Running, running: &Running) -> Result<(), String> {
+        let service = part.service().ok_or_else(|| format!("{part} is no proxy"))?;
+        if let Some(space) = self.spaces.get(&service)? {
+            hand_over_porter(&space, successor).map_err(|error| format!("its porter was not handed over: {error}"))?;
+            successor.space_gone = Some(space.gone.clone());
+        }
+        let introduced = descriptors::pair().and_then(|(old, new)| {
+            descriptors::send(line(successor)?, &[PREDECESSOR], &[new.as_fd()])?;
+            descriptors::send(line(running)?, &[SUCCESSOR], &[old.as_fd()])
+        });
+        introduced.map_err(|error| format!("the two were not introduced: {error}"))
     }
 
     async fn proxy_spec(&self, part: &Part, service: &ServiceName, isolated: bool) -> Result<Spec, String> {
@@ -198,8 +222,22 @@ impl Launcher {
     }
 }
 
-/// What the proxy is told with an end of the porter's socket; `bartizan_proxy::inside::PORTER`.
+/// What a proxy is told with an end of the porter's socket; `bartizan_proxy::inside`.
 const PORTER: u8 = b'p';
+/// What a proxy is told with an end of the socket to the one before it; `bartizan_proxy::handover`.
+const PREDECESSOR: u8 = b'h';
+/// What the one before is told with the other end.
+const SUCCESSOR: u8 = b's';
+
+fn line(running: &Running) -> std::io::Result<&OwnedFd> {
+    running.line.as_ref().ok_or_else(|| std::io::Error::other("there is no line to it"))
+}
+
+fn hand_over_porter(space: &Space, running: &Running) -> std::io::Result<()> {
+    let (guards, porters) = descriptors::pair()?;
+    space.inside.admit(porters.as_fd())?;
+    descriptors::send(line(running)?, &[PORTER], &[guards.as_fd()])
+}
 
 /// Arguments that make `bartizan` run what follows them as a program that dies with us, in `space` where there is one.
 pub(crate) fn wrapped(space: Option<&Space>) -> Vec<OsString> {

@@ -26,10 +26,12 @@ mod stages; // start here: the order of starting and stopping
 mod table; // the live table
 mod tries; // three commands to try
 mod undertaker; // ends what would outlive us
+mod upgrade; // guards are replaced while they serve
 mod wait; // when a part counts as ready
 
 pub(crate) use porter_note::PorterNote;
 pub(crate) use undertaker::bury;
+pub(crate) use upgrade::{UpgradeRequest, UpgradeStep};
 
 use crate::args::UpArgs;
 use crate::failure::Failure;

@@ -100,7 +100,7 @@ fn plan_all(args: &UpArgs, checked: Checked, mode: Mode, screen: &Screen) -> Res
 
 /// The kernel takes short socket paths only; better said now than by a control that dies.
 fn sockets_fit(data: &DataDir) -> Result<(), Failure> {
-    for socket in [data.control_socket(), data.node_socket(), data.workload_socket()] {
+    for socket in [data.control_socket(), data.node_socket(), data.workload_socket(), data.up_socket()] {
         let bytes = socket.as_os_str().len();
         if bytes > SOCKET_PATH_BYTES_MAX {
             return Err(Failure::new(format!(

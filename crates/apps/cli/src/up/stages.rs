@@ -17,6 +17,7 @@ use super::signals::{self, Asked};
 use super::table;
 use super::tries::{self, Ground, Question, Tries};
 use super::undertaker::Undertaker;
+use super::upgrade::{self, Upgrades};
 use super::wait::{self, Waiter};
 use crate::args::UpArgs;
 use crate::check::counted;
@@ -29,7 +30,7 @@ use bartizan_core::fleet::Program;
 use bartizan_core::snapshot::{Epoch, Mode};
 use bartizan_core::{Decision, ServiceName};
 use bartizan_policy::{Ask, Engine};
-use bartizan_runtime::clock;
+use bartizan_runtime::{clock, local};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,7 +91,8 @@ impl Up {
             recorder: Arc::clone(&recorder),
         };
         let undertaker = Undertaker::start(&launcher.bartizan);
-        let keeper = Keeper { launcher, waiter, board, screen, recorder, undertaker, hurry: asked.hurry.clone() };
+        let (upgrades, hurry) = (Arc::new(Upgrades::default()), asked.hurry.clone());
+        let keeper = Keeper { launcher, waiter, board, screen, recorder, undertaker, upgrades, hurry };
         Self { keeper, policy_files, mode, stages: Vec::new(), asked, over, _held: held }
     }
 
@@ -98,10 +100,21 @@ impl Up {
         &self.keeper.launcher
     }
 
+    /// Answers `bartizan upgrade` from now on.
+    fn hear_upgrades(&self) -> Result<(), Failure> {
+        let path = self.launcher().data.up_socket();
+        let listener = local::bind(&path)
+            .map_err(|error| Failure::new(format!("cannot listen on `{}`: {error}", path.display())))?;
+        let (launcher, board) = (Arc::clone(&self.keeper.launcher), Arc::clone(&self.keeper.board));
+        tokio::spawn(upgrade::serve(listener, launcher, Arc::clone(&self.keeper.upgrades), board, self.over.clone()));
+        Ok(())
+    }
+
     async fn start(&mut self) -> Result<(), Failure> {
         let fleet = Arc::clone(&self.launcher().fleet);
         let guarded = self.mode != Mode::Off;
         if guarded {
+            self.hear_upgrades()?;
             self.stage("control", vec![Part::Control], PART_READY_WITHIN, |up| {
                 up.launcher().plan.as_ref().map(|plan| format!("listens on {}", plan.control)).unwrap_or_default()
             })
@@ -365,6 +378,10 @@ impl Up {
             while stage.keepers.join_next().await.is_some() {}
         }
         self.over.cancel();
+        if self.mode != Mode::Off {
+            // A dead one does no harm: the next `up` replaces it.
+            let _ = std::fs::remove_file(self.launcher().data.up_socket());
+        }
         self.keeper.undertaker.dismiss();
         self.say_what_is_left(began.elapsed()).await;
     }

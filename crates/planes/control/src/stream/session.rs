@@ -245,6 +245,10 @@ impl Session {
                 self.clock.read(&self.app, Some(&self.service), reading, clock::now());
                 Ok(())
             }
+            Some(up::Message::Retiring(_)) => {
+                self.app.registry.retires(&self.service, self.stream);
+                Ok(())
+            }
             Some(up::Message::Stats(stats)) => Ok(self.counted(&stats)?),
             Some(up::Message::Events(events)) => {
                 let batch = events.batch;

@@ -129,7 +129,8 @@ async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, closing: &Cell<bool>) {
         }
         shared.guard.borrow_mut().decide(false);
         // Where its body did not come to its end, where the next request begins is not known.
-        let mut close = closing.get() || !announced.keep_alive || !shared.guard.borrow().is_between();
+        let winding_down = conn.proxy().winding_down.is_cancelled();
+        let mut close = closing.get() || winding_down || !announced.keep_alive || !shared.guard.borrow().is_between();
         let http11 = announced.http11;
         let mut writer = Writer::new(download, &method, http11, &mut close);
         if let Err(error) = poll_fn(|cx| shared.poll_answer(&mut writer, cx)).await {

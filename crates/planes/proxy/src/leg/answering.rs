@@ -30,9 +30,15 @@ pub async fn serve(conn: Rc<Conn>, records: Records, stop: &CancellationToken) {
         conn.worker.tasks.spawn_local(answer(Rc::clone(&conn), Answering { leg, stream }, head));
     };
     let mut driving = pin!(drive(&leg, records, quiet, &mut begin));
+    let asked_to_leave = async {
+        conn.proxy().winding_down.cancelled().await;
+        leg.ask_to_leave();
+        std::future::pending::<()>().await;
+    };
     let ended = tokio::select! {
         ended = driving.as_mut() => ended,
         () = conn.trust.until_over() => return,
+        () = asked_to_leave => return,
         () = conn.late_or(stop) => {
             leg.leave();
             tokio::select! {

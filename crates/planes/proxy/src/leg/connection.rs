@@ -137,6 +137,11 @@ impl Leg {
         self.wake_driver();
     }
 
+    /// Asks the other end to leave. What it has sent by then is still taken, so that nothing is lost.
+    pub fn ask_to_leave(&self) {
+        self.write(|out| frame::write_going_away(out, u32::MAX));
+    }
+
     fn wake_driver(&self) {
         if let Some(driver) = self.0.driver.borrow_mut().take() {
             driver.wake();
