@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: demo test check lint doc bench-bank bench race race-quick race-programs needs needs-demo help clean
+.PHONY: demo test check lint doc bench-bank bench race race-quick race-flat race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ race: race-programs ## a pair of guards beside a byte relay, Envoy, nginx, HAPro
 
 race-quick: race-programs ## ours, the relay and Envoy on HTTP/1.1 alone, three short rounds
 	python3 benches/dataplane/race.py --quick
+
+race-flat: race-programs ## memory of one guard in fleets of 10 to 10,000 services
+	python3 benches/dataplane/flat.py
 
 race-programs: needs-demo
 	@sh xtask/needs.sh openssl

@@ -10,7 +10,7 @@ use bartizan_core::event::{Change, Config, SeenBy, What};
 use bartizan_core::snapshot::{Bundles, Directory, Envelope, Epoch, Kind, Policies, Signed};
 use bartizan_identity::envelope::{self, EnvelopeError};
 use bartizan_identity::{BundleError, DenyIndex, TrustBundles};
-use bartizan_policy::{Engine, PolicyErrors};
+use bartizan_policy::{Engine, PolicyErrors, scoped};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
 
@@ -207,7 +207,12 @@ impl Intake {
 
     fn enforce_policies(&self, json: &[u8]) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Policies>(Kind::Policies, json)? else { return Ok(Done::Same) };
-        let engine = Arc::new(Engine::compile(&signed.payload, signed.epoch)?);
+        // A sidecar decides about its own service alone; the gateway's routes may change while policies do not.
+        let policies = match self.proxy.is_gateway() {
+            true => signed.payload,
+            false => scoped(signed.payload, &self.proxy.name),
+        };
+        let engine = Arc::new(Engine::compile(&policies, signed.epoch)?);
         self.proxy.change(|live| {
             live.policies = Some(engine);
             live.epochs.insert(Kind::Policies, signed.epoch);

@@ -12,5 +12,6 @@ mod limits;
 mod matrix;
 mod memo;
 mod refusals;
+mod scoped; // what one guard needs
 mod soup;
 mod support;
