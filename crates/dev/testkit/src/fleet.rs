@@ -92,6 +92,25 @@ impl Up {
         folder
     }
 
+    /// As [`Up::launch`], in a network that has nothing but loopback and in a mount namespace, both of which end with it; `setup` is
+    /// a shell script that arranges them before, with `$1` for the folder of the fleet file. What it starts dies with the test.
+    ///
+    /// # Panics
+    /// Where neither root nor user namespaces are there.
+    pub fn launch_in_a_world(fleet: &Path, setup: &str, args: &[&str]) -> Self {
+        let mut unshare = Command::new("unshare");
+        let user = if rustix::process::geteuid().is_root() { &[][..] } else { &["--map-root-user"] };
+        let script = format!("set -e\nip link set lo up\n{setup}\nshift\nexec \"$@\"");
+        let folder = fleet.parent().expect("a fleet file is in a folder");
+        unshare
+            .args(["--mount", "--net"])
+            .args(user)
+            .args(["sh", "-c", &script, "sh"])
+            .arg(folder)
+            .arg(binary("bartizan"));
+        Self::launch_by(unshare, fleet, args)
+    }
+
     fn launch_by(mut command: Command, fleet: &Path, args: &[&str]) -> Self {
         let data = fleet.with_file_name("data");
         let log = File::create(fleet.with_file_name("up.log")).expect("the test's own folder is writable");

@@ -26,6 +26,8 @@ pub enum Ask {
     Udp4(u8),
     /// So many UDP sockets for IPv6.
     Udp6(u8),
+    /// That every address is loopback in there, so that whatever is dialled comes to a listener in there or to nobody.
+    Everywhere,
     /// To answer one more asker, whose end comes along. Only who started the porter may ask.
     Admit,
 }
@@ -38,6 +40,7 @@ impl Ask {
             Self::Tcp6(count) => [b'T', count],
             Self::Udp4(count) => [b'u', count],
             Self::Udp6(count) => [b'U', count],
+            Self::Everywhere => [b'e', 0],
             Self::Admit => [b'a', 0],
         }
     }
@@ -49,6 +52,7 @@ impl Ask {
             [b'T', count] => Some(Self::Tcp6(count)),
             [b'u', count] => Some(Self::Udp4(count)),
             [b'U', count] => Some(Self::Udp6(count)),
+            [b'e', 0] => Some(Self::Everywhere),
             [b'a', 0] => Some(Self::Admit),
             _ => None,
         }
@@ -91,6 +95,15 @@ impl Inside {
         ask(&self.porter, Ask::Admit, &[end]).map(|_nothing| ())
     }
 
+    /// Makes every address loopback in there: whatever is dialled comes to a listener in there, or to nobody. Blocks for the
+    /// porter's answer.
+    ///
+    /// # Errors
+    /// Where the porter is gone, or the kernel refuses.
+    pub fn lead_everywhere(&self) -> io::Result<()> {
+        ask(&self.porter, Ask::Everywhere, &[]).map(|_nothing| ())
+    }
+
     /// Listens at `addr` in there. Blocks for the porter's answer; the listener does not block.
     ///
     /// # Errors
@@ -112,12 +125,16 @@ impl Inside {
         })
     }
 
-    /// A UDP socket at `addr` in there. Blocks for the porter's answer; the socket does not block.
+    /// A UDP socket at `addr` in there, also beside one at every address of the same port. Blocks for the porter's answer; the socket does not block.
     ///
     /// # Errors
     /// What the kernel says, or that the porter is gone.
     pub fn bind_udp(&self, addr: SocketAddr) -> io::Result<UdpSocket> {
         let socket = Socket::from(self.one(if addr.is_ipv4() { Ask::Udp4(1) } else { Ask::Udp6(1) })?);
+        socket.set_reuse_address(true)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&addr.into())?;
         Ok(socket.into())
     }

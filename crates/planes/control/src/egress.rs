@@ -6,7 +6,8 @@ use crate::limits::{
     EGRESS_ADDRESSES_MAX, EGRESS_BOOK_BYTES_MAX, EGRESS_DESTINATIONS_MAX, EGRESS_KEEP_EVERY, EGRESS_NEW_FOR,
 };
 use bartizan_core::event::{Event, Outcome, What};
-use bartizan_core::fleet::{Fleet, Program};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::{Isolation, Plan};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::status::{EgressDestination, EgressPath, EgressService, EgressStatus, EgressSummary};
 use bartizan_core::{ServiceName, Timestamp};
@@ -99,10 +100,10 @@ impl Book {
     }
 
     /// Everything, for `bartizan egress`.
-    pub(crate) fn status(&self, fleet: &Fleet, mode: Mode) -> EgressStatus {
+    pub(crate) fn status(&self, fleet: &Fleet, plan: &Plan) -> EgressStatus {
         let services = fleet.services.iter().map(|(name, service)| EgressService {
             service: name.clone(),
-            path: path(fleet, name, mode),
+            path: path(fleet, plan, name),
             rules: service.egress.as_ref().map(|egress| egress.rules.clone()),
         });
         EgressStatus {
@@ -113,8 +114,8 @@ impl Book {
     }
 
     /// The short of it, for `bartizan status`.
-    pub(crate) fn summary(&self, fleet: &Fleet, mode: Mode, now: Timestamp) -> EgressSummary {
-        let paths: Vec<_> = fleet.services.keys().filter_map(|name| path(fleet, name, mode)).collect();
+    pub(crate) fn summary(&self, fleet: &Fleet, plan: &Plan, now: Timestamp) -> EgressSummary {
+        let paths: Vec<_> = fleet.services.keys().filter_map(|name| path(fleet, plan, name)).collect();
         let count = |wanted| paths.iter().filter(|it| **it == wanted).count();
         let is_new = |it: &&EgressDestination| it.used && now.since(it.first_seen) < EGRESS_NEW_FOR;
         let mut new: Vec<_> = self.lock().values().filter(is_new).cloned().collect();
@@ -147,11 +148,14 @@ fn key(it: &EgressDestination) -> Key {
 }
 
 /// How a program that is started here gets out; `None` for one that is not.
-fn path(fleet: &Fleet, name: &ServiceName, mode: Mode) -> Option<EgressPath> {
-    let service = fleet.services.get(name)?;
-    matches!(service.program, Program::Run { .. }).then_some(match (&service.egress, mode) {
-        (_, Mode::Off) | (None, _) => EgressPath::Open,
-        (Some(_), _) => EgressPath::Told,
+fn path(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<EgressPath> {
+    let service = fleet.services.get(name).filter(|service| service.is_run())?;
+    Some(match plan.isolation.get(name) {
+        _ if plan.mode == Mode::Off => EgressPath::Open,
+        // Without rules its guard opens nothing, and there is no other way.
+        Some(Isolation::Own) => EgressPath::Forced,
+        Some(Isolation::Shared { .. }) | None if service.egress.is_some() => EgressPath::Told,
+        Some(Isolation::Shared { .. }) | None => EgressPath::Open,
     })
 }
 

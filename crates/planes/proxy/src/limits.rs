@@ -217,3 +217,5 @@ pub const HANDOVER_TIME: Duration = Duration::from_secs(20);
 pub const WIND_DOWN_AFTER_HANDOVER: Duration = Duration::from_secs(60);
 /// Listeners of one guard, a count: one for each callee of a service that calls a thousand, and its own.
 pub const LISTENERS_MAX: usize = 2_048;
+/// Largest `/etc/resolv.conf` that is looked at, in bytes.
+pub const RESOLV_CONF_BYTES_MAX: usize = 64 << 10;

@@ -4,6 +4,7 @@
 mod bank_up; // start here: the main job
 mod clock; // machines that slept
 mod cost; // what guards cost
+mod egress;
 mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again
 mod ext_authz; // another proxy that asks ours

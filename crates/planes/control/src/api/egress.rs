@@ -18,5 +18,5 @@ pub(super) const IT: Endpoint = Endpoint {
 
 async fn answer(State(app): State<Arc<App>>) -> Json<EgressStatus> {
     let in_force = app.in_force();
-    Json(app.egress.status(&in_force.desired.fleet, in_force.desired.plan.mode))
+    Json(app.egress.status(&in_force.desired.fleet, &in_force.desired.plan))
 }

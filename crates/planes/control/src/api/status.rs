@@ -53,7 +53,7 @@ pub(super) fn status(app: &App) -> Status {
         drift: app.drift.status(),
         tls: app.algorithms.status(),
         over_budget: app.budgets.status(),
-        egress: app.egress.summary(fleet, in_force.desired.plan.mode, now),
+        egress: app.egress.summary(fleet, &in_force.desired.plan, now),
         guard_p99_us: fleet.guard_p99_us,
     }
 }

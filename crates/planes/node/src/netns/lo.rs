@@ -1,4 +1,4 @@
-//! Loopback comes into being switched off. One rtnetlink message switches it on (rtnetlink(7)).
+//! Loopback comes into being switched off. One rtnetlink message switches it on (rtnetlink(7)); others are said the same way.
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -13,14 +13,19 @@ const ERROR: u16 = 2;
 /// `IFF_UP` of linux/if.h.
 const UP: u32 = 1;
 /// Loopback is the first interface of every namespace.
-const LOOPBACK: u32 = 1;
+pub(super) const LOOPBACK: u32 = 1;
 /// Bytes of a message: its header (16) and `struct ifinfomsg` (16).
 const BYTES: u32 = 32;
 
 /// Switches loopback on in the namespace of this thread.
 pub(super) fn up() -> Result<()> {
+    say(&message())
+}
+
+/// Says one message to the kernel, and hears its verdict.
+pub(super) fn say(message: &[u8]) -> Result<()> {
     let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-    rustix::net::sendto(&socket, &message(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    rustix::net::sendto(&socket, message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 256];
     let (_, bytes) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty())?;
     verdict(&answer[..bytes])

@@ -7,6 +7,7 @@
 //! cannot step into the namespace of the host or look into another program.
 
 mod enter; // a program goes in
+mod everywhere; // every address is loopback
 mod lo; // loopback, up
 mod maps; // who the users in there are
 mod porter; // start here: the process in there

@@ -2,8 +2,8 @@
 //!
 //! It has one thread, as the kernel wants of who makes a user namespace, and ends when who started it is gone.
 
-use super::lo;
 use super::start::{BEGINNING_BYTES_MAX, FAILED, MAP, MAPPED, READY, Way};
+use super::{everywhere, lo};
 use crate::limits::PORTER_ASKERS_MAX;
 use bartizan_runtime::descriptors::{self, Message};
 use bartizan_runtime::inside::{Ask, GIVEN, REFUSED};
@@ -131,6 +131,9 @@ fn answer(askers: &[OwnedFd], number: usize, message: Message) -> Option<OwnedFd
         Some(Ask::Admit) if number != 0 => refusal = Some("only who started the porter lets others ask".to_owned()),
         Some(Ask::Admit) if askers.len() >= PORTER_ASKERS_MAX => refusal = Some("too many ask already".to_owned()),
         Some(Ask::Admit) => admitted = descriptors.pop(),
+        Some(Ask::Everywhere) => {
+            refusal = everywhere::lead().err().map(|error| format!("no route can be made: {error}"));
+        }
         Some(ask) => match made(ask) {
             Ok(made) => sockets = made,
             Err(error) => refusal = Some(format!("no socket can be made: {error}")),
@@ -153,7 +156,7 @@ fn made(ask: Ask) -> Result<Vec<OwnedFd>, Errno> {
         Ask::Tcp6(count) => (AddressFamily::INET6, SocketType::STREAM, count),
         Ask::Udp4(count) => (AddressFamily::INET, SocketType::DGRAM, count),
         Ask::Udp6(count) => (AddressFamily::INET6, SocketType::DGRAM, count),
-        Ask::Admit => return Ok(Vec::new()),
+        Ask::Admit | Ask::Everywhere => return Ok(Vec::new()),
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let count = usize::from(count).min(DESCRIPTORS_PER_MESSAGE_MAX);

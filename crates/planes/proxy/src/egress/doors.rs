@@ -3,18 +3,20 @@
 use super::resolve::Resolver;
 use super::serve::serve;
 use super::way::Way;
-use super::{dns, trip::Trip};
+use super::{capture, dns, trip::Trip};
 use crate::limits;
 use crate::listeners::{self, BindError};
 use crate::live::Proxy;
 use bartizan_core::egress::Refusal;
 use bartizan_core::snapshot::{Directory, EgressSide};
 use bartizan_runtime::listen;
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,10 @@ pub struct Doors {
 #[derive(Debug)]
 struct Open {
     places: [SocketAddr; 2],
+    /// Ports of every address that are listened on in the program's network.
+    captured: BTreeSet<u16>,
+    /// Takes further listeners.
+    more: mpsc::UnboundedSender<TcpListener>,
     stop: CancellationToken,
     thread: JoinHandle<()>,
 }
@@ -40,9 +46,9 @@ struct Open {
 /// What is listened on. Whoever opens them says in which network they are.
 #[derive(Debug)]
 pub struct Sockets {
-    proxy: Vec<TcpListener>,
-    dns_tcp: Vec<TcpListener>,
-    dns_udp: Vec<UdpSocket>,
+    pub(super) proxy: Vec<TcpListener>,
+    pub(super) dns_tcp: Vec<TcpListener>,
+    pub(super) dns_udp: Vec<UdpSocket>,
 }
 
 impl Sockets {
@@ -83,13 +89,33 @@ impl Doors {
         let places = |side: &EgressSide| [side.proxy, side.dns];
         let wanted = directory.own.egress.as_ref();
         if self.open.as_ref().map(|open| open.places) == wanted.map(places) {
+            self.capture(directory);
             return Ok(());
         }
         if let Some(open) = self.open.take() {
             open.stop.cancel(); // what is under way gets its time
         }
         let Some(side) = wanted else { return Ok(()) };
-        self.serve(Sockets::open(side)?, places(side))
+        let sockets = match self.proxy.inside.get() {
+            Some(inside) => capture::open(inside, side)?,
+            None => Sockets::open(side)?,
+        };
+        self.serve(sockets, places(side))?;
+        self.capture(directory);
+        Ok(())
+    }
+
+    /// Listens at the ports that the rules of now name, where the program has a network of its own. Ports stay: what was allowed
+    /// there once is refused in words.
+    fn capture(&mut self, directory: &Directory) {
+        let (Some(open), Some(inside)) = (&mut self.open, self.proxy.inside.get()) else { return };
+        let ports = capture::ports(directory);
+        let new: Vec<_> = ports.difference(&open.captured).copied().collect();
+        for listener in capture::listen(inside, new.iter().copied()) {
+            // The thread that would take it is gone with the process only.
+            let _ = open.more.send(listener);
+        }
+        open.captured.extend(new);
     }
 
     /// Serves on sockets that are open already, perhaps in another network; `places` is what the directory calls them.
@@ -99,10 +125,11 @@ impl Doors {
     pub fn serve(&mut self, sockets: Sockets, places: [SocketAddr; 2]) -> Result<(), BindError> {
         let stop = self.stop.child_token();
         let (proxy, resolver, stopping) = (Arc::clone(&self.proxy), self.resolver.clone(), stop.clone());
+        let (more, further) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new().name("egress".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => {
-                    LocalSet::new().block_on(&runtime, work(proxy, resolver, sockets, stopping));
+                    LocalSet::new().block_on(&runtime, work(proxy, resolver, sockets, further, stopping));
                     // A lookup that is under way is nobody's business any more.
                     runtime.shutdown_background();
                 }
@@ -111,7 +138,7 @@ impl Doors {
         });
         let thread = thread.map_err(|source| BindError::Prepare { addr: places[0], source })?;
         tracing::info!(proxy = %places[0], dns = %places[1], "the way out is open");
-        self.open = Some(Open { places, stop, thread });
+        self.open = Some(Open { places, captured: BTreeSet::new(), more, stop, thread });
         Ok(())
     }
 
@@ -130,13 +157,22 @@ fn udp(addr: SocketAddr) -> Result<UdpSocket, BindError> {
     Ok(socket)
 }
 
-async fn work(proxy: Arc<Proxy>, resolver: Resolver, sockets: Sockets, stop: CancellationToken) {
+async fn work(
+    proxy: Arc<Proxy>,
+    resolver: Resolver,
+    sockets: Sockets,
+    mut further: mpsc::UnboundedReceiver<TcpListener>,
+    stop: CancellationToken,
+) {
     let way = Way::new(proxy, resolver, stop);
     let Sockets { proxy, dns_tcp, dns_udp } = sockets;
     // On the tracker too, so that the drain waits for none that still accepts.
     proxy.into_iter().for_each(|it| drop(way.tasks.spawn_local(accept(Rc::clone(&way), it))));
     dns_tcp.into_iter().for_each(|it| drop(way.tasks.spawn_local(dns::serve::over_tcp(Rc::clone(&way), it))));
     dns_udp.into_iter().for_each(|it| drop(way.tasks.spawn_local(dns::serve::over_udp(Rc::clone(&way), it))));
+    while let Some(Some(listener)) = way.stop.run_until_cancelled(further.recv()).await {
+        drop(way.tasks.spawn_local(accept(Rc::clone(&way), listener)));
+    }
     way.stop.cancelled().await;
     way.tasks.close();
     if tokio::time::timeout(limits::DRAIN_TIME + DRAIN_SLACK, way.tasks.wait()).await.is_err() {

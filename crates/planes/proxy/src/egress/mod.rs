@@ -15,6 +15,7 @@ pub mod doors; // start here: sockets and thread, as the directory says
 
 mod answers; // which addresses were given out for which names
 mod body; // of an answer, counted to its end
+mod capture; // sockets in the program's own network
 mod captured; // connections that were on their way elsewhere
 mod connect; // tunnels: CONNECT
 mod counters;

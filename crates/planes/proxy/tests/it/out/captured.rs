@@ -35,15 +35,14 @@ async fn name_and_address_have_to_agree() {
     let rule = |name| format!("{{ host: {name}, ports: [{port}], addresses: [127.5.0.0/16] }}");
     let egress = format!("[{}, {}]", rule("api.test"), rule("other.test"));
     let out = everywhere(&world, rules(&egress, &[]), port).await;
-    out.names.set("api.test", &["127.5.0.1"]);
-    out.names.set("other.test", &["127.5.0.2"]);
-
-    // Before the name was asked for, no address is one of it.
+    // A name that has no address, for all that the guard can find out.
     let early =
         get_over_tls(&world, plain(SocketAddr::new("127.5.0.1".parse().unwrap(), port)).await, "api.test").await;
     assert!(early.is_err());
     assert_eq!(out.refused(Refusal::AddressDisagrees).await.host.as_deref(), Some("api.test"));
 
+    out.names.set("api.test", &["127.5.0.1"]);
+    out.names.set("other.test", &["127.5.0.2"]);
     let (api, other) = (asked(&out, "api.test", port).await, asked(&out, "other.test", port).await);
     // The name of one with the address of another; both are listed.
     assert!(get_over_tls(&world, plain(other).await, "api.test").await.is_err());
