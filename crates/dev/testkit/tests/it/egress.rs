@@ -253,14 +253,13 @@ fn what_was_learned_is_enforced_without_a_break_and_stops_what_was_planted() {
             events.contains(&format!("({word}")).then_some(())
         });
     }
-    let metrics = up.say(&["metrics"]);
     let coverage = if forced { "bartizan_egress_coverage 1\n" } else { "bartizan_egress_coverage 0\n" };
     for part in [
         coverage,
         "bartizan_egress_refused_total{service=\"shop\",reason=\"undeclared\"}",
         "bartizan_egress_bytes_total{service=\"shop\",way=\"up\"}",
     ] {
-        assert!(metrics.contains(part), "no {part:?} in {metrics}");
+        wait_for(part, Deadline::default(), || up.say(&["metrics"]).contains(part).then_some(()));
     }
     let list = up.say(&["egress", "list"]);
     assert!(list.contains("REFUSED undeclared") && list.contains("evil.test:443"), "{list}");
