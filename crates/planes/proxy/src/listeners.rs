@@ -55,8 +55,16 @@ impl Listeners {
         Self::behind(Arc::new(Doors::new(workers, false)), stop)
     }
 
-    /// As [`Listeners::new`], by doors that others have too.
+    /// As [`Listeners::new`], by doors that others have too. Must be called within a tokio runtime.
     pub fn behind(doors: Arc<Doors>, stop: CancellationToken) -> Self {
+        // Who comes while the last are served has to hear at once that nobody is here.
+        let (stopped, at_stop) = (stop.clone(), Arc::downgrade(&doors));
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            if let Some(doors) = at_stop.upgrade() {
+                doors.close();
+            }
+        });
         Self { doors, stop, inside: None, inherited: Inherited::new() }
     }
 

@@ -7,6 +7,7 @@ use bartizan_runtime::descriptors;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -125,8 +126,11 @@ impl Running {
             descriptors::wait_at_most(&line, PART_READY_WITHIN).map_err(|_| "its line is none")?;
             match descriptors::receive(&line, 1) {
                 Ok(Some(said)) if said.bytes == [SERVING] => Ok(()),
-                Ok(_) => Err("it ended before it served"),
-                Err(_) => Err("it did not come to serve in time"),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    Err("it did not come to serve in time")
+                }
+                // Its end closes the line, and resets it where it had not read all of it.
+                Ok(_) | Err(_) => Err("it ended before it served"),
             }
         });
         Box::pin(async { heard.await.map_err(|error| error.to_string())?.map_err(str::to_owned) })

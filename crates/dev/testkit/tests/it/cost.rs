@@ -17,7 +17,7 @@ fn fleet(ports: &[u16], protocol: &str) -> String {
         ports[3], ports[4]
     );
     format!(
-        "fleet: shop\ntrust_domain: shop.test\nbudget: {{ guard_p99_us: 50 }}\nservices:\n{}{}{}",
+        "fleet: shop\ntrust_domain: shop.test\nisolate: false\nbudget: {{ guard_p99_us: 50 }}\nservices:\n{}{}{}",
         service("web", ports[0], "http", &calls),
         service("catalogue", ports[1], protocol, ""),
         service("accounts", ports[2], "http", ", data: [pii]"),

@@ -78,7 +78,9 @@ impl Drop for Process {
 
 fn start(command: &mut Command) -> Process {
     let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    Process(started.unwrap_or_else(|error| panic!("{command:?}: {error}; `xtask/needs.sh nginx haproxy` installs both")))
+    Process(
+        started.unwrap_or_else(|error| panic!("{command:?}: {error}; `xtask/needs.sh nginx haproxy` installs both")),
+    )
 }
 
 async fn behind(start_before: impl FnOnce(SocketAddr, SocketAddr) -> Process) -> Reader {
@@ -151,8 +153,17 @@ fn corpus() -> BTreeMap<&'static str, String> {
         ("chunk extension", post("transfer-encoding: chunked\r\n", "3;a=b\r\nabc\r\n0\r\n\r\n")),
         ("trailer", post("transfer-encoding: chunked\r\n", "3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n")),
         ("leading zeros in a size", post("transfer-encoding: chunked\r\n", "0003\r\nabc\r\n000\r\n\r\n")),
-        ("CL.TE", post("content-length: 4\r\ntransfer-encoding: chunked\r\n", "0\r\n\r\nGET /s HTTP/1.1\r\nhost: a\r\n\r\n")),
-        ("TE.CL", post("transfer-encoding: chunked\r\ncontent-length: 4\r\n", "5c\r\nGET /s HTTP/1.1\r\nhost: a\r\n\r\n0\r\n\r\n")),
+        (
+            "CL.TE",
+            post("content-length: 4\r\ntransfer-encoding: chunked\r\n", "0\r\n\r\nGET /s HTTP/1.1\r\nhost: a\r\n\r\n"),
+        ),
+        (
+            "TE.CL",
+            post(
+                "transfer-encoding: chunked\r\ncontent-length: 4\r\n",
+                "5c\r\nGET /s HTTP/1.1\r\nhost: a\r\n\r\n0\r\n\r\n",
+            ),
+        ),
         ("TE.TE second unknown", post("transfer-encoding: chunked\r\ntransfer-encoding: x\r\n", "0\r\n\r\n")),
         ("TE list", post("transfer-encoding: gzip, chunked\r\n", "0\r\n\r\n")),
         ("TE identity", post("transfer-encoding: identity\r\ncontent-length: 3\r\n", "abc")),
@@ -209,9 +220,10 @@ async fn what_two_readers_would_read_differently_does_not_pass() {
     let caller = world.caller("web", &[(&callee, Protocol::Http)]).await;
     drop(ours);
     let guard = Reader { addr: caller.outbound("api"), notes: program, _process: None };
-    let peers = [("nginx", nginx(folder.path()).await), ("haproxy", haproxy(folder.path()).await), ("hyper", hyper().await)];
+    let peers =
+        [("nginx", nginx(folder.path()).await), ("haproxy", haproxy(folder.path()).await), ("hyper", hyper().await)];
 
-    let (mut passed, mut differed) = (0, 0);
+    let (mut passed, mut disputed) = (0, 0);
     for (name, message) in corpus() {
         let bytes = [message.as_bytes(), NEXT.as_bytes()].concat();
         let by_guard = tokio::time::timeout(PATIENCE, guard.read(&bytes)).await.unwrap();
@@ -221,7 +233,7 @@ async fn what_two_readers_would_read_differently_does_not_pass() {
         }
         let accepting: Vec<_> = readings.values().filter(|seen| !seen.is_empty()).collect();
         let differ = accepting.windows(2).any(|two| two[0] != two[1]);
-        differed += usize::from(differ);
+        disputed += usize::from(!accepting.is_empty() && accepting.len() < peers.len());
         if by_guard.is_empty() {
             continue;
         }
@@ -232,5 +244,5 @@ async fn what_two_readers_would_read_differently_does_not_pass() {
         }
     }
     // The corpus has to have both kinds, or this proves nothing.
-    assert!(passed >= 8 && differed >= 5, "{passed} passed, {differed} were read in two ways by others");
+    assert!(passed >= 8 && disputed >= 5, "{passed} passed, {disputed} were accepted by some alone");
 }

@@ -6,8 +6,8 @@ mod programs; // what stands behind one
 mod stub; // a control process made by hand
 mod world; // a trust domain, sidecars and gateways in it
 
-mod differential; // beside other readers
 mod control; // attached to a control process, restarted without one
+mod differential; // beside other readers
 mod gateway;
 mod http;
 mod ledger;
