@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -40,7 +39,6 @@ struct Open {
     /// Takes further listeners.
     more: mpsc::UnboundedSender<TcpListener>,
     stop: CancellationToken,
-    thread: JoinHandle<()>,
 }
 
 /// What is listened on. Whoever opens them says in which network they are.
@@ -126,7 +124,7 @@ impl Doors {
         let stop = self.stop.child_token();
         let (proxy, resolver, stopping) = (Arc::clone(&self.proxy), self.resolver.clone(), stop.clone());
         let (more, further) = mpsc::unbounded_channel();
-        let thread = std::thread::Builder::new().name("egress".to_owned()).spawn(move || {
+        let started = std::thread::Builder::new().name("egress".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => {
                     LocalSet::new().block_on(&runtime, work(proxy, resolver, sockets, further, stopping));
@@ -136,17 +134,11 @@ impl Doors {
                 Err(error) => tracing::error!(%error, "the way out could not start"),
             }
         });
-        let thread = thread.map_err(|source| BindError::Prepare { addr: places[0], source })?;
+        // It ends by the stop, in bounded time, or with the process.
+        started.map_err(|source| BindError::Prepare { addr: places[0], source })?;
         tracing::info!(proxy = %places[0], dns = %places[1], "the way out is open");
-        self.open = Some(Open { places, captured: BTreeSet::new(), more, stop, thread });
+        self.open = Some(Open { places, captured: BTreeSet::new(), more, stop });
         Ok(())
-    }
-
-    /// Waits for the thread to end, which it does in bounded time after the stop. Blocks.
-    pub fn join(self) {
-        if self.open.is_some_and(|open| open.thread.join().is_err()) {
-            tracing::error!("the thread of the way out panicked");
-        }
     }
 }
 
@@ -166,11 +158,12 @@ async fn work(
 ) {
     let way = Way::new(proxy, resolver, stop);
     let Sockets { proxy, dns_tcp, dns_udp } = sockets;
+    drop(way.tasks.spawn_local(close_for_a_successor(Rc::clone(&way))));
     // On the tracker too, so that the drain waits for none that still accepts.
     proxy.into_iter().for_each(|it| drop(way.tasks.spawn_local(accept(Rc::clone(&way), it))));
     dns_tcp.into_iter().for_each(|it| drop(way.tasks.spawn_local(dns::serve::over_tcp(Rc::clone(&way), it))));
     dns_udp.into_iter().for_each(|it| drop(way.tasks.spawn_local(dns::serve::over_udp(Rc::clone(&way), it))));
-    while let Some(Some(listener)) = way.stop.run_until_cancelled(further.recv()).await {
+    while let Some(Some(listener)) = way.accepting.run_until_cancelled(further.recv()).await {
         drop(way.tasks.spawn_local(accept(Rc::clone(&way), listener)));
     }
     way.stop.cancelled().await;
@@ -180,12 +173,18 @@ async fn work(
     }
 }
 
+/// A successor of this guard opens the same places: ours close, so that it can, and what is under way goes on.
+async fn close_for_a_successor(way: Rc<Way>) {
+    way.stop.run_until_cancelled(way.proxy.winding_down.cancelled()).await;
+    way.accepting.cancel();
+}
+
 async fn accept(way: Rc<Way>, listener: TcpListener) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the way out could not be listened on"),
     };
-    while let Some(accepted) = way.stop.run_until_cancelled(listen::accept(&listener)).await {
+    while let Some(accepted) = way.accepting.run_until_cancelled(listen::accept(&listener)).await {
         let Some((stream, _)) = accepted else { continue };
         let Ok(place) = Arc::clone(&way.connections).try_acquire_owned() else {
             Trip::to(&way, None, 0, "tcp").refused(Refusal::TooMany, None);

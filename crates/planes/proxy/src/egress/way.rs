@@ -31,6 +31,8 @@ pub(super) struct Way {
     pub(super) lookups: Semaphore,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
+    /// Cancelled when nothing new is let in any more, with the stop at the latest.
+    pub(super) accepting: CancellationToken,
 }
 
 impl Way {
@@ -44,6 +46,7 @@ impl Way {
             connections: Arc::new(Semaphore::new(limits::EGRESS_CONNECTIONS_MAX)),
             lookups: Semaphore::new(limits::EGRESS_LOOKUPS_MAX),
             tasks: TaskTracker::new(),
+            accepting: stop.child_token(),
             stop,
         })
     }

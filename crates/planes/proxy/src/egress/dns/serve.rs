@@ -22,7 +22,7 @@ pub(in crate::egress) async fn over_udp(way: Rc<Way>, socket: UdpSocket) {
         Err(error) => return tracing::error!(%error, "no DNS over UDP"),
     };
     let mut bytes = vec![0; limits::DNS_MESSAGE_BYTES_MAX + 1]; // one more, so that what is too long is seen to be
-    while let Some(received) = way.stop.run_until_cancelled(socket.recv_from(&mut bytes)).await {
+    while let Some(received) = way.accepting.run_until_cancelled(socket.recv_from(&mut bytes)).await {
         // An error tells of an earlier answer that nobody took.
         let Ok((length, from)) = received else { continue };
         let query = match read(&way, &bytes[..length], from) {
@@ -50,7 +50,7 @@ pub(in crate::egress) async fn over_tcp(way: Rc<Way>, listener: TcpListener) {
         Err(error) => return tracing::error!(%error, "no DNS over TCP"),
     };
     let places = Arc::new(Semaphore::new(limits::DNS_CONNECTIONS_MAX));
-    while let Some(accepted) = way.stop.run_until_cancelled(listen::accept(&listener)).await {
+    while let Some(accepted) = way.accepting.run_until_cancelled(listen::accept(&listener)).await {
         let Some((stream, from)) = accepted else { continue };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let task = Rc::clone(&way);
