@@ -167,6 +167,8 @@ impl Leg {
     /// Takes a frame in. New requests are given to `begin`.
     fn take(&self, id: u32, frame: Frame<'_>, begin: &mut dyn FnMut(RequestHead, Rc<Stream>)) -> Result<(), Violation> {
         match frame {
+            // Where the other end does not read, answers to its questions are not piled up.
+            Frame::Ping if self.0.out.borrow().len() >= limits::LEG_WAITING_BYTES_MAX => {}
             Frame::Ping => self.write(|out| frame::write_ping(out, true)),
             Frame::Pong => {}
             Frame::GoingAway(last) => {
@@ -268,16 +270,26 @@ impl Driver<'_> {
                 None => *driver = Some(cx.waker().clone()),
             }
         }
-        let read = self.read(records, begin, cx)?;
+        let read = if self.is_behind() { Read::Waiting } else { self.read(records, begin, cx)? };
+        let was_behind = self.is_behind();
         let written = self.write(records, cx)?;
         let leg = self.leg;
         if read == Read::End {
             return Poll::Ready(Ok(()));
         }
+        if was_behind && !self.is_behind() {
+            cx.waker().wake_by_ref(); // there may be more to read
+        }
         if leg.0.leaving.get() && leg.0.streams.borrow().is_empty() && written.is_ready() {
             return self.poll_close(records, cx);
         }
-        self.poll_quiet(cx)
+        self.poll_quiet(written.is_pending(), cx)
+    }
+
+    /// Whether so much waits to be written that nothing more is taken in: who asks and does not read would else make us hold
+    /// every answer. Whoever asks always reads, so that the two ends never wait for each other.
+    fn is_behind(&self) -> bool {
+        !self.leg.0.asks && self.leg.0.out.borrow().len() >= 2 * limits::LEG_WAITING_BYTES_MAX
     }
 
     /// Reads what there is, though not for ever: others want to be served as well.
@@ -335,12 +347,15 @@ impl Driver<'_> {
     }
 
     /// Asks whether the other end is there where it is silent, and gives it up where it stays so. A leg that is not used ends.
-    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_quiet(&mut self, unread: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.quiet.set_if_off(limits::LEG_QUIET_TIME);
         ready!(self.quiet.poll(cx));
         self.quiet.set(limits::LEG_QUIET_TIME);
         self.silences += 1;
         self.give_back();
+        if unread && self.silences > 1 {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end does not read")));
+        }
         if self.leg.0.streams.borrow().is_empty() {
             if self.silences >= limits::LEG_SILENCES_MAX {
                 self.leg.leave();

@@ -104,6 +104,24 @@ async fn more_data_than_there_is_room_for_ends_the_leg() {
 }
 
 #[tokio::test]
+async fn who_asks_and_does_not_read_is_not_listened_to_any_more() {
+    let (world, caller, callee) = two(programs::http().await).await;
+    let mut stream = tls(callee.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+    let (mut fields, mut frames) = (Fields::default(), Vec::new());
+    fields.append("host", b"api");
+    fields.append("x", &[b'y'; 1000]);
+    let head = RequestHead::new(Method::GET, b"/", None, fields);
+    // More by far than sockets and the guard hold on both ways.
+    for number in 1..=100_000 {
+        frame::write_request(&mut frames, number, &head, Some(0), true);
+    }
+    let sent = tokio::time::timeout(Duration::from_secs(15), stream.write_all(&frames)).await;
+    assert!(!sent.is_ok_and(|sent| sent.is_ok()), "all of {} bytes was taken", frames.len());
+    let response = talk(plain(caller.outbound("api")).await, get("/")).await;
+    assert_eq!(status(&response), 200, "others are served");
+}
+
+#[tokio::test]
 async fn an_undeclared_caller_is_denied_on_a_leg_as_well() {
     let (world, _caller, callee) = two(programs::http().await).await;
     let mut stream = tls(callee.mesh(), Some(&world.shown("stranger")), &[ALPN_LEG]).await.unwrap();
