@@ -1,10 +1,12 @@
 //! The command line: every subcommand, flag and example. What stands here is what `--help` prints, and
 //! `help.txt` beside this crate keeps it as a golden file.
 
+mod adopt;
 mod ca;
 mod egress;
 mod federation;
 
+pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
 pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
     DistrustedArg, RotatedArg,
@@ -12,7 +14,7 @@ pub(crate) use ca::{
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 
-use bartizan_core::{RequestId, ServiceName, TrustDomain};
+use bartizan_core::{Member, RequestId, ServiceName, TrustDomain};
 use bartizan_node::netns::Way;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -106,6 +108,14 @@ pub(crate) enum Command {
         bartizan inside postgres -- psql -h 127.0.0.1\n\n\
         It sees what the program sees: its own port, its guard, and nothing else. For the user of `bartizan up`, and root.")]
     Inside(InsideArgs),
+    /// Who still calls without mutual TLS: counted by guards, and connected on this machine now.
+    #[command(
+        after_help = "Examples:\n  bartizan plaintext\n  bartizan plaintext --json | jq '.counted[] | select(.calls > 0)'"
+    )]
+    Plaintext(DataArgs),
+    /// Take a system that runs in plain behind guards, step by step, without an outage.
+    #[command(subcommand)]
+    Adopt(AdoptCommand),
     /// Trust an identity, certificate, key, node or issuer no more: its open connections end within a second.
     #[command(after_help = "Examples:\n  \
         bartizan revoke notify --reason 'token found in a public log'\n  \
@@ -253,9 +263,9 @@ pub(crate) struct UpgradeArgs {
 pub(crate) struct InsideArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// Service whose program it is.
+    /// Service whose program it is; `ledger.2` for its second instance.
     #[arg(value_name = "SERVICE")]
-    pub(crate) service: ServiceName,
+    pub(crate) instance: Member,
     /// Command and arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) argv: Vec<OsString>,

@@ -70,3 +70,17 @@ pub(crate) const UPGRADE_REQUEST_BYTES_MAX: u64 = 128 << 10;
 pub(crate) const UPGRADE_ASKED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a guard that was replaced is waited for: its own time to wind down, and its drain.
 pub(crate) const RETIRED_WITHIN: Duration = Duration::from_secs(75);
+/// How often it is looked whether instances were added or removed.
+pub(crate) const SCALE_EVERY: Duration = Duration::from_millis(200);
+/// How long a removed instance goes on: by then every caller has been told.
+pub(crate) const SCALE_DOWN_PAUSE: Duration = Duration::from_secs(1);
+/// How long connections of this machine are looked at, since most are short.
+pub(crate) const LOOK_FOR: Duration = Duration::from_secs(1);
+/// Pause between two looks.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Most callers that are listed, a count: more than anybody moves at once.
+pub(crate) const LOOKED_AT_MAX: usize = 1_000;
+/// Silence of plaintext after which a service may become strict.
+pub(crate) const QUIET_FOR: Duration = Duration::from_secs(10);
+/// How long guards may take to enforce what was reloaded.
+pub(crate) const ADOPTED_WITHIN: Duration = Duration::from_secs(30);

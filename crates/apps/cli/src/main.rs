@@ -4,6 +4,7 @@
 //! Absent on purpose: decisions. They are made in the engines; `up` only starts, watches and stops processes.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod adopt; // a running system on its way behind guards
 mod args; // start here: everything that can be asked for
 mod check; // a fleet, judged whole
 mod commands; // one file per subcommand

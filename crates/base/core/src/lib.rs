@@ -7,6 +7,7 @@
 
 pub mod decision;
 pub mod deny;
+pub mod edge;
 pub mod egress;
 pub mod event;
 pub mod federation;
@@ -28,7 +29,7 @@ pub mod trace;
 pub mod workload;
 
 pub use decision::{Action, Decision, Verdict};
-pub use name::{Role, ServiceName, SpiffeId, TrustDomain};
+pub use name::{Member, Role, ServiceName, SpiffeId, TrustDomain};
 pub use secret::Secret;
 pub use time::Timestamp;
 pub use trace::{RequestId, TraceContext};

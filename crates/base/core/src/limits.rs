@@ -6,6 +6,16 @@ use std::time::Duration;
 pub const FLEET_FILE_BYTES_MAX: usize = 4 << 20;
 /// Most services in a fleet, a count.
 pub const SERVICES_MAX: usize = 10_000;
+/// Most instances of one service, a count: a caller's guard looks at each of them for each call.
+pub const INSTANCES_MAX: usize = 100;
+/// Longest name of a zone, in bytes.
+pub const ZONE_BYTES_MAX: usize = 63;
+/// Largest weight of an instance or a version.
+pub const WEIGHT_MAX: u16 = 1000;
+/// Longest time that may be set for an edge: an hour, the life of a leaf certificate.
+pub const EDGE_TIME_MAX: Duration = Duration::from_secs(3600);
+/// Most retries of one request that may be asked for, a count.
+pub const RETRIES_MAX: u8 = 10;
 /// Longest policy file in bytes.
 pub const POLICY_FILE_BYTES_MAX: usize = 1 << 20;
 /// Most policies in force at once, a count: ten per service in the largest fleet.

@@ -12,6 +12,8 @@ pub const TRUST_DOMAIN_BYTES_MAX: usize = 255;
 pub const SERVICE_NAME_BYTES_MAX: usize = 63;
 /// The service name that the gateway's proxy bears; no service in a fleet file may take it.
 pub const GATEWAY: &str = "gateway";
+/// The name by which policies know callers without mutual TLS, where a service still takes them; nobody else may have it.
+pub const UNAUTHENTICATED: &str = "unauthenticated";
 
 /// Why a text is not the name it claims to be. Retrying cannot help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -181,9 +183,86 @@ impl ServiceName {
         Self(GATEWAY.into())
     }
 
+    /// The reserved name of callers without mutual TLS.
+    pub fn unauthenticated() -> Self {
+        Self(UNAUTHENTICATED.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// One instance of a service: `ledger` is the first, `ledger.2` the second. No service name has a dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Member {
+    service: ServiceName,
+    number: u16,
+}
+
+impl Member {
+    /// The instance of `service` with this number; there is none below 1.
+    pub fn new(service: ServiceName, number: u16) -> Self {
+        Self { service, number: number.max(1) }
+    }
+
+    /// # Errors
+    /// [`NameError`] where `text` is neither a service's name nor one with a number from 2 on.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let Some((service, number)) = text.split_once('.') else {
+            return ServiceName::parse(text).map(Self::from);
+        };
+        let number = number.parse::<u16>().ok().filter(|n| *n > 1 && n.to_string() == number);
+        let number =
+            number.ok_or_else(|| refuse("instance", text, "expected a service and a number from 2 on: `ledger.2`"))?;
+        ServiceName::parse(service).map(|service| Self { service, number })
+    }
+
+    /// Its service.
+    pub fn service(&self) -> &ServiceName {
+        &self.service
+    }
+
+    /// Its number, from 1.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+impl From<ServiceName> for Member {
+    fn from(service: ServiceName) -> Self {
+        Self { service, number: 1 }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            1 => write!(f, "{}", self.service),
+            number => write!(f, "{}.{number}", self.service),
+        }
+    }
+}
+
+impl TryFrom<String> for Member {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Member> for String {
+    fn from(member: Member) -> Self {
+        member.to_string()
+    }
+}
+
+impl std::str::FromStr for Member {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
     }
 }
 
@@ -267,6 +346,18 @@ mod tests {
         for text in ["", "Accounts", "a_b", "1a", "a-", "-a", "a.b", &"a".repeat(64)] {
             assert!(ServiceName::parse(text).is_err(), "accepted {text:?}");
         }
+    }
+
+    #[test]
+    fn instances_are_told_apart_by_their_number() {
+        for text in ["ledger", "ledger.2", "ledger.65535"] {
+            assert_eq!(Member::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", ".2", "ledger.", "ledger.0", "ledger.1", "ledger.02", "ledger.+2", "ledger.65536", "a.2.3"] {
+            assert!(Member::parse(text).is_err(), "accepted {text:?}");
+        }
+        let first = Member::from(ServiceName::parse("ledger").unwrap());
+        assert_eq!(first, Member::new(first.service().clone(), 0));
     }
 
     proptest! {

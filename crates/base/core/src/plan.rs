@@ -1,9 +1,11 @@
 //! Where everything of one running fleet listens: chosen once by whoever starts it, kept in a file, read by control.
 
-use crate::name::ServiceName;
+use crate::fleet::Fleet;
+use crate::name::{Member, ServiceName};
 use crate::snapshot::Mode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
 /// Addresses that the fleet file leaves open. All are on loopback.
@@ -14,17 +16,76 @@ pub struct Plan {
     pub mode: Mode,
     /// Where control's gRPC stream listens.
     pub control: SocketAddr,
-    /// Where each service's sidecar accepts mutual TLS.
-    pub mesh: BTreeMap<ServiceName, SocketAddr>,
-    /// For each caller, where each of its callees is to be found: a listener of the caller's own sidecar.
-    pub outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>>,
-    /// For each service that the fleet file gives a way out of the fleet, where its guard opens it.
+    /// Where the sidecar of each instance accepts mutual TLS.
+    pub mesh: BTreeMap<Member, SocketAddr>,
+    /// For each instance, where each of its callees is to be found: a listener of the instance's own sidecar.
+    pub outbound: BTreeMap<Member, BTreeMap<ServiceName, SocketAddr>>,
+    /// Where the programs of those instances listen of which the fleet file does not say it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub egress: BTreeMap<ServiceName, EgressPlace>,
-    /// Which programs are kept apart from the network, of those that are started here. The listeners of such a one for its
+    pub programs: BTreeMap<Member, SocketAddr>,
+    /// For each instance of a service that the fleet file gives a way out of the fleet, where its guard opens it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub egress: BTreeMap<Member, EgressPlace>,
+    /// Of which services programs are kept apart from the network, of those that are started here. The listeners of such a one for its
     /// callees are in its namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub isolation: BTreeMap<ServiceName, Isolation>,
+}
+
+impl Plan {
+    /// Gives each instance of `fleet` a place that has none yet: the file's where it names one, else the next of `free`.
+    /// `None` where those ran out.
+    ///
+    /// Further instances on one machine have listeners of their own also where the first one's are fixed by the file.
+    pub fn complete(&mut self, fleet: &Fleet, mut free: impl FnMut() -> Option<SocketAddr>) -> Option<()> {
+        for member in fleet.instances() {
+            let service = fleet.services.get(member.service())?;
+            let instance = service.instance(member.number());
+            let (mesh, program) = match instance {
+                None => (service.mesh, Some(service.listen)),
+                Some(instance) => (instance.mesh, instance.listen),
+            };
+            if let Entry::Vacant(place) = self.mesh.entry(member.clone()) {
+                place.insert(mesh.map_or_else(&mut free, Some)?);
+            }
+            if program.is_none()
+                && let Entry::Vacant(place) = self.programs.entry(member.clone())
+            {
+                place.insert(free()?);
+            }
+            let edges = self.outbound.entry(member.clone()).or_default();
+            for call in &service.calls {
+                let via = call.via.filter(|_| instance.is_none());
+                if let Entry::Vacant(place) = edges.entry(call.to.clone()) {
+                    place.insert(via.map_or_else(&mut free, Some)?);
+                }
+            }
+            if let (Some(way_out), Entry::Vacant(place)) = (&service.egress, self.egress.entry(member.clone())) {
+                let mut at = |named: Option<SocketAddr>| named.filter(|_| instance.is_none()).or_else(&mut free);
+                place.insert(EgressPlace { proxy: at(way_out.proxy)?, dns: at(way_out.dns)? });
+            }
+        }
+        Some(())
+    }
+
+    /// How many free addresses [`Plan::complete`] would take, a count.
+    pub fn lacks(&self, fleet: &Fleet) -> usize {
+        let (mut count, nowhere) = (0, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let took = self.clone().complete(fleet, || {
+            count += 1;
+            Some(nowhere)
+        });
+        if took.is_some() { count } else { 0 }
+    }
+
+    /// Where the program of an instance listens: where the fleet file says it, else where this plan does.
+    pub fn program(&self, fleet: &Fleet, member: &Member) -> Option<SocketAddr> {
+        let service = fleet.services.get(member.service())?;
+        match member.number() {
+            1 => Some(service.listen),
+            number => service.instance(number)?.listen.or_else(|| self.programs.get(member).copied()),
+        }
+    }
 }
 
 /// Whether a program is kept apart from the network.

@@ -1,5 +1,6 @@
 //! What control tells proxies: signed, numbered, whole.
 
+use crate::edge::{Edge, Instance, Mtls, Versions};
 use crate::egress::Egress;
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
 use crate::limits;
@@ -206,6 +207,9 @@ pub struct Own {
     /// The way out of the fleet; `None` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<EgressSide>,
+    /// The zone of this instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Box<str>>,
 }
 
 /// Where a service goes out of the fleet, and to whom.
@@ -238,6 +242,9 @@ pub struct Inbound {
     /// Where an Envoy in front of the program asks whether a request may go on; on loopback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ext_authz: Option<SocketAddr>,
+    /// Whether callers without mutual TLS are still taken.
+    #[serde(default, skip_serializing_if = "Mtls::is_strict")]
+    pub mtls: Mtls,
 }
 
 /// The gateway's listener and routes.
@@ -259,12 +266,29 @@ pub struct GatewaySide {
 pub struct Peer {
     /// The identity its sidecar must prove.
     pub id: SpiffeId,
-    /// Where its sidecar accepts mutual TLS.
+    /// Where its sidecar accepts mutual TLS; of several instances the first.
     pub mesh: SocketAddr,
     /// What its program speaks.
     pub protocol: Protocol,
     /// Its named routes: the gateway decides by the same ones as the callee.
     pub routes: Vec<NamedRoute>,
+    /// Every instance that takes calls; empty where there is the one at `mesh` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<Instance>,
+    /// How calls to it are made.
+    #[serde(default, skip_serializing_if = "Edge::is_default")]
+    pub edge: Edge,
+    /// Where calls to it go besides. Those services are peers as well.
+    #[serde(default, skip_serializing_if = "Versions::is_none")]
+    pub versions: Versions,
+}
+
+impl Peer {
+    /// One instance at `mesh`, of which nothing more is said.
+    pub fn alone(id: SpiffeId, mesh: SocketAddr, protocol: Protocol) -> Self {
+        let (instances, edge, versions) = (Vec::new(), Edge::default(), Versions::default());
+        Self { id, mesh, protocol, routes: Vec::new(), instances, edge, versions }
+    }
 }
 
 /// How much a proxy may rely on what it holds, judged by how long control has been silent.

@@ -3,6 +3,7 @@
 use crate::egress::Refusal;
 use crate::event::{Ending, HandshakeFailure};
 use crate::name::ServiceName;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,6 +14,10 @@ pub struct ProxyStats {
     pub inbound: BTreeMap<String, EdgeStats>,
     /// Calls out of the service, by callee.
     pub outbound: BTreeMap<ServiceName, EdgeStats>,
+    /// What was done to make them succeed, by callee.
+    pub sending: BTreeMap<ServiceName, SendingStats>,
+    /// Calls that came without mutual TLS, by the address that they came from.
+    pub plaintext: BTreeMap<String, PlaintextStats>,
     /// TLS handshakes begun, as server and as client.
     pub handshakes_attempted: u64,
     /// Those that ended well.
@@ -71,6 +76,34 @@ pub struct EdgeStats {
     pub denied: u64,
     /// Those that failed for another reason (upstream gone, time-out).
     pub failed: u64,
+}
+
+/// What was done for the calls of one edge besides sending them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingStats {
+    /// Tries after the first.
+    pub retried: u64,
+    /// Times that an instance was put out for failing.
+    pub ejected: u64,
+    /// Times that the breaker opened.
+    pub breaker_opened: u64,
+    /// Calls that it answered while it was open.
+    pub short_cut: u64,
+    /// Copies that were sent.
+    pub mirrored: u64,
+    /// Workers whose breaker is not closed now, a count.
+    pub breakers_open: u32,
+    /// Instances that get nothing from some worker now, a count.
+    pub instances_out: u32,
+}
+
+/// Calls without mutual TLS from one address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaintextStats {
+    /// Requests, or connections that are no HTTP.
+    pub calls: u64,
+    /// When the last one came.
+    pub last: Timestamp,
 }
 
 /// Buckets per power of two; the relative error of a quantile is at most 1/8.

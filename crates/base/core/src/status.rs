@@ -3,16 +3,19 @@
 //! Plain data, so that the command line can read them without knowing control.
 
 use crate::decision::{Action, Verdict};
+use crate::edge::Mtls;
 use crate::egress::{Egress, Refusal};
 use crate::event::{HandshakeFailure, SeenBy};
 use crate::fleet::Protocol;
 use crate::issued::IssuedStatus;
-use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::plan::Isolation;
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
+use crate::stats::{PlaintextStats, SendingStats};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// `GET /v1/status`: the whole fleet as control sees it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,6 +223,9 @@ pub struct ControlStatus {
 pub struct ProxyStatus {
     /// Its service.
     pub service: ServiceName,
+    /// Which of the service's instances it guards, from 1.
+    #[serde(default = "first")]
+    pub number: u16,
     /// The identity of that service.
     pub id: SpiffeId,
     /// Who answers for the service.
@@ -271,6 +277,18 @@ pub struct ProxyStatus {
     pub handshakes: Handshakes,
     /// Connections open now.
     pub connections_open: u64,
+    /// What it did to make its calls succeed, by callee.
+    #[serde(default)]
+    pub sending: BTreeMap<ServiceName, SendingStats>,
+    /// Calls that came without mutual TLS, by the address that they came from.
+    #[serde(default)]
+    pub plaintext: BTreeMap<String, PlaintextStats>,
+    /// Whether its guard still takes callers without mutual TLS.
+    #[serde(default)]
+    pub mtls: Mtls,
+    /// Where its guard accepts mutual TLS, and where its program listens; `None` for the gateway.
+    #[serde(default)]
+    pub places: Option<Places>,
     /// Resident memory in bytes.
     pub resident_bytes: u64,
     /// CPU time used since the process started, in microseconds.
@@ -304,7 +322,27 @@ pub struct NodeStatus {
     pub entries: usize,
 }
 
+/// Where an instance is to be found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    /// Where its guard accepts mutual TLS.
+    pub mesh: SocketAddr,
+    /// Where its program listens.
+    pub program: SocketAddr,
+    /// Where its program finds its callees: listeners of its own guard.
+    pub outbound: BTreeMap<ServiceName, SocketAddr>,
+}
+
+fn first() -> u16 {
+    1
+}
+
 impl ProxyStatus {
+    /// The instance that it guards.
+    pub fn member(&self) -> Member {
+        Member::new(self.service.clone(), self.number)
+    }
+
     /// True where it enforces exactly the given epochs.
     pub fn is_at(&self, epochs: &BTreeMap<Kind, Epoch>) -> bool {
         self.attached && epochs.iter().all(|(kind, epoch)| self.held.get(kind) == Some(epoch))
@@ -546,6 +584,7 @@ mod tests {
         let domain = TrustDomain::parse("bank.test").unwrap();
         let service = ServiceName::parse("accounts").unwrap();
         let mut proxy = ProxyStatus {
+            number: 1,
             id: SpiffeId::of(&domain, &crate::Role::Service(service.clone())),
             service,
             owner: None,
@@ -571,6 +610,10 @@ mod tests {
             added_p99_us: None,
             handshakes: Handshakes::default(),
             connections_open: 0,
+            sending: BTreeMap::new(),
+            plaintext: BTreeMap::new(),
+            mtls: Mtls::Strict,
+            places: None,
             resident_bytes: 0,
             cpu_us: 0,
             events: EventFlow::default(),

@@ -81,7 +81,11 @@ fn figures(samples: usize, mut once: impl FnMut(usize)) -> String {
 
 /// Each service calls the next few.
 fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
-    let call = |n: usize, step: usize| Call { to: names[(n + step) % names.len()].clone(), via: None };
+    let call = |n: usize, step: usize| Call {
+        to: names[(n + step) % names.len()].clone(),
+        via: None,
+        edge: Default::default(),
+    };
     let services = names.iter().enumerate().map(|(n, name)| {
         let calls = (1..=CALLS).filter(|step| n * CALLS + step <= declared).map(|step| call(n, step)).collect();
         let service = Service {
@@ -96,6 +100,9 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             routes: Vec::new(),
             ext_authz: None,
             egress: None,
+            instances: Default::default(),
+            versions: Default::default(),
+            mtls: Default::default(),
         };
         (name.clone(), service)
     });

@@ -21,10 +21,12 @@ pub(crate) enum Origin {
     Service,
     Workload,
     Foreign,
+    /// A caller without mutual TLS, where the callee still takes them.
+    Unauthenticated,
 }
 
 impl Origin {
-    const ALL: [Self; 3] = [Self::Service, Self::Workload, Self::Foreign];
+    const ALL: [Self; 4] = [Self::Service, Self::Workload, Self::Foreign, Self::Unauthenticated];
 
     fn kind(self) -> Type {
         if self == Self::Foreign { Type::ForeignWorkload } else { Type::Workload }
@@ -38,6 +40,7 @@ pub(crate) fn permit(from: &ServiceName, who: Origin, to: &ServiceName, protocol
         Origin::Service => format!("services.{from}.calls"),
         Origin::Workload => format!("workloads.{from}.calls"),
         Origin::Foreign => format!("federation.{from}.calls"),
+        Origin::Unauthenticated => format!("services.{to}.mtls"),
     };
     let (action, kind) = (action(protocol), who.kind().as_str());
     format!(

@@ -50,7 +50,7 @@ fn inert(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, Servic
             return Some((message, "name another caller".to_owned()));
         }
         let declared = edges.iter().any(|(from, to)| *from.as_str() == caller && to.as_str() == callee);
-        if written.is_permit() && !declared {
+        if written.is_permit() && !declared && !is_taken_unnamed(fleet, &caller, &callee) {
             let message = format!(
                 "`{caller}` is permitted to call `{callee}`, but the fleet declares no such call, so no proxy offers the way"
             );
@@ -63,6 +63,12 @@ fn inert(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, Servic
                     fleet file names";
         (message, help.to_owned())
     })
+}
+
+/// Whether the caller is those without mutual TLS, and the callee still takes them.
+fn is_taken_unnamed(fleet: &Fleet, caller: &str, callee: &str) -> bool {
+    let mut open = fleet.services.iter().filter(|(_, service)| !service.mtls.is_strict());
+    caller == bartizan_core::name::UNAUTHENTICATED && open.any(|(name, _)| name.as_str() == callee)
 }
 
 /// Caller and callee, where a policy names both.

@@ -84,6 +84,13 @@ fn calls(fleet: &Fleet) -> String {
             text.push('\n');
         }
     }
+    // A name that nobody else can have: what names a caller never means them.
+    let unauthenticated = ServiceName::unauthenticated();
+    for (to, callee) in fleet.services.iter().filter(|(_, service)| !service.mtls.is_strict()) {
+        text.push('\n');
+        text.push_str(&permit(&unauthenticated, Origin::Unauthenticated, to, callee.protocol));
+        text.push('\n');
+    }
     text
 }
 
@@ -111,6 +118,9 @@ fn facts(fleet: &Fleet) -> BTreeMap<ServiceName, Facts> {
     }
     if fleet.gateway.is_some() {
         facts.insert(ServiceName::gateway(), Facts::default());
+    }
+    if fleet.services.values().any(|service| !service.mtls.is_strict()) {
+        facts.insert(ServiceName::unauthenticated(), Facts::default());
     }
     facts
 }

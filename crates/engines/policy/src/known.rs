@@ -93,7 +93,7 @@ impl Known {
                 workload: uid(Type::Workload, name.as_str()),
                 foreign: false,
                 id: None,
-                service: (*name != ServiceName::gateway()).then(|| uid(Type::Service, name.as_str())),
+                service: (!calls_alone(name)).then(|| uid(Type::Service, name.as_str())),
                 routes: routes.collect(),
                 number,
             };
@@ -169,6 +169,11 @@ impl Known {
     }
 }
 
+/// Whether somebody among the services is called by nobody: the gateway, and callers without mutual TLS.
+fn calls_alone(name: &ServiceName) -> bool {
+    [bartizan_core::name::GATEWAY, bartizan_core::name::UNAUTHENTICATED].contains(&name.as_str())
+}
+
 /// A name that is not in the fleet.
 pub(crate) struct Unknown {
     pub(crate) message: String,
@@ -196,7 +201,7 @@ pub(crate) fn entities(policies: &Policies, schema: &Schema) -> Result<Entities,
             Ok::<(), String>(())
         };
         add(uid(Type::Workload, name.as_str()), HashSet::new())?;
-        if *name == ServiceName::gateway() {
+        if calls_alone(name) {
             continue;
         }
         let service = uid(Type::Service, name.as_str());

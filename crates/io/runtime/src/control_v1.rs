@@ -111,6 +111,9 @@ pub struct Hello {
     /// What the proxy holds already.
     #[prost(message, repeated, tag = "7")]
     pub held: ::prost::alloc::vec::Vec<Held>,
+    /// Which instance of the service it guards, from 1; 0 where there is one alone.
+    #[prost(uint32, tag = "8")]
+    pub number: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Held {

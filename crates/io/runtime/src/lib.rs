@@ -28,4 +28,4 @@ pub mod web_api; // requests to one HTTPS server that is not of this fleet
 pub mod workload_api; // gRPC on a Unix socket, both ends
 pub mod workload_v1; // the SPIFFE Workload API, generated
 
-mod proc_net;
+pub mod proc_net; // TCP sockets of this machine, and who holds one

@@ -121,7 +121,7 @@ fn place(services: usize) -> (Place, Vec<String>) {
     // Nobody listens there: handshakes go over memory.
     let mesh = |n: usize| ([127, 0, 0, 1], 30_000 + u16::try_from(n).unwrap()).into();
     place.edit_plan(|plan| {
-        plan.mesh = names.iter().enumerate().map(|(n, name)| (support::service(name), mesh(n))).collect();
+        plan.mesh = names.iter().enumerate().map(|(n, name)| (support::service(name).into(), mesh(n))).collect();
         plan.outbound.clear();
     });
     (place, names)

@@ -10,7 +10,7 @@ use crate::egress;
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
-use crate::fleet::load;
+use crate::fleet::load_growing;
 use crate::jwt::JwtSigner;
 use crate::node_registry::NodeRegistry;
 use crate::options::Options;
@@ -213,7 +213,7 @@ impl App {
     pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
         let _one_at_a_time = self.reloading.lock().await;
         let options = self.options.clone();
-        let desired = tokio::task::spawn_blocking(move || load(&options))
+        let desired = tokio::task::spawn_blocking(move || load_growing(&options))
             .await
             .expect("loading does not panic, and nothing aborts the task")?;
         let before = self.in_force();
@@ -303,7 +303,8 @@ impl std::fmt::Debug for App {
 fn moved(held: &Fleet, wanted: &Fleet) -> Option<(String, String)> {
     let services = wanted.services.iter().find_map(|(name, after)| {
         let before = held.services.get(name)?; // a new one has no place in the plan, which has been looked at
-        let places = (place(name, before), place(name, after));
+        let both = usize::from(before.count().min(after.count()));
+        let places = (place(name, before, both), place(name, after, both));
         // Arguments and environment may hold secrets: they are compared and not shown.
         let programs = (format!("{name} as started"), format!("{name} with another run, env or dir"));
         let moved = Some(places).filter(|(before, after)| before != after);
@@ -315,13 +316,15 @@ fn moved(held: &Fleet, wanted: &Fleet) -> Option<(String, String)> {
     services.or_else(|| Some((gateway(held), gateway(wanted))).filter(|(held, wanted)| held != wanted))
 }
 
-fn place(name: &ServiceName, service: &Service) -> String {
+/// Instances beyond the first `count` came or went: those who are there stay where they are.
+fn place(name: &ServiceName, service: &Service, count: usize) -> String {
     let via = service.calls.iter().filter_map(|call| Some(format!(", {} via {}", call.to, call.via?)));
+    let more = service.instances.more.iter().take(count - 1).filter_map(|it| Some(format!(", {}", it.listen?)));
     let apart = match service.isolate {
         Isolate::WhereItCan => "",
         Isolate::Required => ", isolated",
         Isolate::Never => ", not isolated",
     };
     let egress = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| format!(", out by {at}"));
-    format!("{name} at {}{}{apart}", service.listen, via.chain(egress).collect::<String>())
+    format!("{name} at {}{}{apart}", service.listen, more.chain(via).chain(egress).collect::<String>())
 }

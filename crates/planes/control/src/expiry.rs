@@ -66,7 +66,7 @@ fn proxies(app: &App) -> Vec<Thing> {
     for standing in app.registry.standings(&app.in_force().desired.fleet) {
         let Some(seen) = standing.seen else { continue };
         let away = (!seen.attached).then(|| "it is not attached".to_owned());
-        let name = standing.service.as_str();
+        let name = &*standing.member.to_string();
         // Of an identity that an earlier control issued only the end is known.
         let svid = thing(Kind::Svid, name, (seen.not_after.minus(LEAF_TTL), seen.not_after));
         things.push(Thing { hindrance: away.clone(), ..svid });

@@ -33,6 +33,7 @@ mod jwt; // the key that signs tokens
 pub mod limits;
 mod node_registry; // which node is there
 mod options;
+mod presence; // which instances are there
 mod publish; // epochs and signatures
 mod rates;
 mod registry; // which proxy is there, and what it says of itself

@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+/// Silence after which an instance counts as gone for good: a supervisor starts one that died long before.
+pub(crate) const GONE_AFTER: Duration = Duration::from_secs(10);
+/// How often it is looked who is gone; who comes or leaves is seen at once.
+pub(crate) const PRESENCE_EVERY: Duration = Duration::from_millis(500);
+/// Shortest time between two publications of who is there.
+pub(crate) const PRESENCE_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a node has to answer a challenge. It answers at once; the rest is for a machine that is starting everything.
 pub const CHALLENGE_TTL: Duration = Duration::from_secs(30);
 /// Answered challenges that are remembered, a count: more nodes than the largest fleet has services, all within

@@ -7,9 +7,10 @@ use crate::error::ControlError;
 use crate::federation::Book;
 use crate::fleet::{Desired, directory, members};
 use crate::jwt::JwtSigner;
+use crate::presence::away_now;
 use bartizan_core::deny::{DenyList, Subject};
 use bartizan_core::snapshot::{Bundles, Epoch, Kind, Policies, Signed};
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::{Member, Timestamp};
 use bartizan_crypto::hash;
 use bartizan_identity::DenyIndex;
 use bartizan_identity::envelope::{self, EnvelopeError};
@@ -74,6 +75,8 @@ pub(crate) async fn publish(
 /// The caller holds `app.reloading`.
 pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, ControlError> {
     let (before, now) = (app.in_force(), clock::now());
+    let away = away_now(app, &desired.fleet);
+    let desired = Desired { away, ..desired };
     let deny_list = deny::read(&app.options.data)?;
     app.jwt.prepare(desired.wants_tokens(), now)?;
     app.federation.settle(&desired.fleet.federation, &desired.sources);
@@ -117,11 +120,11 @@ impl InForce {
         self.epochs.get(&kind).copied().unwrap_or_default()
     }
 
-    /// The snapshot of a kind for one service, as it travels. `None` where the fleet has no such service.
+    /// The snapshot of a kind for one instance, as it travels. `None` where the fleet has no such service.
     pub(crate) fn envelope(
         &self,
         kind: Kind,
-        service: &ServiceName,
+        member: &Member,
         own: &OwnIdentity,
         now: Timestamp,
     ) -> Option<Result<Vec<u8>, EnvelopeError>> {
@@ -130,7 +133,7 @@ impl InForce {
             Kind::DenyList => Some(Ok(self.signed_deny_list.clone())),
             Kind::Policies => Some(Ok(self.policies.clone())),
             Kind::Directory => {
-                let directory = directory(&self.desired.fleet, &self.desired.plan, service)?;
+                let directory = directory(&self.desired.fleet, &self.desired.plan, &self.desired.away, member)?;
                 Some(sign(kind, self.epoch(kind), &directory, &self.desired, own, now))
             }
         }
@@ -167,8 +170,9 @@ fn sign<P: Serialize>(
 
 /// What each kind says for the whole fleet. Only policies are kept as text: `explain` needs them later.
 fn contents(desired: &Desired, deny_list: &DenyList, bundles: &Bundles, mark: &str) -> BTreeMap<Kind, Content> {
-    let directories: BTreeMap<ServiceName, _> =
-        members(&desired.fleet).map(|name| (name.clone(), directory(&desired.fleet, &desired.plan, &name))).collect();
+    let of = |member: &Member| directory(&desired.fleet, &desired.plan, &desired.away, member);
+    let directories: BTreeMap<Member, _> =
+        members(&desired.fleet).map(|member| (member.clone(), of(&member))).collect();
     let policies = json(&desired.policies);
     let hash_of = |text: &str| hash_of(&format!("{text}{mark}"));
     let unkept = |hash| Content { hash, text: String::new() };

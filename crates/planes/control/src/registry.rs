@@ -6,17 +6,19 @@ pub(crate) use standing::{Issued, Seen, Standing};
 
 use self::standing::Certificates;
 use crate::fleet::{id_of, members};
+use crate::presence::Heard;
 use crate::rates::Window;
 use bartizan_core::deny::Denied;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Freshness, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::status::{EventFlow, Handshakes, ProxyStatus};
-use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
+use bartizan_core::{Member, Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_identity::DenyIndex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// One stream, for as long as it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +67,16 @@ pub(crate) struct Placed {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
+    came_or_left: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     last_stream: u64,
-    places: BTreeMap<ServiceName, Place>,
+    places: BTreeMap<Member, Place>,
 }
 
-/// The proxy of one service. A second stream beside an open one waits: it is shown as soon as the first one ends, or says
+/// The proxy of one instance. A second stream beside an open one waits: it is shown as soon as the first one ends, or says
 /// itself that another took over, so that somebody who comes with a stolen identity does not simply take its place.
 #[derive(Debug)]
 struct Place {
@@ -110,16 +113,16 @@ impl Place {
 
 impl Registry {
     /// A stream was let in.
-    pub(crate) fn attach(&self, service: &ServiceName, introduction: Introduction, now: Timestamp) -> StreamId {
+    pub(crate) fn attach(&self, member: &Member, introduction: Introduction, now: Timestamp) -> StreamId {
         let mut inner = self.lock();
         inner.last_stream += 1;
         let stream = StreamId(inner.last_stream);
         let (refused, certificates, window, totals) = Default::default();
         let (retiring, last_heard) = (false, now);
         let mut proxy = Proxy { stream, retiring, introduction, refused, certificates, last_heard, window, totals };
-        match inner.places.get_mut(service) {
+        match inner.places.get_mut(member) {
             None => {
-                drop(inner.places.insert(service.clone(), Place { shown: proxy, attached: true, others: Vec::new() }))
+                drop(inner.places.insert(member.clone(), Place { shown: proxy, attached: true, others: Vec::new() }))
             }
             Some(place) if place.attached => {
                 place.others.push(proxy);
@@ -137,13 +140,28 @@ impl Registry {
                 (place.shown, place.attached) = (proxy, true);
             }
         }
+        self.came_or_left.notify_one();
         stream
     }
 
+    /// Told when somebody came or left. One task listens.
+    pub(crate) fn came_or_left(&self) -> Arc<Notify> {
+        Arc::clone(&self.came_or_left)
+    }
+
+    /// When the proxy of an instance was there last.
+    pub(crate) fn last_heard(&self, member: &Member) -> Heard {
+        match self.lock().places.get(member) {
+            None => Heard::Never,
+            Some(place) if place.attached => Heard::Now,
+            Some(place) => Heard::At(place.shown.last_heard),
+        }
+    }
+
     /// A stream has ended.
-    pub(crate) fn detach(&self, service: &ServiceName, stream: StreamId) {
+    pub(crate) fn detach(&self, member: &Member, stream: StreamId) {
         let mut inner = self.lock();
-        let Some(place) = inner.places.get_mut(service) else { return };
+        let Some(place) = inner.places.get_mut(member) else { return };
         if place.shown.stream != stream {
             place.others.retain(|proxy| proxy.stream != stream);
         } else if place.others.is_empty() {
@@ -155,49 +173,43 @@ impl Registry {
     }
 
     /// The proxy says that a successor took over.
-    pub(crate) fn retires(&self, service: &ServiceName, stream: StreamId) {
-        self.with(service, stream, |proxy| proxy.retiring = true);
-        if let Some(place) = self.lock().places.get_mut(service) {
+    pub(crate) fn retires(&self, member: &Member, stream: StreamId) {
+        self.with(member, stream, |proxy| proxy.retiring = true);
+        if let Some(place) = self.lock().places.get_mut(member) {
             place.show_the_one_in_charge();
         }
     }
 
     /// The proxy said something.
-    pub(crate) fn heard(&self, service: &ServiceName, stream: StreamId, now: Timestamp) {
-        self.with(service, stream, |proxy| proxy.last_heard = now);
+    pub(crate) fn heard(&self, member: &Member, stream: StreamId, now: Timestamp) {
+        self.with(member, stream, |proxy| proxy.last_heard = now);
     }
 
     /// The proxy enforces `epoch` of `kind` now.
-    pub(crate) fn took_up(&self, service: &ServiceName, stream: StreamId, kind: Kind, epoch: Epoch) {
-        self.with(service, stream, |proxy| {
+    pub(crate) fn took_up(&self, member: &Member, stream: StreamId, kind: Kind, epoch: Epoch) {
+        self.with(member, stream, |proxy| {
             proxy.introduction.held.insert(kind, epoch);
             proxy.refused.remove(&kind);
         });
     }
 
     /// The proxy refused what it was sent of `kind`.
-    pub(crate) fn refused(&self, service: &ServiceName, stream: StreamId, kind: Kind, why: String) {
-        self.with(service, stream, |proxy| drop(proxy.refused.insert(kind, why)));
+    pub(crate) fn refused(&self, member: &Member, stream: StreamId, kind: Kind, why: String) {
+        self.with(member, stream, |proxy| drop(proxy.refused.insert(kind, why)));
     }
 
     /// The proxy was given another identity.
-    pub(crate) fn renewed(
-        &self,
-        service: &ServiceName,
-        stream: StreamId,
-        not_after: Timestamp,
-        certificate: Certificate,
-    ) {
-        self.with(service, stream, |proxy| {
+    pub(crate) fn renewed(&self, member: &Member, stream: StreamId, not_after: Timestamp, certificate: Certificate) {
+        self.with(member, stream, |proxy| {
             proxy.introduction.svid_not_after = not_after;
             proxy.introduction.certificate = certificate;
         });
     }
 
     /// The node that vouched for the proxy of this stream, where it is known.
-    pub(crate) fn node_of(&self, service: &ServiceName, stream: StreamId) -> Option<ServiceName> {
+    pub(crate) fn node_of(&self, member: &Member, stream: StreamId) -> Option<ServiceName> {
         let mut node = None;
-        self.with(service, stream, |proxy| node.clone_from(&proxy.introduction.node));
+        self.with(member, stream, |proxy| node.clone_from(&proxy.introduction.node));
         node
     }
 
@@ -209,7 +221,7 @@ impl Registry {
             for proxy in std::iter::once(&place.shown).chain(&place.others) {
                 match &proxy.introduction.node {
                     Some(by) if by == node => placed.keys.push(proxy.introduction.certificate.key.clone()),
-                    None if place.attached => placed.unplaced.push(service.clone()),
+                    None if place.attached => placed.unplaced.push(service.service().clone()),
                     _ => {}
                 }
             }
@@ -221,8 +233,10 @@ impl Registry {
     pub(crate) fn denied(&self, denied: &DenyIndex, domain: &TrustDomain) -> Vec<ServiceName> {
         let inner = self.lock();
         let shown = inner.places.iter().map(|(service, place)| (service, &place.shown));
-        let denied = shown.filter(|(service, proxy)| entry_against(denied, domain, service, proxy).is_some());
-        denied.map(|(service, _)| service.clone()).collect()
+        let denied = shown.filter(|(member, proxy)| entry_against(denied, domain, member, proxy).is_some());
+        let mut denied: Vec<_> = denied.map(|(member, _)| member.service().clone()).collect();
+        denied.dedup(); // instances of one service follow each other
+        denied
     }
 
     /// Serial numbers of the denied certificates of all proxies that came, and since when they are denied.
@@ -237,8 +251,8 @@ impl Registry {
     }
 
     /// The proxy's counters.
-    pub(crate) fn counted(&self, service: &ServiceName, stream: StreamId, totals: ProxyStats, now: Timestamp) {
-        self.with(service, stream, |proxy| {
+    pub(crate) fn counted(&self, member: &Member, stream: StreamId, totals: ProxyStats, now: Timestamp) {
+        self.with(member, stream, |proxy| {
             proxy.window.push(now, &totals);
             proxy.totals = totals;
         });
@@ -247,17 +261,17 @@ impl Registry {
     /// Everybody whom the fleet has, present or not.
     pub(crate) fn status(&self, fleet: &Fleet, now: Timestamp) -> Vec<ProxyStatus> {
         let inner = self.lock();
-        members(fleet).map(|service| status_of(&service, inner.places.get(&service), fleet, now)).collect()
+        members(fleet).map(|member| status_of(&member, inner.places.get(&member), fleet, now)).collect()
     }
 
     /// The last counters of every proxy that came.
-    pub(crate) fn totals(&self) -> Vec<(ServiceName, ProxyStats)> {
+    pub(crate) fn totals(&self) -> Vec<(Member, ProxyStats)> {
         self.lock().places.iter().map(|(service, place)| (service.clone(), place.shown.totals.clone())).collect()
     }
 
-    fn with(&self, service: &ServiceName, stream: StreamId, change: impl FnOnce(&mut Proxy)) {
+    fn with(&self, member: &Member, stream: StreamId, change: impl FnOnce(&mut Proxy)) {
         let mut inner = self.lock();
-        let Some(place) = inner.places.get_mut(service) else { return };
+        let Some(place) = inner.places.get_mut(member) else { return };
         let proxies = std::iter::once(&mut place.shown).chain(&mut place.others);
         if let Some(proxy) = proxies.into_iter().find(|proxy| proxy.stream == stream) {
             change(proxy);
@@ -272,15 +286,16 @@ impl Registry {
 fn entry_against<'a>(
     denied: &'a DenyIndex,
     domain: &TrustDomain,
-    service: &ServiceName,
+    member: &Member,
     proxy: &Proxy,
 ) -> Option<&'a Denied> {
-    let id = SpiffeId::of(domain, &Role::Service(service.clone()));
+    let id = SpiffeId::of(domain, &Role::Service(member.service().clone()));
     let Certificate { serial, key } = &proxy.introduction.certificate;
     denied.denies_certificate(&id, serial, key)
 }
 
-fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: Timestamp) -> ProxyStatus {
+fn status_of(member: &Member, place: Option<&Place>, fleet: &Fleet, now: Timestamp) -> ProxyStatus {
+    let service = member.service();
     let proxy = place.map(|place| &place.shown);
     let attached = place.is_some_and(|place| place.attached);
     let introduction = proxy.map(|proxy| &proxy.introduction);
@@ -291,6 +306,7 @@ fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: T
     let sum = |count: fn(&bartizan_core::stats::EdgeStats) -> u64| totals.inbound.values().map(count).sum();
     ProxyStatus {
         service: service.clone(),
+        number: member.number(),
         id: id_of(fleet, service),
         owner: fleet.services.get(service).and_then(|it| it.owner.clone()),
         data: fleet.services.get(service).map(|it| it.data.clone()).unwrap_or_default(),
@@ -322,6 +338,10 @@ fn status_of(service: &ServiceName, place: Option<&Place>, fleet: &Fleet, now: T
             failed: totals.handshakes_failed.clone(),
         },
         connections_open: totals.connections_open,
+        sending: totals.sending.clone(),
+        plaintext: totals.plaintext.clone(),
+        mtls: fleet.services.get(service).map(|it| it.mtls).unwrap_or_default(),
+        places: None, // whoever knows the plan puts it in
         resident_bytes: totals.resident_bytes,
         cpu_us: totals.cpu_us,
         events: EventFlow {
@@ -363,7 +383,7 @@ mod tests {
     #[test]
     fn a_second_stream_is_shown_once_the_first_has_gone() {
         let registry = Registry::default();
-        let service = ServiceName::parse("accounts").unwrap();
+        let service = Member::parse("accounts").unwrap();
         let first = registry.attach(&service, introduction(1), at(0));
         let second = registry.attach(&service, introduction(2), at(1));
         let third = registry.attach(&service, introduction(3), at(1));
@@ -381,7 +401,7 @@ mod tests {
     #[test]
     fn a_successor_is_shown_once_the_one_before_says_so() {
         let registry = Registry::default();
-        let service = ServiceName::parse("accounts").unwrap();
+        let service = Member::parse("accounts").unwrap();
         let instance = |s| shown(&registry, s).instance.unwrap();
         let first = registry.attach(&service, introduction(1), at(0));
         let second = registry.attach(&service, introduction(2), at(1));
@@ -402,7 +422,7 @@ mod tests {
     #[test]
     fn who_left_grows_stale() {
         let registry = Registry::default();
-        let service = ServiceName::parse("accounts").unwrap();
+        let service = Member::parse("accounts").unwrap();
         let stream = registry.attach(&service, introduction(1), at(0));
         registry.heard(&service, stream, at(5));
         assert_eq!(shown(&registry, 500).freshness, Some(Freshness::Fresh), "attached");
@@ -415,7 +435,7 @@ mod tests {
     #[test]
     fn a_refusal_stands_until_something_newer_is_taken_up() {
         let registry = Registry::default();
-        let service = ServiceName::parse("accounts").unwrap();
+        let service = Member::parse("accounts").unwrap();
         let stream = registry.attach(&service, introduction(1), at(0));
         registry.took_up(&service, stream, Kind::Policies, Epoch(1));
         registry.refused(&service, stream, Kind::Policies, "bad".to_owned());
@@ -428,7 +448,7 @@ mod tests {
     #[test]
     fn counters_of_a_process_that_came_back_go_on() {
         let registry = Registry::default();
-        let service = ServiceName::parse("accounts").unwrap();
+        let service = Member::parse("accounts").unwrap();
         let totals = |calls| {
             let edge = bartizan_core::stats::EdgeStats { calls, ..Default::default() };
             ProxyStats { inbound: BTreeMap::from([(String::new(), edge)]), ..ProxyStats::default() }

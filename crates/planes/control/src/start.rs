@@ -16,6 +16,7 @@ use crate::issuance;
 use crate::jwt::{self, JwtSigner};
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
+use crate::presence;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
 use crate::stream::{Desk, judge, on_failure};
@@ -72,6 +73,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
+    let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
     let noting = tokio::spawn(egress::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
@@ -82,7 +84,9 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    for task in [api, renewing, rotating, taking_in, watching, noting, comparing, turning, federating, publishing] {
+    let tasks =
+        [api, seeing, renewing, rotating, taking_in, watching, noting, comparing, turning, federating, publishing];
+    for task in tasks {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }

@@ -24,12 +24,17 @@ pub struct Answer {
     pub rule: Option<Rule>,
     /// The connection is not to be used again.
     pub close: bool,
+    /// The request never reached the program: another guard may send it elsewhere, whatever it is.
+    pub unsent: bool,
 }
+
+/// Says to another guard that its request did not reach the program. Programs cannot say it: it is taken off their responses.
+pub const UNSENT_HEADER: &str = "x-bartizan-unsent";
 
 impl Answer {
     /// With a status, a word and a text.
     pub fn new(status: u16, word: &str, text: &'static str) -> Self {
-        Self { status, word: word.into(), text, reason: None, rule: None, close: false }
+        Self { status, word: word.into(), text, reason: None, rule: None, close: false, unsent: false }
     }
 
     /// The request broke a framing rule.
@@ -60,10 +65,13 @@ impl Answer {
     pub fn response(&self, request: RequestId) -> (StatusCode, Fields, String) {
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
         let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });
-        let mut fields = Fields::with_capacity(160, 4);
+        let mut fields = Fields::with_capacity(160, 5);
         fields.append("content-type", b"application/json");
         fields.append("cache-control", b"no-store");
         fields.append(REQUEST_ID_HEADER, id.as_bytes());
+        if self.unsent {
+            fields.append(UNSENT_HEADER, b"1");
+        }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, fields, format!("{body}\n"))
     }

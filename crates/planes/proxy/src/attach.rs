@@ -66,6 +66,8 @@ pub struct Attach {
     intake: Intake,
     batches: Batches,
     control: SocketAddr,
+    /// Which instance of its service this is.
+    number: u16,
     /// What is in force; said again on each stream.
     taken: Vec<Taken>,
     outbox: VecDeque<up::Message>,
@@ -75,7 +77,13 @@ impl Attach {
     /// Attaches to the control process at `control`.
     pub fn new(proxy: Arc<Proxy>, slots: IdentitySlots, intake: Intake, control: SocketAddr) -> Self {
         let (batches, taken, outbox) = (Batches::default(), Vec::new(), VecDeque::new());
-        Self { proxy, slots, intake, batches, control, taken, outbox }
+        Self { proxy, slots, intake, batches, control, number: 1, taken, outbox }
+    }
+
+    /// The same, for another than the first instance of the service.
+    #[must_use]
+    pub fn of_instance(self, number: u16) -> Self {
+        Self { number, ..self }
     }
 
     /// Takes up what is on disk, so that the proxy serves before control is reached, or without it.
@@ -312,6 +320,7 @@ impl Attach {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             held,
+            number: self.number.into(),
             ..hello
         }
     }

@@ -1,6 +1,7 @@
 //! What is known of one accepted connection, and what its requests share.
 
 use crate::alarm::Alarms;
+use crate::balance::guard::Balance;
 use crate::counters::{Counters, Edge, Open};
 use crate::ledger::{Ledger, Registered};
 use crate::live::{Live, Proxy};
@@ -90,6 +91,10 @@ pub struct Worker {
     pub pools: Pools,
     /// Its deadlines.
     pub alarms: Alarms,
+    /// Which instances of callees get its calls.
+    pub balance: Balance,
+    /// Copies under way.
+    pub copies: Cell<usize>,
     /// Every task that serves somebody.
     pub tasks: TaskTracker,
     /// Cancelled when the process stops: relays end, and nothing new begins.
@@ -164,6 +169,7 @@ impl Conn {
         let About { worker, remote, slot } = about;
         let inbound_edge = match (&side, &caller) {
             (Side::Outbound(_), _) => None,
+            (Side::Inbound, None) => Some(worker.counters.inbound(bartizan_core::name::UNAUTHENTICATED)),
             (_, caller) => Some(worker.counters.inbound(caller.as_ref().map_or("", |c| c.name.as_str()))),
         };
         Rc::new(Self {

@@ -2,12 +2,13 @@
 
 use crate::event_queue::EventQueue;
 use crate::limits;
-use bartizan_core::ServiceName;
 use bartizan_core::event::{Ending, HandshakeFailure};
-use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
+use bartizan_core::stats::{EdgeStats, Histogram, PlaintextStats, ProxyStats, SendingStats};
+use bartizan_core::{ServiceName, Timestamp};
 use bartizan_runtime::process;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,13 @@ pub struct Edge {
     calls: AtomicU64,
     denied: AtomicU64,
     failed: AtomicU64,
+    retried: AtomicU64,
+    ejected: AtomicU64,
+    breaker_opened: AtomicU64,
+    short_cut: AtomicU64,
+    mirrored: AtomicU64,
+    breaker_open: AtomicBool,
+    instances_out: AtomicU32,
 }
 
 /// How a call ended.
@@ -41,6 +49,49 @@ impl Edge {
         }
     }
 
+    /// A call is tried once more.
+    pub fn retried(&self) {
+        self.retried.fetch_add(1, Relaxed);
+    }
+
+    /// An instance gets nothing for a while.
+    pub fn ejected(&self) {
+        self.ejected.fetch_add(1, Relaxed);
+    }
+
+    /// The breaker opened.
+    pub fn breaker_opened(&self) {
+        self.breaker_opened.fetch_add(1, Relaxed);
+    }
+
+    /// The breaker was open, and nothing was sent.
+    pub fn short_cut(&self) {
+        self.short_cut.fetch_add(1, Relaxed);
+    }
+
+    /// A copy was sent.
+    pub fn mirrored(&self) {
+        self.mirrored.fetch_add(1, Relaxed);
+    }
+
+    /// How things are now.
+    pub fn stands(&self, breaker_open: bool, instances_out: usize) {
+        self.breaker_open.store(breaker_open, Relaxed);
+        self.instances_out.store(u32::try_from(instances_out).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    fn sending(&self) -> SendingStats {
+        SendingStats {
+            retried: self.retried.load(Relaxed),
+            ejected: self.ejected.load(Relaxed),
+            breaker_opened: self.breaker_opened.load(Relaxed),
+            short_cut: self.short_cut.load(Relaxed),
+            mirrored: self.mirrored.load(Relaxed),
+            breakers_open: self.breaker_open.load(Relaxed).into(),
+            instances_out: self.instances_out.load(Relaxed),
+        }
+    }
+
     fn add_to(&self, sum: &mut EdgeStats) {
         sum.calls += self.calls.load(Relaxed);
         sum.denied += self.denied.load(Relaxed);
@@ -55,6 +106,7 @@ type Edges = Mutex<HashMap<Box<str>, Arc<Edge>>>;
 pub struct Counters {
     inbound: Edges,
     outbound: Edges,
+    plaintext: Mutex<HashMap<IpAddr, PlaintextStats>>,
     added: Box<[AtomicU64]>,
     handshakes_attempted: AtomicU64,
     handshakes_completed: AtomicU64,
@@ -70,6 +122,7 @@ impl Default for Counters {
         Self {
             inbound: Edges::default(),
             outbound: Edges::default(),
+            plaintext: Mutex::default(),
             added: (0..Histogram::BUCKETS).map(|_| AtomicU64::new(0)).collect(),
             handshakes_attempted: AtomicU64::new(0),
             handshakes_completed: AtomicU64::new(0),
@@ -91,6 +144,17 @@ impl Counters {
     /// The counters of calls to `callee`.
     pub fn outbound(&self, callee: &ServiceName) -> Arc<Edge> {
         edge(&self.outbound, callee.as_str())
+    }
+
+    /// A call came from `address` without mutual TLS.
+    pub fn plaintext(&self, address: IpAddr, now: Timestamp) {
+        let mut all = self.plaintext.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last ones to come stand for all further ones: that there are many is what has to be seen.
+        let known = all.contains_key(&address) || all.len() < limits::PLAINTEXT_ADDRESSES_MAX;
+        let address = if known { address } else { IpAddr::from([0, 0, 0, 0]) };
+        let it = all.entry(address).or_default();
+        it.calls += 1;
+        it.last = now;
     }
 
     /// The proxy's own share of one request's time.
@@ -139,8 +203,14 @@ impl Counters {
         for (name, edge) in self.outbound.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // Names come from a directory; the shared one for those over the limit cannot be a service.
             if let Ok(name) = ServiceName::parse(name) {
+                add_sending(sum, &name, edge.sending());
                 edge.add_to(sum.outbound.entry(name).or_default());
             }
+        }
+        for (address, it) in self.plaintext.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let sum = sum.plaintext.entry(address.to_string()).or_default();
+            sum.calls += it.calls;
+            sum.last = sum.last.max(it.last);
         }
         for (sum, count) in added.iter_mut().zip(&self.added) {
             *sum += count.load(Relaxed);
@@ -163,6 +233,21 @@ impl Counters {
         let closed = self.connections_closed.load(Relaxed);
         sum.connections_open += self.connections_opened.load(Relaxed).saturating_sub(closed);
     }
+}
+
+/// Nothing is said of an edge on which nothing was done. Of instances that are out, the worker that sees most counts.
+fn add_sending(sum: &mut ProxyStats, callee: &ServiceName, it: SendingStats) {
+    if it == SendingStats::default() {
+        return;
+    }
+    let sum = sum.sending.entry(callee.clone()).or_default();
+    sum.retried += it.retried;
+    sum.ejected += it.ejected;
+    sum.breaker_opened += it.breaker_opened;
+    sum.short_cut += it.short_cut;
+    sum.mirrored += it.mirrored;
+    sum.breakers_open += it.breakers_open;
+    sum.instances_out = sum.instances_out.max(it.instances_out);
 }
 
 fn edge(edges: &Edges, name: &str) -> Arc<Edge> {

@@ -9,7 +9,8 @@ use crate::live::Live;
 use crate::message::{Body, RequestHead, Trouble, Watch};
 use crate::record::Record;
 use crate::respond::{Download, Switched};
-use crate::upstream::{Failure, Received, Target, Version};
+use crate::sending::{self, Bounds, Course, Way};
+use crate::upstream::{Failure, Outgoing, Received, Version};
 use bartizan_core::fleet::Protocol;
 use bartizan_core::{Action, ServiceName};
 use bartizan_runtime::clock;
@@ -29,7 +30,7 @@ pub struct Came {
 
 /// What is to be done with a request that passed the filters.
 struct Plan {
-    target: Target,
+    way: Way,
     version: Version,
     /// A gRPC stream may be endless.
     endless: bool,
@@ -48,7 +49,8 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
     let watch = Watch::default();
     let body = body.bounded(plan.endless, &watch);
     let patience = if plan.endless { limits::STREAM_REQUEST_TIME } else { limits::REQUEST_TIME };
-    let sending = conn.worker.pools.send(&plan.target, plan.version, head, body, patience);
+    let bounds = Bounds { began: came.began, patience };
+    let sending = sending::send(&conn.worker, plan.way, plan.version, Outgoing::new(head, body), bounds, &watch);
     let sent = match record.ongoing().cloned() {
         None => sending.await,
         Some(ongoing) => tokio::select! {
@@ -65,7 +67,11 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
         },
     };
     match sent {
-        Err(failure) => Download::own(&failed(&failure, &watch), record),
+        Err(failure) => {
+            let mut refusal = failed(&failure, &watch);
+            refusal.unsent = conn.side == Side::Inbound && watch.trouble().is_none() && failure.is_unsent();
+            Download::own(&refusal, record)
+        }
         Ok(received) if received.head.status != StatusCode::SWITCHING_PROTOCOLS => pass_on(received, record),
         Ok(received) if came.upgrade => switch(received, record),
         Ok(_) => {
@@ -114,7 +120,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
-        principal: conn.caller.as_ref().map_or_else(ServiceName::gateway, |caller| caller.name.clone()),
+        principal: filter::principal(conn),
         id: conn.caller.as_ref().and_then(Caller::id).cloned(),
         action: Action::of_method(record.method()),
         resource: resource.clone(),
@@ -123,7 +129,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         path,
     });
     // Nothing can end what was neither asked about nor came from a peer.
-    if plan.is_ok() && (question.is_some() || conn.trust.peer().is_some()) {
+    // A call without mutual TLS ends once the service is strict, after its answer; a change of policies does not cut it.
+    let asked_again = conn.caller.is_some() || conn.side != Side::Inbound;
+    if plan.is_ok() && asked_again && (question.is_some() || conn.trust.peer().is_some()) {
         record.goes_on(question);
     }
     record.judged(to, route, decision);
@@ -136,7 +144,7 @@ fn target(conn: &Conn, live: &Live, to: Option<&ServiceName>, upgrade: bool) -> 
     let not_ready = || Answer::new(503, "not_ready", "this proxy does not know the service any more");
     let directory = live.directory.as_ref().ok_or_else(not_ready)?;
     let came_as_http2 = conn.is_http2();
-    let (target, protocol, version) = if conn.side == Side::Inbound {
+    let (way, protocol, version) = if conn.side == Side::Inbound {
         let inbound = directory.own.inbound.as_ref().ok_or_else(not_ready)?;
         // A program of unknown protocol gets what its caller would have sent it.
         let http2 = match inbound.protocol {
@@ -144,22 +152,25 @@ fn target(conn: &Conn, live: &Live, to: Option<&ServiceName>, upgrade: bool) -> 
             Protocol::Auto => came_as_http2,
             Protocol::Http | Protocol::Tcp => false,
         };
-        (Target::Program(inbound.program), inbound.protocol, if http2 { Version::Http2 } else { Version::Http1 })
+        let version = if http2 { Version::Http2 } else { Version::Http1 };
+        (Way::Program(inbound.program), inbound.protocol, version)
     } else {
         let peer = to.and_then(|to| directory.peers.get(to)).ok_or_else(not_ready)?;
+        let course = to.and_then(|to| Course::of(live, &conn.worker.balance, to)).ok_or_else(not_ready)?;
         // Outside clients speak HTTP/2 by habit; only their own programs' callers mean it.
         let http2 = match peer.protocol {
             Protocol::Grpc => true,
             Protocol::Auto | Protocol::Http => came_as_http2 && conn.side != Side::Gateway,
             Protocol::Tcp => false,
         };
-        (Target::Peer(peer.id.clone(), peer.mesh), peer.protocol, if http2 { Version::Http2 } else { Version::Http1 })
+        let version = if http2 { Version::Http2 } else { Version::Http1 };
+        (Way::Callee(course), peer.protocol, version)
     };
     if protocol == Protocol::Tcp {
         return Err(Answer::new(502, "not_http", "the service does not speak HTTP"));
     }
     let version = if upgrade { Version::Switchable } else { version };
-    Ok(Plan { target, version, endless: protocol == Protocol::Grpc })
+    Ok(Plan { way, version, endless: protocol == Protocol::Grpc })
 }
 
 /// What the caller is told about a failure; a body that broke is the caller's own doing.

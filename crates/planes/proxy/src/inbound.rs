@@ -6,6 +6,7 @@ use crate::http1::{self, Stream};
 use crate::leg;
 use crate::limits;
 use crate::live::{ALPN_HTTP1, ALPN_HTTP2, ALPN_LEG, ALPN_TCP, Proxy};
+use crate::plaintext;
 use crate::serve::serve_http2;
 use crate::tcp;
 use bartizan_core::Timestamp;
@@ -19,6 +20,13 @@ use std::time::Instant;
 
 /// Serves one connection to its end. Dropping the future cuts it off.
 pub async fn serve(fresh: Fresh) {
+    if plaintext::is_taken(&fresh.worker.proxy.live()) {
+        match Box::pin(plaintext::begins_with_tls(&fresh.stream)).await {
+            Ok(true) => {}
+            Ok(false) => return Box::pin(plaintext::serve(fresh)).await,
+            Err(error) => return tracing::debug!(%error, "nothing came on a connection"),
+        }
+    }
     let Fresh { worker, stream, remote, slot, stop } = fresh;
     let began = Instant::now();
     worker.counters.handshake_begun();

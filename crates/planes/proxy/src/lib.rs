@@ -16,11 +16,13 @@ pub mod gateway; // from outside
 pub mod inbound; // from other sidecars
 pub mod inside; // in the program's network namespace
 pub mod outbound; // from the own program
+pub mod plaintext; // from callers that are not in the mesh yet
 pub mod sniff;
 pub mod worker; // the threads, and accepting // what a plain connection speaks
 
 // One HTTP request:
 pub mod answer; // what the proxy says itself
+pub mod balance; // which instance, and whether to try again; pure
 pub mod filter; // the list of filters
 pub mod forward; // head to head: filters, next hop, answer
 pub mod framing; // where it begins and ends, strictly; pure
@@ -29,6 +31,7 @@ pub mod leg; // many on one connection between guards
 pub mod message; // as it stands between two connections
 pub mod record; // what it came to
 pub mod respond; // the way back
+pub mod sending; // to a callee: versions, instances, tries
 pub mod serve; // HTTP/2
 pub mod upstream; // connections to the next hop
 

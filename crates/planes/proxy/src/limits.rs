@@ -91,6 +91,21 @@ pub const LEG_QUIET_TIME: Duration = Duration::from_secs(20);
 pub const LEG_SILENCES_MAX: u32 = 4;
 /// Silence inside a response body: streams of events may be quiet for long.
 pub const RESPONSE_STALL_TIME: Duration = Duration::from_secs(3600);
+/// Addresses of callers without mutual TLS that are counted apart, a count; more are counted together.
+pub const PLAINTEXT_ADDRESSES_MAX: usize = 1_000;
+/// Largest request body that is held so that it can be sent again or copied, in bytes: most JSON documents.
+pub const REPLAY_BYTES_MAX: usize = 64 << 10;
+/// Copies under way at once in one worker, a count; while there are so many, further ones are left out.
+pub const COPIES_MAX: usize = 64;
+
+// How long.
+
+/// How long a copy's answer is waited for.
+pub const COPY_TIME: Duration = Duration::from_secs(10);
+/// Longest pause before the first retry; doubles with each further one, and chance takes up to half of it away.
+pub const TRY_AGAIN_FIRST: Duration = Duration::from_millis(10);
+/// How long a client may be silent before it counts as one whose server speaks first, where plaintext is taken.
+pub const PLAINTEXT_SILENCE: Duration = Duration::from_secs(1);
 
 /// From a head's first byte to its last.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);

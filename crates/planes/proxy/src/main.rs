@@ -24,6 +24,9 @@ struct Args {
     /// Service to guard, or `gateway` for the edge of the fleet
     #[arg(long, value_name = "NAME")]
     service: ServiceName,
+    /// Which of the service's instances this is, where there are several
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    instance: u16,
     /// Trust domain of the fleet
     #[arg(long, value_name = "DOMAIN")]
     trust_domain: TrustDomain,
@@ -67,6 +70,7 @@ BARTIZAN_LOG=debug shows more on standard error.";
 fn main() -> ExitCode {
     let Args {
         service,
+        instance,
         trust_domain,
         control,
         node_socket,
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
     process::raise_descriptors();
     let options = Options {
         service,
+        instance,
         trust_domain,
         control,
         node_socket,

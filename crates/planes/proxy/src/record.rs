@@ -4,6 +4,7 @@ use crate::conn::{Conn, Side};
 use crate::counters::{Edge, Ended, as_us32};
 use crate::framing::Rule;
 use crate::ledger::{Ongoing, Question};
+use crate::plaintext;
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, Decision, ServiceName, TraceContext};
@@ -51,6 +52,9 @@ impl Record {
         path: &str,
     ) -> Self {
         conn.in_flight.set(conn.in_flight.get() + 1);
+        if conn.side == Side::Inbound && conn.caller.is_none() {
+            plaintext::count(&conn.worker, conn.remote);
+        }
         let cut = (0..=path.len().min(PATH_BYTES_MAX)).rev().find(|&i| path.is_char_boundary(i)).unwrap_or(0);
         Self {
             conn: Rc::clone(conn),

@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Options {
     /// The service to guard, or `gateway`.
     pub service: ServiceName,
+    /// Which of its instances, from 1.
+    pub instance: u16,
     /// Its trust domain.
     pub trust_domain: TrustDomain,
     /// Where control's stream listens.
@@ -151,7 +153,7 @@ async fn prepare(
     let disk = Arc::new(disk.map_err(|source| RunError::File { path: options.state_dir.clone(), source })?);
     let intake = Intake::new(Arc::clone(proxy), Arc::clone(&disk), listeners);
     let slots = IdentitySlots::new(Arc::clone(proxy), disk, key, vouched.voucher, vouched.seal_key);
-    let mut attach = Attach::new(Arc::clone(proxy), slots, intake, options.control);
+    let mut attach = Attach::new(Arc::clone(proxy), slots, intake, options.control).of_instance(options.instance);
     attach.start_from_disk().await;
     Ok(attach)
 }

@@ -3,19 +3,23 @@
 use crate::conn::{About, Caller, Worker};
 use crate::counters::{Ended, as_us};
 use crate::ledger::{Ongoing, Question, Registered};
-use crate::live::{ALPN_TCP, Live};
+use crate::live::Live;
+use crate::plaintext;
 use crate::record::judged;
 use crate::relay::{self, Relayed};
+use crate::sending::{self, Course};
 use crate::upstream::{Failure, PeerStream};
 use bartizan_core::event::{Connection, SeenBy, What};
 use bartizan_core::snapshot::Mode;
-use bartizan_core::{Action, Decision, ServiceName};
+use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
 use bartizan_policy::Ask;
 use bartizan_runtime::tls::ServerStream;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 /// From a peer's sidecar to the own program. Dropping the future closes both connections.
 pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Caller, trust: Registered) {
@@ -23,26 +27,61 @@ pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Call
     let began = Instant::now();
     // Noted before policy is asked, so that no change of it goes past.
     let ongoing = trust.begin(Some(question(&worker, &caller)));
-    let judgement = judge(&worker, &caller, &trust);
+    let judgement = judge(&worker, &caller.name, caller.id(), &trust);
     let mut decision = judgement.as_ref().ok().cloned().flatten();
     let allowed = judgement.is_ok() && decision.as_ref().is_none_or(|d| d.is_allow());
-    let relayed = if allowed { to_program(&worker, stream, &ongoing).await } else { Err("denied") };
+    let relayed = if allowed { to_program(&worker, stream, &worker.stop, &ongoing).await } else { Err("denied") };
     decision = ongoing.decision().or(decision);
-    let edge = worker.counters.inbound(caller.name.as_str());
-    edge.count(match (&relayed, allowed) {
-        (_, false) => Ended::Denied,
-        (Ok(_), true) => Ended::Answered,
-        (Err(_), true) => Ended::Failed,
+    let peer = Some(caller.peer.id().clone());
+    report(&worker, began, peer, &caller.name, Judged { decision, refused: judgement.err() }, relayed);
+}
+
+/// From a caller without mutual TLS to the own program, as [`inbound`]; until `stop` and a moment more.
+pub async fn inbound_plain(about: About, stream: TcpStream, trust: Registered, stop: &CancellationToken) {
+    let About { worker, remote, slot: _slot } = about;
+    let began = Instant::now();
+    plaintext::count(&worker, remote);
+    let caller = ServiceName::unauthenticated();
+    let ongoing = trust.begin(None); // a change of policies ends nothing here; being strict does
+    let judgement = judge(&worker, &caller, None, &trust);
+    let decision = judgement.as_ref().ok().cloned().flatten();
+    let allowed = judgement.is_ok() && decision.as_ref().is_none_or(|d| d.is_allow());
+    let relayed = if allowed { to_program(&worker, stream, stop, &ongoing).await } else { Err("denied") };
+    report(&worker, began, None, &caller, Judged { decision, refused: judgement.err() }, relayed);
+}
+
+/// What was decided about a connection.
+struct Judged {
+    decision: Option<Arc<Decision>>,
+    /// Why nothing could be decided.
+    refused: Option<&'static str>,
+}
+
+/// Counts a connection into the service, and writes its event.
+fn report(
+    worker: &Worker,
+    began: Instant,
+    peer: Option<SpiffeId>,
+    caller: &ServiceName,
+    judged_as: Judged,
+    relayed: Result<Relayed, &'static str>,
+) {
+    let Judged { decision, refused } = judged_as;
+    let edge = worker.counters.inbound(caller.as_str());
+    edge.count(match &relayed {
+        Err("denied") => Ended::Denied,
+        Ok(_) => Ended::Answered,
+        Err(_) => Ended::Failed,
     });
     let relayed = relayed.unwrap_or_else(nothing);
     let event = Connection {
-        peer: Some(caller.peer.id().clone()),
+        peer,
         to: worker.proxy.name.clone(),
         decision: decision.as_deref().map(judged),
         bytes_up: relayed.bytes_up,
         bytes_down: relayed.bytes_down,
         took_us: as_us(began.elapsed()),
-        error: judgement.err().or(relayed.error).map(Arc::from),
+        error: refused.or(relayed.error).map(Arc::from),
     };
     if event.error.is_some() || event.decision.is_some() {
         worker.proxy.events.offer(SeenBy::Inbound, None, What::Connection(event));
@@ -62,7 +101,12 @@ fn question(worker: &Worker, caller: &Caller) -> Question {
 }
 
 /// What policy says; `Ok(None)` in mode `mtls`, where it is not asked.
-fn judge(worker: &Worker, caller: &Caller, trust: &Registered) -> Result<Option<Arc<Decision>>, &'static str> {
+fn judge(
+    worker: &Worker,
+    principal: &ServiceName,
+    id: Option<&SpiffeId>,
+    trust: &Registered,
+) -> Result<Option<Arc<Decision>>, &'static str> {
     let proxy = &worker.proxy;
     let live = proxy.live();
     let mode = live.directory.as_ref().map(|d| d.mode).ok_or("not_ready")?;
@@ -76,26 +120,19 @@ fn judge(worker: &Worker, caller: &Caller, trust: &Registered) -> Result<Option<
         return Ok(None);
     }
     let policies = live.policies.as_ref().ok_or("not_ready")?;
-    let ask = Ask {
-        principal: &caller.name,
-        id: caller.id(),
-        action: Action::Connect,
-        resource: &proxy.name,
-        route: None,
-        method: "",
-        path: "",
-    };
+    let ask = Ask { principal, id, action: Action::Connect, resource: &proxy.name, route: None, method: "", path: "" };
     Ok(Some(Arc::new(policies.decide(&ask))))
 }
 
-async fn to_program(
+async fn to_program<S: AsyncRead + AsyncWrite + Unpin>(
     worker: &Worker,
-    stream: ServerStream<TcpStream>,
+    stream: S,
+    stop: &CancellationToken,
     ongoing: &Ongoing,
 ) -> Result<Relayed, &'static str> {
     let program = program(&worker.proxy.live()).ok_or("not_ready")?;
     let service = worker.pools.dial_program(program).await.map_err(|failure| word(&failure))?;
-    Ok(relay::run(stream, service, &worker.stop, ongoing.until_over()).await)
+    Ok(relay::run(stream, service, stop, ongoing.until_over()).await)
 }
 
 fn program(live: &Live) -> Option<SocketAddr> {
@@ -131,15 +168,14 @@ pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
 }
 
 async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, Registered), &'static str> {
-    let peer = {
+    let course = {
         let live = worker.proxy.live();
         if !worker.proxy.heard.freshness().serves() {
             return Err("expired");
         }
-        live.directory.as_ref().and_then(|d| d.peers.get(callee)).map(|p| (p.id.clone(), p.mesh))
+        Course::of(&live, &worker.balance, callee)
     };
-    let (id, mesh) = peer.ok_or("not_ready")?;
-    let dialled = Box::pin(worker.pools.dial_peer(&id, mesh, &[ALPN_TCP])).await;
+    let dialled = sending::dial(worker, &course.ok_or("not_ready")?).await;
     dialled.map(|dialled| (dialled.stream, dialled.trust)).map_err(|failure| word(&failure))
 }
 
@@ -154,5 +190,6 @@ fn word(failure: &Failure) -> &'static str {
         Failure::ConnectTimeout | Failure::Timeout => "upstream_connect_timeout",
         Failure::Handshake { .. } => "upstream_handshake",
         Failure::Broken(_) | Failure::Unprocessed | Failure::Malformed(_) => "upstream_broken",
+        Failure::BreakerOpen => "breaker_open",
     }
 }

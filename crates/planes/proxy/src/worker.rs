@@ -2,6 +2,7 @@
 //! every listening socket. Nothing on the way of a request is shared between them but what never changes.
 
 use crate::alarm::Alarms;
+use crate::balance::guard::Balance;
 use crate::conn::{Fresh, Side, Slot, Worker};
 use crate::ledger::Ledger;
 use crate::limits;
@@ -9,6 +10,7 @@ use crate::live::Proxy;
 use crate::upstream::Pools;
 use crate::{ext_authz, gateway, inbound, outbound};
 use bartizan_runtime::listen;
+use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -92,8 +94,10 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
     let alarms = Alarms::default();
     let pools = Pools::new(Arc::clone(&proxy), Arc::clone(&counters), ledger.clone(), alarms.clone());
     let looking = tokio::task::spawn_local(keep_looking(proxy.changes(), ledger.clone()));
-    let worker =
-        Rc::new(Worker { proxy, counters, ledger, pools, alarms, tasks: TaskTracker::new(), stop: stop.clone() });
+    let balance = Balance::new(Arc::clone(&counters));
+    let (tasks, copies, told) = (TaskTracker::new(), Cell::new(0), stop.clone());
+    let worker = Rc::new(Worker { proxy, counters, ledger, pools, balance, copies, alarms, tasks, stop: told });
+    let mut report = tokio::time::interval(limits::STATS_EVERY);
     let mut sweep = tokio::time::interval(limits::POOL_SWEEP);
     let mut tick = tokio::time::interval(limits::ALARM_TICK);
     loop {
@@ -101,6 +105,7 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
             () = stop.cancelled() => break,
             _ = sweep.tick() => worker.pools.sweep(),
             _ = tick.tick() => worker.alarms.tick(),
+            _ = report.tick() => worker.balance.report(&worker.proxy.live()),
             listen = listeners.recv() => match listen {
                 Some(listen) => drop(tokio::task::spawn_local(accept(Rc::clone(&worker), listen))),
                 None => break,

@@ -13,11 +13,11 @@ use std::process::Command;
 /// Replaces this process by the command. Returns only where that failed.
 pub(crate) fn run(args: &InsideArgs) -> Result<(), Failure> {
     let data = place(&args.place)?;
-    let service = &args.service;
-    let path = data.porter(service.as_str());
+    let member = &args.instance;
+    let path = data.porter(&member.to_string());
     let none = || {
         Failure::new(format!(
-            "`{service}` has no network namespace of its own in the fleet in `{}`: it does not run, or is not isolated (`bartizan \
+            "`{member}` has no network namespace of its own in the fleet in `{}`: it does not run, or is not isolated (`bartizan \
              status` says why)",
             data.path().display()
         ))

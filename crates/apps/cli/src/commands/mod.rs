@@ -1,5 +1,6 @@
 //! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
 
+mod adopt;
 mod ca;
 mod ca_issued;
 mod ca_rotation;
@@ -15,6 +16,7 @@ mod federation;
 mod inside;
 mod metrics;
 mod node;
+mod plaintext;
 mod policies;
 mod porter;
 mod reload;
@@ -53,6 +55,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Events(args) => waiting(events::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
+        Command::Plaintext(args) => waiting(plaintext::run(&args)),
+        Command::Adopt(command) => waiting(adopt::run(command)),
         Command::Reload(args) => waiting(reload::run(&args)),
         Command::Upgrade(args) => waiting(upgrade::run(&args)),
         Command::Inside(args) => inside::run(&args),

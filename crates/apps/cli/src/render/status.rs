@@ -64,6 +64,7 @@ pub(crate) fn text(status: &Status) -> String {
 
     text.push_str(&tls_lines(tls));
     text.push_str(&egress_lines(egress, *now));
+    proxies.iter().for_each(|proxy| text.push_str(&trouble_lines(proxy)));
     for it in over_budget {
         let (added, budget) = (grouped(it.added_p99_us), grouped(it.budget_us));
         let _ = writeln!(text, "OVER BUDGET: the guard of {} adds {added} µs at p99, {budget} are allowed", it.service);
@@ -112,7 +113,11 @@ fn isolation_lines(proxies: &[ProxyStatus]) -> String {
     let mut by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for proxy in proxies {
         if let Some(Isolation::Shared { why }) = &proxy.isolation {
-            by.entry(why).or_default().push(proxy.service.as_str());
+            let (services, service) = (by.entry(why).or_default(), proxy.service.as_str());
+            // Instances stand together, and share the reason.
+            if services.last() != Some(&service) {
+                services.push(service);
+            }
         }
     }
     by.iter().fold(String::new(), |mut text, (why, services)| {
@@ -162,6 +167,36 @@ fn tls_lines(edges: &[EdgeTls]) -> String {
     text
 }
 
+/// What a guard does about callees in trouble, and who comes without mutual TLS.
+fn trouble_lines(proxy: &ProxyStatus) -> String {
+    let (mut text, from) = (String::new(), proxy.member());
+    for (to, it) in &proxy.sending {
+        if it.breakers_open > 0 {
+            let _ = writeln!(
+                text,
+                "BREAKER OPEN from {from} to {to}: most calls failed, {} were answered by it",
+                grouped(it.short_cut)
+            );
+        }
+        if it.instances_out > 0 {
+            let _ = writeln!(
+                text,
+                "OUT: {} of {to} failed again and again and get nothing from {from} now",
+                it.instances_out
+            );
+        }
+    }
+    if !proxy.mtls.is_strict() {
+        let calls: u64 = proxy.plaintext.values().map(|it| it.calls).sum();
+        let calls = grouped(calls);
+        let _ = writeln!(
+            text,
+            "PERMISSIVE: {from} takes calls without mutual TLS, {calls} so far; `bartizan plaintext` says whose"
+        );
+    }
+    text
+}
+
 /// One line: nodes are few, and what they hold is one kind.
 fn node_line(node: &NodeStatus, status: &Status) -> String {
     let state = if node.attached { "attached" } else { "away" };
@@ -182,7 +217,7 @@ fn node_line(node: &NodeStatus, status: &Status) -> String {
 fn cells(proxy: &ProxyStatus, status: &Status) -> Vec<String> {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     vec![
-        proxy.service.to_string(),
+        proxy.member().to_string(),
         proxy.id.to_string(),
         state(proxy),
         enforces(proxy, status),

@@ -1,11 +1,12 @@
 //! What a program gets to know: its arguments filled in, its environment, its working folder.
 
 use super::placeholders::{FillError, Place, Scope, fill};
-use bartizan_core::ServiceName;
 use bartizan_core::fleet::{Fleet, Program, Service};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
+use bartizan_core::{Member, ServiceName};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where programs find their callees and themselves: not outside.
@@ -72,12 +73,12 @@ pub(crate) struct Around<'a> {
 pub(crate) fn callees(
     fleet: &Fleet,
     caller: &Service,
-    name: &ServiceName,
+    member: &Member,
     plan: Option<&Plan>,
 ) -> BTreeMap<ServiceName, Place> {
     let place = |to: &ServiceName| {
         let addr = match plan.filter(|plan| plan.mode != Mode::Off) {
-            Some(plan) => *plan.outbound.get(name)?.get(to)?,
+            Some(plan) => *plan.outbound.get(member)?.get(to)?,
             // Without guards nobody speaks mutual TLS for the program: who expects that cannot be reached.
             None => {
                 fleet.services.get(to).map(|callee| callee.listen).or_else(|| Some(fleet.others.get(to)?.at?.mesh))?
@@ -94,15 +95,17 @@ pub(crate) fn callees(
 /// [`ReadyError`] naming service and key.
 pub(crate) fn ready(
     fleet: &Fleet,
-    name: &ServiceName,
+    member: &Member,
     plan: Option<&Plan>,
     around: &Around<'_>,
 ) -> Result<Option<Ready>, ReadyError> {
+    let name = member.service();
     let service = &fleet.services[name];
+    let listen = plan.and_then(|plan| plan.program(fleet, member)).unwrap_or(service.listen);
     let Program::Run { argv, env, dir } = &service.program else { return Ok(None) };
-    let callees = callees(fleet, service, name, plan);
+    let callees = callees(fleet, service, member, plan);
     let data = around.data.to_string_lossy();
-    let scope = Scope { callees: &callees, listen: service.listen, data: &data };
+    let scope = Scope { callees: &callees, listen, data: &data };
     let filled = |key: String, text: &str| {
         fill(text, &scope).map_err(|source| ReadyError::Placeholder { service: name.clone(), key, source })
     };
@@ -123,8 +126,8 @@ pub(crate) fn ready(
         why,
     })?;
 
-    let mut all = given_environment(name, service, &callees);
-    all.extend(way_out(name, plan));
+    let mut all = given_environment(name, listen, &callees);
+    all.extend(way_out(member, plan));
     for (key, text) in env {
         // What the fleet file says wins over what we offer.
         all.insert(key.clone(), filled(format!("env.{key}"), text)?);
@@ -140,12 +143,12 @@ pub(crate) fn ready(
 /// Variables that every program gets, so that most need no placeholder at all.
 fn given_environment(
     name: &ServiceName,
-    service: &Service,
+    listen: SocketAddr,
     callees: &BTreeMap<ServiceName, Place>,
 ) -> BTreeMap<String, String> {
     let mut env = BTreeMap::from([
         ("BARTIZAN_SERVICE".to_owned(), name.to_string()),
-        ("BARTIZAN_LISTEN".to_owned(), service.listen.to_string()),
+        ("BARTIZAN_LISTEN".to_owned(), listen.to_string()),
     ]);
     for (callee, place) in callees {
         let prefix = callee.as_str().to_uppercase().replace('-', "_");
@@ -159,8 +162,8 @@ fn given_environment(
 
 /// How a program finds the way out of the fleet: by the variables that HTTP clients of most languages follow. Both spellings,
 /// since some read only one; loopback goes past it, since the service's callees are there.
-fn way_out(name: &ServiceName, plan: Option<&Plan>) -> BTreeMap<String, String> {
-    let place = plan.filter(|plan| plan.mode != Mode::Off).and_then(|plan| plan.egress.get(name));
+fn way_out(member: &Member, plan: Option<&Plan>) -> BTreeMap<String, String> {
+    let place = plan.filter(|plan| plan.mode != Mode::Off).and_then(|plan| plan.egress.get(member));
     let Some(place) = place else { return BTreeMap::new() };
     let proxy = format!("http://{}", place.proxy);
     let both = |name: &str, value: &str| [(name.to_owned(), value.to_owned()), (name.to_lowercase(), value.to_owned())];
@@ -194,7 +197,6 @@ mod tests {
     use super::*;
     use bartizan_core::TrustDomain;
     use bartizan_core::fleet::{Call, Protocol};
-    use std::net::SocketAddr;
     use std::os::unix::fs::PermissionsExt;
 
     fn name(text: &str) -> ServiceName {
@@ -214,10 +216,13 @@ mod tests {
             protocol: Protocol::Http,
             owner: None,
             data: Vec::new(),
-            calls: calls.iter().map(|to| Call { to: name(to), via: None }).collect(),
+            calls: calls.iter().map(|to| Call { to: name(to), via: None, edge: Default::default() }).collect(),
             routes: Vec::new(),
             ext_authz: None,
             egress: None,
+            instances: Default::default(),
+            versions: Default::default(),
+            mtls: Default::default(),
         }
     }
 
@@ -250,8 +255,9 @@ mod tests {
         Plan {
             mode: Mode::Full,
             control: loopback(9000),
-            mesh: BTreeMap::from([(name("web"), loopback(9001)), (name("price-list"), loopback(9002))]),
-            outbound: BTreeMap::from([(name("web"), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
+            mesh: BTreeMap::from([(name("web").into(), loopback(9001)), (name("price-list").into(), loopback(9002))]),
+            outbound: BTreeMap::from([(name("web").into(), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
+            programs: BTreeMap::new(),
             isolation: BTreeMap::new(),
             egress: BTreeMap::new(),
         }
@@ -272,7 +278,7 @@ mod tests {
         let fleet =
             fleet(&["web", "--db", "${price-list.addr}"], &[("STORE", "${data}/x"), ("PRICE_LIST_PORT", "1")], None);
         with_folder(|around| {
-            let full = ready(&fleet, &name("web"), Some(&plan()), around).unwrap().unwrap();
+            let full = ready(&fleet, &name("web").into(), Some(&plan()), around).unwrap().unwrap();
             assert_eq!(full.executable, around.search[1].join("web"));
             assert_eq!(full.args, ["--db", "127.0.0.1:9003"]);
             assert_eq!(full.dir, around.fleet_dir);
@@ -287,9 +293,9 @@ mod tests {
             ];
             assert_eq!(full.env, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
 
-            let off = ready(&fleet, &name("web"), None, around).unwrap().unwrap();
+            let off = ready(&fleet, &name("web").into(), None, around).unwrap().unwrap();
             assert_eq!(off.args, ["--db", "127.0.0.1:7002"]);
-            assert_eq!(ready(&fleet, &name("price-list"), None, around).unwrap(), None, "it runs already");
+            assert_eq!(ready(&fleet, &name("price-list").into(), None, around).unwrap(), None, "it runs already");
         });
     }
 
@@ -310,13 +316,14 @@ mod tests {
             (&[], &[], None, "name a program"),
         ] {
             let fleet = fleet(argv, env, dir);
-            let error =
-                with_folder(|around| ready(&fleet, &name("web"), Some(&plan()), around).unwrap_err().to_string());
+            let error = with_folder(|around| {
+                ready(&fleet, &name("web").into(), Some(&plan()), around).unwrap_err().to_string()
+            });
             assert!(error.contains(message), "{error}");
         }
         let here = fleet(&["bin/web"], &[], Some("bin"));
         with_folder(|around| {
-            let found = ready(&here, &name("web"), None, around).unwrap().unwrap();
+            let found = ready(&here, &name("web").into(), None, around).unwrap().unwrap();
             assert_eq!((found.executable, found.dir), (around.fleet_dir.join("bin/web"), around.fleet_dir.join("bin")));
         });
     }

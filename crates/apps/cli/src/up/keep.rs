@@ -141,9 +141,9 @@ impl Keeper {
             }
         };
         self.undertaker.forget(pid);
-        if let Part::Porter(service) = part {
-            self.launcher.spaces.remove(service);
-            PorterNote::remove(&self.launcher.data, service);
+        if let Part::Porter(member) = part {
+            self.launcher.spaces.remove(member);
+            PorterNote::remove(&self.launcher.data, member);
         }
         end
     }

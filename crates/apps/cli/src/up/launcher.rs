@@ -11,7 +11,7 @@ use crate::limits::TOKEN_WITHIN;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::status::NodeToken;
-use bartizan_core::{Secret, ServiceName};
+use bartizan_core::{Member, Secret, ServiceName};
 use bartizan_crypto::{base64, hash, random};
 use bartizan_node::api::{Done, Expect};
 use bartizan_runtime::{descriptors, local};
@@ -25,7 +25,7 @@ use std::sync::Arc;
 const NODE_NAME: &str = "local";
 
 /// Everything that starting a part needs to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Launcher {
     /// `bartizan` itself.
     pub(crate) bartizan: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct Launcher {
     /// The data folder.
     pub(crate) data: DataDir,
     /// The programs.
-    pub(crate) programs: BTreeMap<ServiceName, Ready>,
+    pub(crate) programs: BTreeMap<Member, Ready>,
     /// Their network namespaces.
     pub(crate) spaces: Arc<Spaces>,
 }
@@ -54,26 +54,26 @@ impl Launcher {
         match part {
             Part::Control => child::spawn(self.control()).await,
             Part::Node => child::spawn(self.node().await?).await,
-            Part::Porter(service) => self.porter(part, service).await,
-            Part::Sidecar(service) => self.proxy(part, service).await,
-            Part::Gateway => self.proxy(part, &ServiceName::gateway()).await,
-            Part::Program(service) => {
-                let space = self.spaces.get(service)?;
-                let mut running = child::spawn(self.program(part, service, space.as_deref())?).await?;
+            Part::Porter(member) => self.porter(part, member).await,
+            Part::Sidecar(member) => self.proxy(part, member).await,
+            Part::Gateway => self.proxy(part, &ServiceName::gateway().into()).await,
+            Part::Program(member) => {
+                let space = self.spaces.get(member)?;
+                let mut running = child::spawn(self.program(part, member, space.as_deref())?).await?;
                 running.space_gone = space.map(|space| space.gone.clone());
                 Ok(running)
             }
         }
     }
 
-    async fn porter(&self, part: &Part, service: &ServiceName) -> Result<Running, String> {
+    async fn porter(&self, part: &Part, member: &Member) -> Result<Running, String> {
         let (ours, theirs) = descriptors::pair().map_err(|error| format!("cannot make a socket: {error}"))?;
         let args = [("--way", self.spaces.way()?.as_str().into())];
         let running =
             child::spawn(self.ours(&self.bartizan, Some("porter"), &args, Input::Given(theirs), part)).await?;
         // Where it fails, what was spawned ends as it is dropped.
-        self.spaces.add(service, running.pid, ours).await?;
-        PorterNote::write(&self.data, service, running.pid, self.spaces.way()?);
+        self.spaces.add(member, running.pid, ours).await?;
+        PorterNote::write(&self.data, member, running.pid, self.spaces.way()?);
         Ok(running)
     }
 
@@ -115,9 +115,9 @@ impl Launcher {
         Ok(self.ours(&self.bartizan, Some("node"), &args, Input::Token(Secret::new(token)), &Part::Node))
     }
 
-    async fn proxy(&self, part: &Part, service: &ServiceName) -> Result<Running, String> {
-        let space = self.spaces.get(service)?;
-        let spec = self.proxy_spec(part, service, space.is_some()).await?;
+    async fn proxy(&self, part: &Part, member: &Member) -> Result<Running, String> {
+        let space = self.spaces.get(member)?;
+        let spec = self.proxy_spec(part, member, space.is_some()).await?;
         let mut running = child::spawn(spec).await?;
         if let Some(space) = space {
             hand_over_porter(&space, &running).map_err(|error| format!("its porter was not handed over: {error}"))?;
@@ -131,8 +131,8 @@ impl Launcher {
     /// # Errors
     /// A text that says which step failed.
     pub(crate) async fn spawn_successor(&self, part: &Part) -> Result<Running, String> {
-        let service = part.service().ok_or_else(|| format!("{part} is no proxy"))?;
-        let mut spec = self.proxy_spec(part, &service, self.spaces.has(&service)).await?;
+        let member = part.member().ok_or_else(|| format!("{part} is no proxy"))?;
+        let mut spec = self.proxy_spec(part, &member, self.spaces.has(&member)).await?;
         spec.args.push("--takes-over".into());
         child::spawn(spec).await
     }
@@ -142,8 +142,8 @@ impl Launcher {
     /// # Errors
     /// A text that says which step failed; `running` goes on.
     pub(crate) fn introduce(&self, part: &Part, successor: &mut Running, running: &Running) -> Result<(), String> {
-        let service = part.service().ok_or_else(|| format!("{part} is no proxy"))?;
-        if let Some(space) = self.spaces.get(&service)? {
+        let member = part.member().ok_or_else(|| format!("{part} is no proxy"))?;
+        if let Some(space) = self.spaces.get(&member)? {
             hand_over_porter(&space, successor).map_err(|error| format!("its porter was not handed over: {error}"))?;
             successor.space_gone = Some(space.gone.clone());
         }
@@ -154,9 +154,9 @@ impl Launcher {
         introduced.map_err(|error| format!("the two were not introduced: {error}"))
     }
 
-    async fn proxy_spec(&self, part: &Part, service: &ServiceName, isolated: bool) -> Result<Spec, String> {
-        let plan = self.plan()?;
-        let state = self.data.proxy_state(service.as_str());
+    async fn proxy_spec(&self, part: &Part, member: &Member, isolated: bool) -> Result<Spec, String> {
+        let (plan, service) = (self.plan()?, member.service());
+        let state = self.data.proxy_state(&member.to_string());
         make_private(&state).map_err(|failure| failure.to_string())?;
         // 256 bits: as good as a key, which it is for the one process that redeems it.
         let ticket = Secret::new(base64::encode_url(&random::bytes::<32>()));
@@ -170,6 +170,7 @@ impl Launcher {
             .map_err(|error| format!("the node did not take its ticket: {}", chain(&error)))?;
         let args = [
             ("--service", service.to_string().into()),
+            ("--instance", member.number().to_string().into()),
             ("--trust-domain", self.fleet.trust_domain.to_string().into()),
             ("--control", plan.control.to_string().into()),
             ("--node-socket", self.data.node_socket().into_os_string()),
@@ -182,8 +183,8 @@ impl Launcher {
         Ok(spec)
     }
 
-    fn program(&self, part: &Part, service: &ServiceName, space: Option<&Space>) -> Result<Spec, String> {
-        let ready = self.programs.get(service).ok_or_else(|| format!("`{service}` has no program"))?;
+    fn program(&self, part: &Part, member: &Member, space: Option<&Space>) -> Result<Spec, String> {
+        let ready = self.programs.get(member).ok_or_else(|| format!("`{member}` has no program"))?;
         let mut args: Vec<OsString> = wrapped(space);
         args.push(ready.executable.clone().into_os_string());
         args.extend(ready.args.iter().map(OsString::from));

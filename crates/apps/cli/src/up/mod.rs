@@ -19,6 +19,7 @@ mod porter_note; // which process is whose porter
 mod prepare; // everything before the first process
 mod pulse; // control's view, asked again and again
 mod record; // process events for control
+mod scale; // instances that come and go
 mod screen; // terminal or lines
 mod signals; // the first Ctrl-C and the second
 mod spaces; // network namespaces of programs

@@ -1,6 +1,6 @@
 //! The parts that `up` keeps alive.
 
-use bartizan_core::ServiceName;
+use bartizan_core::{Member, ServiceName};
 use std::fmt;
 
 /// One supervised process. The order is the order of starting; stopping goes its own way (see `stop`).
@@ -11,11 +11,11 @@ pub(crate) enum Part {
     /// `bartizan node`.
     Node,
     /// The process in the network namespace of a program that is ours.
-    Porter(ServiceName),
-    /// The proxy of a service.
-    Sidecar(ServiceName),
-    /// The program of a service.
-    Program(ServiceName),
+    Porter(Member),
+    /// The proxy of an instance of a service.
+    Sidecar(Member),
+    /// The program of an instance of a service.
+    Program(Member),
     /// The proxy at the edge.
     Gateway,
 }
@@ -37,14 +37,23 @@ impl Part {
     pub(crate) fn service(&self) -> Option<ServiceName> {
         match self {
             Self::Control | Self::Node => None,
-            Self::Porter(name) | Self::Sidecar(name) | Self::Program(name) => Some(name.clone()),
+            Self::Porter(member) | Self::Sidecar(member) | Self::Program(member) => Some(member.service().clone()),
             Self::Gateway => Some(ServiceName::gateway()),
+        }
+    }
+
+    /// The instance whose guard it is; `None` for everything else.
+    pub(crate) fn member(&self) -> Option<Member> {
+        match self {
+            Self::Sidecar(member) => Some(member.clone()),
+            Self::Gateway => Some(Member::new(ServiceName::gateway(), 1)),
+            Self::Control | Self::Node | Self::Porter(_) | Self::Program(_) => None,
         }
     }
 
     /// Name of its log file.
     pub(crate) fn log_name(&self) -> String {
-        // A service may be called `control` or even `bartizan`, but no service name has a dot.
+        // A service may be called `control` or even `bartizan`, but none has a dot in its name, and no number is a word.
         match self {
             Self::Control | Self::Node | Self::Gateway => format!("bartizan.{}.log", self.kind()),
             Self::Porter(name) => format!("{name}.porter.log"),
@@ -60,7 +69,7 @@ impl fmt::Display for Part {
             Self::Control | Self::Node | Self::Gateway => f.write_str(self.kind()),
             Self::Porter(name) => write!(f, "porter of {name}"),
             Self::Sidecar(name) => write!(f, "sidecar of {name}"),
-            Self::Program(name) => f.write_str(name.as_str()),
+            Self::Program(name) => write!(f, "{name}"),
         }
     }
 }
@@ -72,8 +81,8 @@ mod tests {
 
     #[test]
     fn log_names_never_collide() {
-        let names = ["control", "node", "gateway", "bartizan", "bartizan-control", "sidecar"];
-        let services = names.map(|name| ServiceName::parse(name).unwrap());
+        let names = ["control", "node", "gateway", "bartizan", "bartizan-control", "sidecar", "bartizan.2"];
+        let services = names.map(|name| Member::parse(name).unwrap());
         let mut parts = vec![Part::Control, Part::Node, Part::Gateway];
         parts.extend(services.iter().cloned().map(Part::Porter));
         parts.extend(services.iter().cloned().map(Part::Sidecar));

@@ -1,75 +1,53 @@
 //! Chooses where everything listens that the fleet file leaves open.
 
-use bartizan_core::ServiceName;
 use bartizan_core::fleet::Fleet;
-use bartizan_core::plan::{EgressPlace, Plan};
+use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// How many ports [`plan`] needs.
 pub(crate) fn ports_needed(fleet: &Fleet) -> usize {
-    let chosen_edges: usize = fleet.services.values().map(|s| s.calls.iter().filter(|c| c.via.is_none()).count()).sum();
-    let chosen_meshes = fleet.services.values().filter(|service| service.mesh.is_none()).count();
-    let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
-    let chosen_ways = ways_out.map(|it| usize::from(it.proxy.is_none()) + usize::from(it.dns.is_none()));
-    1 + chosen_meshes + chosen_edges + chosen_ways.sum::<usize>()
+    1 + empty(Mode::Full, SocketAddr::from(([127, 0, 0, 1], 0))).lacks(fleet)
+}
+
+fn empty(mode: Mode, control: SocketAddr) -> Plan {
+    let (mesh, outbound, programs) = Default::default();
+    let (egress, isolation) = Default::default();
+    Plan { mode, control, mesh, outbound, programs, egress, isolation }
 }
 
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
 pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let services = fleet.services.values();
     let own = services.clone().flat_map(|s| std::iter::once(s.listen).chain(s.ext_authz)).map(|at| at.port());
+    let more = services.clone().flat_map(|s| &s.instances.more).flat_map(|it| [it.listen, it.mesh]).flatten();
     let vias = services.flat_map(|s| s.calls.iter()).filter_map(|c| c.via).map(|via| via.port());
     let meshes =
         fleet.services.values().filter_map(|s| s.mesh).chain(fleet.others.values().filter_map(|it| Some(it.at?.mesh)));
-    let meshes = meshes.chain(fleet.federation.endpoint.iter().map(|it| it.listen)).map(|at| at.port());
+    let meshes = meshes.chain(more).chain(fleet.federation.endpoint.iter().map(|it| it.listen)).map(|at| at.port());
     let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
     let ways_out = ways_out.flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| at.port());
     own.chain(vias).chain(meshes).chain(ways_out).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
 }
 
-/// Where everything listens: control, a mesh port for each service that names none, a listener for each edge, two for each
+/// Where everything listens: control, a mesh port for each instance that names none, a listener for each edge, two for each
 /// way out of the fleet.
 ///
 /// `ports` are free ones, at least [`ports_needed`]; `None` where there are too few.
 pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
     let mut ports = ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
-    let control = ports.next()?;
-    let mut mesh = BTreeMap::new();
-    let mut outbound: BTreeMap<ServiceName, BTreeMap<ServiceName, SocketAddr>> = BTreeMap::new();
-    let mut egress = BTreeMap::new();
-    for (name, service) in &fleet.services {
-        mesh.insert(
-            name.clone(),
-            match service.mesh {
-                Some(mesh) => mesh,
-                None => ports.next()?,
-            },
-        );
-        let mut edges = BTreeMap::new();
-        for call in &service.calls {
-            let at = match call.via {
-                Some(via) => via,
-                None => ports.next()?,
-            };
-            edges.insert(call.to.clone(), at);
-        }
-        outbound.insert(name.clone(), edges);
-        if let Some(way_out) = &service.egress {
-            let mut place = |named: Option<SocketAddr>| named.or_else(|| ports.next());
-            let (proxy, dns) = (place(way_out.proxy)?, place(way_out.dns)?);
-            egress.insert(name.clone(), EgressPlace { proxy, dns });
-        }
-    }
-    Some(Plan { mode, control, mesh, outbound, egress, isolation: BTreeMap::new() })
+    let mut plan = empty(mode, ports.next()?);
+    plan.complete(fleet, || ports.next())?;
+    Some(plan)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::TrustDomain;
-    use bartizan_core::fleet::{Call, Gateway, Program, Protocol, Service, ServiceEgress};
+    use bartizan_core::fleet::{self, Call, Gateway, Program, Protocol, Service, ServiceEgress};
+    use bartizan_core::{Member, ServiceName, TrustDomain};
+    use std::collections::BTreeMap;
 
     fn name(text: &str) -> ServiceName {
         ServiceName::parse(text).unwrap()
@@ -88,10 +66,16 @@ mod tests {
             protocol: Protocol::Auto,
             owner: None,
             data: Vec::new(),
-            calls: calls.iter().map(|(to, via)| Call { to: name(to), via: via.map(loopback) }).collect(),
+            calls: calls
+                .iter()
+                .map(|(to, via)| Call { to: name(to), via: via.map(loopback), edge: Default::default() })
+                .collect(),
             routes: Vec::new(),
             ext_authz: None,
             egress: None,
+            instances: Default::default(),
+            versions: Default::default(),
+            mtls: Default::default(),
         };
         Fleet {
             name: name("shop"),
@@ -119,7 +103,7 @@ mod tests {
         assert_eq!(ports_needed(&fleet), 6, "control, three services, two edges without `via`");
         assert_eq!(ports_named(&fleet), BTreeSet::from([1, 2, 3, 9, 8443]));
         let plan = plan(&fleet, Mode::Full, &[100, 101, 102, 103, 104, 105]).unwrap();
-        assert_eq!(plan.outbound[&name("a")][&name("c")], loopback(9));
+        assert_eq!(plan.outbound[&name("a").into()][&name("c")], loopback(9));
         let mut all = vec![plan.control];
         all.extend(plan.mesh.values());
         all.extend(plan.outbound.values().flat_map(BTreeMap::values));
@@ -138,9 +122,27 @@ mod tests {
         assert!(ports_named(&fleet).contains(&3128));
         let ports: Vec<u16> = (100..109).collect();
         let plan = plan(&fleet, Mode::Full, &ports).unwrap();
-        assert_eq!(plan.egress.keys().map(ServiceName::as_str).collect::<Vec<_>>(), ["b", "c"]);
-        let place = plan.egress[&name("c")];
+        assert_eq!(plan.egress.keys().map(ToString::to_string).collect::<Vec<_>>(), ["b", "c"]);
+        let place = plan.egress[&name("c").into()];
         assert!(place.proxy == loopback(3128) && ports.contains(&place.dns.port()));
+    }
+
+    #[test]
+    fn instances_have_places_of_their_own() {
+        let mut fleet = fleet();
+        let more = fleet::Instance { listen: Some(loopback(7)), ..fleet::Instance::default() };
+        fleet.services.get_mut(&name("a")).unwrap().instances.more = vec![more, fleet::Instance::default()];
+        let second = |n| Member::new(name("a"), n);
+        assert_eq!(ports_needed(&fleet), 6 + 3 + 4, "mesh and both edges of two; one program is where the file says");
+        assert!(ports_named(&fleet).contains(&7));
+        let mut plan = plan(&fleet, Mode::Full, &(100..113).collect::<Vec<_>>()).unwrap();
+        assert_eq!(plan.program(&fleet, &second(2)), Some(loopback(7)));
+        assert!(plan.program(&fleet, &second(3)).is_some_and(|at| at.port() >= 100));
+        assert_ne!(plan.outbound[&second(2)][&name("c")], loopback(9), "`via` is the first one's");
+        let before = plan.clone();
+        assert_eq!(plan.lacks(&fleet), 0);
+        plan.complete(&fleet, || None).unwrap();
+        assert_eq!(plan, before, "what has a place keeps it");
     }
 
     #[test]

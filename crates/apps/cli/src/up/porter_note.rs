@@ -1,7 +1,7 @@
 //! What is written down of a porter, for `bartizan inside`.
 
 use crate::data_dir::{DataDir, folder_of, make_private};
-use bartizan_core::ServiceName;
+use bartizan_core::Member;
 use bartizan_node::netns::Way;
 use bartizan_runtime::files;
 use serde::{Deserialize, Serialize};
@@ -18,21 +18,21 @@ pub(crate) struct PorterNote {
 
 impl PorterNote {
     /// Writes it down. A failure costs `bartizan inside` and nothing else, so it is only logged.
-    pub(crate) fn write(data: &DataDir, service: &ServiceName, pid: u32, way: Way) {
-        let (path, note) = (data.porter(service.as_str()), Self { pid, way: way.as_str().to_owned() });
+    pub(crate) fn write(data: &DataDir, member: &Member, pid: u32, way: Way) {
+        let (path, note) = (data.porter(&member.to_string()), Self { pid, way: way.as_str().to_owned() });
         let written = make_private(&folder_of(&path)).map_err(|failure| failure.to_string()).and_then(|()| {
             let text = serde_json::to_vec(&note).map_err(|error| error.to_string())?;
             files::write_atomic(&path, &text, 0o600).map_err(|error| error.to_string())
         });
         if let Err(error) = written {
-            tracing::warn!(error, "`bartizan inside` will not find the porter of {service}");
+            tracing::warn!(error, "`bartizan inside` will not find the porter of {member}");
         }
     }
 
     /// The porter is gone.
-    pub(crate) fn remove(data: &DataDir, service: &ServiceName) {
+    pub(crate) fn remove(data: &DataDir, member: &Member) {
         // What is left of a killed `up` is told by `is_its_process`.
-        let _ = std::fs::remove_file(data.porter(service.as_str()));
+        let _ = std::fs::remove_file(data.porter(&member.to_string()));
     }
 
     /// Whether the process of that number is a porter still, as far as its arguments tell.

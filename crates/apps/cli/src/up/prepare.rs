@@ -9,10 +9,10 @@ use crate::args::{ModeArg, UpArgs};
 use crate::check::{Checked, check};
 use crate::data_dir::{DataDir, Lock, folder_of, make_private};
 use crate::failure::{Failure, chain};
-use bartizan_core::ServiceName;
 use bartizan_core::fleet::{Fleet, Isolate};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
+use bartizan_core::{Member, ServiceName};
 use bartizan_runtime::limits::SOCKET_PATH_BYTES_MAX;
 use bartizan_runtime::ports::Claimed;
 use bartizan_runtime::{files, listen, ports};
@@ -147,7 +147,7 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
             chain(&error)
         ))),
     };
-    for (name, service) in fleet.services.iter().filter(|(name, _)| !spaces.has(name)) {
+    for (name, service) in fleet.services.iter().filter(|(name, _)| !spaces.has_service(name)) {
         let via = service.calls.iter().filter_map(|call| call.via).filter(|_| mode != Mode::Off);
         for addr in via.chain([service.listen]) {
             if let Some(other) = opened.insert(addr, name) {
@@ -159,6 +159,7 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
         }
         if service.is_run() {
             free(format!("service `{name}`"), service.listen)?;
+            // Further instances have chosen ports.
         }
         let way_out = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten();
         for via in service.calls.iter().filter_map(|call| call.via).chain(way_out).filter(|_| mode != Mode::Off) {
@@ -206,25 +207,27 @@ fn warn_of_fixed_places(fleet: &Fleet, screen: &Screen) {
     }
 }
 
-fn programs(
+pub(super) fn programs(
     fleet: &Fleet,
     plan: Option<&Plan>,
     fleet_file: &Path,
     bartizan: &Path,
     data: &DataDir,
-) -> Result<BTreeMap<ServiceName, Ready>, Failure> {
+) -> Result<BTreeMap<Member, Ready>, Failure> {
     let fleet_dir = folder_of(fleet_file);
     let mut search: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
     search.push(folder_of(bartizan));
     let mut programs = BTreeMap::new();
-    for name in fleet.services.keys() {
-        let folder = data.service(name.as_str());
+    // Without guards nobody would share the load: in mode `off` the first instance is all.
+    let all = fleet.instances().filter(|member| plan.is_some() || member.number() == 1);
+    for member in all {
+        let folder = data.service(&member.to_string());
         let around = Around { fleet_dir: &fleet_dir, search: &search, data: &folder };
-        let ready = environment::ready(fleet, name, plan, &around)
+        let ready = environment::ready(fleet, &member, plan, &around)
             .map_err(|error| Failure::new(format!("{}: {error}", fleet_file.display())))?;
         if let Some(ready) = ready {
             make_private(&folder)?;
-            programs.insert(name.clone(), ready);
+            programs.insert(member, ready);
         }
     }
     Ok(programs)

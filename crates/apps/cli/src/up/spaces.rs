@@ -1,9 +1,9 @@
 //! The network namespaces of programs: which program gets one, and the porters that are there now.
 
 use crate::failure::chain;
-use bartizan_core::ServiceName;
 use bartizan_core::fleet::{Fleet, Isolate};
 use bartizan_core::plan::Isolation;
+use bartizan_core::{Member, ServiceName};
 use bartizan_node::netns::{self, Started, Way};
 use bartizan_runtime::descriptors;
 use bartizan_runtime::inside::Inside;
@@ -39,12 +39,12 @@ pub(crate) struct Space {
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Spaces {
-    /// Which programs are kept apart, and why others are not.
+    /// Of which services programs are kept apart, and why others are not.
     pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
     way: Option<Way>,
-    now: Mutex<BTreeMap<ServiceName, Arc<Space>>>,
+    now: Mutex<BTreeMap<Member, Arc<Space>>>,
     /// The kernel's numbers of all that there were.
-    numbers: Mutex<BTreeMap<ServiceName, Vec<u64>>>,
+    numbers: Mutex<BTreeMap<Member, Vec<u64>>>,
 }
 
 impl Spaces {
@@ -57,14 +57,14 @@ impl Spaces {
         Self { isolation: isolation(fleet, can), way, ..Self::default() }
     }
 
-    /// Whether the program of `service` has a namespace, or is to have one.
-    pub(crate) fn has(&self, service: &ServiceName) -> bool {
+    /// Whether the programs of `service` have a namespace each, or are to have one.
+    pub(crate) fn has_service(&self, service: &ServiceName) -> bool {
         self.isolation.get(service) == Some(&Isolation::Own)
     }
 
-    /// The services whose programs have one.
-    pub(crate) fn services(&self) -> impl Iterator<Item = &ServiceName> {
-        self.isolation.iter().filter(|(_, it)| **it == Isolation::Own).map(|(name, _)| name)
+    /// Whether the program of an instance has a namespace, or is to have one.
+    pub(crate) fn has(&self, member: &Member) -> bool {
+        self.has_service(member.service())
     }
 
     /// In which way they are made.
@@ -72,23 +72,23 @@ impl Spaces {
         self.way.ok_or_else(|| "there are no network namespaces here".to_owned())
     }
 
-    /// The namespace of `service`; `None` for a program that is to have none.
+    /// The namespace of `member`; `None` for a program that is to have none.
     ///
     /// # Errors
     /// Where it is to have one and it is not there now.
-    pub(crate) fn get(&self, service: &ServiceName) -> Result<Option<Arc<Space>>, String> {
-        if !self.has(service) {
+    pub(crate) fn get(&self, member: &Member) -> Result<Option<Arc<Space>>, String> {
+        if !self.has(member) {
             return Ok(None);
         }
-        let space = self.now.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned();
-        space.map(Some).ok_or_else(|| format!("the network namespace of `{service}` is not there"))
+        let space = self.now.lock().unwrap_or_else(PoisonError::into_inner).get(member).cloned();
+        space.map(Some).ok_or_else(|| format!("the network namespace of `{member}` is not there"))
     }
 
     /// Takes up a porter that was just started as process `pid`: sees it through its beginning.
     ///
     /// # Errors
     /// Why it did not start.
-    pub(crate) async fn add(&self, service: &ServiceName, porter: u32, ours: OwnedFd) -> Result<(), String> {
+    pub(crate) async fn add(&self, member: &Member, porter: u32, ours: OwnedFd) -> Result<(), String> {
         let way = self.way()?;
         let begun = tokio::task::spawn_blocking(move || {
             let started = netns::start(ours.as_fd(), porter).map_err(|error| error.to_string())?;
@@ -96,26 +96,26 @@ impl Spaces {
         });
         let (Started { namespace }, inside) = begun.await.map_err(|error| error.to_string())??;
         let space = Arc::new(Space { porter, way, inside, gone: CancellationToken::new() });
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).entry(service.clone()).or_default().push(namespace);
-        let before = self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(service.clone(), space);
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).entry(member.clone()).or_default().push(namespace);
+        let before = self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(member.clone(), space);
         if let Some(before) = before {
             before.gone.cancel();
         }
         Ok(())
     }
 
-    /// The porter of `service` is gone.
-    pub(crate) fn remove(&self, service: &ServiceName) {
-        let space = self.now.lock().unwrap_or_else(PoisonError::into_inner).remove(service);
+    /// The porter of `member` is gone.
+    pub(crate) fn remove(&self, member: &Member) {
+        let space = self.now.lock().unwrap_or_else(PoisonError::into_inner).remove(member);
         if let Some(space) = space {
             space.gone.cancel();
         }
     }
 
-    /// Processes that are still in a namespace that `service` had: whatever else they left, they cannot leave that.
-    pub(crate) fn left_in(&self, service: &ServiceName) -> Vec<u32> {
+    /// Processes that are still in a namespace that `member` had: whatever else they left, they cannot leave that.
+    pub(crate) fn left_in(&self, member: &Member) -> Vec<u32> {
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted: Vec<_> = numbers.get(service).into_iter().flatten().map(|it| format!("net:[{it}]")).collect();
+        let wanted: Vec<_> = numbers.get(member).into_iter().flatten().map(|it| format!("net:[{it}]")).collect();
         let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
         let is_in = |pid: &u32| {
             let link = std::fs::read_link(format!("/proc/{pid}/ns/net")).unwrap_or_default();
@@ -175,12 +175,14 @@ mod tests {
         let text = "fleet: shop\ntrust_domain: shop.test\nservices:\n  a: { run: [x], listen: \"127.0.0.1:1\", protocol: http }\n  b: { run: [x], listen: \"127.0.0.1:2\", protocol: http, isolate: false }\n  c: { at: \"127.0.0.1:3\", protocol: http }\n";
         let fleet = parse(text, "fleet.yaml").unwrap();
         let name = |text: &str| ServiceName::parse(text).unwrap();
+        let first = |text: &str| Member::from(name(text));
         let can = Spaces::of(&fleet, &Can::Isolate(Way::WithUsers));
-        assert!(can.has(&name("a")) && !can.has(&name("b")) && !can.has(&name("c")));
+        assert!(can.has(&first("a")) && !can.has(&first("b")) && !can.has(&first("c")));
+        assert!(can.has(&Member::new(name("a"), 2)), "each instance has one of its own");
         assert!(matches!(&can.isolation[&name("b")], Isolation::Shared { why } if why.contains("isolate: false")));
         assert!(!can.isolation.contains_key(&name("c")), "nobody here starts it");
-        assert!(can.get(&name("a")).unwrap_err().contains("is not there"), "without a porter nothing is started");
-        assert!(can.get(&name("b")).unwrap().is_none());
+        assert!(can.get(&first("a")).unwrap_err().contains("is not there"), "without a porter nothing is started");
+        assert!(can.get(&first("b")).unwrap().is_none());
         let cannot = Spaces::of(&fleet, &Can::Not("no such luck".to_owned()));
         assert_eq!(cannot.isolation[&name("a")], Isolation::Shared { why: "no such luck".to_owned() });
     }

@@ -12,6 +12,7 @@ use super::part::Part;
 use super::prepare::{Held, Prepared, prepare};
 use super::pulse::Pulse;
 use super::record::Recorder;
+use super::scale::{self, Kept};
 use super::screen::{Screen, Step};
 use super::signals::{self, Asked};
 use super::table;
@@ -28,13 +29,13 @@ use crate::limits::{
 };
 use bartizan_core::fleet::Program;
 use bartizan_core::snapshot::{Epoch, Mode};
-use bartizan_core::{Decision, ServiceName};
+use bartizan_core::{Decision, Member};
 use bartizan_policy::{Ask, Engine};
 use bartizan_runtime::{clock, local};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Starts the fleet, keeps it until it is asked to stop, stops it.
@@ -65,6 +66,8 @@ struct Up {
     policy_files: BTreeMap<String, String>,
     mode: Mode,
     stages: Vec<Stage>,
+    kept: Arc<Kept>,
+    scaling: Option<JoinHandle<()>>,
     asked: Asked,
     /// Ends what helps us, at the very end.
     over: CancellationToken,
@@ -84,6 +87,7 @@ impl Up {
         let recorder = Arc::new(Recorder::start(launcher.data.control_socket()));
         let waiter = Waiter {
             fleet: Arc::clone(&launcher.fleet),
+            plan: launcher.plan.clone().map(Arc::new),
             data: launcher.data.clone(),
             spaces: Arc::clone(&launcher.spaces),
             pulse: Pulse::start(launcher.data.control_socket(), Arc::clone(&board), over.clone()),
@@ -93,7 +97,8 @@ impl Up {
         let undertaker = Undertaker::start(&launcher.bartizan);
         let (upgrades, hurry) = (Arc::new(Upgrades::default()), asked.hurry.clone());
         let keeper = Keeper { launcher, waiter, board, screen, recorder, undertaker, upgrades, hurry };
-        Self { keeper, policy_files, mode, stages: Vec::new(), asked, over, _held: held }
+        let (kept, scaling) = (Arc::default(), None);
+        Self { keeper, policy_files, mode, stages: Vec::new(), kept, scaling, asked, over, _held: held }
     }
 
     fn launcher(&self) -> &Launcher {
@@ -123,12 +128,13 @@ impl Up {
                 format!("vouches for {}", up.launcher().proxy.display())
             })
             .await?;
-            let porters: Vec<_> = self.launcher().spaces.services().cloned().map(Part::Porter).collect();
+            let spaces = &self.launcher().spaces;
+            let porters: Vec<_> = fleet.instances().filter(|member| spaces.has(member)).map(Part::Porter).collect();
             if !porters.is_empty() {
                 let result = format!("{}, each the only way in and out", counted(porters.len(), "network namespace"));
                 self.stage("namespaces", porters, PART_READY_WITHIN, |_| result).await?;
             }
-            let sidecars: Vec<_> = fleet.services.keys().cloned().map(Part::Sidecar).collect();
+            let sidecars: Vec<_> = fleet.instances().map(Part::Sidecar).collect();
             let result = format!("{}, each with an identity of its own", counted(sidecars.len(), "sidecar"));
             self.stage("sidecars", sidecars, PART_READY_WITHIN, |_| result).await?;
         }
@@ -149,19 +155,20 @@ impl Up {
             n => format!("{} started, {n} running already", counted(started.len(), "program")),
         };
         self.stage("programs", started, PROGRAM_READY_WITHIN, |_| result).await?;
-        for (name, service) in already {
-            let waited = self
-                .asked
-                .stop
-                .run_until_cancelled(tokio::time::timeout(AT_READY_WITHIN, wait::accepts(service.listen)));
+        let places = already.into_iter().flat_map(|(name, service)| {
+            let more = service.instances.more.iter().filter_map(|instance| instance.listen);
+            std::iter::once(service.listen).chain(more).map(move |listen| (name, listen))
+        });
+        for (name, listen) in places {
+            let waited =
+                self.asked.stop.run_until_cancelled(tokio::time::timeout(AT_READY_WITHIN, wait::accepts(listen)));
             match waited.await {
                 None => return Err(Failure::Said(0)),
-                Some(Ok(())) => self.keeper.waiter.warn_if_exposed(name, service.listen),
+                Some(Ok(())) => self.keeper.waiter.warn_if_exposed(name, listen),
                 Some(Err(_)) => {
                     return Err(Failure::new(format!(
-                        "service `{name}` is said to run already, but nothing answers at {}; start it first, correct `at`, or \
-                         give it a `run`",
-                        service.listen
+                        "service `{name}` is said to run already, but nothing answers at {listen}; start it first, correct `at`, or \
+                         give it a `run`"
                     )));
                 }
             }
@@ -181,7 +188,8 @@ impl Up {
         let step = screen.step(name);
         let mut stage = Stage { stop: CancellationToken::new(), keepers: JoinSet::new() };
         for part in &parts {
-            stage.keepers.spawn(self.keeper.clone().keep(part.clone(), stage.stop.clone()));
+            let stop = self.kept.begin(part, &stage.stop);
+            stage.keepers.spawn(self.keeper.clone().keep(part.clone(), stop));
         }
         self.stages.push(stage);
         self.all_ready(&parts, within, &step).await?;
@@ -226,8 +234,11 @@ impl Up {
         let states = self.keeper.board.now();
         let late: Vec<_> =
             parts.iter().filter(|part| states.get(part).is_none_or(|state| state.phase != Phase::Ready)).collect();
-        let listen = |name: &ServiceName| {
-            self.launcher().fleet.services.get(name).map(|s| format!(" (expected to listen on {})", s.listen))
+        let listen = |member: &Member| {
+            let launcher = self.launcher();
+            let place = launcher.plan.as_ref().and_then(|plan| plan.program(&launcher.fleet, member));
+            let place = place.or_else(|| launcher.fleet.services.get(member.service()).map(|s| s.listen));
+            place.map(|listen| format!(" (expected to listen on {listen})"))
         };
         let names: Vec<_> = late
             .iter()
@@ -258,6 +269,10 @@ impl Up {
         let ready = self.ready_text(began.elapsed())?;
         if !self.keeper.screen.is_live() {
             self.keeper.screen.line(&ready);
+        }
+        if self.mode != Mode::Off {
+            let (keeper, kept, stop) = (self.keeper.clone(), Arc::clone(&self.kept), self.asked.stop.clone());
+            self.scaling = Some(tokio::spawn(scale::follow(keeper, kept, stop)));
         }
         let watch = self.watch(ready);
         match &args.once_ready {
@@ -364,6 +379,9 @@ impl Up {
         // From here on a first Ctrl-C is a second one.
         self.asked.stop.cancel();
         let began = Instant::now();
+        if let Some(scaling) = self.scaling.take() {
+            let _ = scaling.await; // what it started, it stops
+        }
         while let Some(mut stage) = self.stages.pop() {
             if self.stages.is_empty() && self.mode != Mode::Off {
                 // Control is next: what it has not heard of by then, nobody will.
@@ -390,8 +408,12 @@ impl Up {
         let screen = &self.keeper.screen;
         let launcher = self.launcher();
         let mut left = 0;
-        for (name, service) in launcher.fleet.services.iter().filter(|(name, _)| launcher.programs.contains_key(*name))
-        {
+        for name in launcher.programs.keys() {
+            let listen = match &launcher.plan {
+                Some(plan) => plan.program(&launcher.fleet, name),
+                None => launcher.fleet.services.get(name.service()).map(|service| service.listen),
+            };
+            let Some(listen) = listen else { continue };
             let pids = launcher.spaces.left_in(name);
             if !pids.is_empty() {
                 left += 1;
@@ -399,11 +421,10 @@ impl Up {
                     "warning: processes {pids:?} that `{name}` started have left its group and go on, in a network namespace \
                      that nobody reaches any more; end them yourself"
                 ));
-            } else if !launcher.spaces.has(name) && wait::is_open(service.listen).await {
+            } else if !launcher.spaces.has(name) && wait::is_open(listen).await {
                 left += 1;
                 screen.line(&format!(
-                    "warning: {} is still open: a process that `{name}` started has left its group and goes on; end it yourself",
-                    service.listen
+                    "warning: {listen} is still open: a process that `{name}` started has left its group and goes on; end it yourself"
                 ));
             }
         }

@@ -7,7 +7,7 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Mode};
 use bartizan_core::status::{ProxyStatus, Status};
-use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
+use bartizan_core::{Member, Role, ServiceName, SpiffeId, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const WIDE: u16 = 110;
 /// One service.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
-    service: ServiceName,
+    member: Member,
     id: SpiffeId,
     /// Life left of its certificate.
     left: Option<Duration>,
@@ -61,34 +61,35 @@ pub(crate) fn rows(
     now: Timestamp,
 ) -> Vec<Row> {
     let edge = fleet.gateway.as_ref().filter(|_| mode != Mode::Off).map(|_| ServiceName::gateway());
-    let names = fleet.services.keys().cloned().chain(edge);
-    let row = |service: ServiceName| {
-        let proxy = status.and_then(|s| s.proxies.iter().find(|p| p.service == service));
-        let (mut state, well) = state(&service, mode, parts, proxy, status.is_some());
-        if mode != Mode::Off && matches!(isolation.get(&service), Some(Isolation::Shared { .. })) {
+    // Control knows of instances that were added; without guards there is one of each.
+    let known: Vec<Member> = match status {
+        Some(status) => status.proxies.iter().map(ProxyStatus::member).collect(),
+        None => {
+            fleet.instances().filter(|it| mode != Mode::Off || it.number() == 1).chain(edge.map(Member::from)).collect()
+        }
+    };
+    let row = |member: Member| {
+        let proxy = status.and_then(|s| s.proxies.iter().find(|p| p.member() == member));
+        let (mut state, well) = state(&member, mode, parts, proxy, status.is_some());
+        if mode != Mode::Off && matches!(isolation.get(member.service()), Some(Isolation::Shared { .. })) {
             state.push_str(", not isolated");
         }
         Row {
-            id: SpiffeId::of(&fleet.trust_domain, &Role::Service(service.clone())),
+            id: SpiffeId::of(&fleet.trust_domain, &Role::Service(member.service().clone())),
             left: proxy.and_then(|p| p.svid_not_after).map(|end| end.since(now)),
             figures: proxy.map(Figures::of),
-            service,
+            member,
             state,
             well,
         }
     };
-    names.map(row).collect()
+    known.into_iter().map(row).collect()
 }
 
-fn state(
-    service: &ServiceName,
-    mode: Mode,
-    parts: &Parts,
-    proxy: Option<&ProxyStatus>,
-    control: bool,
-) -> (String, bool) {
-    let guard = if *service == ServiceName::gateway() { Part::Gateway } else { Part::Sidecar(service.clone()) };
-    let program = parts.get(&Part::Program(service.clone()));
+fn state(member: &Member, mode: Mode, parts: &Parts, proxy: Option<&ProxyStatus>, control: bool) -> (String, bool) {
+    let is_gateway = *member.service() == ServiceName::gateway();
+    let guard = if is_gateway { Part::Gateway } else { Part::Sidecar(member.clone()) };
+    let program = parts.get(&Part::Program(member.clone()));
     let sidecar = parts.get(&guard);
     let restarts = program.map_or(0, |p| p.deaths) + sidecar.map_or(0, |p| p.deaths);
     let note = match restarts {
@@ -150,12 +151,12 @@ pub(crate) fn draw(rows: &[Row], mode: Mode, width: u16, rows_max: usize) -> Str
 
 fn cells(row: &Row, mode: Mode, width: u16) -> Vec<String> {
     if mode == Mode::Off {
-        return vec![row.service.to_string(), row.state.clone()];
+        return vec![row.member.to_string(), row.state.clone()];
     }
     let shown = |figure: Option<String>| figure.unwrap_or_else(|| "-".to_owned());
     let figures = row.figures;
     vec![
-        row.service.to_string(),
+        row.member.to_string(),
         if width < WIDE { format!("…{}", row.id.path()) } else { row.id.to_string() },
         shown(row.left.map(left)),
         shown(figures.map(|f| rate(f.calls_per_s))),
@@ -176,7 +177,7 @@ pub(crate) fn summary(rows: &[Row], mode: Mode) -> String {
         text.push_str(&format!(", {} calls/s, {} denied/s", rate(calls), rate(denied)));
     }
     for row in rows.iter().filter(|row| !row.well).take(5) {
-        text.push_str(&format!("; {}: {}", row.service, row.state));
+        text.push_str(&format!("; {}: {}", row.member, row.state));
     }
     text
 }
@@ -205,6 +206,9 @@ mod tests {
             routes: Vec::new(),
             ext_authz: None,
             egress: None,
+            instances: Default::default(),
+            versions: Default::default(),
+            mtls: Default::default(),
         };
         Fleet {
             name: name("bank"),
@@ -228,10 +232,10 @@ mod tests {
 
     fn parts() -> Parts {
         Parts::from([
-            (Part::Program(name("accounts")), part(Phase::Ready, 0)),
-            (Part::Sidecar(name("accounts")), part(Phase::Ready, 1)),
-            (Part::Program(name("ledger")), part(Phase::Down, 3)),
-            (Part::Sidecar(name("ledger")), part(Phase::Ready, 0)),
+            (Part::Program(name("accounts").into()), part(Phase::Ready, 0)),
+            (Part::Sidecar(name("accounts").into()), part(Phase::Ready, 1)),
+            (Part::Program(name("ledger").into()), part(Phase::Down, 3)),
+            (Part::Sidecar(name("ledger").into()), part(Phase::Ready, 0)),
             (Part::Gateway, part(Phase::Ready, 0)),
         ])
     }
@@ -288,7 +292,7 @@ mod tests {
     #[test]
     fn mode_off_shows_programs_alone() {
         let now = Timestamp::from_secs(1_000_000);
-        let parts = Parts::from([(Part::Program(name("accounts")), part(Phase::Starting, 0))]);
+        let parts = Parts::from([(Part::Program(name("accounts").into()), part(Phase::Starting, 0))]);
         let rows = rows(&fleet(), Mode::Off, &BTreeMap::new(), &parts, None, now);
         insta::assert_snapshot!("off", draw(&rows, Mode::Off, 80, 10));
     }

@@ -7,7 +7,7 @@ use crate::limits::TRY_BYTES_MAX;
 use bartizan_core::fleet::{Fleet, NamedRoute, Protocol};
 use bartizan_core::path::PathPattern;
 use bartizan_core::plan::{Isolation, Plan};
-use bartizan_core::{Action, Decision, ServiceName};
+use bartizan_core::{Action, Decision, Member, ServiceName};
 use bartizan_runtime::files;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -113,9 +113,9 @@ fn value(name: &str, ground: &Ground<'_>) -> Option<String> {
     match parts.as_slice() {
         ["gateway"] => ground.gateway.map(|addr| format!("https://{addr}")),
         ["ca"] => Some(quoted(&ground.ca.to_string_lossy())),
-        ["mesh", name] => ground.plan.mesh.get(&service(name)?).map(ToString::to_string),
+        ["mesh", name] => ground.plan.mesh.get(&service(name)?.into()).map(ToString::to_string),
         ["out", caller, callee] => {
-            let addr = ground.plan.outbound.get(&service(caller)?)?.get(&service(callee)?)?;
+            let addr = ground.plan.outbound.get(&service(caller)?.into())?.get(&service(callee)?)?;
             Some(format!("http://{addr}"))
         }
         _ => None,
@@ -136,7 +136,7 @@ pub(crate) fn complete(given: Tries, ground: &Ground<'_>) -> Tries {
     }
     // Any sidecar does; the first whose service speaks HTTP makes the clearest command.
     let speaks_http =
-        |name: &&ServiceName| ground.fleet.services.get(*name).is_some_and(|s| s.protocol != Protocol::Tcp);
+        |member: &&Member| ground.fleet.services.get(member.service()).is_some_and(|s| s.protocol != Protocol::Tcp);
     let mesh = &ground.plan.mesh;
     let victim = mesh.keys().find(speaks_http).or_else(|| mesh.keys().next());
     tries.stranger = victim.map(|name| format!("curl -k https://{}/", mesh[name]));
@@ -171,13 +171,13 @@ fn candidates(ground: &Ground<'_>) -> Vec<Candidate> {
     }
     for (from, edges) in &ground.plan.outbound {
         // Its listeners are in the program's network namespace.
-        let isolated = ground.plan.isolation.get(from) == Some(&Isolation::Own);
+        let isolated = ground.plan.isolation.get(from.service()) == Some(&Isolation::Own);
         let inside = if isolated { format!("bartizan inside {from} -- ") } else { String::new() };
         for (to, addr) in edges {
             let Some(callee) = ground.fleet.services.get(to).filter(|s| s.protocol != Protocol::Tcp) else { continue };
             let paths = callee.routes.iter().map(|r| example(&r.path)).chain(["/".to_owned()]);
             all.extend(paths.map(|path| Candidate {
-                from: from.clone(),
+                from: from.service().clone(),
                 to: to.clone(),
                 path,
                 base: format!("{inside}curl http://{addr}"),
@@ -263,10 +263,13 @@ mod tests {
             protocol,
             owner: None,
             data: Vec::new(),
-            calls: calls.iter().map(|to| Call { to: name(to), via: None }).collect(),
+            calls: calls.iter().map(|to| Call { to: name(to), via: None, edge: Default::default() }).collect(),
             routes,
             ext_authz: None,
             egress: None,
+            instances: Default::default(),
+            versions: Default::default(),
+            mtls: Default::default(),
         };
         let balance = NamedRoute {
             name: name("balance"),
@@ -303,8 +306,9 @@ mod tests {
         Plan {
             mode: Mode::Full,
             control: loopback(9000),
-            mesh: BTreeMap::from([(name("accounts"), loopback(9001)), (name("db"), loopback(9002))]),
-            outbound: BTreeMap::from([(name("accounts"), BTreeMap::from([(name("db"), loopback(9003))]))]),
+            mesh: BTreeMap::from([(name("accounts").into(), loopback(9001)), (name("db").into(), loopback(9002))]),
+            outbound: BTreeMap::from([(name("accounts").into(), BTreeMap::from([(name("db"), loopback(9003))]))]),
+            programs: BTreeMap::new(),
             isolation: BTreeMap::new(),
             egress: BTreeMap::new(),
         }

@@ -122,11 +122,16 @@ async fn answer(stream: UnixStream, launcher: &Launcher, upgrades: &Upgrades, bo
 fn parts(request: &UpgradeRequest, board: &Board) -> Vec<(ServiceName, Option<Part>)> {
     let known = |part: &&Part| matches!(part, Part::Sidecar(_) | Part::Gateway);
     let parts: Vec<_> = board.now().keys().filter(known).cloned().collect();
-    let of = |name: &ServiceName| parts.iter().find(|part| part.service().as_ref() == Some(name)).cloned();
+    // Every instance of it, or nobody.
+    let of = |name: &ServiceName| {
+        let its = parts.iter().filter(|part| part.service().as_ref() == Some(name)).cloned().map(Some);
+        let its: Vec<_> = its.collect();
+        if its.is_empty() { vec![None] } else { its }
+    };
     let mut meant: Vec<_> = if request.services.is_empty() {
         parts.iter().filter_map(|part| Some((part.service()?, Some(part.clone())))).collect()
     } else {
-        request.services.iter().map(|name| (name.clone(), of(name))).collect()
+        request.services.iter().flat_map(|name| of(name).into_iter().map(|part| (name.clone(), part))).collect()
     };
     meant.sort_by_key(|(_, part)| *part == Some(Part::Gateway));
     meant
@@ -143,19 +148,33 @@ async fn replace(launcher: &Launcher, upgrades: &Upgrades, part: &Part) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_core::Member;
 
     fn name(text: &str) -> ServiceName {
         ServiceName::parse(text).unwrap()
     }
 
+    fn member(text: &str, number: u16) -> Member {
+        Member::new(name(text), number)
+    }
+
     #[tokio::test]
     async fn the_gateway_is_replaced_last_and_strangers_are_named() {
         let board = Board::default();
-        for part in [Part::Gateway, Part::Control, Part::Sidecar(name("z")), Part::Program(name("a"))] {
+        for part in [
+            Part::Gateway,
+            Part::Control,
+            Part::Sidecar(member("z", 1)),
+            Part::Sidecar(member("z", 2)),
+            Part::Program(member("a", 1)),
+        ] {
             board.started(&part, 1);
         }
         let all = parts(&UpgradeRequest { services: Vec::new() }, &board);
-        assert_eq!(all, [(name("z"), Some(Part::Sidecar(name("z")))), (name("gateway"), Some(Part::Gateway))]);
+        let z = |number| (name("z"), Some(Part::Sidecar(member("z", number))));
+        assert_eq!(all, [z(1), z(2), (name("gateway"), Some(Part::Gateway))]);
+        let both = parts(&UpgradeRequest { services: vec![name("z")] }, &board);
+        assert_eq!(both, [z(1), z(2)]);
         let some = parts(&UpgradeRequest { services: vec![name("gateway"), name("a")] }, &board);
         assert_eq!(some, [(name("a"), None), (name("gateway"), Some(Part::Gateway))]);
         let error = Upgrades::default().replace(&Part::Gateway).await.unwrap_err();

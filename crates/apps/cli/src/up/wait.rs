@@ -8,9 +8,10 @@ use super::screen::Screen;
 use super::spaces::Spaces;
 use crate::data_dir::DataDir;
 use crate::limits::{CONNECT_WITHIN, READY_POLL};
-use bartizan_core::ServiceName;
 use bartizan_core::fleet::Fleet;
+use bartizan_core::plan::Plan;
 use bartizan_core::status::Status;
+use bartizan_core::{Member, ServiceName};
 use bartizan_node::api::Health;
 use bartizan_runtime::{listen, local};
 use serde::de::DeserializeOwned;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 pub(crate) struct Waiter {
     /// The fleet.
     pub(crate) fleet: Arc<Fleet>,
+    /// Where everything listens; `None` in mode `off`.
+    pub(crate) plan: Option<Arc<Plan>>,
     /// The data folder.
     pub(crate) data: DataDir,
     /// The network namespaces of programs.
@@ -43,10 +46,10 @@ impl Waiter {
             Part::Node => answers::<Health>(&self.data.node_socket(), "/v1/health").await,
             // It was seen through its beginning when it was started.
             Part::Porter(_) => {}
-            Part::Sidecar(service) => self.proxy(service, pid).await,
-            Part::Program(service) => self.program(service).await,
+            Part::Sidecar(member) => self.proxy(member, pid).await,
+            Part::Program(member) => self.program(member).await,
             Part::Gateway => {
-                self.proxy(&ServiceName::gateway(), pid).await;
+                self.proxy(&ServiceName::gateway().into(), pid).await;
                 if let Some(gateway) = &self.fleet.gateway {
                     self.edge(loopback_of(gateway.listen)).await;
                 }
@@ -55,9 +58,9 @@ impl Waiter {
     }
 
     /// A proxy is ready when control says that this very process enforces the newest of everything.
-    async fn proxy(&self, service: &ServiceName, pid: u32) {
+    async fn proxy(&self, member: &Member, pid: u32) {
         let there = |status: &Status| {
-            status.proxies.iter().any(|p| p.service == *service && p.pid == Some(pid) && p.is_at(&status.epochs))
+            status.proxies.iter().any(|p| p.member() == *member && p.pid == Some(pid) && p.is_at(&status.epochs))
         };
         self.pulse.until(there).await;
     }
@@ -69,20 +72,24 @@ impl Waiter {
         }
     }
 
-    async fn program(&self, service: &ServiceName) {
-        let Some(about) = self.fleet.services.get(service) else { return };
-        if !self.spaces.has(service) {
-            accepts(about.listen).await;
-            return self.warn_if_exposed(service, about.listen);
+    async fn program(&self, member: &Member) {
+        let listen = match &self.plan {
+            Some(plan) => plan.program(&self.fleet, member),
+            None => self.fleet.services.get(member.service()).map(|service| service.listen),
+        };
+        let Some(listen) = listen else { return };
+        if !self.spaces.has(member) {
+            accepts(listen).await;
+            return self.warn_if_exposed(member.service(), listen);
         }
         // Without its namespace it is not ready, whatever answers at that address out here.
-        while !self.accepts_inside(service, about.listen).await {
+        while !self.accepts_inside(member, listen).await {
             tokio::time::sleep(READY_POLL).await;
         }
     }
 
-    async fn accepts_inside(&self, service: &ServiceName, addr: SocketAddr) -> bool {
-        let Ok(Some(space)) = self.spaces.get(service) else { return false };
+    async fn accepts_inside(&self, member: &Member, addr: SocketAddr) -> bool {
+        let Ok(Some(space)) = self.spaces.get(member) else { return false };
         space.inside.connect_once(addr, CONNECT_WITHIN).await.is_ok()
     }
 

@@ -58,9 +58,10 @@ impl Place {
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let claimed = ports::claim_loopback_ports(2).unwrap();
         let at = |i: usize| SocketAddr::from(([127, 0, 0, 1], claimed.ports[i]));
-        let mesh = [(ServiceName::parse("accounts").unwrap(), at(1))].into();
-        let (outbound, egress, isolation) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let plan = Plan { mode: Mode::Full, control: at(0), mesh, outbound, egress, isolation };
+        let mesh = [(ServiceName::parse("accounts").unwrap().into(), at(1))].into();
+        let (outbound, programs) = (BTreeMap::new(), BTreeMap::new());
+        let (egress, isolation) = (BTreeMap::new(), BTreeMap::new());
+        let plan = Plan { mode: Mode::Full, control: at(0), mesh, outbound, programs, egress, isolation };
         std::fs::write(dir.path().join("plan.json"), serde_json::to_string(&plan).unwrap()).unwrap();
         let uid = rustix::process::getuid().as_raw();
         let fleet = format!(

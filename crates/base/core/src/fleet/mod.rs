@@ -8,6 +8,7 @@ mod near;
 mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_edge;
 mod raw_egress;
 mod raw_federation;
 mod raw_workload;
@@ -19,9 +20,10 @@ pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 
+use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::Egress;
 use crate::federation::Federation;
-use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::snapshot::Trust;
 use crate::tls::TlsGroups;
@@ -84,6 +86,12 @@ pub struct Service {
     pub ext_authz: Option<SocketAddr>,
     /// What it may reach outside the fleet; `None` where the file does not say, which is nothing.
     pub egress: Option<ServiceEgress>,
+    /// Its instances beside the one at `listen`, and where they are.
+    pub instances: Instances,
+    /// Where calls to it go besides.
+    pub versions: Versions,
+    /// Whether its guard still takes callers without mutual TLS.
+    pub mtls: Mtls,
 }
 
 impl Service {
@@ -116,6 +124,41 @@ pub struct ServiceEgress {
     pub dns: Option<SocketAddr>,
 }
 
+/// The instances of a service: the first is the one of [`Service::listen`] and [`Service::mesh`], the others are here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instances {
+    /// Where the first one is, and its part of the load.
+    pub first: Placing,
+    /// The others.
+    pub more: Vec<Instance>,
+}
+
+/// Where an instance is, and its part of the load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placing {
+    /// Its zone.
+    pub zone: Option<Box<str>>,
+    /// Its part of the load in relation to the others'; at least 1.
+    pub weight: u16,
+}
+
+impl Default for Placing {
+    fn default() -> Self {
+        Self { zone: None, weight: 1 }
+    }
+}
+
+/// An instance beside the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    /// Where its program listens; chosen at start where `None`.
+    pub listen: Option<SocketAddr>,
+    /// Where its guard accepts mutual TLS; chosen at start where `None`.
+    pub mesh: Option<SocketAddr>,
+    /// Where it is.
+    pub placing: Placing,
+}
+
 /// How a program comes to run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Program {
@@ -141,6 +184,8 @@ pub struct Call {
     pub to: ServiceName,
     /// Where the caller expects it; chosen at start where `None`.
     pub via: Option<SocketAddr>,
+    /// How it is made.
+    pub edge: Edge,
 }
 
 /// Somebody without a guard of this fleet, who keeps the own end of mutual TLS: a workload with an identity from the node,
@@ -213,7 +258,39 @@ pub struct GatewayRoute {
     pub from: Vec<ServiceName>,
 }
 
+impl Service {
+    /// How many instances there are, a count of at least 1.
+    pub fn count(&self) -> u16 {
+        u16::try_from(self.instances.more.len() + 1).unwrap_or(u16::MAX)
+    }
+
+    /// The instance with this number, beside the first.
+    pub fn instance(&self, number: u16) -> Option<&Instance> {
+        self.instances.more.get(usize::from(number).checked_sub(2)?)
+    }
+
+    /// Where the instance with this number is.
+    pub fn placing(&self, number: u16) -> Option<&Placing> {
+        if number == 1 { Some(&self.instances.first) } else { self.instance(number).map(|it| &it.placing) }
+    }
+}
+
 impl Fleet {
+    /// Every instance of every service.
+    pub fn instances(&self) -> impl Iterator<Item = Member> + '_ {
+        self.services.iter().flat_map(|(name, service)| (1..=service.count()).map(|n| Member::new(name.clone(), n)))
+    }
+
+    /// The services besides `callee` itself that calls of `caller` to it may go to.
+    pub fn versions_for<'a>(
+        &'a self,
+        caller: &'a ServiceName,
+        callee: &'a ServiceName,
+    ) -> impl Iterator<Item = &'a ServiceName> {
+        let versions = self.services.get(callee).into_iter().flat_map(|service| service.versions.others(callee));
+        versions.filter(move |version| *version != caller)
+    }
+
     /// What is spoken to `callee`, a service or another that may be called.
     pub fn protocol_of(&self, callee: &ServiceName) -> Option<Protocol> {
         let other = || self.others.get(callee)?.at.map(|at| at.protocol);
@@ -225,10 +302,24 @@ impl Fleet {
         id.domain() != self.trust_domain.as_str()
     }
 
+    /// The callee of a declared call and its other versions.
+    fn reached(&self, caller: &ServiceName, callee: &ServiceName) -> Vec<ServiceName> {
+        std::iter::once(callee).chain(self.versions_for(caller, callee)).cloned().collect()
+    }
+
     /// Every edge, caller and callee, the gateway's routes among them.
     pub fn edges(&self) -> impl Iterator<Item = (ServiceName, ServiceName)> + '_ {
-        let calls = self.services.iter().flat_map(|(name, s)| s.calls.iter().map(|c| (name.clone(), c.to.clone())));
-        let mut routed: Vec<_> = self.gateway.iter().flat_map(|g| g.routes.iter().map(|r| r.to.clone())).collect();
+        let calls = self.services.iter().flat_map(|(name, service)| {
+            let mut to: Vec<_> = service.calls.iter().flat_map(|call| self.reached(name, &call.to)).collect();
+            if to.len() > service.calls.len() {
+                to.sort(); // a version may be declared as well
+                to.dedup();
+            }
+            to.into_iter().map(|to| (name.clone(), to))
+        });
+        let gateway = ServiceName::gateway();
+        let routes = self.gateway.iter().flat_map(|gateway| &gateway.routes);
+        let mut routed: Vec<_> = routes.flat_map(|route| self.reached(&gateway, &route.to)).collect();
         routed.sort();
         routed.dedup();
         let others = self.others.iter().flat_map(|(name, it)| it.calls.iter().map(|to| (name.clone(), to.clone())));

@@ -4,10 +4,13 @@
 
 use super::Protocol;
 use super::node::{Node, Value};
+use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
+use crate::edge::Mtls;
+use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
@@ -115,9 +118,24 @@ pub(super) struct RawService {
     /// Where the program listens: a loopback address with its port, such as `127.0.0.1:7102`.
     #[schemars(default)]
     pub(super) listen: Field<String>,
-    /// Where a program that runs already listens, instead of `run` and `listen`.
+    /// Where a program that runs already listens, instead of `run` and `listen`; a list where it runs several times.
+    #[schemars(default, with = "RawAt")]
+    pub(super) at: Field<Vec<Result<RawInstance, Reported>>>,
+    /// How many times the program of `run` is started; once where left out.
+    #[schemars(default, with = "u32", range(min = 1, max = INSTANCES_MAX))]
+    pub(super) instances: Field<String>,
+    /// The zones that the instances of `run` are in, dealt out in turn.
+    #[schemars(default, with = "Vec<String>", length(min = 1))]
+    pub(super) zones: Field<Vec<Read<String>>>,
+    /// Whether its guard still takes callers without mutual TLS (`permissive`); it does not (`strict`) where left out.
+    #[schemars(default, with = "Mtls")]
+    pub(super) mtls: Field<String>,
+    /// How calls to it are shared among it and other services by weight, such as `{ accounts: 90, accounts-v2: 10 }`.
+    #[schemars(default, with = "BTreeMap<String, u16>")]
+    pub(super) split: Field<Named<Read<String>>>,
+    /// The service that gets copies of calls to it, whose answers are thrown away.
     #[schemars(default)]
-    pub(super) at: Field<String>,
+    pub(super) mirror: Field<RawMirror>,
     /// What the program speaks; looked at per connection where left out.
     #[schemars(default, with = "Protocol")]
     pub(super) protocol: Field<String>,
@@ -151,10 +169,10 @@ pub(super) enum RawCall {
     /// Name of the callee.
     Name(#[schemars(with = "String")] At<String>),
     /// Name of the callee, and where the program expects to find it.
-    Via(RawVia),
+    Via(Box<RawVia>),
 }
 
-/// A declared edge with the address where the program expects the callee.
+/// A declared edge with the address where the program expects the callee, and how calls are made.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "CallVia", deny_unknown_fields)]
 pub(super) struct RawVia {
@@ -163,6 +181,21 @@ pub(super) struct RawVia {
     /// Loopback address where the program expects the callee, such as `127.0.0.1:15432`; chosen where left out.
     #[schemars(default)]
     pub(super) via: Field<String>,
+    /// From a request's head to the head of its answer, all tries together, such as `2s`.
+    #[schemars(default)]
+    pub(super) timeout: Field<String>,
+    /// The same for one try, such as `500ms`.
+    #[schemars(default)]
+    pub(super) try_timeout: Field<String>,
+    /// What is tried again.
+    #[schemars(default)]
+    pub(super) retry: Field<RawRetry>,
+    /// When nothing is sent for a while.
+    #[schemars(default)]
+    pub(super) breaker: Field<RawBreaker>,
+    /// When an instance gets nothing for a while.
+    #[schemars(default)]
+    pub(super) outlier: Field<RawOutlier>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -326,6 +359,8 @@ impl RawService {
         "mesh",
         "listen",
         "at",
+        "instances",
+        "zones",
         "protocol",
         "owner",
         "data",
@@ -334,6 +369,9 @@ impl RawService {
         "isolate",
         "ext_authz",
         "egress",
+        "mtls",
+        "split",
+        "mirror",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
@@ -344,7 +382,12 @@ impl RawService {
             dir: fields.text("dir"),
             mesh: fields.text("mesh"),
             listen: fields.text("listen"),
-            at: fields.text("at"),
+            at: fields.take("at", RawInstance::read_all),
+            instances: fields.take("instances", Report::scalar),
+            zones: fields.take("zones", |report, node, key| report.list(node, key, Report::text)),
+            mtls: fields.text("mtls"),
+            split: fields.take("split", |report, node, key| report.named(node, key, Report::scalar)),
+            mirror: fields.take("mirror", RawMirror::read),
             protocol: fields.text("protocol"),
             owner: fields.text("owner"),
             data: fields.take("data", |report, node, key| report.list(node, key, Report::text)),
@@ -361,7 +404,7 @@ impl RawService {
 impl RawCall {
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         if matches!(node.value, Value::Map(_)) {
-            RawVia::read(report, node, key).map(Self::Via)
+            RawVia::read(report, node, key).map(|via| Self::Via(Box::new(via)))
         } else {
             report.text(node, key).map(Self::Name)
         }
@@ -369,11 +412,20 @@ impl RawCall {
 }
 
 impl RawVia {
-    const KEYS: &[&str] = &["to", "via"];
+    const KEYS: &[&str] = &["to", "via", "timeout", "try_timeout", "retry", "breaker", "outlier"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
-        Ok(Self { to: fields.text("to"), via: fields.text("via"), spot: fields.spot })
+        Ok(Self {
+            to: fields.text("to"),
+            via: fields.text("via"),
+            timeout: fields.text("timeout"),
+            try_timeout: fields.text("try_timeout"),
+            retry: fields.take("retry", RawRetry::read),
+            breaker: fields.take("breaker", RawBreaker::read),
+            outlier: fields.take("outlier", RawOutlier::read),
+            spot: fields.spot,
+        })
     }
 }
 
@@ -442,6 +494,11 @@ mod tests {
             (&schema["$defs"]["EgressFull"], RawEgressFull::KEYS),
             (&schema["$defs"]["DestinationFull"], RawDestinationFull::KEYS),
             (&schema["$defs"]["EgressHeader"], RawHeader::KEYS),
+            (&schema["$defs"]["Instance"], RawInstance::KEYS),
+            (&schema["$defs"]["Mirror"], RawMirror::KEYS),
+            (&schema["$defs"]["Retry"], RawRetry::KEYS),
+            (&schema["$defs"]["Breaker"], RawBreaker::KEYS),
+            (&schema["$defs"]["Outlier"], RawOutlier::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

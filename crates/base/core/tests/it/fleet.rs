@@ -159,7 +159,7 @@ foo: 1
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, protocol, owner, data, calls, routes, isolate, ext_authz, egress",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, ext_authz, egress, mtls, split, mirror",
             ],
         ),
         (
@@ -169,7 +169,9 @@ foo: 1
       - {to: a, vai: "127.0.0.1:1"}
 "#,
             ),
-            &["fleet.yaml:9:17: services.accounts.calls[0].vai: unknown key; did you mean `via`? known here: to, via"],
+            &[
+                "fleet.yaml:9:17: services.accounts.calls[0].vai: unknown key; did you mean `via`? known here: to, via, timeout, try_timeout, retry, breaker, outlier",
+            ],
         ),
         (
             "unknown key of the gateway's route",

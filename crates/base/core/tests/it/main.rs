@@ -6,6 +6,7 @@ mod federation;
 mod fleet;
 mod ocsf;
 mod redact;
+mod resilience;
 mod samples;
 mod schema;
 mod workloads;

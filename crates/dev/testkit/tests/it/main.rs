@@ -10,7 +10,9 @@ mod events; // what was seen can be found again
 mod ext_authz; // another proxy that asks ours
 mod faults; // kill -9, full disk, half-written files
 mod federation; // two trust domains
+mod instances; // several of one service
 mod isolation;
+mod migration; // from plain to strict
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod revoke;

@@ -1,6 +1,7 @@
 //! None accepted but inert: a policy that no guard would ever act by is refused, with its place, the reason and a way out.
 
-use crate::support::{bank, files, fleet, plain_bank, service};
+use crate::support::{bank, files, fleet, name, plain_bank, service};
+use bartizan_core::edge::Mtls;
 use bartizan_core::fleet::{Fleet, Protocol};
 use bartizan_policy::{check, from_fleet, reach};
 use proptest::prelude::*;
@@ -16,6 +17,18 @@ fn policies_that_never_match() {
     insta::assert_snapshot!(refused("forbid (principal, action, resource) when { resource is Workload };"), @"own.cedar:1:1: the policy can never match; its scope and conditions contradict each other or the schema");
     insta::assert_snapshot!(refused("forbid (principal == Workload::\"users\", action, resource == Service::\"users\");"), @"own.cedar:1:1: the policy can never match: a service does not call itself through its proxy; name another caller");
     insta::assert_snapshot!(refused("permit (principal == Workload::\"users\", action, resource == Service::\"payment\");"), @"own.cedar:1:1: `users` is permitted to call `payment`, but the fleet declares no such call, so no proxy offers the way; add `payment` to the calls of `users` in the fleet file");
+}
+
+#[test]
+fn callers_without_a_name_are_permitted_only_where_they_are_taken() {
+    let text = "permit (principal == Workload::\"unauthenticated\", action, resource == Service::\"users\");";
+    let mut fleet = plain_bank();
+    insta::assert_snapshot!(refused(&fleet, text), @"own.cedar:1:22: the fleet has no workload `unauthenticated`; add it to the fleet file or correct the name");
+    fleet.services.get_mut(&name("users")).unwrap().mtls = Mtls::Permissive;
+    assert!(check(&fleet, &files(text)).is_ok());
+    let text = text.replace("users", "accounts");
+    let refused = refused(&fleet, &text);
+    assert!(refused.contains("`unauthenticated` is permitted to call `accounts`"), "{refused}");
 }
 
 #[test]

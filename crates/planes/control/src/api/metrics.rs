@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use bartizan_core::Timestamp;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::federation::Standing;
 use bartizan_core::rotation::Forecast;
-use bartizan_core::stats::ProxyStats;
-use bartizan_core::status::{Handshakes, Status};
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::stats::{ProxyStats, SendingStats};
+use bartizan_core::status::{Handshakes, ProxyStatus, Status};
 use bartizan_runtime::clock;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
@@ -27,7 +27,10 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let mut text = render(&status(&app), &app.registry.totals(), app.identities_refused());
+    // An instance beside the first has its number in its label, such as `ledger.2`: series must differ.
+    let totals: Vec<_> =
+        app.registry.totals().into_iter().map(|(member, totals)| (member.to_string(), totals)).collect();
+    let mut text = render(&status(&app), &totals, app.identities_refused());
     text.push_str(&federation(&app.federation.standings(&app.in_force().desired.fleet.federation), clock::now()));
     text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
@@ -38,10 +41,12 @@ const CONTROL: &str = "-control";
 /// Caller of calls that come from outside, without an identity.
 const OUTSIDE: &str = "-outside";
 
-fn render(status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refused: u64) -> String {
+fn render(status: &Status, totals: &[(String, ProxyStats)], identities_refused: u64) -> String {
     let mut page = Page::default();
     handshakes(&mut page, status);
     calls(&mut page, totals);
+    sending(&mut page, totals);
+    plaintext(&mut page, totals);
     unauthorised(&mut page, status, totals, identities_refused);
     tls(&mut page, status);
     budget(&mut page, status);
@@ -80,22 +85,22 @@ fn drift(page: &mut Page, status: &Status) {
 
 /// M2: completed / attempted, with the cause of every failure.
 fn handshakes(page: &mut Page, status: &Status) {
-    let proxies = status.proxies.iter().map(|proxy| (proxy.service.as_str(), &proxy.handshakes));
-    let all: Vec<(&str, &Handshakes)> = proxies.chain([(CONTROL, &status.control.handshakes)]).collect();
+    let proxies = status.proxies.iter().map(|proxy| (label(proxy), &proxy.handshakes));
+    let all: Vec<(String, &Handshakes)> = proxies.chain([(CONTROL.to_owned(), &status.control.handshakes)]).collect();
     page.family("bartizan_handshakes_attempted_total", "counter", "TLS handshakes begun");
-    all.iter().for_each(|(at, h)| page.value(&[("service", at)], h.attempted));
+    all.iter().for_each(|(at, h)| page.value(&[("service", at.as_str())], h.attempted));
     page.family("bartizan_handshakes_completed_total", "counter", "TLS handshakes that ended well");
-    all.iter().for_each(|(at, h)| page.value(&[("service", at)], h.completed));
+    all.iter().for_each(|(at, h)| page.value(&[("service", at.as_str())], h.completed));
     page.family("bartizan_handshakes_failed_total", "counter", "TLS handshakes that failed, by cause");
     for (at, handshakes) in &all {
         for (cause, count) in &handshakes.failed {
-            page.value(&[("service", at), ("cause", cause.as_str())], *count);
+            page.value(&[("service", at.as_str()), ("cause", cause.as_str())], *count);
         }
     }
 }
 
 /// M3: denied / calls, per edge, as the callee's side counts them.
-fn calls(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
+fn calls(page: &mut Page, totals: &[(String, ProxyStats)]) {
     for (name, help, count) in [
         ("bartizan_calls_total", "Calls, by caller and callee", 0),
         ("bartizan_denied_total", "Calls that policy denied", 1),
@@ -119,7 +124,7 @@ fn budget(page: &mut Page, status: &Status) {
 }
 
 /// What goes out, and whether anything goes out past a guard.
-fn egress(page: &mut Page, status: &Status, totals: &[(ServiceName, ProxyStats)]) {
+fn egress(page: &mut Page, status: &Status, totals: &[(String, ProxyStats)]) {
     let it = &status.egress;
     page.family("bartizan_egress_programs", "gauge", "Programs that are started here, by their way out of the fleet");
     for (path, count) in [("forced", it.forced), ("told", it.told), ("open", it.programs - it.forced - it.told)] {
@@ -162,7 +167,7 @@ fn tls(page: &mut Page, status: &Status) {
     }
 }
 
-fn ended(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
+fn ended(page: &mut Page, totals: &[(String, ProxyStats)]) {
     let help = "Open connections and requests under way that ended because trust in them did, by reason";
     page.family("bartizan_trust_ended_total", "counter", help);
     for (service, totals) in totals {
@@ -173,7 +178,7 @@ fn ended(page: &mut Page, totals: &[(ServiceName, ProxyStats)]) {
 }
 
 /// M8: everything that somebody tried and was not allowed to.
-fn unauthorised(page: &mut Page, status: &Status, totals: &[(ServiceName, ProxyStats)], identities_refused: u64) {
+fn unauthorised(page: &mut Page, status: &Status, totals: &[(String, ProxyStats)], identities_refused: u64) {
     let denied: u64 = totals.iter().flat_map(|(_, it)| it.inbound.values()).map(|edge| edge.denied).sum();
     let proxies = status.proxies.iter().map(|proxy| &proxy.handshakes.failed);
     let handshakes: u64 = proxies.chain([&status.control.handshakes.failed]).map(unauthorised_handshakes).sum();
@@ -218,7 +223,7 @@ fn events(page: &mut Page, status: &Status) {
             ("delivered", proxy.events.delivered),
             ("dropped", proxy.events.dropped),
         ] {
-            page.value(&[("service", proxy.service.as_str()), ("what", what)], count);
+            page.value(&[("service", &label(proxy)), ("what", what)], count);
         }
     }
 }
@@ -250,7 +255,7 @@ fn expiry(page: &mut Page, status: &Status) {
     page.family("bartizan_certificate_expiry_seconds", "gauge", "Seconds until a service's identity runs out");
     for proxy in &status.proxies {
         if let Some(until) = proxy.svid_not_after {
-            page.value(&[("service", proxy.service.as_str())], left(until));
+            page.value(&[("service", &label(proxy))], left(until));
         }
     }
     page.value(&[("service", CONTROL)], left(status.control.svid_not_after));
@@ -274,23 +279,61 @@ fn proxies(page: &mut Page, status: &Status) {
     page.family("bartizan_proxy_epoch", "gauge", "Epoch that a proxy enforces");
     for proxy in &status.proxies {
         for (kind, epoch) in &proxy.held {
-            page.value(&[("service", proxy.service.as_str()), ("kind", kind.as_str())], epoch.0);
+            page.value(&[("service", &label(proxy)), ("kind", kind.as_str())], epoch.0);
         }
     }
     page.family("bartizan_proxy_attached", "gauge", "1 while a proxy's stream is open");
-    status.proxies.iter().for_each(|p| page.value(&[("service", p.service.as_str())], u8::from(p.attached)));
+    status.proxies.iter().for_each(|p| page.value(&[("service", &label(p))], u8::from(p.attached)));
     page.family("bartizan_added_microseconds", "gauge", "A proxy's own share of a call's time over the last seconds");
     for proxy in &status.proxies {
         for (quantile, value) in [("0.5", proxy.added_p50_us), ("0.99", proxy.added_p99_us)] {
             if let Some(value) = value {
-                page.value(&[("service", proxy.service.as_str()), ("quantile", quantile)], value);
+                page.value(&[("service", &label(proxy)), ("quantile", quantile)], value);
             }
         }
     }
     page.family("bartizan_proxy_resident_bytes", "gauge", "Resident memory of a proxy");
-    status.proxies.iter().for_each(|p| page.value(&[("service", p.service.as_str())], p.resident_bytes));
+    status.proxies.iter().for_each(|p| page.value(&[("service", &label(p))], p.resident_bytes));
     page.family("bartizan_proxy_cpu_seconds_total", "counter", "CPU time of a proxy");
-    status.proxies.iter().for_each(|p| page.value(&[("service", p.service.as_str())], p.cpu_us as f64 / 1e6));
+    status.proxies.iter().for_each(|p| page.value(&[("service", &label(p))], p.cpu_us as f64 / 1e6));
+}
+
+fn label(proxy: &ProxyStatus) -> String {
+    proxy.member().to_string()
+}
+
+/// What guards do to make calls succeed, by caller and callee.
+fn sending(page: &mut Page, totals: &[(String, ProxyStats)]) {
+    type Count = fn(&SendingStats) -> u64;
+    let families: [(&str, &str, &str, Count); 7] = [
+        ("bartizan_retries_total", "counter", "Tries of a call after its first", |it| it.retried),
+        ("bartizan_ejections_total", "counter", "Times that an instance got nothing for a while", |it| it.ejected),
+        ("bartizan_breaker_opened_total", "counter", "Times that a breaker opened", |it| it.breaker_opened),
+        ("bartizan_breaker_refused_total", "counter", "Calls that an open breaker answered", |it| it.short_cut),
+        ("bartizan_mirrored_total", "counter", "Copies that were sent to another version", |it| it.mirrored),
+        ("bartizan_breakers_open", "gauge", "Workers whose breaker is not closed", |it| it.breakers_open.into()),
+        ("bartizan_instances_out", "gauge", "Instances that get nothing from some worker", |it| {
+            it.instances_out.into()
+        }),
+    ];
+    for (name, kind, help, count) in families {
+        page.family(name, kind, help);
+        for (from, totals) in totals {
+            for (to, it) in &totals.sending {
+                page.value(&[("from", from), ("to", to.as_str())], count(it));
+            }
+        }
+    }
+}
+
+/// Who still calls without mutual TLS.
+fn plaintext(page: &mut Page, totals: &[(String, ProxyStats)]) {
+    page.family("bartizan_plaintext_calls_total", "counter", "Calls that came without mutual TLS, by their address");
+    for (to, totals) in totals {
+        for (address, it) in &totals.plaintext {
+            page.value(&[("address", address), ("to", to)], it.calls);
+        }
+    }
 }
 
 /// The text format: families of values.

@@ -2,10 +2,12 @@
 
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
+use crate::fleet::Desired;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
-use bartizan_core::status::{ControlStatus, Status};
+use bartizan_core::status::{ControlStatus, Places, ProxyStatus, Status};
+use bartizan_core::{Member, Timestamp};
 use bartizan_runtime::clock;
 use std::sync::Arc;
 
@@ -21,15 +23,25 @@ async fn answer(State(app): State<Arc<App>>) -> Json<Status> {
     Json(status(&app))
 }
 
+/// Every guard, with where it is.
+fn proxies(app: &App, desired: &Desired, now: Timestamp) -> Vec<ProxyStatus> {
+    let places = |member: &Member| {
+        let outbound = desired.plan.outbound.get(member)?.clone();
+        let (mesh, program) = (*desired.plan.mesh.get(member)?, desired.plan.program(&desired.fleet, member)?);
+        Some(Places { mesh, program, outbound })
+    };
+    let placed = |proxy: ProxyStatus| {
+        let isolation = desired.plan.isolation.get(&proxy.service).cloned();
+        ProxyStatus { places: places(&proxy.member()), isolation, ..proxy }
+    };
+    app.registry.status(&desired.fleet, now).into_iter().map(placed).collect()
+}
+
 pub(super) fn status(app: &App) -> Status {
     let now = clock::now();
     let in_force = app.in_force();
     let authority = app.authority();
     let (fleet, plan) = (&in_force.desired.fleet, &in_force.desired.plan);
-    let mut proxies = app.registry.status(fleet, now);
-    for proxy in &mut proxies {
-        proxy.isolation = plan.isolation.get(&proxy.service).cloned();
-    }
     Status {
         fleet: fleet.name.clone(),
         trust_domain: fleet.trust_domain.clone(),
@@ -45,7 +57,7 @@ pub(super) fn status(app: &App) -> Status {
             handshakes: app.handshakes(),
         },
         epochs: in_force.epochs.clone(),
-        proxies,
+        proxies: proxies(app, &in_force.desired, now),
         nodes: app.nodes.status(),
         store: app.pipeline.status(),
         issued: app.journal.status(),

@@ -1,35 +1,53 @@
 //! What each proxy has to know of the fleet: itself, and those it calls.
 
-use bartizan_core::fleet::{Fleet, Gateway};
+use bartizan_core::edge::{Edge, Instance, Versions};
+use bartizan_core::fleet::{Call, Fleet, Gateway, Service};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Directory, EgressSide, GatewaySide, Inbound, Own, Peer};
-use bartizan_core::{Role, ServiceName, SpiffeId};
-use std::collections::BTreeMap;
+use bartizan_core::{Member, Role, ServiceName, SpiffeId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The directory of one service, or of the gateway. `None` where the fleet has no such service.
+/// Instances that are not there; see [`crate::presence`].
+pub(crate) type Away = BTreeSet<Member>;
+
+/// The directory of one instance, or of the gateway. `None` where the fleet has none such.
 ///
-/// `plan` has passed [`super::check_plan`] against `fleet`.
-pub(crate) fn directory(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<Directory> {
-    let (own, callees) = match fleet.services.get(name) {
-        Some(_) => sidecar(fleet, plan, name)?,
-        None if *name == ServiceName::gateway() => gateway(fleet)?,
+/// `plan` has passed [`super::check_plan`] against `fleet`. Those who are `away` are not named to callers.
+pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member) -> Option<Directory> {
+    let (own, calls) = match fleet.services.get(member.service()) {
+        Some(service) => (sidecar(fleet, plan, member)?, service.calls.clone()),
+        None if is_member(fleet, member) => gateway(fleet)?,
         None => return None,
     };
-    let peers = callees.into_iter().map(|callee| Some((callee.clone(), peer(fleet, plan, &callee)?)));
-    let peers = peers.collect::<Option<BTreeMap<_, _>>>()?;
+    let mut peers = BTreeMap::new();
+    for Call { to, edge, .. } in &calls {
+        let mut callee = peer(fleet, plan, away, to)?;
+        let versions: Vec<&ServiceName> = fleet.versions_for(member.service(), to).collect();
+        keep_to(&mut callee.versions, to, &versions);
+        for version in versions {
+            // What is declared itself keeps what is said of it.
+            if !calls.iter().any(|call| call.to == *version) {
+                peers.insert(version.clone(), Peer { edge: *edge, ..peer(fleet, plan, away, version)? });
+            }
+        }
+        peers.insert(to.clone(), Peer { edge: *edge, ..callee });
+    }
     let (fleet_name, mode, trust, tls) = (fleet.name.to_string(), plan.mode, fleet.trust, fleet.tls);
     Some(Directory { fleet: fleet_name, mode, trust, tls, own, peers })
 }
 
-/// Everybody who gets a directory: each service, and the gateway where there is one.
-pub(crate) fn members(fleet: &Fleet) -> impl Iterator<Item = ServiceName> + '_ {
-    fleet.services.keys().cloned().chain(fleet.gateway.iter().map(|_| ServiceName::gateway()))
+/// Everybody who gets a directory: each instance of each service, and the gateway where there is one.
+pub(crate) fn members(fleet: &Fleet) -> impl Iterator<Item = Member> + '_ {
+    fleet.instances().chain(fleet.gateway.iter().map(|_| ServiceName::gateway().into()))
 }
 
 /// Whether somebody gets a directory.
-pub(crate) fn is_member(fleet: &Fleet, name: &ServiceName) -> bool {
-    fleet.services.contains_key(name) || (fleet.gateway.is_some() && *name == ServiceName::gateway())
+pub(crate) fn is_member(fleet: &Fleet, member: &Member) -> bool {
+    match fleet.services.get(member.service()) {
+        Some(service) => member.number() <= service.count(),
+        None => fleet.gateway.is_some() && *member == Member::from(ServiceName::gateway()),
+    }
 }
 
 /// The identity of a service of this fleet.
@@ -37,38 +55,40 @@ pub(crate) fn id_of(fleet: &Fleet, name: &ServiceName) -> SpiffeId {
     SpiffeId::of(&fleet.trust_domain, &Role::Service(name.clone()))
 }
 
-fn sidecar(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<(Own, Vec<ServiceName>)> {
+fn sidecar(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<Own> {
+    let name = member.service();
     let service = fleet.services.get(name)?;
-    let callees: Vec<_> = service.calls.iter().map(|call| call.to.clone()).collect();
-    let places = plan.outbound.get(name);
-    let outbound = callees.iter().map(|callee| Some((callee.clone(), *places?.get(callee)?)));
+    let places = plan.outbound.get(member);
+    let outbound = service.calls.iter().map(|call| Some((call.to.clone(), *places?.get(&call.to)?)));
     let inbound = Inbound {
-        mesh: *plan.mesh.get(name)?,
-        program: service.listen,
+        mesh: *plan.mesh.get(member)?,
+        program: plan.program(fleet, member)?,
         protocol: service.protocol,
         routes: service.routes.clone(),
         callers: callers(fleet, name),
-        ext_authz: service.ext_authz,
+        // One address: further instances on this machine could not have it too.
+        ext_authz: service.ext_authz.filter(|_| member.number() == 1),
+        mtls: service.mtls,
     };
-    let own = Own {
+    Some(Own {
         name: name.clone(),
         id: id_of(fleet, name),
         inbound: Some(inbound),
         outbound: outbound.collect::<Option<_>>()?,
         gateway: None,
-        egress: egress(fleet, plan, name),
-    };
-    Some((own, callees))
+        egress: egress(fleet, plan, member),
+        zone: service.placing(member.number())?.zone.clone(),
+    })
 }
 
 /// The way out, where the fleet file gives one.
-fn egress(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<EgressSide> {
-    let rules = fleet.services.get(name)?.egress.as_ref()?.rules.clone();
-    let place = plan.egress.get(name)?;
+fn egress(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<EgressSide> {
+    let rules = fleet.services.get(member.service())?.egress.as_ref()?.rules.clone();
+    let place = plan.egress.get(member)?;
     Some(EgressSide { proxy: place.proxy, dns: place.dns, rules })
 }
 
-fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
+fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
     let gateway = fleet.gateway.as_ref()?;
     let name = ServiceName::gateway();
     let own = Own {
@@ -82,8 +102,10 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<ServiceName>)> {
             callers: clients(fleet, gateway),
         }),
         egress: None,
+        zone: None,
     };
-    Some((own, gateway.routes.iter().map(|route| route.to.clone()).collect()))
+    let call = |to: &ServiceName| Call { to: to.clone(), via: None, edge: Edge::default() };
+    Some((own, gateway.routes.iter().map(|route| call(&route.to)).collect()))
 }
 
 /// The clients whose certificates the gateway looks at.
@@ -108,12 +130,35 @@ fn dialled(mesh: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, mesh.port())
 }
 
-fn peer(fleet: &Fleet, plan: &Plan, name: &ServiceName) -> Option<Peer> {
+fn peer(fleet: &Fleet, plan: &Plan, away: &Away, name: &ServiceName) -> Option<Peer> {
     if let Some(other) = fleet.others.get(name) {
         let at = other.at?;
-        return Some(Peer { id: other.id.clone(), mesh: at.mesh, protocol: at.protocol, routes: Vec::new() });
+        return Some(Peer::alone(other.id.clone(), at.mesh, at.protocol));
     }
     let service = fleet.services.get(name)?;
-    let routes = service.routes.clone();
-    Some(Peer { id: id_of(fleet, name), mesh: dialled(*plan.mesh.get(name)?), protocol: service.protocol, routes })
+    let instances = instances(plan, away, name, service);
+    let alone = Peer::alone(id_of(fleet, name), instances.first()?.mesh, service.protocol);
+    // One alone says nothing that `mesh` does not.
+    let instances = if service.count() > 1 { instances } else { Vec::new() };
+    Some(Peer { routes: service.routes.clone(), instances, versions: service.versions.clone(), ..alone })
+}
+
+/// The instances that callers may use: those that are there; all of them, where none is.
+fn instances(plan: &Plan, away: &Away, name: &ServiceName, service: &Service) -> Vec<Instance> {
+    let all: Vec<Member> = (1..=service.count()).map(|number| Member::new(name.clone(), number)).collect();
+    let there = |member: &&Member| !away.contains(*member);
+    let nobody = !all.iter().any(|member| there(&member));
+    let named = all.iter().filter(|member| nobody || there(member));
+    let instance = |member: &Member| {
+        let placing = service.placing(member.number())?;
+        let (mesh, zone) = (dialled(*plan.mesh.get(member)?), placing.zone.clone());
+        Some(Instance { mesh, zone, weight: placing.weight })
+    };
+    named.filter_map(instance).collect()
+}
+
+/// Leaves out what this caller has no edge to: a version of a service may call the service.
+fn keep_to(versions: &mut Versions, service: &ServiceName, known: &[&ServiceName]) {
+    versions.split.retain(|(version, _)| version == service || known.contains(&version));
+    versions.mirror = versions.mirror.take().filter(|mirror| known.contains(&&mirror.to));
 }

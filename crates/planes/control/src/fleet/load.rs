@@ -2,6 +2,8 @@
 
 use crate::error::ControlError;
 use crate::federation::Sources;
+use crate::fleet::directory::Away;
+use crate::fleet::grow::grow;
 use crate::fleet::plan::check_plan;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::options::Options;
@@ -20,6 +22,8 @@ pub(crate) struct Desired {
     pub(crate) policies: Policies,
     /// How other trust domains are recognised.
     pub(crate) sources: Sources,
+    /// The instances that callers are not told of. Not from the files: whoever publishes puts it in.
+    pub(crate) away: Away,
 }
 
 impl Desired {
@@ -31,6 +35,15 @@ impl Desired {
 
 /// Reads everything. Blocks for the disk, and for about 0.1 ms per policy.
 pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
+    read(options, false)
+}
+
+/// As [`load`]; instances that were added get a place in the plan, which is written down.
+pub(crate) fn load_growing(options: &Options) -> Result<Desired, ControlError> {
+    read(options, true)
+}
+
+fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let (mut fleet, files) = files::load_fleet(&options.fleet)?;
     let summary = bartizan_policy::check(&fleet, &files)?;
     for warning in &fleet.warnings {
@@ -42,7 +55,10 @@ pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
     let policies = bartizan_policy::from_fleet(&fleet, files);
     // Exactly what each proxy will do with them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;
-    let plan = read_plan(&options.plan)?;
+    let mut plan = read_plan(&options.plan)?;
+    if growing {
+        grow(&mut plan, &fleet, &options.plan)?;
+    }
     check_plan(&fleet, &plan).map_err(|missing| ControlError::PlanMisfit { path: options.plan.clone(), missing })?;
     let dir = options.fleet.parent().unwrap_or(Path::new(""));
     let sources = Sources::read(&fleet.federation, dir)?;
@@ -50,7 +66,7 @@ pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
-    Ok(Desired { fleet, plan, policies, sources })
+    Ok(Desired { fleet, plan, policies, sources, away: Away::new() })
 }
 
 fn read_plan(path: &Path) -> Result<Plan, ControlError> {

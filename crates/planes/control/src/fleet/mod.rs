@@ -1,8 +1,9 @@
 //! From the files to what is to be in force: read, checked whole, not yet numbered or signed.
 
 mod directory;
+mod grow;
 mod load;
 mod plan;
 
-pub(crate) use directory::{directory, id_of, is_member, members};
-pub(crate) use load::{Desired, load};
+pub(crate) use directory::{Away, directory, id_of, is_member, members};
+pub(crate) use load::{Desired, load, load_growing};

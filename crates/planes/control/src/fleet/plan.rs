@@ -6,18 +6,25 @@ use bartizan_core::plan::Plan;
 /// What the plan lacks, one line each; nothing where it fits the fleet.
 pub(crate) fn check_plan(fleet: &Fleet, plan: &Plan) -> Result<(), Vec<String>> {
     let mut missing = Vec::new();
-    for (name, service) in &fleet.services {
+    for member in fleet.instances() {
+        let name = &member;
         if !plan.mesh.contains_key(name) {
             missing
                 .push(format!("the plan has no address for the sidecar of `{name}`; start the fleet anew to get one"));
         }
-        if service.egress.is_some() && !plan.egress.contains_key(name) {
+        if plan.program(fleet, name).is_none() {
+            missing
+                .push(format!("the plan has no address for the program of `{name}`; start the fleet anew to get one"));
+        }
+        let way_out = fleet.services.get(name.service()).is_some_and(|service| service.egress.is_some());
+        if way_out && !plan.egress.contains_key(name) {
             missing.push(format!(
                 "the plan says not where `{name}` goes out of the fleet; start the fleet anew to get an address"
             ));
         }
         let places = plan.outbound.get(name);
-        for call in &service.calls {
+        let calls = fleet.services.get(name.service()).into_iter().flat_map(|service| &service.calls);
+        for call in calls {
             if !places.is_some_and(|places| places.contains_key(&call.to)) {
                 let callee = &call.to;
                 missing.push(format!(

@@ -5,7 +5,7 @@ use crate::fleet::members;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::{Member, Timestamp};
 use std::collections::BTreeMap;
 
 /// A certificate that control has issued.
@@ -27,7 +27,7 @@ pub(super) struct Certificates {
 /// What a rotation has to know of a proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
-    pub(crate) service: ServiceName,
+    pub(crate) member: Member,
     /// `None` where none has come since control started.
     pub(crate) seen: Option<Seen>,
 }
@@ -59,18 +59,18 @@ impl Registry {
             instance: place.shown.introduction.instance,
             totals: place.shown.totals.clone(),
         };
-        members(fleet).map(|service| Standing { seen: inner.places.get(&service).map(seen), service }).collect()
+        members(fleet).map(|member| Standing { seen: inner.places.get(&member).map(seen), member }).collect()
     }
 
     /// The proxy shows a certificate of `issuer` now, or refused the one that it was sent.
     pub(crate) fn installed(
         &self,
-        service: &ServiceName,
+        member: &Member,
         stream: StreamId,
         edge: bool,
         installed: Result<Option<Issued>, String>,
     ) {
-        self.with(service, stream, |proxy| match (installed, edge) {
+        self.with(member, stream, |proxy| match (installed, edge) {
             (Ok(issued), true) => proxy.certificates.edge = issued,
             (Ok(issued), false) => {
                 proxy.introduction.issuer = issued.map(|it| it.issuer);

@@ -39,7 +39,7 @@ impl App {
         let Rotate { what, canary, wave_percent, soak_ms } = wanted;
         let fleet = &self.in_force().desired.fleet;
         if let Some(name) = canary
-            && !ServiceName::parse(name).is_ok_and(|name| is_member(fleet, &name))
+            && !ServiceName::parse(name).is_ok_and(|name| is_member(fleet, &name.into()))
         {
             return Err(Refused::Canary(name.clone()));
         }

@@ -9,7 +9,7 @@ use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::rotation::{Rotated, Watched};
 use bartizan_core::snapshot::Kind;
 use bartizan_core::stats::ProxyStats;
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::{Member as Instance, ServiceName, Timestamp};
 use bartizan_identity::rotation::{Member, MemberKind, Rotation};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,11 +65,11 @@ pub(super) fn abroad_until(app: &App, rotation: &Rotation) -> Option<Timestamp> 
     Some(rotation.watch_since.plus(looks))
 }
 
-fn service(app: &App, Standing { service, seen }: &Standing) -> Member {
+fn service(app: &App, Standing { member, seen }: &Standing) -> Member {
     let in_force = app.in_force();
     let settled = |seen: &Seen| in_force.epochs.iter().all(|(kind, epoch)| seen.held.get(kind) == Some(epoch));
     Member {
-        name: service.to_string(),
+        name: member.to_string(),
         kind: MemberKind::Service,
         attached: seen.as_ref().is_some_and(|seen| seen.attached),
         acked: seen.as_ref().and_then(|seen| seen.held.get(&Kind::Bundles).copied()),
@@ -82,8 +82,8 @@ fn service(app: &App, Standing { service, seen }: &Standing) -> Member {
     }
 }
 
-fn edge(Standing { service, seen }: &Standing, now: Timestamp) -> Option<Member> {
-    let seen = seen.as_ref().filter(|_| *service == ServiceName::gateway())?;
+fn edge(Standing { member, seen }: &Standing, now: Timestamp) -> Option<Member> {
+    let seen = seen.as_ref().filter(|_| *member.service() == ServiceName::gateway())?;
     Some(Member {
         name: edge_member(),
         kind: MemberKind::Edge,
@@ -101,8 +101,8 @@ fn edge(Standing { service, seen }: &Standing, now: Timestamp) -> Option<Member>
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     since: Option<Timestamp>,
-    /// By service: the process, and what it had counted.
-    before: BTreeMap<ServiceName, (u64, Watched)>,
+    /// By instance: the process, and what it had counted.
+    before: BTreeMap<Instance, (u64, Watched)>,
 }
 
 impl Watch {
@@ -112,11 +112,11 @@ impl Watch {
             *self = Self { since: Some(rotation.watch_since), before: BTreeMap::new() };
         }
         let (mut all, mut canary) = (Watched::default(), Watched::default());
-        for Standing { service, seen } in app.registry.standings(&app.in_force().desired.fleet) {
+        for Standing { member, seen } in app.registry.standings(&app.in_force().desired.fleet) {
             // A proxy that just came has not said yet what it had counted before.
             let Some(seen) = seen.filter(|seen| seen.totals.resident_bytes > 0) else { continue };
             let total = total(&seen.totals);
-            let (instance, before) = *self.before.entry(service.clone()).or_insert((seen.instance, total));
+            let (instance, before) = *self.before.entry(member.clone()).or_insert((seen.instance, total));
             // Another process counts from the start.
             let before = if instance == seen.instance { before } else { Watched::default() };
             let since = Watched {
@@ -124,7 +124,7 @@ impl Watch {
                 failed: total.failed.saturating_sub(before.failed),
             };
             all = sum(all, since);
-            if rotation.canary.as_deref() == Some(service.as_str()) {
+            if rotation.canary.as_deref() == Some(&*member.to_string()) {
                 canary = since;
             }
         }

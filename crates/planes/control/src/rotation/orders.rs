@@ -1,7 +1,7 @@
 //! When members are asked to renew. Each stream looks for what concerns its own service.
 
 use crate::rotation::facts::edge_member;
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::{Member, ServiceName, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,10 +49,10 @@ impl OrderBook {
         self.by_member.get(member).filter(|order| order.number > seen).cloned()
     }
 
-    /// Orders to the proxy of `service` that are newer than `seen`; true for those about its certificate for outside clients.
-    pub(crate) fn of(&self, service: &ServiceName, seen: u64) -> Vec<(bool, Order)> {
-        let edge = (*service == ServiceName::gateway()).then(edge_member);
-        let members = [Some((false, service.to_string())), edge.map(|name| (true, name))];
+    /// Orders to the proxy of `member` that are newer than `seen`; true for those about its certificate for outside clients.
+    pub(crate) fn of(&self, member: &Member, seen: u64) -> Vec<(bool, Order)> {
+        let edge = (*member.service() == ServiceName::gateway()).then(edge_member);
+        let members = [Some((false, member.to_string())), edge.map(|name| (true, name))];
         let orders = members.into_iter().flatten().filter_map(|(edge, name)| Some((edge, self.by_member.get(&name)?)));
         orders.filter(|(_, order)| order.number > seen).map(|(edge, order)| (edge, order.clone())).collect()
     }

@@ -10,7 +10,7 @@ use crate::registry::Certificate;
 use crate::stream::hello::Hello;
 use crate::stream::refusal::Refusal;
 use bartizan_core::issued::IssuedKind;
-use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
+use bartizan_core::{Member, Role, ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr::CsrKey;
 use bartizan_crypto::hash;
 use bartizan_identity::{Svid, VerifiedPeer, voucher};
@@ -44,10 +44,10 @@ pub(crate) async fn admit(
 ) -> Result<Admitted, Refusal> {
     let in_force = app.in_force();
     let fleet = &in_force.desired.fleet;
-    if !is_member(fleet, &hello.service) {
-        return Err(Refusal::denied(format!("fleet `{}` has no service `{}`", fleet.name, hello.service)));
+    if !is_member(fleet, &hello.member) {
+        return Err(Refusal::denied(format!("fleet `{}` has no service `{}`", fleet.name, hello.member)));
     }
-    let id = id_of(fleet, &hello.service);
+    let id = id_of(fleet, hello.member.service());
     if let Some(entry) = in_force.denied.denies_id(&id) {
         return Err(Refusal::on_deny_list(entry));
     }
@@ -55,8 +55,8 @@ pub(crate) async fn admit(
         return Err(Refusal::denied(format!("`{}` asked to be `{id}`", peer.id())));
     }
     match (&hello.voucher, peer) {
-        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), &hello.service, id, now).await,
-        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), &hello.service, id, now).await,
+        (Some(text), _) => by_voucher(app, text, hello.key.as_ref(), &hello.member, id, now).await,
+        (None, Some(peer)) => by_certificate(app, peer, hello.key.as_ref(), &hello.member, id, now).await,
         (None, None) => Err(Refusal::denied("neither a voucher nor a certificate")),
     }
 }
@@ -65,7 +65,7 @@ async fn by_voucher(
     app: &App,
     text: &str,
     key: Option<&CsrKey>,
-    service: &ServiceName,
+    member: &Member,
     id: SpiffeId,
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
@@ -90,14 +90,14 @@ async fn by_voucher(
     issuance::ready(app).await?;
     // Last, so that nobody but the holder of the key can use a voucher up; and before anything is issued.
     app.nonces().take(&vouched, now).map_err(|error| Refusal::denied(error.to_string()))?;
-    issue(app, key, service, id, now, node).await
+    issue(app, key, member, id, now, node).await
 }
 
 async fn by_certificate(
     app: &App,
     peer: &VerifiedPeer,
     key: Option<&CsrKey>,
-    service: &ServiceName,
+    member: &Member,
     id: SpiffeId,
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
@@ -107,7 +107,7 @@ async fn by_certificate(
     }
     match key {
         Some(key) if key.spki == peer.spki() => Err(Refusal::malformed("a renewal needs a fresh key")),
-        Some(key) => issue(app, key, service, id, now, None).await,
+        Some(key) => issue(app, key, member, id, now, None).await,
         None => Ok(Admitted {
             id,
             svid: None,
@@ -124,12 +124,12 @@ async fn by_certificate(
 async fn issue(
     app: &App,
     key: &CsrKey,
-    service: &ServiceName,
+    member: &Member,
     id: SpiffeId,
     now: Timestamp,
     node: Option<ServiceName>,
 ) -> Result<Admitted, Refusal> {
-    let issued = app.authority_for(service.as_str()).issue(&key.spki, &id, now);
+    let issued = app.authority_for(&member.to_string()).issue(&key.spki, &id, now);
     let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
     let svid = issuance::record(app, IssuedKind::Service, &id, node.as_ref(), &key.spki, svid).await?;
     let certificate = certificate_of(&svid, &key.spki);

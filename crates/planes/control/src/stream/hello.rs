@@ -2,8 +2,8 @@
 
 use crate::limits::VERSION_BYTES_MAX;
 use crate::stream::refusal::Refusal;
-use bartizan_core::ServiceName;
 use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_core::{Member, ServiceName};
 use bartizan_crypto::csr::{self, CsrKey};
 use bartizan_runtime::control_v1;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// A [`control_v1::Hello`] of which every part was understood. Nothing is decided yet.
 #[derive(Debug)]
 pub(crate) struct Hello {
-    pub(crate) service: ServiceName,
+    pub(crate) member: Member,
     /// Not looked at; `None` where there is none.
     pub(crate) voucher: Option<String>,
     /// A key whose holder proved to have the private half.
@@ -24,8 +24,10 @@ pub(crate) struct Hello {
 
 impl Hello {
     pub(crate) fn read(raw: control_v1::Hello) -> Result<Self, Refusal> {
-        let control_v1::Hello { service, voucher, csr, instance, pid, version, held } = raw;
+        let control_v1::Hello { service, voucher, csr, instance, pid, version, held, number } = raw;
         let service = ServiceName::parse(&service).map_err(|error| Refusal::malformed(error.to_string()))?;
+        let number = u16::try_from(number).map_err(|_| Refusal::malformed(format!("an instance {number}")))?;
+        let member = Member::new(service, number);
         if version.len() > VERSION_BYTES_MAX || version.chars().any(char::is_control) {
             return Err(Refusal::malformed(format!(
                 "a version of {} bytes, or with control characters",
@@ -46,6 +48,6 @@ impl Hello {
             der => Some(csr::check(der).map_err(|error| Refusal::malformed(error.to_string()))?),
         };
         let voucher = Some(voucher).filter(|text| !text.is_empty());
-        Ok(Self { service, voucher, key, instance, pid, version, held })
+        Ok(Self { member, voucher, key, instance, pid, version, held })
     }
 }

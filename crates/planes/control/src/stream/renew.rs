@@ -5,7 +5,7 @@ use crate::issuance::{self, Recorded};
 use crate::limits::{RENEWALS_MAX, RENEWALS_PER};
 use crate::stream::refusal::Refusal;
 use bartizan_core::issued::IssuedKind;
-use bartizan_core::{ServiceName, SpiffeId, Timestamp};
+use bartizan_core::{Member, ServiceName, SpiffeId, Timestamp};
 use bartizan_crypto::csr;
 use bartizan_runtime::control_v1::Renew;
 
@@ -27,13 +27,13 @@ impl Allowance {
     }
 }
 
-/// Issues what `request` asks for to the proxy of `service`, and to nobody else: the stream says who it is. Also returns
+/// Issues what `request` asks for to the proxy of `member`, and to nobody else: the stream says who it is. Also returns
 /// the key that was certified.
 #[expect(clippy::too_many_arguments, reason = "what a stream knows of itself")]
 pub(crate) async fn renew(
     app: &App,
     request: &Renew,
-    service: &ServiceName,
+    member: &Member,
     id: &SpiffeId,
     node: Option<&ServiceName>,
     key_before: &[u8],
@@ -52,12 +52,12 @@ pub(crate) async fn renew(
     }
     let authority = app.authority();
     let issued = if request.edge {
-        if *service != ServiceName::gateway() {
+        if *member.service() != ServiceName::gateway() {
             return Err(Refusal::denied("only the gateway gets a certificate for outside clients"));
         }
         authority.issue_edge(&key.spki, &app.in_force().desired.fleet, &app.options.edge_names, now)
     } else {
-        app.authority_for(service.as_str()).issue(&key.spki, id, now)
+        app.authority_for(&member.to_string()).issue(&key.spki, id, now)
     };
     let svid = issued.map_err(|error| Refusal::unable(error.to_string()))?;
     let kind = if request.edge { IssuedKind::Edge } else { IssuedKind::Service };

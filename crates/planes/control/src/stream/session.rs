@@ -18,7 +18,7 @@ use crate::stream::renew::{Allowance, renew};
 use crate::stream::{Peer, first_message, wire};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
-use bartizan_core::{ServiceName, SpiffeId, Timestamp, limits};
+use bartizan_core::{Member, SpiffeId, Timestamp, limits};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Status, Streaming};
 use bartizan_runtime::control_v1::{self, Ack, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up};
@@ -79,8 +79,9 @@ async fn begin_and_run(
     let admitted = admit(app, &hello, peer.as_deref(), clock::now()).await.inspect_err(|refusal| {
         let in_force = app.in_force();
         let fleet = &in_force.desired.fleet;
-        let known = is_member(fleet, &hello.service).then_some(&hello.service);
-        report_refused(app, known, id_of(fleet, &hello.service), peer.is_some(), refusal);
+        let service = hello.member.service();
+        let known = is_member(fleet, &hello.member).then_some(service);
+        report_refused(app, known, id_of(fleet, service), peer.is_some(), refusal);
     })?;
     let mut session = Session::open(Arc::clone(app), hello, admitted, downs.clone(), changes);
     session.run(&mut ups).await
@@ -89,7 +90,7 @@ async fn begin_and_run(
 /// A proxy that was let in. Leaves the registry when dropped, however the stream ends.
 struct Session {
     app: Arc<App>,
-    service: ServiceName,
+    member: Member,
     id: SpiffeId,
     stream: StreamId,
     downs: Replies,
@@ -112,9 +113,9 @@ struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.app.registry.detach(&self.service, self.stream);
+        self.app.registry.detach(&self.member, self.stream);
         self.clock.end(&self.app);
-        tracing::info!(service = %self.service, "a proxy left");
+        tracing::info!(member = %self.member, "a proxy left");
     }
 }
 
@@ -127,9 +128,9 @@ impl Session {
         changes: watch::Receiver<Current>,
     ) -> Self {
         let Admitted { id, svid, not_after, spki, certificate, node, issuer, renewal } = admitted;
-        let Hello { service, instance, pid, version, held, .. } = hello;
+        let Hello { member, instance, pid, version, held, .. } = hello;
         if let Some(svid) = &svid {
-            report_issued(&app, Some(&service), id.clone(), renewal, svid);
+            report_issued(&app, Some(member.service()), id.clone(), renewal, svid);
         }
         let introduction = Introduction {
             instance,
@@ -143,12 +144,12 @@ impl Session {
         };
         let orders = app.orders.subscribe();
         let orders_seen = orders.borrow().last();
-        let stream = app.registry.attach(&service, introduction, clock::now());
-        tracing::info!(%service, pid, "a proxy came");
-        let clock = Watched::guard(&service);
+        let stream = app.registry.attach(&member, introduction, clock::now());
+        tracing::info!(%member, pid, "a proxy came");
+        let clock = Watched::guard(member.service());
         Self {
             app,
-            service,
+            member,
             id,
             stream,
             downs,
@@ -207,8 +208,8 @@ impl Session {
     /// Sends what the proxy does not hold. Proxies refuse what is older than what they hold, and then say so.
     async fn send_snapshots(&mut self) -> Result<(), End> {
         let in_force = Arc::clone(&self.changes.borrow_and_update());
-        if !is_member(&in_force.desired.fleet, &self.service) {
-            return Err(Refusal::denied(format!("the fleet has no service `{}` any more", self.service)).into());
+        if !is_member(&in_force.desired.fleet, &self.member) {
+            return Err(Refusal::denied(format!("the fleet has no service `{}` any more", self.member)).into());
         }
         let Certificate { serial, key } = &self.certificate;
         if let Some(entry) = in_force.denied.denies_certificate(&self.id, serial, key) {
@@ -220,7 +221,7 @@ impl Session {
                 continue;
             }
             let own = self.app.own();
-            let envelope = match in_force.envelope(kind, &self.service, &own, clock::now()) {
+            let envelope = match in_force.envelope(kind, &self.member, &own, clock::now()) {
                 None => continue,
                 Some(Err(error)) => return Err(Refusal::unable(crate::error::chain(&error)).into()),
                 Some(Ok(envelope)) => envelope,
@@ -232,7 +233,7 @@ impl Session {
     }
 
     async fn take(&mut self, up: Up) -> Result<(), End> {
-        self.app.registry.heard(&self.service, self.stream, clock::now());
+        self.app.registry.heard(&self.member, self.stream, clock::now());
         match up.message {
             None | Some(up::Message::Hello(_)) => Err(Refusal::malformed("an empty message, or a second Hello").into()),
             Some(up::Message::Ack(ack)) => Ok(self.acknowledged(ack)?),
@@ -242,17 +243,17 @@ impl Session {
                 Ok(())
             }
             Some(up::Message::Clock(reading)) => {
-                self.clock.read(&self.app, Some(&self.service), reading, clock::now());
+                self.clock.read(&self.app, Some(self.member.service()), reading, clock::now());
                 Ok(())
             }
             Some(up::Message::Retiring(_)) => {
-                self.app.registry.retires(&self.service, self.stream);
+                self.app.registry.retires(&self.member, self.stream);
                 Ok(())
             }
             Some(up::Message::Stats(stats)) => Ok(self.counted(&stats)?),
             Some(up::Message::Events(events)) => {
                 let batch = events.batch;
-                if self.batches.take(&self.app, &self.service, events)? {
+                if self.batches.take(&self.app, self.member.service(), events)? {
                     self.send(down::Message::EventsStored(EventsStored { batch })).await?;
                 }
                 Ok(())
@@ -266,11 +267,11 @@ impl Session {
         let registry = &self.app.registry;
         // No event from here: the proxy writes one, which also tells of what it took up while we were away.
         if ack.refused.is_empty() {
-            registry.took_up(&self.service, self.stream, kind, epoch);
+            registry.took_up(&self.member, self.stream, kind, epoch);
         } else {
             let why = cut(ack.refused, REFUSED_BYTES_MAX);
-            tracing::error!(service = %self.service, kind = kind.as_str(), epoch = epoch.0, why, "a proxy refused a snapshot");
-            registry.refused(&self.service, self.stream, kind, why);
+            tracing::error!(member = %self.member, kind = kind.as_str(), epoch = epoch.0, why, "a proxy refused a snapshot");
+            registry.refused(&self.member, self.stream, kind, why);
         }
         Ok(())
     }
@@ -278,23 +279,23 @@ impl Session {
     async fn renew(&mut self, request: Renew) -> Result<(), End> {
         let edge = request.edge;
         let (app, now) = (Arc::clone(&self.app), clock::now());
-        let node = app.registry.node_of(&self.service, self.stream);
+        let node = app.registry.node_of(&self.member, self.stream);
         let issued =
-            renew(&app, &request, &self.service, &self.id, node.as_ref(), &self.spki, &mut self.allowance, now).await;
+            renew(&app, &request, &self.member, &self.id, node.as_ref(), &self.spki, &mut self.allowance, now).await;
         match issued {
             Ok((svid, spki)) => {
-                report_issued(&self.app, Some(&self.service), self.id.clone(), true, &svid);
+                report_issued(&self.app, Some(self.member.service()), self.id.clone(), true, &svid);
                 self.issued[usize::from(edge)] = remembered(&svid);
                 if !edge {
                     self.certificate = certificate_of(&svid, &spki);
                     (self.not_after, self.spki) = (svid.not_after, spki);
                     let certificate = self.certificate.clone();
-                    self.app.registry.renewed(&self.service, self.stream, svid.not_after, certificate);
+                    self.app.registry.renewed(&self.member, self.stream, svid.not_after, certificate);
                 }
                 self.send(down::Message::Svid(wire(svid, edge))).await
             }
             Err(refusal) => {
-                report_refused(&self.app, Some(&self.service), self.id.clone(), true, &refusal);
+                report_refused(&self.app, Some(self.member.service()), self.id.clone(), true, &refusal);
                 let what = if edge { "edge" } else { "identity" }.to_owned();
                 // Its identity is known, so it may know the reason.
                 self.send(down::Message::Refusal(control_v1::Refusal { what, why: refusal.detail().to_owned() })).await
@@ -308,7 +309,7 @@ impl Session {
         }
         let totals: ProxyStats =
             postcard::from_bytes(&stats.totals).map_err(|e| Refusal::malformed(format!("counters: {e}")))?;
-        self.app.registry.counted(&self.service, self.stream, totals, clock::now());
+        self.app.registry.counted(&self.member, self.stream, totals, clock::now());
         Ok(())
     }
 

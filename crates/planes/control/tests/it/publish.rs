@@ -98,7 +98,7 @@ async fn a_new_edge_changes_directory_and_policies() {
     let mut payment = control.proxy_of("payment").await;
     place.edit_fleet("calls: [accounts]", "calls: [accounts, ledger]");
     place.write_plan(|plan| {
-        let place = plan.outbound.get_mut(&service("payment")).unwrap();
+        let place = plan.outbound.get_mut(&service("payment").into()).unwrap();
         place.insert(service("ledger"), ([127, 0, 0, 1], 9299).into());
     });
     let reloaded = control.reload().await.unwrap();

@@ -364,7 +364,9 @@ async fn two_hundred_services_go_over_without_a_refused_handshake() {
     place.write("fleet.yaml", &text);
     place.edit_plan(|plan| {
         plan.mesh = (0..SERVICES)
-            .map(|n| (crate::support::service(&names[n]), ([127, 0, 0, 1], 30_000 + u16::try_from(n).unwrap()).into()))
+            .map(|n| {
+                (crate::support::service(&names[n]).into(), ([127, 0, 0, 1], 30_000 + u16::try_from(n).unwrap()).into())
+            })
             .collect();
         plan.outbound.clear();
     });

@@ -5,19 +5,30 @@
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
-use crate::conn::{Caller, Side};
+use crate::conn::{Caller, Conn, Side};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, ServiceName};
 use bartizan_policy::Ask;
 
 pub(super) const IT: Filter = Filter { name: "authorize", run };
 
+/// Who asks on `conn`, as policies know it.
+pub fn principal(conn: &Conn) -> ServiceName {
+    conn.caller.as_ref().map_or_else(|| nobody(&conn.side), |caller| caller.name.clone())
+}
+
+/// Who asks where no certificate was shown: at the gateway it asks for the client; elsewhere nobody knows who it is, and it
+/// must never be taken for the gateway.
+fn nobody(side: &Side) -> ServiceName {
+    if *side == Side::Gateway { ServiceName::gateway() } else { ServiceName::unauthenticated() }
+}
+
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     if matches!(x.conn.side, Side::Outbound(_)) || x.live.directory.as_ref().is_some_and(|d| d.mode == Mode::Mtls) {
         return Ok(());
     }
-    let gateway = ServiceName::gateway();
-    let principal = x.conn.caller.as_ref().map_or(&gateway, |caller| &caller.name);
+    let nobody = nobody(&x.conn.side);
+    let principal = x.conn.caller.as_ref().map_or(&nobody, |caller| &caller.name);
     let (Some(policies), Some(resource)) = (&x.live.policies, &x.to) else {
         return Err(Answer::new(503, "not_ready", "this proxy has no policies yet"));
     };

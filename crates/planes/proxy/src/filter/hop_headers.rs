@@ -6,6 +6,7 @@ use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
 use crate::message::Fields;
+use crate::sending;
 
 pub(super) const IT: Filter = Filter { name: "hop_headers", run };
 
@@ -16,6 +17,8 @@ const OVERRIDES: &[&str] =
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let fields = &mut x.head.fields;
     // The one `TE` that HTTP/2 allows, and that gRPC insists on.
+    // The caller's guard said it, and took away what its program had said.
+    let copy = x.conn.side == Side::Inbound && x.conn.caller.is_some() && fields.contains(sending::COPY_HEADER);
     let trailers = x.conn.is_shared() && fields.get("te").is_some_and(|te| te == b"trailers");
     let from_outside = x.conn.side == Side::Gateway;
     let named = named_by_connection(fields);
@@ -26,6 +29,9 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
             || named.iter().any(|word| word == name);
         !goes
     });
+    if copy {
+        fields.append(sending::COPY_HEADER, b"1");
+    }
     if trailers {
         fields.append("te", b"trailers");
     }
@@ -41,6 +47,7 @@ pub fn strip_response(fields: &mut Fields, switched: bool) {
         fields.remove("content-length"); // the coding is what counted (RFC 9112 section 6.3)
     }
     strip(fields);
+    fields.remove(crate::answer::UNSENT_HEADER); // only a guard may say it, and it was heard
     if switched {
         set_upgrade(fields);
     }

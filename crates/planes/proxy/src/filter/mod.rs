@@ -16,6 +16,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
+pub use authorize::principal;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
 pub use request_id::{new_id, read as read_trace};

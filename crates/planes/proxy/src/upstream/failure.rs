@@ -33,12 +33,20 @@ pub enum Failure {
     /// What came is no response. 502; whether the request was worked on is not known.
     #[error("the response cannot be read: {0}")]
     Malformed(ResponseRule),
+    /// Most calls failed just now, so nothing was sent. 503; it passes by itself, at the latest when the service is well again.
+    #[error("the breaker is open")]
+    BreakerOpen,
     /// No response head in time. 504; whether the request was worked on is not known.
     #[error("no response in time")]
     Timeout,
 }
 
 impl Failure {
+    /// Whether the next hop never got the request.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout | Self::Handshake { .. } | Self::Unprocessed)
+    }
+
     /// What the caller is told.
     pub fn answer(&self) -> Answer {
         match self {
@@ -47,6 +55,9 @@ impl Failure {
             Self::ConnectTimeout => Answer::new(504, "upstream_connect_timeout", "the service did not answer in time"),
             Self::Handshake { .. } => {
                 Answer::new(502, "upstream_handshake", "the service could not prove its identity")
+            }
+            Self::BreakerOpen => {
+                Answer::new(503, "breaker_open", "the service is in trouble and gets no calls for a moment")
             }
             Self::Broken(_) => Answer::new(502, "upstream_broken", "the service broke the connection"),
             Self::Unprocessed => Answer::new(503, "upstream_busy", "the service takes no more requests at the moment"),

@@ -1,7 +1,7 @@
 //! A pool of idle HTTP/1.1 connections; the last one given back is the first one used again.
 
 use super::dial::Dialled;
-use super::{Failure, Pools, Received, Target, is_idempotent};
+use super::{Failure, Outgoing, Pools, Received, Target, is_idempotent};
 use crate::http1::{Exchange, Finished, Io, Stream};
 use crate::ledger::Registered;
 use crate::limits;
@@ -96,24 +96,21 @@ impl Pool {
 }
 
 impl Pools {
-    pub(super) async fn send_http1(
-        &self,
-        target: &Target,
-        mut head: RequestHead,
-        mut body: Body,
-    ) -> Result<Received, Failure> {
-        name_host(&mut head, target);
+    pub(super) async fn send_http1(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
+        name_host(&mut request.head, target);
         if let Some(pooled) = self.0.http1.take(target, self.generation_for(target)) {
+            let (head, body) = request.hand_over();
             // Kept where it may be sent again.
             let again = body.as_whole().filter(|_| is_idempotent(&head.method));
-            match self.exchange(target, pooled, &head, body).await {
-                Err((Failure::Broken(_), false)) if again.is_some() => body = Body::whole(again.unwrap_or_default()),
+            match self.exchange(target, pooled, head, body).await {
+                Err((Failure::Broken(_), false)) if again.is_some() => request.body = again.map(Body::whole),
                 Err((failure, _)) => return Err(failure),
                 Ok(received) => return Ok(received),
             }
         }
         let fresh = Box::pin(self.connect_http1(target)).await?;
-        self.exchange(target, fresh, &head, body).await.map_err(|(failure, _)| failure)
+        let (head, body) = request.hand_over();
+        self.exchange(target, fresh, head, body).await.map_err(|(failure, _)| failure)
     }
 
     /// Sends a request over a connection of a peer that was just dialled and does not speak our leg.
@@ -121,11 +118,11 @@ impl Pools {
         &self,
         target: &Target,
         dialled: Dialled,
-        mut head: RequestHead,
-        body: Body,
+        request: &mut Outgoing,
     ) -> Result<Received, Failure> {
-        name_host(&mut head, target);
-        self.exchange(target, connection(dialled), &head, body).await.map_err(|(failure, _)| failure)
+        name_host(&mut request.head, target);
+        let (head, body) = request.hand_over();
+        self.exchange(target, connection(dialled), head, body).await.map_err(|(failure, _)| failure)
     }
 
     /// One request and the head of its response. With a failure comes whether anything had been heard by then.

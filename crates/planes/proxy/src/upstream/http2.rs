@@ -2,7 +2,7 @@
 
 use super::dial::Dialled;
 use super::http1::host_of;
-use super::{Failure, LocalExec, Pools, Received, Target};
+use super::{Failure, LocalExec, Outgoing, Pools, Received, Target};
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP2;
@@ -102,23 +102,26 @@ impl Pool {
 }
 
 impl Pools {
-    pub(super) async fn send_http2(&self, target: &Target, head: RequestHead, body: Body) -> Result<Received, Failure> {
-        let mut request = request(head, body, target)?;
+    pub(super) async fn send_http2(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
         for last_try in [false, true] {
             let mut connection = self.http2_connection(target).await?;
+            let (head, body) = request.hand_over();
+            let said = said(head, body, target)?;
             let lease = Lease::new(&connection.load);
             let sent = Instant::now();
-            match connection.sender.try_send_request(request).await {
+            match connection.sender.try_send_request(said).await {
                 Ok(response) => {
                     let (parts, incoming) = response.into_parts();
                     let head = ResponseHead { status: parts.status, fields: Fields::from_map(&parts.headers) };
                     let body = Body::http2(incoming, Some(lease));
                     return Ok(Received { head, body, sent, received: Instant::now(), peer: None });
                 }
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if !last_try => request = unsent,
-                    _ => return Err(Failure::Broken(describe(error.error()))),
-                },
+                Err(mut error) => {
+                    request.body = error.take_message().map(Request::into_body);
+                    if last_try || request.body.is_none() {
+                        return Err(Failure::Broken(describe(error.error())));
+                    }
+                }
             }
         }
         Err(Failure::Broken("two connections in a row were closed before use".to_owned()))
@@ -176,11 +179,10 @@ where
 }
 
 /// The request as HTTP/2 has it.
-fn request(mut head: RequestHead, body: Body, target: &Target) -> Result<Request<Body>, Failure> {
+fn said(head: &RequestHead, body: Body, target: &Target) -> Result<Request<Body>, Failure> {
     let unfit = |_| Failure::Broken("the request cannot be said in HTTP/2".to_owned());
     let authority = head.authority().or_else(|| head.fields.get("host")).map(<[u8]>::to_vec);
     let authority = authority.unwrap_or_else(|| host_of(target).into_bytes());
-    head.fields.remove("host");
     let authority = Authority::try_from(authority.as_slice()).map_err(unfit)?;
     let path = PathAndQuery::try_from(head.target()).map_err(unfit)?;
     let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build();
@@ -189,6 +191,7 @@ fn request(mut head: RequestHead, body: Body, target: &Target) -> Result<Request
     *request.method_mut() = head.method.clone();
     *request.version_mut() = http::Version::HTTP_2;
     *request.headers_mut() = head.fields.to_map();
+    request.headers_mut().remove(http::header::HOST);
     Ok(request)
 }
 

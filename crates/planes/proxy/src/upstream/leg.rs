@@ -3,12 +3,12 @@
 use super::dial::Dialled;
 use super::http1::name_host;
 use super::http2::until_over;
-use super::{Failure, Pools, Received, Target, is_idempotent};
+use super::{Failure, Outgoing, Pools, Received, Target, is_idempotent};
 use crate::ledger::Registered;
 use crate::leg::{self, Exchange, Leg};
 use crate::limits;
 use crate::live::{ALPN_HTTP1, ALPN_LEG};
-use crate::message::{Body, RequestHead};
+use crate::message::Body;
 use bartizan_runtime::tls::Records;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -98,39 +98,35 @@ impl Pool {
 
 impl Pools {
     /// Sends a request to a peer over a leg, or over HTTP/1.1 where the peer speaks none.
-    pub(super) async fn send_leg(
-        &self,
-        target: &Target,
-        mut head: RequestHead,
-        body: Body,
-    ) -> Result<Received, Failure> {
-        name_host(&mut head, target);
+    pub(super) async fn send_leg(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
+        name_host(&mut request.head, target);
         let generation = self.generation_for(target);
-        let mut body = body;
         for last_try in [false, true] {
             let picked = self.0.legs.0.borrow().get(target).and_then(|lane| lane.pick(generation));
             let held = match picked {
                 Some(held) => held,
-                None if self.has_http1(target) => return self.send_http1(target, head, body).await,
+                None if self.has_http1(target) => return self.send_http1(target, request).await,
                 None => match Box::pin(self.connect_leg(target)).await? {
                     Connected::Leg(held) => held,
-                    Connected::Http1(dialled) => return self.send_http1_on(target, *dialled, head, body).await,
+                    Connected::Http1(dialled) => return self.send_http1_on(target, *dialled, request).await,
                 },
             };
             held.used.set(Instant::now());
+            let (head, body) = request.hand_over();
             // Kept where it may be sent again.
             let again = body.as_whole().filter(|_| !last_try);
-            let exchange = match Exchange::begin(&held.leg, &head, body) {
+            let exchange = match Exchange::begin(&held.leg, head, body) {
                 Ok(exchange) => exchange,
-                Err(unsent) if !last_try => {
-                    body = unsent;
+                Err(unsent) => {
+                    request.body = Some(unsent);
                     continue;
                 }
-                Err(_) => break,
             };
             match (answered(&held, exchange).await, again) {
-                (Err(Failure::Unprocessed), Some(whole)) => body = Body::whole(whole),
-                (Err(Failure::Broken(_)), Some(whole)) if is_idempotent(&head.method) => body = Body::whole(whole),
+                (Err(Failure::Unprocessed), Some(whole)) => request.body = Some(Body::whole(whole)),
+                (Err(Failure::Broken(_)), Some(whole)) if is_idempotent(&request.head.method) => {
+                    request.body = Some(Body::whole(whole));
+                }
                 (sent, _) => return sent,
             }
         }

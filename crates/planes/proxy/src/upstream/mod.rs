@@ -10,6 +10,7 @@ mod http2;
 mod leg;
 mod local_exec;
 
+pub(crate) use dial::Dialled;
 pub use dial::PeerStream;
 pub use failure::Failure;
 pub use http2::Lease as Http2Lease;
@@ -75,6 +76,27 @@ struct Inner {
     legs: leg::Pool,
 }
 
+/// A request on its way to the next hop.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The head.
+    pub head: RequestHead,
+    /// The body. Taken out once it is handed to a connection, and put back where that turns out to be as if it never was.
+    pub body: Option<Body>,
+}
+
+impl Outgoing {
+    /// From its parts.
+    pub fn new(head: RequestHead, body: Body) -> Self {
+        Self { head, body: Some(body) }
+    }
+
+    /// The head, and the body to be handed to a connection.
+    fn hand_over(&mut self) -> (&RequestHead, Body) {
+        (&self.head, self.body.take().unwrap_or_default())
+    }
+}
+
 /// A response's head, and its body to come.
 #[derive(Debug)]
 pub struct Received {
@@ -105,7 +127,7 @@ impl Pools {
     /// Sends a request and waits for the head of its response, at most `patience`.
     ///
     /// A pooled connection that turns out to be closed is replaced once, silently, where the request was not sent or may be sent
-    /// again. Dropping the future gives the request up.
+    /// again. Dropping the future gives the request up. The body stays with `request` where no connection came about.
     ///
     /// # Errors
     /// [`Failure`].
@@ -113,17 +135,16 @@ impl Pools {
         &self,
         target: &Target,
         version: Version,
-        head: RequestHead,
-        body: Body,
+        request: &mut Outgoing,
         patience: Duration,
     ) -> Result<Received, Failure> {
         let alarm = self.0.alarms.alarm();
         alarm.set(patience);
         let sending = async {
             match (version, target) {
-                (Version::Http1, Target::Peer(..)) => self.send_leg(target, head, body).await,
-                (Version::Http1 | Version::Switchable, _) => self.send_http1(target, head, body).await,
-                (Version::Http2, _) => Box::pin(self.send_http2(target, head, body)).await,
+                (Version::Http1, Target::Peer(..)) => self.send_leg(target, request).await,
+                (Version::Http1 | Version::Switchable, _) => self.send_http1(target, request).await,
+                (Version::Http2, _) => Box::pin(self.send_http2(target, request)).await,
             }
         };
         let mut sending = pin!(sending);

@@ -9,7 +9,7 @@ use bartizan_proxy::alarm::Alarms;
 use bartizan_proxy::ledger::Ledger;
 use bartizan_proxy::live::Proxy;
 use bartizan_proxy::message::{Body, Fields, RequestHead};
-use bartizan_proxy::upstream::{Pools, Target, Version};
+use bartizan_proxy::upstream::{Outgoing, Pools, Target, Version};
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -282,6 +282,7 @@ async fn a_service_that_does_not_answer_in_time_is_a_504() {
     let alarms = Alarms::default();
     let pools = Pools::new(Arc::clone(&proxy), counters, ledger, alarms.clone());
     let head = RequestHead::new(Method::GET, b"/", None, Fields::default());
+    let mut request = Outgoing::new(head, Body::default());
     let target = Target::Program(silent);
     let ticking = async {
         loop {
@@ -289,7 +290,7 @@ async fn a_service_that_does_not_answer_in_time_is_a_504() {
             alarms.tick();
         }
     };
-    let sending = pools.send(&target, Version::Http1, head, Body::default(), Duration::from_millis(20));
+    let sending = pools.send(&target, Version::Http1, &mut request, Duration::from_millis(20));
     let failure = tokio::task::LocalSet::new()
         .run_until(async {
             tokio::select! {

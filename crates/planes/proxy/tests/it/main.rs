@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod client; // what comes to a proxy
-mod programs; // what stands behind one
+mod plaintext;
+mod programs;
+mod resilience; // what stands behind one
 mod stub; // a control process made by hand
 mod world; // a trust domain, sidecars and gateways in it
 

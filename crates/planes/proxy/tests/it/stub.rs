@@ -251,6 +251,7 @@ pub async fn api(world: &World) -> Directory {
         routes: vec![],
         callers: Default::default(),
         ext_authz: None,
+        mtls: Default::default(),
     });
     directory
 }

@@ -25,12 +25,15 @@ const FLEET: &str = "
 fleet: test
 trust_domain: bank.test
 services:
-  web: { at: 127.0.0.1:9001, protocol: http, calls: [api, rpc, db, any] }
+  web: { at: 127.0.0.1:9001, protocol: http, calls: [api, api-v2, rpc, db, any] }
   api: { at: 127.0.0.1:9002, protocol: http }
   rpc: { at: 127.0.0.1:9003, protocol: grpc }
   db: { at: 127.0.0.1:9004, protocol: tcp }
   any: { at: 127.0.0.1:9005, protocol: auto }
   stranger: { at: 127.0.0.1:9006, protocol: http }
+  api-v2: { at: 127.0.0.1:9008, protocol: http }
+  open: { at: 127.0.0.1:9009, protocol: http, mtls: permissive }
+  open-db: { at: 127.0.0.1:9010, protocol: tcp, mtls: permissive }
 gateway:
   listen: 127.0.0.1:9007
   routes:
@@ -117,6 +120,7 @@ impl World {
             outbound: BTreeMap::new(),
             gateway: None,
             egress: None,
+            zone: None,
         };
         let (trust, peers) = (Trust::default(), BTreeMap::new());
         Directory { fleet: "test".into(), mode: Mode::Full, trust, tls: Default::default(), own, peers }
@@ -142,6 +146,7 @@ impl World {
             routes: vec![orders],
             callers: Default::default(),
             ext_authz: None,
+            mtls: Default::default(),
         });
         Guard::start(self, directory, &policies(extra)).await
     }
@@ -171,10 +176,7 @@ impl World {
         });
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
         // Routed, but nobody listens there.
-        directory.peers.insert(
-            name("web"),
-            Peer { id: self.id("web"), mesh: free_addr(), protocol: Protocol::Http, routes: Vec::new() },
-        );
+        directory.peers.insert(name("web"), Peer::alone(self.id("web"), free_addr(), Protocol::Http));
         Guard::start(self, directory, &policies(extra)).await
     }
 }
@@ -237,7 +239,7 @@ impl Guard {
     }
 
     pub fn as_peer(&self, protocol: Protocol) -> Peer {
-        Peer { id: self.proxy.id.clone(), mesh: self.mesh(), protocol, routes: Vec::new() }
+        Peer::alone(self.proxy.id.clone(), self.mesh(), protocol)
     }
 
     /// Changes the directory, as control would.

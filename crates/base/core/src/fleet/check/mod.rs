@@ -2,9 +2,11 @@
 
 mod ambiguous;
 mod budget;
+mod edge;
 mod egress;
 mod federation;
 mod gateway;
+mod instances;
 mod isolate;
 mod other;
 mod pod;
@@ -12,6 +14,7 @@ mod ports;
 mod service;
 mod tls;
 mod trust;
+mod versions;
 mod workload;
 
 use self::other::{Others, RawOther};

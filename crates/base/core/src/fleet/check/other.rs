@@ -4,7 +4,7 @@ use super::super::reader::{At, Field, Read, Report, Reported, Spot, did_you_mean
 use super::super::{Other, Place, Protocol};
 use super::ports::Ports;
 use super::{Known, protocol};
-use crate::name::{GATEWAY, ServiceName, SpiffeId};
+use crate::name::{GATEWAY, ServiceName, SpiffeId, UNAUTHENTICATED};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the file says of one of them.
@@ -89,7 +89,10 @@ impl Others {
         known: &Known,
         name: &At<String>,
     ) -> Result<ServiceName, Reported> {
-        if name.value == GATEWAY || known.is_service(&name.value) || !self.names.insert(name.value.clone()) {
+        if [GATEWAY, UNAUTHENTICATED].contains(&name.value.as_str())
+            || known.is_service(&name.value)
+            || !self.names.insert(name.value.clone())
+        {
             let problem = "the name is taken, and in policies and events a caller goes by its name";
             return Err(report.refuse(&name.spot, problem, "rename it"));
         }

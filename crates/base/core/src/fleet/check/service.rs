@@ -1,13 +1,15 @@
 //! Checks one service.
 
 use super::super::placeholder::{self, Part, Placeholder, PlaceholderError};
-use super::super::raw::{RawCall, RawService, RawVia};
+use super::super::raw::{RawCall, RawService};
+use super::super::raw_edge::RawInstance;
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
-use super::super::{Call, Isolate, NamedRoute, Program, Protocol, Service};
-use super::isolate;
+use super::super::{Call, Instances, Isolate, NamedRoute, Program, Protocol, Service};
+use super::edge::RawEdge;
 use super::ports::{Network, Ports};
-use super::{Known, egress, os_text, required};
-use crate::name::{GATEWAY, ServiceName};
+use super::{Known, edge, egress, instances, isolate, os_text, required, versions};
+use crate::edge::Edge;
+use crate::name::{GATEWAY, ServiceName, UNAUTHENTICATED};
 use crate::path::PathPattern;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -33,6 +35,8 @@ pub(super) fn check(
         mesh,
         listen,
         at,
+        instances,
+        zones,
         protocol,
         owner,
         data,
@@ -41,6 +45,9 @@ pub(super) fn check(
         isolate,
         ext_authz,
         egress,
+        mtls,
+        split,
+        mirror,
     } = body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, fleet_isolate, !matches!(run, Field::Absent));
@@ -53,7 +60,7 @@ pub(super) fn check(
         Ok(Isolate::Never) | Err(_) => Network::Host,
         Ok(Isolate::WhereItCan | Isolate::Required) => Network::Own(name.value.clone()),
     };
-    let raw = RawProgram { run, env, dir, listen, at };
+    let raw = RawProgram { run, env, dir, listen, at, instances, zones, mesh: &mesh };
     let program = check_program(report, known, &callees, &name.spot, raw, ports, &network);
     let mesh = mesh.optional().and_then(|at| at.map(|at| ports.anywhere(report, &at)).transpose());
     // Loopback: who asks there is believed about who calls.
@@ -65,11 +72,13 @@ pub(super) fn check(
     let calls = check_calls(report, known, ports, &network, &name.value, calls);
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
     let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
+    let versions = versions::check(report, known, &name.value, protocol.as_ref().ok().copied(), split, mirror);
+    let mtls = versions::check_mtls(report, mtls);
 
-    let (program, listen) = program?;
+    let Checked { program, listen, mesh: own_mesh, instances } = program?;
     let service = Service {
         program,
-        mesh: mesh?,
+        mesh: mesh?.or(own_mesh),
         listen,
         protocol: protocol?,
         owner: owner?,
@@ -79,12 +88,19 @@ pub(super) fn check(
         isolate: isolate?,
         ext_authz: ext_authz?,
         egress: egress?,
+        instances,
+        versions: versions?,
+        mtls: mtls?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
 }
 
 fn check_name(report: &mut Report<'_>, name: &At<String>) -> Result<ServiceName, Reported> {
+    if name.value == UNAUTHENTICATED {
+        let problem = "the name is taken: policies know callers without mutual TLS by it";
+        return Err(report.refuse(&name.spot, problem, "call the service something else"));
+    }
     if name.value == GATEWAY {
         let problem = "the name is taken: it is the gateway's own identity";
         return Err(report.refuse(&name.spot, problem, "call the service something else"));
@@ -94,12 +110,23 @@ fn check_name(report: &mut Report<'_>, name: &At<String>) -> Result<ServiceName,
 }
 
 /// The keys that say how a program comes to run.
-struct RawProgram {
+struct RawProgram<'a> {
     run: Field<Vec<Read<String>>>,
     env: Field<Named<Read<String>>>,
     dir: Field<String>,
     listen: Field<String>,
-    at: Field<String>,
+    at: Field<Vec<Result<RawInstance, Reported>>>,
+    instances: Field<String>,
+    zones: Field<Vec<Read<String>>>,
+    mesh: &'a Field<String>,
+}
+
+/// How a program comes to run, and where its instances are.
+struct Checked {
+    program: Program,
+    listen: SocketAddr,
+    mesh: Option<SocketAddr>,
+    instances: Instances,
 }
 
 fn check_program(
@@ -107,25 +134,29 @@ fn check_program(
     known: &Known,
     callees: &HashSet<String>,
     service: &Spot,
-    raw: RawProgram,
+    raw: RawProgram<'_>,
     ports: &mut Ports,
     network: &Network,
-) -> Result<(Program, SocketAddr), Reported> {
-    let RawProgram { run, env, dir, listen, at } = raw;
+) -> Result<Checked, Reported> {
+    let RawProgram { run, env, dir, listen, at, instances, zones, mesh } = raw;
     let runs = !matches!(run, Field::Absent);
-    let together = check_exclusive(report, &run, &listen, &at);
+    let together = check_exclusive(report, &run, &listen, &at).and_then(|()| check_one_mesh(report, &at, mesh));
     let spare = if runs { Ok(()) } else { check_needs_run(report, &env, &dir) };
+    let spare = if runs { spare } else { spare.and(instances::refuse_without_run(report, &instances, &zones)) };
 
     let missing = if runs {
         "say where the program listens, such as `listen: 127.0.0.1:7102`"
     } else {
         "give `listen` with the address of the program, or `at` where it runs already"
     };
-    let listen = match at.optional()? {
-        Some(at) => ports.loopback(report, &at, network),
-        None => {
-            required(report, listen, service, "listen", missing).and_then(|at| ports.loopback(report, &at, network))
-        }
+    let placed = match at.optional()? {
+        Some(at) => instances::check_at(report, ports, at),
+        None => required(report, listen, service, "listen", missing)
+            .and_then(|at| ports.loopback(report, &at, network))
+            .and_then(|listen| match runs {
+                true => Ok((listen, None, instances::check_run(report, instances, zones, mesh)?)),
+                false => Ok((listen, None, Instances::default())),
+            }),
     };
     let argv = run.optional().and_then(|run| run.map(|run| check_argv(report, known, callees, run)).transpose());
     let env = env.optional().and_then(|env| check_env(report, known, callees, env));
@@ -136,16 +167,35 @@ fn check_program(
         Some(argv) => Program::Run { argv, env: env?, dir: dir? },
         None => Program::Already,
     };
-    Ok((program, listen?))
+    let (listen, mesh, instances) = placed?;
+    Ok(Checked { program, listen, mesh, instances })
+}
+
+/// Each instance has a mesh address of its own.
+fn check_one_mesh(
+    report: &mut Report<'_>,
+    at: &Field<Vec<Result<RawInstance, Reported>>>,
+    mesh: &Field<String>,
+) -> Result<(), Reported> {
+    match (at.get(), mesh.get()) {
+        (Some(at), Some(mesh)) if at.value.len() > 1 => {
+            let way_out = "give each its own: `{ at: 127.0.0.1:7102, mesh: 0.0.0.0:15102 }`";
+            Err(report.refuse_value(mesh, "one address for several instances", way_out))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_exclusive<T>(
     report: &mut Report<'_>,
     run: &Field<T>,
     listen: &Field<String>,
-    at: &Field<String>,
+    at: &Field<Vec<Result<RawInstance, Reported>>>,
 ) -> Result<(), Reported> {
     let Some(at) = at.get() else { return Ok(()) };
+    let first = at.value.iter().find_map(|it| it.as_ref().ok()?.at.get());
+    let empty = At { value: String::new(), spot: at.spot.clone() };
+    let at = first.unwrap_or(&empty);
     if !matches!(run, Field::Absent) {
         let way_out = "keep `run` (with `listen`) where bartizan is to start the program, `at` where it runs already";
         return Err(report.refuse_value(at, "`run` and `at` exclude each other", way_out));
@@ -332,15 +382,19 @@ fn check_calls(
     let mut seen = HashSet::new();
     for call in calls.optional()?.into_iter().flat_map(|at| at.value) {
         checked.push(call.and_then(|call| {
-            let (to, via) = match call {
-                RawCall::Name(to) => (Ok(to), Ok(None)),
-                RawCall::Via(RawVia { to, via, spot }) => {
-                    (required(report, to, &spot, "to", "name the callee"), via.optional())
+            let (to, via, edge) = match call {
+                RawCall::Name(to) => (Ok(to), Ok(None), Ok(Edge::default())),
+                RawCall::Via(raw) => {
+                    let spot = raw.spot.clone();
+                    let (edge, to, via) = RawEdge::of(*raw);
+                    let to = required(report, to, &spot, "to", "name the callee");
+                    let is_tcp = to.as_ref().is_ok_and(|to| known.is_tcp(&to.value));
+                    (to, via.optional(), edge::check(report, is_tcp, edge))
                 }
             };
             let to = to.and_then(|to| check_to(report, known, own, &mut seen, &to));
             let via = via.and_then(|via| via.map(|via| ports.loopback(report, &via, network)).transpose());
-            Ok(Call { to: to?, via: via? })
+            Ok(Call { to: to?, via: via?, edge: edge? })
         }));
     }
     checked.into_iter().collect()

@@ -13,7 +13,7 @@ impl Session {
     pub(super) async fn send_orders(&mut self) -> Result<(), End> {
         let orders = Arc::clone(&self.orders.borrow_and_update());
         let seen = std::mem::replace(&mut self.orders_seen, orders.last());
-        for (edge, order) in orders.of(&self.service, seen) {
+        for (edge, order) in orders.of(&self.member, seen) {
             let (at_ms, reason) = (order.at.as_millis(), order.reason.clone());
             self.send(down::Message::RenewAt(RenewAt { at_ms, reason, edge })).await?;
         }
@@ -28,9 +28,9 @@ impl Session {
             false => Err(cut(refused, REFUSED_BYTES_MAX)),
         };
         if let Err(why) = &outcome {
-            tracing::error!(service = %self.service, edge, why, "a proxy refused a certificate");
+            tracing::error!(member = %self.member, edge, why, "a proxy refused a certificate");
         }
-        self.app.registry.installed(&self.service, self.stream, edge, outcome);
+        self.app.registry.installed(&self.member, self.stream, edge, outcome);
     }
 }
 

@@ -94,7 +94,7 @@ impl Running {
 
     pub(crate) async fn proxy(&self, service: &str) -> ProxyStatus {
         let status = self.status().await;
-        status.proxies.into_iter().find(|proxy| proxy.service.as_str() == service).unwrap()
+        status.proxies.into_iter().find(|proxy| proxy.member().to_string() == service).unwrap()
     }
 
     pub(crate) async fn token(&self) -> String {

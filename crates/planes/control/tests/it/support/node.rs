@@ -37,6 +37,7 @@ impl Node {
 
     /// A voucher for whoever has `key`.
     pub(crate) fn vouch(&self, control: &Running, service: &str, key: &KeyPair) -> String {
+        let service = service.split_once('.').map_or(service, |(service, _)| service); // whichever instance
         let id = SpiffeId::of(&control.domain, &Role::Service(crate::support::service(service)));
         voucher::make(&self.key, &self.chain, &id, key.public_spki(), random::bytes(), clock::now()).unwrap()
     }

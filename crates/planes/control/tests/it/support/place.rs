@@ -86,12 +86,13 @@ impl Place {
         let mut plan = Plan {
             mode: Mode::Full,
             control: addr(0),
-            mesh: mesh.map(|(name, port)| (service(name), addr(port))).into(),
+            mesh: mesh.map(|(name, port)| (service(name).into(), addr(port))).into(),
             outbound: outbound
-                .map(|(from, to, port)| (service(from), BTreeMap::from([(service(to), addr(port))])))
+                .map(|(from, to, port)| (service(from).into(), BTreeMap::from([(service(to), addr(port))])))
                 .into(),
             isolation: BTreeMap::new(),
             egress: BTreeMap::new(),
+            programs: BTreeMap::new(),
         };
         change(&mut plan);
         self.write("plan.json", &serde_json::to_string(&plan).unwrap());

@@ -113,10 +113,12 @@ impl Stream {
     }
 }
 
-/// A Hello without anything but a name.
-pub(crate) fn hello(service: &str) -> Hello {
+/// A Hello without anything but a name: of a service, or of one of its instances, such as `ledger.2`.
+pub(crate) fn hello(member: &str) -> Hello {
+    let (service, number) = member.split_once('.').unwrap_or((member, "0"));
     Hello {
         service: service.to_owned(),
+        number: number.parse().unwrap(),
         voucher: String::new(),
         csr: Vec::new(),
         instance: random::u64(),

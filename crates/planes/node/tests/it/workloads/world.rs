@@ -155,9 +155,9 @@ fn write_fleet(dir: &tempfile::TempDir, workloads: &str) {
 }
 
 fn write_plan(dir: &tempfile::TempDir, control: SocketAddr) {
-    let mesh = [(name("accounts"), "127.0.0.1:9102".parse().unwrap())].into();
+    let mesh = [(name("accounts").into(), "127.0.0.1:9102".parse().unwrap())].into();
     let (outbound, egress, isolation) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let plan = Plan { mode: Mode::Full, control, mesh, outbound, egress, isolation };
+    let plan = Plan { mode: Mode::Full, control, mesh, outbound, programs: BTreeMap::new(), egress, isolation };
     std::fs::write(dir.path().join("plan.json"), serde_json::to_string(&plan).unwrap()).unwrap();
 }
 

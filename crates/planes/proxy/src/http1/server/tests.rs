@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alarm::Alarms;
+use crate::balance::guard::Balance;
 use crate::conn::{About, Carrier, Side, Slot, Worker};
 use crate::ledger::Ledger;
 use crate::live::Proxy;
@@ -31,7 +32,8 @@ fn conn() -> Rc<Conn> {
     let slot = Slot { permit: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(), open: counters.connection() };
     let trust = ledger.register_plain(&side);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let worker = Rc::new(Worker { proxy, counters, ledger, pools, alarms, tasks, stop });
+    let (balance, copies) = (Balance::new(Arc::clone(&counters)), Cell::new(0));
+    let worker = Rc::new(Worker { proxy, counters, ledger, pools, balance, copies, alarms, tasks, stop });
     let about = About { worker, remote: "127.0.0.1:1".parse().unwrap(), slot };
     Conn::new(about, side, None, trust, Carrier::Http1)
 }
