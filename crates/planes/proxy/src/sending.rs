@@ -181,7 +181,7 @@ fn pause(tries: u8, outcome: Outcome) -> Duration {
     }
     let longest = limits::TRY_AGAIN_FIRST * 2_u32.saturating_pow(u32::from(tries).saturating_sub(1)).min(64);
     // Those who failed together do not come back together.
-    longest.mul_f64(0.5 + random::u64() as f64 / u64::MAX as f64 / 2.0)
+    longest.mul_f64(0.5 + random::name() as f64 / u64::MAX as f64 / 2.0)
 }
 
 fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {

@@ -317,3 +317,16 @@ fn ends_of_a_connection() {
         "a stranger never looks like one of ours"
     );
 }
+
+#[test]
+fn a_call_without_mutual_tls_is_marked() {
+    let of = |seen_by, peer: Option<SpiffeId>| {
+        let it = record(&event(seen_by, What::Request(Request { peer, ..request(Verdict::Allow, "7") })));
+        it["unmapped"]["bartizan"]["plaintext"].clone()
+    };
+    assert_eq!(of(SeenBy::Inbound, None), true);
+    assert!(
+        of(SeenBy::Inbound, peer()).is_null() && of(SeenBy::Gateway, None).is_null(),
+        "outside it is TLS all the same"
+    );
+}

@@ -56,7 +56,7 @@ impl Balance {
     /// [`Refused`]; nothing is to be sent.
     pub fn pick(&self, edge: EdgeId, tried: &mut Tried) -> Result<Try, Refused> {
         let is_retry = tried.count() > 0;
-        let picked = self.0.picker.borrow_mut().pick(edge, tried, self.now(), random::u64());
+        let picked = self.0.picker.borrow_mut().pick(edge, tried, self.now(), random::name());
         match &picked {
             Ok(_) if is_retry => self.count(edge, Counts::retried),
             Err(Refused::BreakerOpen) => self.count(edge, Counts::short_cut),

@@ -35,11 +35,11 @@ impl Course {
         let asked = peers.get(callee)?;
         // A version that is not known, as happens for no longer than a snapshot is on its way, is the service itself.
         let split = &asked.versions.split;
-        let chosen = if split.is_empty() { callee } else { version(callee, split, random::u64()) };
+        let chosen = if split.is_empty() { callee } else { version(callee, split, random::name()) };
         let elsewhere = Some(chosen).filter(|chosen| *chosen != callee).and_then(|chosen| peers.get_key_value(chosen));
         let (chosen, peer) = elsewhere.unwrap_or((callee, asked));
         let edge = balance.edge(live, chosen)?;
-        let copy = asked.versions.mirror.as_ref().filter(|mirror| is_copied(mirror, random::u64()));
+        let copy = asked.versions.mirror.as_ref().filter(|mirror| is_copied(mirror, random::name()));
         let copy = copy.and_then(|mirror| {
             let id = peers.get(&mirror.to)?.id.clone();
             Some(Copied { id, edge: balance.edge(live, &mirror.to)?, of: edge })

@@ -18,7 +18,7 @@
 //!
 //! What the schema has no place for stands under `unmapped.bartizan`. Every record has these keys there, null where they
 //! do not apply: `kind`, `service`, `seen_by`, `request`, `peer`, `to`, `decision`, `policies`, `epoch`, `reason`,
-//! `denial`, `fleet`, `owner`, `data`.
+//! `denial`, `fleet`, `owner`, `data`. `plaintext` is there, and true, for calls that came without mutual TLS.
 
 mod record;
 
@@ -134,6 +134,7 @@ impl Scene<'_> {
             .with("connection_info", self.connection_info())
             .decision(decision.as_ref())
             .own_some("peer", peer.as_ref().map(SpiffeId::as_str))
+            .own_some("plaintext", self.plaintext(peer.as_ref()))
             .own("to", to.as_str())
             .own("action", action.as_str())
             .own_some("route", route.as_deref())
@@ -175,6 +176,7 @@ impl Scene<'_> {
         .with("connection_info", self.connection_info())
         .decision(decision.as_ref())
         .own_some("peer", peer.as_ref().map(SpiffeId::as_str))
+        .own_some("plaintext", self.plaintext(peer.as_ref()))
         .own("to", to.as_str())
         .own("action", "connect")
         .own("took_us", *took_us);
@@ -599,6 +601,11 @@ impl Scene<'_> {
             Some(Role::Node(name)) => format!("node {name}"),
             None => id.as_str().to_owned(),
         }
+    }
+
+    /// True for what came to a service without mutual TLS; `None` elsewhere.
+    fn plaintext(&self, peer: Option<&SpiffeId>) -> Option<bool> {
+        (peer.is_none() && self.event.seen_by == SeenBy::Inbound).then_some(true)
     }
 
     /// Who called, for people.
