@@ -78,6 +78,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  bartizan cost\n  bartizan cost --seconds 60 --json | jq '.guards[] | {service, added_p99_us, cores}'"
     )]
     Cost(CostArgs),
+    /// Measure a fleet of your own with and without guards: latency, CPU and cost for each request, in modes off, mtls and full.
+    #[command(
+        after_help = "Examples:\n  bartizan bench fleet.yaml\n  bartizan bench fleet.yaml --path /orders/7 --path /stock --seconds 20 --rounds 3 --json\n\n\
+        The fleet must not be running: it is started anew for each mode, with a data folder that is thrown away. Services that run \n\
+        already (`at:`) take part. Only GET requests are made."
+    )]
+    Bench(BenchArgs),
     /// What happened: decisions, handshakes, refusals, changes, processes.
     #[command(after_help = "Examples:\n  \
         bartizan events --deny --limit 20\n  \
@@ -279,6 +286,32 @@ pub(crate) struct PoliciesArgs {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The fleet file; it needs a gateway.
+    #[arg(value_name = "FLEET")]
+    pub(crate) fleet: PathBuf,
+    /// A path to ask for, with its query; may be given more than once [default: one for each route of the gateway].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Vec<String>,
+    /// How long each mode is loaded.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=crate::limits::COST_SECONDS_MAX))]
+    pub(crate) seconds: u64,
+    /// Connections that ask at once, each one request after the other.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=crate::limits::BENCH_CONNECTIONS_MAX))]
+    pub(crate) connections: u64,
+    /// How often all modes are gone through; medians are printed.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) rounds: u64,
+    /// Modes to compare.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [ModeArg::Off, ModeArg::Mtls, ModeArg::Full])]
+    pub(crate) modes: Vec<ModeArg>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `cost`.

@@ -84,3 +84,13 @@ pub(crate) const LOOKED_AT_MAX: usize = 1_000;
 pub(crate) const QUIET_FOR: Duration = Duration::from_secs(10);
 /// How long guards may take to enforce what was reloaded.
 pub(crate) const ADOPTED_WITHIN: Duration = Duration::from_secs(30);
+/// Most connections of `bench`, a count: beyond, the client is what is measured.
+pub(crate) const BENCH_CONNECTIONS_MAX: u64 = 1024;
+/// Time for the fleet of `bench` to be ready, and to stop.
+pub(crate) const BENCH_READY_WITHIN: Duration = Duration::from_secs(120);
+/// See [`BENCH_READY_WITHIN`].
+pub(crate) const BENCH_STOP_WITHIN: Duration = Duration::from_secs(30);
+/// Time for one answer in `bench`; a longer one is an error.
+pub(crate) const BENCH_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Load before `bench` measures: connections, certificates and caches are warm after it.
+pub(crate) const BENCH_WARM: Duration = Duration::from_secs(1);

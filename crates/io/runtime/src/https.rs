@@ -55,6 +55,52 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, GetError> {
         .map_err(|source| GetError::Connect { host: host.to_owned(), source })
 }
 
+/// One HTTP/1.1 connection, encrypted or not, for one request after the other. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Session {
+    sender: client::SendRequest<Full<Bytes>>,
+    authority: String,
+    _driver: JoinSet<()>,
+}
+
+impl Session {
+    /// Begins to speak HTTP on `stream`.
+    ///
+    /// # Errors
+    /// [`GetError::Broken`].
+    pub async fn open<S>(stream: S, authority: &str) -> Result<Self, GetError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) =
+            client::handshake(TokioIo::new(stream)).await.map_err(|e| GetError::Broken(e.to_string()))?;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move { drop(connection.await) });
+        Ok(Self { sender, authority: authority.to_owned(), _driver: driver })
+    }
+
+    /// GET of `path`; the status, once the whole answer was read and thrown away. Not cancel safe: open another one then.
+    ///
+    /// # Errors
+    /// [`GetError::Broken`]; the connection is of no use then.
+    pub async fn get(&mut self, path: &str) -> Result<u16, GetError> {
+        let broken = |e: hyper::Error| GetError::Broken(e.to_string());
+        self.sender.ready().await.map_err(broken)?;
+        let request = Request::get(path)
+            .header(header::HOST, &self.authority)
+            .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")))
+            .body(Full::<Bytes>::default())
+            .map_err(|e| GetError::Broken(e.to_string()))?;
+        let response = self.sender.send_request(request).await.map_err(broken)?;
+        let status = response.status().as_u16();
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            frame.map_err(broken)?;
+        }
+        Ok(status)
+    }
+}
+
 /// GET of `path` on an encrypted stream; the whole answer, at most `bytes_max`. The caller bounds the time.
 ///
 /// # Errors

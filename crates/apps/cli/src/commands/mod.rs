@@ -1,6 +1,7 @@
 //! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
 
 mod adopt;
+mod bench;
 mod ca;
 mod ca_issued;
 mod ca_rotation;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Status(args) => waiting(status::run(&args)),
         Command::Policies(args) => waiting(policies::run(&args)),
         Command::Cost(args) => waiting(cost::run(&args)),
+        Command::Bench(args) => bench::run(&args),
         Command::Events(args) => waiting(events::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
@@ -84,6 +86,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 /// Waits for a short piece of work.
 fn waiting(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    waiting_for(work)
+}
+
+/// Waits for what a piece of work comes to.
+fn waiting_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?.block_on(work)
 }

@@ -33,6 +33,7 @@ mod wait; // when a part counts as ready
 pub(crate) use porter_note::PorterNote;
 pub(crate) use undertaker::bury;
 pub(crate) use upgrade::{UpgradeRequest, UpgradeStep};
+pub(crate) use wait::loopback_of;
 
 use crate::args::UpArgs;
 use crate::failure::Failure;

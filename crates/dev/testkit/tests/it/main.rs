@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bank_up; // start here: the main job
+mod bench; // a fleet with guards and without
 mod clock; // machines that slept
 mod cost; // what guards cost
 mod egress;
