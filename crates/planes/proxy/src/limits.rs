@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Longest HTTP/1.1 request head in bytes (request line and headers): twice what large cookies and tokens need.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
-/// Most header lines in a head or trailer section, a count: hyper's own bound, so that both agree.
+/// Most header lines in a head or trailer section, a count: what common servers take.
 pub const HEADERS_MAX: usize = 100;
 /// Longest request target in bytes, query included: what common programs accept.
 pub const TARGET_BYTES_MAX: usize = 8 << 10;
@@ -16,13 +16,13 @@ pub const METHOD_BYTES_MAX: usize = 32;
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 /// Most bytes of chunk extensions in one body: bounds what a body of one-byte chunks can carry beside the data.
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 4 << 10;
-/// Longest trailer section in bytes: hyper's own bound for trailers.
+/// Longest trailer section in bytes: checksums and status need some hundred.
 pub const TRAILER_BYTES_MAX: usize = 16 << 10;
 /// Largest request body in bytes. It is streamed, never held; a `grpc` service streams without this bound.
 pub const BODY_BYTES_MAX: u64 = 16 << 20;
 /// Longest HTTP/2 header list in bytes, as RFC 9113 section 6.5.2 counts it.
 pub const H2_HEADER_LIST_BYTES_MAX: u32 = 64 << 10;
-/// Longest head of a program's response in bytes, and hyper's read buffer; a longer one is answered 502.
+/// Longest head of a program's response in bytes; a longer one is answered 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 << 10;
 
 // How much at once.

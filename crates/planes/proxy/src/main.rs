@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A request makes and drops some dozens of small things on one thread; see docs/decisions/0012-own-leg.md for what it costs.
+/// A request makes and drops some dozens of small things on one thread; see docs/decisions/0013-own-leg.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

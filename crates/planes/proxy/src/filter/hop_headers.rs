@@ -1,6 +1,6 @@
 //! Takes out what is meant for one hop only (RFC 9110 section 7.6.1), and what only we may say.
 //!
-//! Lengths go too: hyper writes them anew from the body it really sends, so that head and body cannot disagree.
+//! Lengths go too: they are written anew from the body that is really sent, so that head and body cannot disagree.
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;

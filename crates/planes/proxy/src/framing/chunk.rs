@@ -88,16 +88,9 @@ impl Chunks {
     pub(super) fn take(&mut self, input: &[u8]) -> Result<(usize, bool), Rule> {
         let mut at = 0;
         while at < input.len() {
-            let opaque = usize::try_from(self.opaque()).unwrap_or(usize::MAX).min(input.len() - at);
-            if opaque > 0 {
-                self.skip(opaque as u64);
-                at += opaque;
-                continue;
-            }
-            let last = self.byte(input[at])?;
-            at += 1;
-            if last {
-                return Ok((at, true));
+            match self.piece(&input[at..])? {
+                Piece::Data(bytes) | Piece::Framing { bytes, last: false } => at += bytes,
+                Piece::Framing { bytes, last: true } => return Ok((at + bytes, true)),
             }
         }
         Ok((at, false))

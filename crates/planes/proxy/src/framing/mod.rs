@@ -1,4 +1,4 @@
-//! A strict reader of HTTP/1.1 framing (RFC 9112), in front of the one that hyper has.
+//! A strict reader of HTTP/1.1 framing (RFC 9112): what requests are read by.
 //!
 //! In: the bytes of a connection, in pieces of any size. Out: how many of them may go on, where a head ends and what
 //! it announces, or the rule that was broken. The same bytes get the same verdict however they were cut.

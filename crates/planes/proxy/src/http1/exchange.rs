@@ -119,12 +119,8 @@ impl Exchange {
         if io.waiting() > 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// The head of the response. Interim responses are given to `interim` and do not end the wait.
-    pub fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        interim: &mut dyn FnMut(ResponseHead),
-    ) -> Poll<Result<ResponseHead, Failure>> {
+    /// The head of the response. Interim responses are left out and do not end the wait.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Failure>> {
         // A response may come although the request cannot be sent to its end: a refusal of its body, say.
         let sending = self.poll_upload(cx);
         loop {
@@ -135,7 +131,6 @@ impl Exchange {
                     io.consume(read.bytes);
                     let status = read.head.status;
                     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-                        interim(read.head);
                         continue;
                     }
                     self.keep_alive = read.keep_alive;

@@ -141,7 +141,7 @@ impl Pools {
         let over = super::http2::until_over(trust.as_deref());
         let response = tokio::select! {
             biased;
-            response = poll_fn(|cx| exchange.poll_head(cx, &mut |_| {})) => response,
+            response = poll_fn(|cx| exchange.poll_head(cx)) => response,
             () = over => Err(Failure::Broken("trust in the connection ended".to_owned())),
         };
         match response {
