@@ -1,19 +1,17 @@
 //! How a connection to the file is set up.
 
 use crate::error::StoreError;
-use crate::limits::{BUSY_TIMEOUT, PAGE_BYTES, WAL_BYTES_KEPT};
+use crate::limits::{BUSY_TIMEOUT, ISSUED_PAGES, PAGE_BYTES, RESERVED_PAGES, WAL_BYTES_KEPT};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 
-/// Who needs the connection, which decides how careful and how greedy it may be.
+/// Who needs the connection, which decides how greedy it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Appends events: after a power cut the last moments may be missing, which costs far fewer disk flushes.
-    Events,
-    /// Takes in records of certificates: flushed at every commit, since the journal drops what is here.
+    /// Takes in records of certificates.
     Issued,
-    /// Numbers epochs: flushed at every commit, since a number that was used once must never be used again.
+    /// Numbers epochs.
     State,
 }
 
@@ -31,21 +29,15 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens a connection of the writer.
-pub(crate) async fn open(
-    path: &Path,
-    purpose: Purpose,
-    pages_max: Option<u64>,
-) -> Result<SqliteConnection, StoreError> {
-    let synchronous = match purpose {
-        Purpose::Events => SqliteSynchronous::Normal,
-        Purpose::Issued | Purpose::State => SqliteSynchronous::Full,
+/// Opens a connection of the writer. Flushed at every commit: a number of an epoch that was used once must never be used again,
+/// and the journal drops the certificates that are here.
+pub(crate) async fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+    // Counts for this connection alone, which is what keeps room for epochs when certificates have filled theirs.
+    let pages_max = match purpose {
+        Purpose::Issued => ISSUED_PAGES,
+        Purpose::State => ISSUED_PAGES + RESERVED_PAGES,
     };
-    let mut options = options(path).synchronous(synchronous);
-    if let Some(pages) = pages_max {
-        // Counts for this connection alone, which is what keeps room for epochs when events have filled theirs.
-        options = options.pragma("max_page_count", pages.to_string());
-    }
+    let options = options(path).synchronous(SqliteSynchronous::Full).pragma("max_page_count", pages_max.to_string());
     SqliteConnection::connect_with(&options).await.map_err(|e| StoreError::of(path, e))
 }
 

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-/// Size of a database page in bytes: SQLite's default, stated because [`crate::Options::bytes_max`] is counted in pages.
+/// Size of a database page in bytes: SQLite's default, stated because room is counted in pages.
 pub(crate) const PAGE_BYTES: u64 = 4096;
-/// Pages that only epochs and names may use, once events have filled theirs: 32 MiB, a year of hourly policy changes.
+/// Pages that only epochs and names may use, once records of certificates have filled theirs: 32 MiB, a year of hourly policy
+/// changes.
 pub(crate) const RESERVED_PAGES: u64 = 8192;
-/// Pages that records of certificates may use beyond those of events, a count: 256 MiB, 600,000 certificates. Where these are
-/// full, certificates that ran out longest ago make room.
+/// Pages that records of certificates may use, a count: 256 MiB, 600,000 certificates. Where these are full, certificates that
+/// ran out longest ago make room.
 pub(crate) const ISSUED_PAGES: u64 = 65_536;
-/// Fewest pages for events, a count: empty tables and their indices take about 15.
-pub(crate) const EVENT_PAGES_MIN: u64 = 32;
 /// Requests that wait for the writer, a count. Each is a whole batch; callers wait beyond that.
 pub(crate) const WRITER_QUEUE_MAX: usize = 16;
-/// Rows of one INSERT, a count: 12 values a row, far below SQLite's 32,766 variables a statement.
+/// Rows of one INSERT, a count: 8 values a row, far below SQLite's 32,766 variables a statement.
 pub(crate) const ROWS_PER_INSERT: usize = 128;
 /// Most events that one query returns, a count: about 15 MiB of records.
 pub const QUERY_EVENTS_MAX: u32 = 10_000;
@@ -47,3 +46,20 @@ pub(crate) const SEGMENT_BYTES: u64 = 4 << 20;
 pub(crate) const JOURNAL_BYTES_MAX: u64 = 1 << 30;
 /// Bytes that are read of a segment at once.
 pub(crate) const JOURNAL_READ_BYTES: usize = 256 << 10;
+
+/// Longest block of the log of events, in bytes: twice the largest batch of the longest events.
+pub(crate) const BLOCK_BYTES_MAX: u64 = 64 << 20;
+/// Services in one block, a count: a batch is of a few guards.
+pub(crate) const BLOCK_NAMES_MAX: usize = 16_384;
+/// Size in bytes from which on a file of events is closed and another one begun.
+pub(crate) const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Time from its first event after which a file of events is closed: whoever needs room takes whole days away.
+pub(crate) const LOG_SEGMENT_SPAN: Duration = Duration::from_secs(86_400);
+/// Longest index of a file of events that is read, in bytes: a block for each event would take less.
+pub(crate) const SUMMARIES_BYTES_MAX: u64 = 64 << 20;
+/// Bits for each request in what is kept in memory of a block: about one block in eighty is read for nothing.
+pub(crate) const REQUEST_BITS: usize = 10;
+/// Processes whose latest events are known one by one, a count; twice as many at most, a few megabytes.
+pub(crate) const KNOWN_PROCESSES: usize = 16_384;
+/// Gaps in the numbers of one process that are remembered, a count: each comes from events that were lost on the way.
+pub(crate) const KNOWN_RANGES: usize = 64;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One step per layout; `PRAGMA user_version` holds the number of steps that a file has taken. Never edit a step
 /// that was released: add the next one.
-const STEPS: &[&str] = &[FIRST, ISSUED];
+const STEPS: &[&str] = &[FIRST, ISSUED, NO_EVENTS];
 
 const FIRST: &str = "
 CREATE TABLE events (
@@ -51,6 +51,9 @@ CREATE INDEX issued_at ON issued (at_ms);
 CREATE INDEX issued_id ON issued (id, at_ms);
 CREATE INDEX issued_not_after ON issued (not_after_ms);
 ";
+
+/// Events lie in a log of their own.
+const NO_EVENTS: &str = "DROP TABLE events;";
 
 /// Brings the file up to the newest layout.
 pub(crate) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {

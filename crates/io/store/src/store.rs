@@ -3,9 +3,10 @@
 use crate::connection;
 use crate::epoch::{self, Content, Published};
 use crate::error::StoreError;
-use crate::event::{self, Appended, Filter, StoredEvent};
+use crate::event::{Appended, Filter, StoredEvent};
 use crate::issued;
-use crate::limits::{EVENT_PAGES_MIN, PAGE_BYTES, READER_WAIT, READERS_MAX, WRITER_QUEUE_MAX};
+use crate::limits::{READER_WAIT, READERS_MAX, WRITER_QUEUE_MAX};
+use crate::log::EventLog;
 use crate::schema;
 use crate::writer::{Job, Writer};
 use bartizan_core::Timestamp;
@@ -18,11 +19,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::sync::{mpsc, oneshot};
 
+/// Folder of the log of events, beside the database.
+const EVENTS: &str = "events";
+
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Bytes that the file may take before further events are refused (rounded to pages, at least 128 KiB).
-    /// `None`: as many as the disk has. The log beside the file comes on top, 16 MiB at rest.
+    /// Bytes that events may take before further ones are refused. `None`: as many as the disk has.
     pub bytes_max: Option<u64>,
 }
 
@@ -32,10 +35,11 @@ pub struct Store {
     path: PathBuf,
     jobs: mpsc::Sender<Job>,
     readers: SqlitePool,
+    log: EventLog,
 }
 
 impl Store {
-    /// Opens the file, makes it where it is not there, and brings its tables up to date.
+    /// Opens the file, makes it where it is not there, and brings its tables up to date; and the folder `events` beside it.
     ///
     /// Needs a tokio runtime, which gets one task that writes. Several processes may not write to one file usefully;
     /// a second one waits for locks but harms nothing.
@@ -44,19 +48,20 @@ impl Store {
     /// [`StoreError`], each variant with its way out.
     pub async fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         connection::make_file(path)?;
-        let mut first = connection::open(path, connection::Purpose::State, None).await?;
+        let mut first = connection::open(path, connection::Purpose::State).await?;
         schema::migrate(&mut first, path).await?;
         drop(sqlx::Connection::close(first).await);
 
-        let event_pages_max = options.bytes_max.map(|bytes| (bytes / PAGE_BYTES).max(EVENT_PAGES_MIN));
+        let dir = path.with_file_name(EVENTS);
+        let log = off_the_runtime(move || EventLog::open(&dir, options.bytes_max)).await?;
         let (jobs, queue) = mpsc::channel(WRITER_QUEUE_MAX);
-        tokio::spawn(Writer::new(path.to_owned(), event_pages_max).run(queue));
+        tokio::spawn(Writer::new(path.to_owned()).run(queue));
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .min_connections(0)
             .acquire_timeout(READER_WAIT)
             .connect_lazy_with(connection::options(path).pragma("query_only", "1"));
-        Ok(Self { path: path.to_owned(), jobs, readers })
+        Ok(Self { path: path.to_owned(), jobs, readers, log })
     }
 
     /// Stores a batch: all of it or, with an error, nothing. Events that are there already are left as they are.
@@ -69,7 +74,8 @@ impl Store {
         if batch.is_empty() {
             return Ok(Appended::default());
         }
-        self.ask(|answer| Job::Append(batch, answer)).await?
+        let log = self.log.clone();
+        off_the_runtime(move || log.append(batch)).await
     }
 
     /// Takes the content of every given kind. Where it differs from the newest one, the epoch of that kind grows by one;
@@ -97,9 +103,10 @@ impl Store {
     /// The newest events that fit, in the order in which they happened.
     ///
     /// # Errors
-    /// [`StoreError`] where the file cannot be read.
+    /// [`StoreError`] where a file cannot be read.
     pub async fn events(&self, filter: &Filter) -> Result<Vec<StoredEvent>, StoreError> {
-        event::query(&mut *self.reader().await?, &self.path, filter).await
+        let (log, filter) = (self.log.clone(), filter.clone());
+        off_the_runtime(move || log.find(&filter)).await
     }
 
     /// The content that was published under `epoch`; `None` where that number is unknown or its content no longer kept.
@@ -131,6 +138,12 @@ impl Store {
     pub async fn close(&self) {
         let (answer, closed) = oneshot::channel();
         self.readers.close().await;
+        let log = self.log.clone();
+        let _ = off_the_runtime(move || {
+            log.close();
+            Ok(())
+        })
+        .await; // fails only where the runtime ends
         if self.jobs.send(Job::Close(answer)).await.is_ok() {
             // An error means that another call closed it first.
             let _ = closed.await;
@@ -149,4 +162,12 @@ impl Store {
             other => StoreError::of(&self.path, other),
         })
     }
+}
+
+/// Runs what waits for the disk where it holds nobody up.
+async fn off_the_runtime<T: Send + 'static>(
+    job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    // An error means that the runtime ends, or that the job panicked.
+    tokio::task::spawn_blocking(job).await.unwrap_or(Err(StoreError::Closed))
 }

@@ -3,9 +3,7 @@
 use crate::connection::{self, Purpose};
 use crate::epoch::{self, Content, Published};
 use crate::error::StoreError;
-use crate::event::{self, Appended, StoredEvent};
 use crate::issued;
-use crate::limits::{ISSUED_PAGES, RESERVED_PAGES};
 use crate::meta;
 use bartizan_core::Timestamp;
 use bartizan_core::issued::Issued;
@@ -18,7 +16,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// What the writer can be asked for. The answer goes to the sender that came along.
 pub(crate) enum Job {
-    Append(Vec<StoredEvent>, oneshot::Sender<Result<Appended, StoreError>>),
     Publish(BTreeMap<Kind, Content>, Epoch, oneshot::Sender<Result<BTreeMap<Kind, Published>, StoreError>>),
     Issued(Vec<Issued>, Timestamp, oneshot::Sender<Result<(), StoreError>>),
     Claim(String, String, oneshot::Sender<Result<String, StoreError>>),
@@ -28,16 +25,13 @@ pub(crate) enum Job {
 /// Owns the writing connections; opens them when needed and again after a failure.
 pub(crate) struct Writer {
     path: PathBuf,
-    /// Pages that events may fill; `None` for all that the disk has.
-    event_pages_max: Option<u64>,
-    events: Option<SqliteConnection>,
     issued: Option<SqliteConnection>,
     state: Option<SqliteConnection>,
 }
 
 impl Writer {
-    pub(crate) fn new(path: PathBuf, event_pages_max: Option<u64>) -> Self {
-        Self { path, event_pages_max, events: None, issued: None, state: None }
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, issued: None, state: None }
     }
 
     /// Does one job after the other until it is told to close or nobody is left who could ask.
@@ -46,7 +40,6 @@ impl Writer {
         while let Some(job) = jobs.recv().await {
             // A failed send means that whoever asked has gone; what was done stays done.
             match job {
-                Job::Append(batch, answer) => drop(answer.send(self.append(&batch).await)),
                 Job::Publish(contents, floor, answer) => drop(answer.send(self.publish(&contents, floor).await)),
                 Job::Issued(batch, now, answer) => drop(answer.send(self.issued(&batch, now).await)),
                 Job::Claim(key, value, answer) => drop(answer.send(self.claim(&key, &value).await)),
@@ -56,7 +49,7 @@ impl Writer {
                 }
             }
         }
-        for connection in [self.events.take(), self.issued.take(), self.state.take()].into_iter().flatten() {
+        for connection in [self.issued.take(), self.state.take()].into_iter().flatten() {
             if let Err(error) = connection.close().await {
                 tracing::warn!(%error, path = %self.path.display(), "the database did not close cleanly; its log is read at the next start");
             }
@@ -64,15 +57,6 @@ impl Writer {
         if let Some(answer) = closed {
             let _ = answer.send(());
         }
-    }
-
-    async fn append(&mut self, batch: &[StoredEvent]) -> Result<Appended, StoreError> {
-        let mut connection = self.take(Purpose::Events).await?;
-        let result = match begin(&mut connection).await {
-            Ok(()) => event::insert(&mut connection, &self.path, batch).await,
-            Err(error) => Err(StoreError::of(&self.path, error)),
-        };
-        self.finish(Purpose::Events, connection, result).await
     }
 
     async fn publish(
@@ -119,16 +103,13 @@ impl Writer {
     }
 
     async fn take(&mut self, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
-        let (held, pages_max) = match purpose {
-            Purpose::Events => (self.events.take(), self.event_pages_max),
-            Purpose::Issued => (self.issued.take(), self.event_pages_max.map(|pages| pages + ISSUED_PAGES)),
-            Purpose::State => {
-                (self.state.take(), self.event_pages_max.map(|pages| pages + ISSUED_PAGES + RESERVED_PAGES))
-            }
+        let held = match purpose {
+            Purpose::Issued => self.issued.take(),
+            Purpose::State => self.state.take(),
         };
         match held {
             Some(connection) => Ok(connection),
-            None => connection::open(&self.path, purpose, pages_max).await,
+            None => connection::open(&self.path, purpose).await,
         }
     }
 
@@ -148,7 +129,6 @@ impl Writer {
             Err(error) => Err(error),
         };
         match (&result, purpose) {
-            (Ok(_), Purpose::Events) => self.events = Some(connection),
             (Ok(_), Purpose::Issued) => self.issued = Some(connection),
             (Ok(_), Purpose::State) => self.state = Some(connection),
             (Err(_), _) => drop(connection.close().await),

@@ -3,7 +3,7 @@
 use crate::{Place, event, request};
 use bartizan_core::event::EventId;
 use bartizan_core::{ServiceName, Timestamp};
-use bartizan_store::{Appended, Filter, StoreError, StoredEvent};
+use bartizan_store::{Appended, Filter, Options, Store, StoreError, StoredEvent};
 
 #[tokio::test]
 async fn an_event_comes_back_as_it_went_in() {
@@ -97,6 +97,7 @@ async fn a_closed_store_says_so() {
     assert!(matches!(store.append(vec![event(2)]).await, Err(StoreError::Closed)));
     assert!(matches!(store.events(&Filter::default()).await, Err(StoreError::Closed)));
     assert!(!place.dir.path().join("bartizan.db-wal").exists(), "a clean close leaves no log behind");
+    assert_eq!(place.open().await.events(&Filter::default()).await.unwrap(), [event(1)]);
 }
 
 #[tokio::test]
@@ -105,8 +106,68 @@ async fn nobody_else_may_read_the_files() {
     let place = Place::new();
     let store = place.open().await;
     store.append(vec![event(1)]).await.unwrap();
-    for name in ["bartizan.db", "bartizan.db-wal", "bartizan.db-shm"] {
-        let mode = std::fs::metadata(place.dir.path().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+    store.append(vec![StoredEvent { at: Timestamp::from_secs(100_000), ..event(2) }]).await.unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place.events()), 0o700);
+    for file in std::fs::read_dir(place.events()).unwrap().chain(std::fs::read_dir(place.dir.path()).unwrap()) {
+        let path = file.unwrap().path();
+        assert!(path.is_dir() || mode(&path) == 0o600, "{}", path.display());
     }
+    assert!(place.event_files()[0].with_extension("index").exists());
+}
+
+#[tokio::test]
+async fn what_came_again_is_known_also_after_a_start() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.append((0..600).map(event).collect()).await.unwrap();
+    drop(store);
+    let again = place.open().await.append((590..610).map(event).collect()).await.unwrap();
+    assert_eq!(again, Appended { new: 10, known: 10 });
+}
+
+#[tokio::test]
+async fn the_newest_are_found_among_many_files_and_in_any_order() {
+    let place = Place::new();
+    let store = place.open().await;
+    // Three guards whose batches overlap, over nine days; each day's file is closed behind it.
+    let event = |n: u64| StoredEvent { at: Timestamp::from_secs(n * 60), request: Some(request(n / 3)), ..event(n) };
+    let all = 9 * 1440;
+    for chunk in 0..all / 30 {
+        for guard in 0..3 {
+            store.append((0..30).filter(|n| n % 3 == guard).map(|n| event(chunk * 30 + n)).collect()).await.unwrap();
+        }
+    }
+    assert!(place.event_files().len() >= 9);
+    for _ in 0..2 {
+        let store = place.open().await;
+        let newest = store.events(&Filter { limit: Some(50), ..Filter::default() }).await.unwrap();
+        assert_eq!(newest, (all - 50..all).map(event).collect::<Vec<_>>());
+        let chain = store.events(&Filter { request: Some(request(7)), ..Filter::default() }).await.unwrap();
+        assert_eq!(chain, [event(21), event(22), event(23)]);
+    }
+}
+
+#[tokio::test]
+async fn files_and_folder_that_are_taken_away_cost_what_was_in_them() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.append(vec![event(1)]).await.unwrap();
+    std::fs::rename(place.events(), place.dir.path().join("aside")).unwrap();
+    assert_eq!(store.events(&Filter::default()).await.unwrap(), []);
+    store.append(vec![event(2)]).await.unwrap();
+    assert_eq!(store.events(&Filter::default()).await.unwrap(), [event(2)]);
+    std::fs::write(place.dir.path().join("aside/README"), "not ours").unwrap();
+    std::fs::remove_file(&place.event_files()[0]).unwrap();
+    store.append(vec![event(3)]).await.unwrap();
+    assert_eq!(store.events(&Filter::default()).await.unwrap(), [event(3)]);
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_is_named() {
+    let place = Place::new();
+    std::fs::write(place.events(), "in the way").unwrap();
+    let error = Store::open(&place.file(), Options::default()).await.unwrap_err();
+    assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+    assert!(error.to_string().contains(place.events().to_str().unwrap()), "{error}");
 }

@@ -25,6 +25,18 @@ impl Place {
         self.dir.path().join("bartizan.db")
     }
 
+    pub(crate) fn events(&self) -> PathBuf {
+        self.dir.path().join("events")
+    }
+
+    /// The files of events, the oldest first.
+    pub(crate) fn event_files(&self) -> Vec<PathBuf> {
+        let all = std::fs::read_dir(self.events()).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = all.filter(|path| path.extension().is_some_and(|it| it == "events")).collect();
+        files.sort();
+        files
+    }
+
     pub(crate) async fn open(&self) -> Store {
         Store::open(&self.file(), Options::default()).await.unwrap()
     }

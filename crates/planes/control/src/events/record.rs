@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// First byte of the compact form. Another number means that another version of this program wrote it.
 const RECORD_VERSION: u8 = 1;
+/// Room for the compact form of most events, in bytes.
+const RECORD_BYTES: usize = 512;
 
 /// An event with the context of the moment in which it was stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,24 +36,36 @@ impl Record {
     }
 }
 
+/// A [`Record`] to be written: the same fields in the same order, borrowed.
+#[derive(Serialize)]
+struct Writing<'a> {
+    event: &'a Event,
+    trust_domain: &'a TrustDomain,
+    fleet: &'a str,
+    host: Option<&'a str>,
+    product_version: &'a str,
+    owner: Option<&'a str>,
+    data: &'a [String],
+}
+
 /// The stored form of an event that happened on `host`. What must not be stored is gone from it.
 pub(crate) fn write(mut event: Event, fleet: &Fleet, host: Option<&str>) -> StoredEvent {
     redact::redact_event(&mut event);
     let service = event.service.as_ref().and_then(|name| fleet.services.get(name));
-    let (id, at, service_name) = (event.id, event.at, event.service.clone());
-    let (request, denied) = (event.request, event.is_denial());
-    let record = Record {
-        event,
-        trust_domain: fleet.trust_domain.clone(),
-        fleet: fleet.name.to_string(),
-        host: host.map(str::to_owned),
-        product_version: env!("CARGO_PKG_VERSION").to_owned(),
-        owner: service.and_then(|service| service.owner.clone()),
-        data: service.map_or_else(Vec::new, |service| service.data.clone()),
+    let record = Writing {
+        event: &event,
+        trust_domain: &fleet.trust_domain,
+        fleet: fleet.name.as_str(),
+        host,
+        product_version: env!("CARGO_PKG_VERSION"),
+        owner: service.and_then(|service| service.owner.as_deref()),
+        data: service.map_or(&[], |service| service.data.as_slice()),
     };
-    let record =
-        postcard::to_extend(&record, vec![RECORD_VERSION]).expect("a record is plain data, and memory is there");
-    StoredEvent { id, at, service: service_name, request, denied, record }
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.push(RECORD_VERSION);
+    let record = postcard::to_extend(&record, bytes).expect("a record is plain data, and memory is there");
+    let denied = event.is_denial();
+    StoredEvent { id: event.id, at: event.at, service: event.service, request: event.request, denied, record }
 }
 
 /// As [`write`], on a host without name.

@@ -152,7 +152,7 @@ async fn a_restart_changes_neither_roots_nor_epochs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_database_costs_events_and_no_guard_refuses_what_comes_after() {
+async fn after_a_lost_database_no_guard_refuses_what_comes() {
     let place = Place::new();
     let control = Running::start(&place).await;
     place.write("policies/night.cedar", NIGHT);
