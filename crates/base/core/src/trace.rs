@@ -35,8 +35,7 @@ impl RequestId {
 
     /// Reads 32 hex digits; `None` for anything else and for zero.
     pub fn parse(text: &str) -> Option<Self> {
-        let value = hex_lower(text, 32)?;
-        (value != 0).then_some(Self(value))
+        Self::from_bytes(unhex(text.as_bytes())?)
     }
 }
 
@@ -69,20 +68,21 @@ impl TraceContext {
 
     /// Reads a `traceparent` header; `None` where the standard tells a receiver to start a new trace.
     pub fn parse(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
         if text.len() < 55 || text.len() > Self::BYTES_MAX || !text.is_ascii() {
             return None;
         }
-        let version = hex_lower(&text[0..2], 2)?;
+        let [version] = unhex(&text[0..2])?;
         let exact = text.len() == 55;
-        if version == 0xff || (version == 0 && !exact) || (!exact && text.as_bytes()[55] != b'-') {
+        if version == 0xff || (version == 0 && !exact) || (!exact && text[55] != b'-') {
             return None;
         }
-        if [2, 35, 52].iter().any(|&i| text.as_bytes()[i] != b'-') {
+        if [2, 35, 52].iter().any(|&i| text[i] != b'-') {
             return None;
         }
-        let request = RequestId::parse(&text[3..35])?;
-        let span = u64::try_from(hex_lower(&text[36..52], 16)?).ok()?;
-        let flags = u8::try_from(hex_lower(&text[53..55], 2)?).ok()?;
+        let request = RequestId::from_bytes(unhex(&text[3..35])?)?;
+        let span = u64::from_be_bytes(unhex(&text[36..52])?);
+        let [flags] = unhex(&text[53..55])?;
         (span != 0).then_some(Self { request, span, flags })
     }
 
@@ -105,18 +105,30 @@ fn hex(bytes: &[u8], digits: &mut [u8]) {
     }
 }
 
-fn hex_lower(text: &str, digits: usize) -> Option<u128> {
-    if text.len() != digits {
+/// What each byte is worth as a lower-case digit; 255 for none.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
+
+/// The bytes of lower-case digits; `None` where there are others, or not twice as many as bytes.
+fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut seen = 0;
+    if digits.len() != N * 2 {
         return None;
     }
-    text.bytes().try_fold(0, |value: u128, byte| {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        Some(value << 4 | u128::from(digit))
-    })
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+        seen |= high | low; // looked at once: this runs for each request and each hop
+        *byte = high << 4 | low & 15;
+    }
+    (seen < 16).then_some(bytes)
 }
 
 #[cfg(test)]

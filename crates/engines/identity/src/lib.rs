@@ -12,6 +12,7 @@
 pub mod limits;
 
 mod peer; // start here: verify_peer
+mod peer_memo; // chains that were verified before
 mod svid; // what a certificate has to be to be an X.509-SVID
 
 mod bundle; // roots by trust domain
@@ -38,4 +39,5 @@ pub use bundle::{BundleError, TrustBundles};
 pub use ca::{IssueError, IssuingCa, OpenError, RootCa, SealedRoot, Svid};
 pub use deny::DenyIndex;
 pub use peer::{Fingerprint, Refusal, VerifiedPeer, expect_peer, verify_peer};
+pub use peer_memo::PeerMemo;
 pub use renew::renew_at;

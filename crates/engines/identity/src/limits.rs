@@ -62,3 +62,6 @@ pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(5);
 pub const RENEWAL_LATE_SHARE: f64 = 0.1;
 /// The last share of a life in which something that nobody renews counts as a danger: a year of a root's ten.
 pub const EXPIRY_WARN_SHARE: f64 = 0.1;
+
+/// Verified chains that are remembered, a count; twice as many at most, a kilobyte each.
+pub const PEER_MEMO_MAX: usize = 512;

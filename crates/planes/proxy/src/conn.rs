@@ -4,6 +4,7 @@ use crate::alarm::Alarms;
 use crate::balance::guard::Balance;
 use crate::counters::{Counters, Edge, Open};
 use crate::ledger::{Ledger, Registered};
+use crate::leg::{Asked, Lanes};
 use crate::live::{Live, Proxy};
 use crate::upstream::Pools;
 use bartizan_core::event::SeenBy;
@@ -89,6 +90,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// Its connections to programs and peers.
     pub pools: Pools,
+    /// Its tasks that answer requests of legs.
+    pub lanes: Rc<Lanes<Asked>>,
     /// Its deadlines.
     pub alarms: Alarms,
     /// Which instances of callees get its calls.

@@ -84,6 +84,8 @@ pub const LEG_READS_MAX: usize = 8;
 
 /// The grain of deadlines that are kept for many; see [`crate::alarm`].
 pub const ALARM_TICK: Duration = Duration::from_millis(100);
+/// Tasks of a worker that wait for requests of legs, a count; each takes a few kilobytes.
+pub const LEG_FREE_LANES_MAX: usize = 64;
 /// Silence on a leg with requests under way before the other end is asked whether it is there; and how long it may take to answer.
 pub const LEG_QUIET_TIME: Duration = Duration::from_secs(20);
 /// How many times [`LEG_QUIET_TIME`] a leg may lie unused before whoever accepted it ends it, a count; whoever dialled does so

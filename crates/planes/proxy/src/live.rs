@@ -9,7 +9,7 @@ use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind, Trust};
 use bartizan_core::tls::TlsGroups;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::key::KeyPair;
-use bartizan_identity::{DenyIndex, Refusal, TrustBundles, VerifiedPeer, verify_peer};
+use bartizan_identity::{DenyIndex, PeerMemo, Refusal, TrustBundles, VerifiedPeer};
 use bartizan_policy::Engine;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
@@ -65,6 +65,8 @@ pub struct Live {
     pub edge: Option<Arc<EdgeIdentity>>,
     /// Whom to trust.
     pub bundles: Option<Arc<TrustBundles>>,
+    /// Chains that were verified under these bundles.
+    pub peers: Arc<PeerMemo>,
     /// Whom not to trust although they can be verified.
     pub denied: Option<Arc<DenyIndex>>,
     /// What is allowed.
@@ -192,7 +194,7 @@ impl Live {
         let refuse = |failure, detail| Refusal { failure, detail };
         let bundles = self.bundles.as_ref();
         let bundles = bundles.ok_or_else(|| refuse(HandshakeFailure::NotReady, "there are no bundles".to_owned()))?;
-        let peer = verify_peer(chain, bundles, now)?;
+        let peer = self.peers.verify(chain, bundles, now)?;
         match &self.denied {
             None => Ok(peer),
             Some(denied) => denied.admit(peer),

@@ -68,6 +68,7 @@ Exit codes: 0 stopped as asked, 1 failed, 75 the identity is gone, start again w
 BARTIZAN_LOG=debug shows more on standard error.";
 
 fn main() -> ExitCode {
+    process::use_small_pages();
     let Args {
         service,
         instance,

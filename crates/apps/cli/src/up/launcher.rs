@@ -179,6 +179,8 @@ impl Launcher {
         ];
         let mut spec = self.ours(&self.proxy, None, &args, Input::Line(ticket), part);
         spec.args.push("--exit-with-stdin".into());
+        // Its allocator takes pages of 2 MiB before the program can say that it wants small ones.
+        spec.env.insert("MIMALLOC_ALLOW_THP".to_owned(), "0".to_owned());
         spec.args.extend(isolated.then(|| "--isolated".into()));
         Ok(spec)
     }

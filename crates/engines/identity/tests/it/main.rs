@@ -8,6 +8,7 @@ mod federation; // other trust domains
 mod hostile; // chains made to cost time
 mod jwt_svids; // tokens
 mod machines; // nodes with certificates from elsewhere
+mod peer_memo;
 mod peers; // X.509-SVIDs, good and bad
 mod vouchers; // a node's word
 

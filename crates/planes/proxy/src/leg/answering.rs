@@ -26,8 +26,8 @@ pub async fn serve(conn: Rc<Conn>, records: Records, stop: &CancellationToken) {
     let leg = Leg::new(false);
     let quiet = conn.worker.alarms.alarm();
     let mut begin = |head: RequestHead, stream: Rc<Stream>| {
-        let (conn, leg) = (Rc::clone(&conn), leg.clone());
-        conn.worker.tasks.spawn_local(answer(Rc::clone(&conn), Answering { leg, stream }, head));
+        let job = Asked { conn: Rc::clone(&conn), answering: Answering { leg: leg.clone(), stream }, head };
+        conn.worker.lanes.begin(&conn.worker.tasks, job, answer);
     };
     let mut driving = pin!(drive(&leg, records, quiet, &mut begin));
     let asked_to_leave = async {
@@ -55,7 +55,16 @@ pub async fn serve(conn: Rc<Conn>, records: Records, stop: &CancellationToken) {
     }
 }
 
+/// A request that came over a leg.
+#[derive(Debug)]
+pub struct Asked {
+    conn: Rc<Conn>,
+    answering: Answering,
+    head: RequestHead,
+}
+
 /// A stream that is answered, until it is dropped.
+#[derive(Debug)]
 struct Answering {
     leg: Leg,
     stream: Rc<Stream>,
@@ -68,7 +77,7 @@ impl Drop for Answering {
 }
 
 /// Handles a request and answers it, unless whoever asked gives it up.
-async fn answer(conn: Rc<Conn>, answering: Answering, head: RequestHead) {
+async fn answer(Asked { conn, answering, head }: Asked) {
     let Answering { leg, stream } = &answering;
     let body = if stream.has_all_come() && stream.length() == Some(0) {
         Body::default()

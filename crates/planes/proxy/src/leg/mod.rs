@@ -9,10 +9,12 @@ mod answering; // requests that come over it
 mod asking; // a request sent over it
 mod connection; // both ends of it
 pub mod frame; // in bytes
+mod lanes; // tasks that answer
 mod stream; // one request on it
 
-pub use answering::serve;
+pub use answering::{Asked, serve};
 pub use asking::Exchange;
 pub use connection::Leg;
 pub(crate) use connection::drive;
+pub use lanes::Lanes;
 pub use stream::Inflow;

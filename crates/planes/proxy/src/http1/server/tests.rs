@@ -33,7 +33,8 @@ fn conn() -> Rc<Conn> {
     let trust = ledger.register_plain(&side);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let (balance, copies) = (Balance::new(Arc::clone(&counters)), Cell::new(0));
-    let worker = Rc::new(Worker { proxy, counters, ledger, pools, balance, copies, alarms, tasks, stop });
+    let lanes = Rc::default();
+    let worker = Rc::new(Worker { proxy, counters, ledger, pools, balance, copies, lanes, alarms, tasks, stop });
     let about = About { worker, remote: "127.0.0.1:1".parse().unwrap(), slot };
     Conn::new(about, side, None, trust, Carrier::Http1)
 }
