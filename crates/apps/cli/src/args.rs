@@ -578,6 +578,9 @@ pub(crate) struct ExecProgramArgs {
     /// How that namespace was made.
     #[arg(long, value_name = "WAY", value_parser = way)]
     pub(crate) way: Option<Way>,
+    /// What stands in the place of /etc/hosts there.
+    #[arg(long, value_name = "FILE", requires = "inside")]
+    pub(crate) hosts: Option<PathBuf>,
     /// Program and arguments.
     #[arg(last = true, required = true, value_name = "ARGV")]
     pub(crate) argv: Vec<OsString>,
@@ -589,6 +592,12 @@ pub(crate) struct PorterArgs {
     /// How to make the namespace.
     #[arg(long, value_name = "WAY", value_parser = way)]
     pub(crate) way: Way,
+    /// The program that makes rules of nftables, where calls by name are to be redirected.
+    #[arg(long, value_name = "PATH", requires = "redirect_to")]
+    pub(crate) nft: Option<PathBuf>,
+    /// The port in there that they go to.
+    #[arg(long, value_name = "PORT", requires = "nft")]
+    pub(crate) redirect_to: Option<u16>,
 }
 
 fn way(text: &str) -> Result<Way, String> {

@@ -103,6 +103,11 @@ impl DataDir {
         self.0.join("up.sock")
     }
 
+    /// What stands in the place of `/etc/hosts` for the program of a service that finds its callees by name.
+    pub(crate) fn hosts(&self, service: &str) -> PathBuf {
+        self.0.join("hosts").join(service)
+    }
+
     /// Which process is the porter of a service, while there is one.
     pub(crate) fn porter(&self, service: &str) -> PathBuf {
         self.0.join("porters").join(service)

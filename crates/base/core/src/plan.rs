@@ -1,12 +1,13 @@
 //! Where everything of one running fleet listens: chosen once by whoever starts it, kept in a file, read by control.
 
-use crate::fleet::Fleet;
+use crate::capture;
+use crate::fleet::{Capture, Fleet};
 use crate::name::{Member, ServiceName};
 use crate::snapshot::Mode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// Addresses that the fleet file leaves open. All are on loopback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,12 @@ pub struct Plan {
     /// callees are in its namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub isolation: BTreeMap<ServiceName, Isolation>,
+    /// The addresses that stand for names, in the networks of programs that find their callees by name; `None` where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<BTreeMap<ServiceName, Ipv4Addr>>,
+    /// For each instance of such a program, where its guard takes what was redirected; in the program's own network.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub captured: BTreeMap<Member, SocketAddr>,
 }
 
 impl Plan {
@@ -38,6 +45,10 @@ impl Plan {
     ///
     /// Further instances on one machine have listeners of their own also where the first one's are fixed by the file.
     pub fn complete(&mut self, fleet: &Fleet, mut free: impl FnMut() -> Option<SocketAddr>) -> Option<()> {
+        if let Some(names) = &mut self.names {
+            let others = fleet.others.iter().filter(|(_, it)| it.at.is_some()).map(|(name, _)| name);
+            capture::give(names, fleet.services.keys().chain(others))?;
+        }
         for member in fleet.instances() {
             let service = fleet.services.get(member.service())?;
             let instance = service.instance(member.number());
@@ -59,6 +70,14 @@ impl Plan {
                 if let Entry::Vacant(place) = edges.entry(call.to.clone()) {
                     place.insert(via.map_or_else(&mut free, Some)?);
                 }
+            }
+            let apart = self.isolation.get(member.service()) == Some(&Isolation::Own);
+            if self.names.is_some()
+                && apart
+                && service.capture != Capture::Never
+                && let Entry::Vacant(place) = self.captured.entry(member.clone())
+            {
+                place.insert(free()?);
             }
             if let (Some(way_out), Entry::Vacant(place)) = (&service.egress, self.egress.entry(member.clone())) {
                 let mut at = |named: Option<SocketAddr>| named.filter(|_| instance.is_none()).or_else(&mut free);

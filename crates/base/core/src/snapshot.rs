@@ -1,5 +1,6 @@
 //! What control tells proxies: signed, numbered, whole.
 
+use crate::capture::Captured;
 use crate::edge::{Edge, Instance, Mtls, Versions};
 use crate::egress::Egress;
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
@@ -207,6 +208,9 @@ pub struct Own {
     /// The way out of the fleet; `None` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<EgressSide>,
+    /// What is redirected here of what the program opens; `None` where it has to call the listeners above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Captured>,
     /// The zone of this instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Box<str>>,

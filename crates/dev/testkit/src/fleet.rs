@@ -69,7 +69,15 @@ impl Up {
             command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
         }
         if !before.is_empty() {
-            command.args(["unshare", "--map-root-user", "sh", "-c", &format!("{before} && exec \"$@\""), "sh"]);
+            command.args([
+                "unshare",
+                "--map-root-user",
+                "--mount",
+                "sh",
+                "-c",
+                &format!("{before} && exec \"$@\""),
+                "sh",
+            ]);
         }
         command.arg(folder.join("bartizan"));
         Self::launch_by(command, fleet, args)

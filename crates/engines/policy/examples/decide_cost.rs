@@ -92,6 +92,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             program: Program::Already,
             mesh: None,
             isolate: Default::default(),
+            capture: Default::default(),
             listen: "127.0.0.1:7000".parse().unwrap(),
             protocol: Protocol::Http,
             owner: Some("team".to_owned()),

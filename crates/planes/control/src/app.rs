@@ -20,7 +20,7 @@ use crate::rotation::{Book, Next, Orders};
 use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
-use bartizan_core::fleet::{Fleet, Isolate, Service};
+use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::Handshakes;
 use bartizan_core::{ServiceName, Timestamp};
@@ -325,6 +325,11 @@ fn place(name: &ServiceName, service: &Service, count: usize) -> String {
         Isolate::Required => ", isolated",
         Isolate::Never => ", not isolated",
     };
+    let captured = match service.capture {
+        Capture::WhereItCan => "",
+        Capture::Required => ", captured",
+        Capture::Never => ", not captured",
+    };
     let egress = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| format!(", out by {at}"));
-    format!("{name} at {}{}{apart}", service.listen, more.chain(via).chain(egress).collect::<String>())
+    format!("{name} at {}{}{apart}{captured}", service.listen, more.chain(via).chain(egress).collect::<String>())
 }

@@ -87,5 +87,7 @@ pub const PODS_FRESH: Duration = Duration::from_millis(500);
 pub const PODS_KEPT: Duration = Duration::from_secs(60);
 /// Callers that wait for the list at once, a count: each takes a thread, and tokio has 512 of them for all.
 pub const PODS_WAITING_MAX: usize = 64;
+/// What is passed on of what `nft` says, in bytes: its first line and the rule that is meant, within a message of the beginning.
+pub const NFT_WORDS_BYTES_MAX: usize = 300;
 /// Processes that a porter makes sockets for at once, a count: the guard, its successor, who started it, and room.
 pub const PORTER_ASKERS_MAX: usize = 16;

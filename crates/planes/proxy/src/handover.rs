@@ -80,6 +80,7 @@ fn word((door, addr): &Key) -> String {
         Door::Traffic(Side::Inbound) => format!("in {addr}"),
         Door::Traffic(Side::Outbound(callee)) => format!("out {callee} {addr}"),
         Door::Traffic(Side::Gateway) => format!("edge {addr}"),
+        Door::Captured => format!("named {addr}"),
         Door::ExtAuthz => format!("asked {addr}"),
     }
 }
@@ -90,6 +91,7 @@ fn parse(word: &str) -> Option<Key> {
         ["in", addr] => (Door::Traffic(Side::Inbound), addr),
         ["out", callee, addr] => (Door::Traffic(Side::Outbound(ServiceName::parse(callee).ok()?)), addr),
         ["edge", addr] => (Door::Traffic(Side::Gateway), addr),
+        ["named", addr] => (Door::Captured, addr),
         ["asked", addr] => (Door::ExtAuthz, addr),
         _ => return None,
     };
@@ -226,7 +228,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_word_that_parses_is_said_the_same_way(text in "(in|out|edge|asked|x)( [a-z-]{0,5})? [0-9.:\\[\\]]{0,20}") {
+        fn a_word_that_parses_is_said_the_same_way(text in "(in|out|edge|named|asked|x)( [a-z-]{0,5})? [0-9.:\\[\\]]{0,20}") {
             if let Some(key) = parse(&text) {
                 prop_assert_eq!(parse(&word(&key)), Some(key));
             }

@@ -21,7 +21,7 @@ pub const PORTER: u8 = b'p';
 /// belong here too.
 pub const fn is_for_the_program(door: &Door) -> bool {
     match door {
-        Door::Traffic(Side::Outbound(_)) => true,
+        Door::Traffic(Side::Outbound(_)) | Door::Captured => true,
         Door::Traffic(Side::Inbound | Side::Gateway) | Door::ExtAuthz => false,
     }
 }

@@ -10,6 +10,7 @@
 pub mod limits;
 
 // A connection comes in:
+pub mod capture; // redirected on its way to a name
 pub mod conn; // what is known of one connection
 pub mod ext_authz; // questions of an Envoy in front of the program
 pub mod gateway; // from outside

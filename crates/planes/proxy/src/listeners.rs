@@ -138,7 +138,8 @@ fn wanted(directory: &Directory) -> Vec<(Door, SocketAddr)> {
     let gateway = own.gateway.iter().map(|g| (Side::Gateway, g.listen));
     let traffic = inbound.chain(outbound).chain(gateway).map(|(side, addr)| (Door::Traffic(side), addr));
     let asked = own.inbound.iter().filter_map(|i| Some((Door::ExtAuthz, i.ext_authz?)));
-    traffic.chain(asked).collect()
+    let captured = own.captured.iter().map(|it| (Door::Captured, it.at));
+    traffic.chain(asked).chain(captured).collect()
 }
 
 /// Listens on `addr`, for another thread's runtime. Must be called within a tokio runtime.

@@ -1,4 +1,4 @@
-//! The doors for the own program: one plain listener for each declared callee.
+//! The doors for the own program: one plain listener for each declared callee. What was redirected comes this way too.
 
 use crate::conn::{About, Carrier, Conn, Fresh, Side};
 use crate::http1::{self, Stream};
@@ -12,7 +12,11 @@ use bartizan_core::fleet::Protocol;
 /// Serves one connection to its end. Dropping the future cuts it off.
 pub async fn serve(fresh: Fresh, callee: ServiceName) {
     let Fresh { worker, stream, remote, slot, stop } = fresh;
-    let protocol = worker.proxy.live().directory.as_ref().and_then(|d| d.peers.get(&callee)).map(|p| p.protocol);
+    let protocol = worker.proxy.live().directory.as_ref().and_then(|directory| {
+        let declared = directory.peers.get(&callee).filter(|_| directory.own.outbound.contains_key(&callee));
+        // Who is refused is told so in what it speaks.
+        declared.map(|peer| peer.protocol).or((!directory.own.outbound.contains_key(&callee)).then_some(Protocol::Auto))
+    });
     let speaks = match protocol {
         Some(Protocol::Tcp) => Ok(Speaks::Bytes),
         Some(Protocol::Auto) => sniff::anything(&stream).await,

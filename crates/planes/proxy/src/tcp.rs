@@ -173,6 +173,9 @@ async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, R
         if !worker.proxy.heard.freshness().serves() {
             return Err("expired");
         }
+        if live.directory.as_ref().is_some_and(|directory| !directory.own.outbound.contains_key(callee)) {
+            return Err("undeclared");
+        }
         Course::of(&live, &worker.balance, callee)
     };
     let dialled = sending::dial(worker, &course.ok_or("not_ready")?).await;

@@ -8,7 +8,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::live::Proxy;
 use crate::upstream::Pools;
-use crate::{ext_authz, gateway, inbound, outbound};
+use crate::{capture, ext_authz, gateway, inbound, outbound};
 use bartizan_runtime::listen;
 use std::cell::Cell;
 use std::io;
@@ -34,6 +34,8 @@ const DRAIN_SLACK: Duration = Duration::from_millis(200);
 pub enum Door {
     /// Traffic.
     Traffic(Side),
+    /// What the own program opened to names; each connection says whose.
+    Captured,
     /// Questions of an Envoy about its own traffic.
     ExtAuthz,
 }
@@ -180,6 +182,7 @@ async fn accept(worker: Rc<Worker>, listen: Listen) {
             Door::Traffic(Side::Inbound) => drop(worker.tasks.spawn_local(inbound::serve(fresh))),
             Door::Traffic(Side::Outbound(callee)) => drop(worker.tasks.spawn_local(outbound::serve(fresh, callee))),
             Door::Traffic(Side::Gateway) => drop(worker.tasks.spawn_local(gateway::serve(fresh))),
+            Door::Captured => drop(worker.tasks.spawn_local(capture::serve(fresh))),
             Door::ExtAuthz => drop(worker.tasks.spawn_local(ext_authz::serve(fresh))),
         }
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 pub(crate) fn run(args: &ExecProgramArgs) -> Result<(), Failure> {
     // First, since other users' rights may change what the kernel sends when the parent ends.
     if let Some((porter, way)) = args.inside.zip(args.way) {
-        netns::enter(porter, way).map_err(|error| Failure::new(error.to_string()))?;
+        netns::enter(porter, way, args.hosts.as_deref()).map_err(|error| Failure::new(error.to_string()))?;
     }
     die_with_parent().map_err(|error| Failure::new(format!("cannot tie the program to its parent: {error}")))?;
     if parent_id() != args.parent {

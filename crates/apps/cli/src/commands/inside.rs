@@ -25,7 +25,8 @@ pub(crate) fn run(args: &InsideArgs) -> Result<(), Failure> {
     let note = files::read_bounded(&path, PORTER_NOTE_BYTES_MAX).map_err(|_| none())?;
     let note: PorterNote = serde_json::from_slice(&note).map_err(|_| none())?;
     let way = Way::parse(&note.way).filter(|_| note.is_its_process()).ok_or_else(none)?;
-    netns::enter(note.pid, way).map_err(|error| Failure::new(error.to_string()))?;
+    let hosts = Some(data.hosts(member.service().as_str())).filter(|_| note.captured);
+    netns::enter(note.pid, way, hosts.as_deref()).map_err(|error| Failure::new(error.to_string()))?;
     let Some((program, rest)) = args.argv.split_first() else {
         return Err(Failure::Usage("name a command after `--`".to_owned()));
     };

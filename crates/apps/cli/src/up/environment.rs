@@ -127,7 +127,7 @@ pub(crate) fn ready(
     })?;
 
     let mut all = given_environment(name, listen, &callees);
-    all.extend(way_out(member, plan));
+    all.extend(way_out(member, plan, &callees, fleet.trust_domain.as_str()));
     for (key, text) in env {
         // What the fleet file says wins over what we offer.
         all.insert(key.clone(), filled(format!("env.{key}"), text)?);
@@ -161,15 +161,22 @@ fn given_environment(
 }
 
 /// How a program finds the way out of the fleet: by the variables that HTTP clients of most languages follow. Both spellings,
-/// since some read only one; loopback goes past it, since the service's callees are there.
-fn way_out(member: &Member, plan: Option<&Plan>) -> BTreeMap<String, String> {
+/// since some read only one; loopback and the names of callees go past it.
+fn way_out(
+    member: &Member,
+    plan: Option<&Plan>,
+    callees: &BTreeMap<ServiceName, Place>,
+    domain: &str,
+) -> BTreeMap<String, String> {
     let place = plan.filter(|plan| plan.mode != Mode::Off).and_then(|plan| plan.egress.get(member));
     let Some(place) = place else { return BTreeMap::new() };
     let proxy = format!("http://{}", place.proxy);
     let both = |name: &str, value: &str| [(name.to_owned(), value.to_owned()), (name.to_lowercase(), value.to_owned())];
     let mut env: BTreeMap<_, _> =
         ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().flat_map(|name| both(name, &proxy)).collect();
-    env.extend(both("NO_PROXY", NOT_OUT));
+    let names = plan.filter(|plan| plan.captured.contains_key(member)).map(|_| callees.keys()).into_iter().flatten();
+    let not_out: String = names.map(|name| format!(",{name},{name}.{domain}")).collect();
+    env.extend(both("NO_PROXY", &format!("{NOT_OUT}{not_out}")));
     env.insert("BARTIZAN_EGRESS_DNS".to_owned(), place.dns.to_string());
     env
 }
@@ -212,6 +219,7 @@ mod tests {
             program,
             mesh: None,
             isolate: Default::default(),
+            capture: Default::default(),
             listen: loopback(port),
             protocol: Protocol::Http,
             owner: None,
@@ -259,6 +267,8 @@ mod tests {
             outbound: BTreeMap::from([(name("web").into(), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
             programs: BTreeMap::new(),
             isolation: BTreeMap::new(),
+            names: None,
+            captured: BTreeMap::new(),
             egress: BTreeMap::new(),
         }
     }

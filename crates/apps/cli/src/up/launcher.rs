@@ -68,12 +68,17 @@ impl Launcher {
 
     async fn porter(&self, part: &Part, member: &Member) -> Result<Running, String> {
         let (ours, theirs) = descriptors::pair().map_err(|error| format!("cannot make a socket: {error}"))?;
-        let args = [("--way", self.spaces.way()?.as_str().into())];
+        let mut args = vec![("--way", self.spaces.way()?.as_str().into())];
+        let captured = self.plan()?.captured.get(member).zip(self.spaces.nft.as_ref());
+        if let Some((at, nft)) = captured {
+            args.push(("--nft", nft.clone().into_os_string()));
+            args.push(("--redirect-to", at.port().to_string().into()));
+        }
         let running =
             child::spawn(self.ours(&self.bartizan, Some("porter"), &args, Input::Given(theirs), part)).await?;
         // Where it fails, what was spawned ends as it is dropped.
         self.spaces.add(member, running.pid, ours).await?;
-        PorterNote::write(&self.data, member, running.pid, self.spaces.way()?);
+        PorterNote::write(&self.data, member, running.pid, self.spaces.way()?, captured.is_some());
         Ok(running)
     }
 
@@ -187,7 +192,9 @@ impl Launcher {
 
     fn program(&self, part: &Part, member: &Member, space: Option<&Space>) -> Result<Spec, String> {
         let ready = self.programs.get(member).ok_or_else(|| format!("`{member}` has no program"))?;
-        let mut args: Vec<OsString> = wrapped(space);
+        let captured = self.plan.as_ref().is_some_and(|plan| plan.captured.contains_key(member));
+        let hosts = Some(self.data.hosts(member.service().as_str())).filter(|_| captured);
+        let mut args: Vec<OsString> = wrapped(space, hosts);
         args.push(ready.executable.clone().into_os_string());
         args.extend(ready.args.iter().map(OsString::from));
         Ok(Spec {
@@ -243,10 +250,13 @@ fn hand_over_porter(space: &Space, running: &Running) -> std::io::Result<()> {
 }
 
 /// Arguments that make `bartizan` run what follows them as a program that dies with us, in `space` where there is one.
-pub(crate) fn wrapped(space: Option<&Space>) -> Vec<OsString> {
+pub(crate) fn wrapped(space: Option<&Space>, hosts: Option<PathBuf>) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["exec-program".into(), "--parent".into(), std::process::id().to_string().into()];
     if let Some(space) = space {
         args.extend(["--inside".into(), space.porter.to_string().into(), "--way".into(), space.way.as_str().into()]);
+    }
+    if let Some(hosts) = hosts.filter(|_| space.is_some()) {
+        args.extend(["--hosts".into(), hosts.into_os_string()]);
     }
     args.push("--".into());
     args

@@ -32,7 +32,12 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let mut shell = tokio::process::Command::new(bartizan);
-    shell.args(wrapped(None)).args(["/bin/sh", "-c", command]).stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    shell
+        .args(wrapped(None, None))
+        .args(["/bin/sh", "-c", command])
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
     shell.env("BARTIZAN_GATEWAY", &around.gateway).env("BARTIZAN_CA", around.ca).env("BARTIZAN_DATA", around.data);
     let mut child = shell.spawn().map_err(|error| Failure::new(format!("cannot run `{command}`: {error}")))?;
     let pid = child.id().expect("it was not waited for yet");

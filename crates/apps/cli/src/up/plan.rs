@@ -1,20 +1,31 @@
 //! Chooses where everything listens that the fleet file leaves open.
 
+use bartizan_core::ServiceName;
 use bartizan_core::fleet::Fleet;
-use bartizan_core::plan::Plan;
+use bartizan_core::plan::{Isolation, Plan};
 use bartizan_core::snapshot::Mode;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// How many ports [`plan`] needs.
-pub(crate) fn ports_needed(fleet: &Fleet) -> usize {
-    1 + empty(Mode::Full, SocketAddr::from(([127, 0, 0, 1], 0))).lacks(fleet)
+pub(crate) fn ports_needed(fleet: &Fleet, given: &Given) -> usize {
+    1 + empty(Mode::Full, SocketAddr::from(([127, 0, 0, 1], 0)), given).lacks(fleet)
 }
 
-fn empty(mode: Mode, control: SocketAddr) -> Plan {
+/// What was found out about this machine before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// Which programs are kept apart.
+    pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
+    /// Whether those can find their callees by name.
+    pub(crate) by_name: bool,
+}
+
+fn empty(mode: Mode, control: SocketAddr, given: &Given) -> Plan {
     let (mesh, outbound, programs) = Default::default();
-    let (egress, isolation) = Default::default();
-    Plan { mode, control, mesh, outbound, programs, egress, isolation }
+    let (egress, captured) = Default::default();
+    let (isolation, names) = (given.isolation.clone(), given.by_name.then(BTreeMap::new));
+    Plan { mode, control, mesh, outbound, programs, egress, isolation, names, captured }
 }
 
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
@@ -32,12 +43,12 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
 }
 
 /// Where everything listens: control, a mesh port for each instance that names none, a listener for each edge, two for each
-/// way out of the fleet.
+/// way out of the fleet, one for what is redirected.
 ///
 /// `ports` are free ones, at least [`ports_needed`]; `None` where there are too few.
-pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
+pub(crate) fn plan(fleet: &Fleet, mode: Mode, given: &Given, ports: &[u16]) -> Option<Plan> {
     let mut ports = ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
-    let mut plan = empty(mode, ports.next()?);
+    let mut plan = empty(mode, ports.next()?, given);
     plan.complete(fleet, || ports.next())?;
     Some(plan)
 }
@@ -46,8 +57,7 @@ pub(crate) fn plan(fleet: &Fleet, mode: Mode, ports: &[u16]) -> Option<Plan> {
 mod tests {
     use super::*;
     use bartizan_core::fleet::{self, Call, Gateway, Program, Protocol, Service, ServiceEgress};
-    use bartizan_core::{Member, ServiceName, TrustDomain};
-    use std::collections::BTreeMap;
+    use bartizan_core::{Member, TrustDomain};
 
     fn name(text: &str) -> ServiceName {
         ServiceName::parse(text).unwrap()
@@ -62,6 +72,7 @@ mod tests {
             program: Program::Already,
             mesh: None,
             isolate: Default::default(),
+            capture: Default::default(),
             listen: loopback(port),
             protocol: Protocol::Auto,
             owner: None,
@@ -100,9 +111,9 @@ mod tests {
     #[test]
     fn gives_everybody_a_place_of_their_own_and_keeps_what_the_file_says() {
         let fleet = fleet();
-        assert_eq!(ports_needed(&fleet), 6, "control, three services, two edges without `via`");
+        assert_eq!(ports_needed(&fleet, &Given::default()), 6, "control, three services, two edges without `via`");
         assert_eq!(ports_named(&fleet), BTreeSet::from([1, 2, 3, 9, 8443]));
-        let plan = plan(&fleet, Mode::Full, &[100, 101, 102, 103, 104, 105]).unwrap();
+        let plan = plan(&fleet, Mode::Full, &Given::default(), &[100, 101, 102, 103, 104, 105]).unwrap();
         assert_eq!(plan.outbound[&name("a").into()][&name("c")], loopback(9));
         let mut all = vec![plan.control];
         all.extend(plan.mesh.values());
@@ -118,10 +129,10 @@ mod tests {
         let way_out = ServiceEgress { proxy: Some(loopback(3128)), ..ServiceEgress::default() };
         fleet.services.get_mut(&name("c")).unwrap().egress = Some(way_out);
         fleet.services.get_mut(&name("b")).unwrap().egress = Some(ServiceEgress::default());
-        assert_eq!(ports_needed(&fleet), 6 + 3);
+        assert_eq!(ports_needed(&fleet, &Given::default()), 6 + 3);
         assert!(ports_named(&fleet).contains(&3128));
         let ports: Vec<u16> = (100..109).collect();
-        let plan = plan(&fleet, Mode::Full, &ports).unwrap();
+        let plan = plan(&fleet, Mode::Full, &Given::default(), &ports).unwrap();
         assert_eq!(plan.egress.keys().map(ToString::to_string).collect::<Vec<_>>(), ["b", "c"]);
         let place = plan.egress[&name("c").into()];
         assert!(place.proxy == loopback(3128) && ports.contains(&place.dns.port()));
@@ -133,9 +144,13 @@ mod tests {
         let more = fleet::Instance { listen: Some(loopback(7)), ..fleet::Instance::default() };
         fleet.services.get_mut(&name("a")).unwrap().instances.more = vec![more, fleet::Instance::default()];
         let second = |n| Member::new(name("a"), n);
-        assert_eq!(ports_needed(&fleet), 6 + 3 + 4, "mesh and both edges of two; one program is where the file says");
+        assert_eq!(
+            ports_needed(&fleet, &Given::default()),
+            6 + 3 + 4,
+            "mesh and both edges of two; one program is where the file says"
+        );
         assert!(ports_named(&fleet).contains(&7));
-        let mut plan = plan(&fleet, Mode::Full, &(100..113).collect::<Vec<_>>()).unwrap();
+        let mut plan = plan(&fleet, Mode::Full, &Given::default(), &(100..113).collect::<Vec<_>>()).unwrap();
         assert_eq!(plan.program(&fleet, &second(2)), Some(loopback(7)));
         assert!(plan.program(&fleet, &second(3)).is_some_and(|at| at.port() >= 100));
         assert_ne!(plan.outbound[&second(2)][&name("c")], loopback(9), "`via` is the first one's");
@@ -146,7 +161,20 @@ mod tests {
     }
 
     #[test]
+    fn who_finds_callees_by_name_has_a_place_for_what_is_redirected() {
+        let mut fleet = fleet();
+        fleet.services.get_mut(&name("b")).unwrap().capture = fleet::Capture::Never;
+        let isolation = ["a", "b"].map(|service| (name(service), Isolation::Own)).into();
+        let given = Given { isolation, by_name: true };
+        assert_eq!(ports_needed(&fleet, &given), 7, "`b` does not want it, `c` has no network of its own");
+        let plan = plan(&fleet, Mode::Full, &given, &(100..107).collect::<Vec<_>>()).unwrap();
+        assert_eq!(plan.captured.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(plan.names.unwrap().len(), 3, "a name for everybody, so that who may not be called can be named");
+        assert_eq!(ports_needed(&fleet, &Given { by_name: false, ..given }), 6);
+    }
+
+    #[test]
     fn too_few_ports_make_no_plan() {
-        assert_eq!(plan(&fleet(), Mode::Full, &[100, 101, 102, 103, 104]), None);
+        assert_eq!(plan(&fleet(), Mode::Full, &Given::default(), &[100, 101, 102, 103, 104]), None);
     }
 }

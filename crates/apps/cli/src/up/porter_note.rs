@@ -14,12 +14,14 @@ pub(crate) struct PorterNote {
     pub(crate) pid: u32,
     /// How its namespace was made.
     pub(crate) way: String,
+    /// Whether the program in there finds its callees by name.
+    pub(crate) captured: bool,
 }
 
 impl PorterNote {
     /// Writes it down. A failure costs `bartizan inside` and nothing else, so it is only logged.
-    pub(crate) fn write(data: &DataDir, member: &Member, pid: u32, way: Way) {
-        let (path, note) = (data.porter(&member.to_string()), Self { pid, way: way.as_str().to_owned() });
+    pub(crate) fn write(data: &DataDir, member: &Member, pid: u32, way: Way, captured: bool) {
+        let (path, note) = (data.porter(&member.to_string()), Self { pid, way: way.as_str().to_owned(), captured });
         let written = make_private(&folder_of(&path)).map_err(|failure| failure.to_string()).and_then(|()| {
             let text = serde_json::to_vec(&note).map_err(|error| error.to_string())?;
             files::write_atomic(&path, &text, 0o600).map_err(|error| error.to_string())
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn another_process_is_not_taken_for_a_porter() {
-        assert!(!PorterNote { pid: std::process::id(), way: String::new() }.is_its_process());
-        assert!(!PorterNote { pid: u32::MAX, way: String::new() }.is_its_process());
+        assert!(!PorterNote { pid: std::process::id(), way: String::new(), captured: false }.is_its_process());
+        assert!(!PorterNote { pid: u32::MAX, way: String::new(), captured: false }.is_its_process());
     }
 }

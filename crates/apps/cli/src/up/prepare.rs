@@ -1,15 +1,16 @@
 //! Everything before the first process: the fleet is checked, its folder taken, its ports chosen, its programs found.
 
+use super::capture;
 use super::environment::{self, Around, Ready};
 use super::launcher::Launcher;
-use super::plan::{plan, ports_named, ports_needed};
+use super::plan::{Given, plan, ports_named, ports_needed};
 use super::screen::Screen;
 use super::spaces::{self, Can, Spaces};
 use crate::args::{ModeArg, UpArgs};
 use crate::check::{Checked, check};
 use crate::data_dir::{DataDir, Lock, folder_of, make_private};
 use crate::failure::{Failure, chain};
-use bartizan_core::fleet::{Fleet, Isolate};
+use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Member, ServiceName};
@@ -121,7 +122,11 @@ fn spaces(fleet: &Fleet, mode: Mode, bartizan: &Path, screen: &Screen) -> Result
         Mode::Mtls | Mode::Full if !wanted => Can::Not("the fleet file asks for none".to_owned()),
         Mode::Mtls | Mode::Full => spaces::probe(bartizan),
     };
-    let Can::Not(why) = &can else { return Ok(Spaces::of(fleet, &can)) };
+    let Can::Not(why) = &can else {
+        let nft = by_name(fleet, &can, bartizan, screen)?;
+        return Ok(Spaces::of(fleet, &can, nft));
+    };
+    refuse_uncaptured(fleet, mode, why)?;
     if let Some((name, _)) = fleet.services.iter().find(|(_, it)| it.isolate == Isolate::Required) {
         return Err(Failure::new(format!(
             "service `{name}` is to be isolated (`isolate: true`), which is not possible here: {why}; delete the line to go \
@@ -134,7 +139,35 @@ fn spaces(fleet: &Fleet, mode: Mode, bartizan: &Path, screen: &Screen) -> Result
              what the machine reaches ({why}); run as root, allow user namespaces, or say `isolate: false` where that is meant"
         ));
     }
-    Ok(Spaces::of(fleet, &can))
+    Ok(Spaces::of(fleet, &can, None))
+}
+
+/// Who makes the rules by which programs find their callees by name; says aloud where nobody can.
+fn by_name(fleet: &Fleet, can: &Can, bartizan: &Path, screen: &Screen) -> Result<Option<PathBuf>, Failure> {
+    let wants = |service: &Service| service.is_run() && service.capture != Capture::Never;
+    let (Can::Isolate(way), true) = (can, fleet.services.values().any(wants)) else { return Ok(None) };
+    let found = capture::find_nft().ok_or_else(|| "there is no program `nft`; install nftables".to_owned());
+    let why = match found.and_then(|nft| spaces::probe_redirect(bartizan, *way, &nft).map(|()| nft)) {
+        Ok(nft) => return Ok(Some(nft)),
+        Err(why) => why,
+    };
+    refuse_uncaptured(fleet, Mode::Full, &why)?;
+    screen.line(&format!(
+        "note: programs find their callees by variables alone, not by name ({why}); say `capture: false` where that is meant"
+    ));
+    Ok(None)
+}
+
+/// Where the file wants names or nothing, it is nothing.
+fn refuse_uncaptured(fleet: &Fleet, mode: Mode, why: &str) -> Result<(), Failure> {
+    let required = |service: &Service| service.is_run() && service.capture == Capture::Required;
+    match fleet.services.iter().find(|(_, service)| required(service)) {
+        Some((name, _)) if mode != Mode::Off => Err(Failure::new(format!(
+            "service `{name}` is to find its callees by name (`capture: true`), which is not possible here: {why}; delete the line to \
+             go on by variables alone"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Every address that the fleet file names and that we or its programs are going to open on the host, each once.
@@ -175,14 +208,15 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
 /// Chooses ports and writes the plan down for control.
 fn choose(fleet: &Fleet, spaces: &Spaces, mode: Mode, data: &DataDir) -> Result<(Plan, Claimed), Failure> {
     let named = ports_named(fleet);
+    let given = Given { isolation: spaces.isolation.clone(), by_name: spaces.nft.is_some() };
     // A named port may be free still; with this many more there are enough others.
-    let mut claimed = ports::claim_loopback_ports(ports_needed(fleet) + named.len()).map_err(|error| {
+    let mut claimed = ports::claim_loopback_ports(ports_needed(fleet, &given) + named.len()).map_err(|error| {
         Failure::new(format!("cannot choose ports: {error}; end some of what listens on this machine"))
     })?;
     claimed.ports.retain(|port| !named.contains(port));
-    let mut plan =
-        plan(fleet, mode, &claimed.ports).ok_or_else(|| Failure::new("cannot choose ports: too few are free"))?;
-    plan.isolation = spaces.isolation.clone();
+    let plan = plan(fleet, mode, &given, &claimed.ports)
+        .ok_or_else(|| Failure::new("cannot choose ports: too few are free"))?;
+    capture::write_hosts(fleet, &plan, data)?;
     let text =
         serde_json::to_vec_pretty(&plan).map_err(|error| Failure::new(format!("cannot write the plan: {error}")))?;
     let path = data.plan();

@@ -9,7 +9,7 @@ use bartizan_runtime::descriptors;
 use bartizan_runtime::inside::Inside;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub(crate) struct Spaces {
     /// Of which services programs are kept apart, and why others are not.
     pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
     way: Option<Way>,
+    /// Makes the rules by which calls by name are redirected; `None` where nothing is.
+    pub(crate) nft: Option<PathBuf>,
     now: Mutex<BTreeMap<Member, Arc<Space>>>,
     /// The kernel's numbers of all that there were.
     numbers: Mutex<BTreeMap<Member, Vec<u64>>>,
@@ -49,12 +51,12 @@ pub(crate) struct Spaces {
 
 impl Spaces {
     /// For the programs of `fleet` that are started here.
-    pub(crate) fn of(fleet: &Fleet, can: &Can) -> Self {
+    pub(crate) fn of(fleet: &Fleet, can: &Can, nft: Option<PathBuf>) -> Self {
         let way = match can {
             Can::Isolate(way) => Some(*way),
             Can::Not(_) => None,
         };
-        Self { isolation: isolation(fleet, can), way, ..Self::default() }
+        Self { isolation: isolation(fleet, can), way, nft, ..Self::default() }
     }
 
     /// Whether the programs of `service` have a namespace each, or are to have one.
@@ -140,7 +142,7 @@ fn isolation(fleet: &Fleet, can: &Can) -> BTreeMap<ServiceName, Isolation> {
 pub(crate) fn probe(bartizan: &Path) -> Can {
     let mut why = Vec::new();
     for way in Way::ALL {
-        match probe_one(bartizan, way) {
+        match probe_one(bartizan, way, None) {
             Ok(()) => return Can::Isolate(way),
             Err(error) => why.push(error),
         }
@@ -148,10 +150,21 @@ pub(crate) fn probe(bartizan: &Path) -> Can {
     Can::Not(why.join("; "))
 }
 
-fn probe_one(bartizan: &Path, way: Way) -> Result<(), String> {
+/// Tries whether calls by name can be redirected in a namespace that is made in this way, in the same manner.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn probe_redirect(bartizan: &Path, way: Way, nft: &Path) -> Result<(), String> {
+    probe_one(bartizan, way, Some(nft))
+}
+
+fn probe_one(bartizan: &Path, way: Way, nft: Option<&Path>) -> Result<(), String> {
     let (ours, theirs) = descriptors::pair().map_err(|error| error.to_string())?;
     let mut command = Command::new(bartizan);
     command.args(["porter", "--way", way.as_str()]).stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(nft) = nft {
+        command.arg("--nft").arg(nft).args(["--redirect-to", "1"]);
+    }
     let mut porter = command.spawn().map_err(|error| format!("a porter cannot be started: {error}"))?;
     // Our copy of its end goes with the command; else its end would never be seen.
     drop(command);
@@ -176,14 +189,14 @@ mod tests {
         let fleet = parse(text, "fleet.yaml").unwrap();
         let name = |text: &str| ServiceName::parse(text).unwrap();
         let first = |text: &str| Member::from(name(text));
-        let can = Spaces::of(&fleet, &Can::Isolate(Way::WithUsers));
+        let can = Spaces::of(&fleet, &Can::Isolate(Way::WithUsers), None);
         assert!(can.has(&first("a")) && !can.has(&first("b")) && !can.has(&first("c")));
         assert!(can.has(&Member::new(name("a"), 2)), "each instance has one of its own");
         assert!(matches!(&can.isolation[&name("b")], Isolation::Shared { why } if why.contains("isolate: false")));
         assert!(!can.isolation.contains_key(&name("c")), "nobody here starts it");
         assert!(can.get(&first("a")).unwrap_err().contains("is not there"), "without a porter nothing is started");
         assert!(can.get(&first("b")).unwrap().is_none());
-        let cannot = Spaces::of(&fleet, &Can::Not("no such luck".to_owned()));
+        let cannot = Spaces::of(&fleet, &Can::Not("no such luck".to_owned()), None);
         assert_eq!(cannot.isolation[&name("a")], Isolation::Shared { why: "no such luck".to_owned() });
     }
 }

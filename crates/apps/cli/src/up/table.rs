@@ -198,6 +198,7 @@ mod tests {
             program: Program::Already,
             mesh: None,
             isolate: Default::default(),
+            capture: Default::default(),
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
             protocol: Protocol::Http,
             owner: None,

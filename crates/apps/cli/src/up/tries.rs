@@ -259,6 +259,7 @@ mod tests {
             program: Program::Already,
             mesh: None,
             isolate: Default::default(),
+            capture: Default::default(),
             listen: loopback(1),
             protocol,
             owner: None,
@@ -310,6 +311,8 @@ mod tests {
             outbound: BTreeMap::from([(name("accounts").into(), BTreeMap::from([(name("db"), loopback(9003))]))]),
             programs: BTreeMap::new(),
             isolation: BTreeMap::new(),
+            names: None,
+            captured: BTreeMap::new(),
             egress: BTreeMap::new(),
         }
     }

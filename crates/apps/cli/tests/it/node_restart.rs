@@ -61,7 +61,17 @@ impl Place {
         let mesh = [(ServiceName::parse("accounts").unwrap().into(), at(1))].into();
         let (outbound, programs) = (BTreeMap::new(), BTreeMap::new());
         let (egress, isolation) = (BTreeMap::new(), BTreeMap::new());
-        let plan = Plan { mode: Mode::Full, control: at(0), mesh, outbound, programs, egress, isolation };
+        let plan = Plan {
+            mode: Mode::Full,
+            control: at(0),
+            mesh,
+            outbound,
+            programs,
+            egress,
+            isolation,
+            names: None,
+            captured: BTreeMap::new(),
+        };
         std::fs::write(dir.path().join("plan.json"), serde_json::to_string(&plan).unwrap()).unwrap();
         let uid = rustix::process::getuid().as_raw();
         let fleet = format!(

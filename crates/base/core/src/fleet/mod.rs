@@ -82,6 +82,8 @@ pub struct Service {
     pub routes: Vec<NamedRoute>,
     /// Whether its program gets a network namespace of its own.
     pub isolate: Isolate,
+    /// Whether it finds its callees by name.
+    pub capture: Capture,
     /// Where its guard answers an Envoy that asks whether a request may go on; always loopback.
     pub ext_authz: Option<SocketAddr>,
     /// What it may reach outside the fleet; `None` where the file does not say, which is nothing.
@@ -110,6 +112,18 @@ pub enum Isolate {
     /// It is, or nothing is started.
     Required,
     /// It is not: it runs already, or the file says so.
+    Never,
+}
+
+/// Whether a program finds its callees by name: what it opens to a name of the fleet is redirected to its guard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capture {
+    /// Where it is kept apart and `nft` is there; else by variables alone.
+    #[default]
+    WhereItCan,
+    /// It does, or nothing is started.
+    Required,
+    /// It does not.
     Never,
 }
 

@@ -59,6 +59,10 @@ pub(super) struct RawFleet {
     /// True: nothing is started where the kernel cannot. Where left out: where the kernel can, and a warning where it cannot.
     #[schemars(default, with = "bool")]
     pub(super) isolate: Field<String>,
+    /// Whether those programs find their callees by name (`http://stock/`), with no variable: what they open to a name of the fleet
+    /// is redirected to their guard. True: nothing is started where that cannot be had. Where left out: where `nft` is there.
+    #[schemars(default, with = "bool")]
+    pub(super) capture: Field<String>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -154,6 +158,9 @@ pub(super) struct RawService {
     /// Whether its program gets a network namespace of its own; what the fleet says where left out.
     #[schemars(default, with = "bool")]
     pub(super) isolate: Field<String>,
+    /// Whether its program finds its callees by name; what the fleet says where left out.
+    #[schemars(default, with = "bool")]
+    pub(super) capture: Field<String>,
     /// Where its guard answers an Envoy in front of it that asks by `ext_authz` whether a request may go on: a loopback address.
     #[schemars(default)]
     pub(super) ext_authz: Field<String>,
@@ -294,6 +301,7 @@ impl RawFleet {
         "workloads",
         "federation",
         "isolate",
+        "capture",
     ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
@@ -310,6 +318,7 @@ impl RawFleet {
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
             isolate: fields.take("isolate", Report::scalar),
+            capture: fields.take("capture", Report::scalar),
             spot: fields.spot,
         })
     }
@@ -367,6 +376,7 @@ impl RawService {
         "calls",
         "routes",
         "isolate",
+        "capture",
         "ext_authz",
         "egress",
         "mtls",
@@ -394,6 +404,7 @@ impl RawService {
             calls: fields.take("calls", |report, node, key| report.list(node, key, RawCall::read)),
             routes: fields.take("routes", |report, node, key| report.named(node, key, Report::text)),
             isolate: fields.take("isolate", Report::scalar),
+            capture: fields.take("capture", Report::scalar),
             ext_authz: fields.text("ext_authz"),
             egress: fields.take("egress", RawEgress::read),
         };

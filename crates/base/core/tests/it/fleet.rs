@@ -2,7 +2,7 @@
 //!
 //! Each message is compared whole: it is what somebody reads who has never seen the code.
 
-use bartizan_core::fleet::{FleetError, Isolate, Program, Protocol, parse};
+use bartizan_core::fleet::{Capture, FleetError, Isolate, Program, Protocol, parse};
 use bartizan_core::limits;
 use bartizan_core::tls::TlsGroup;
 use proptest::prelude::*;
@@ -150,16 +150,16 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate, capture",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate, capture",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate, capture",
             ],
         ),
         (
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, ext_authz, egress, mtls, split, mirror",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror",
             ],
         ),
         (
@@ -1279,7 +1279,24 @@ fn one_address_is_two_where_each_program_has_a_network_of_its_own() {
             two_programs("isolate: maybe\n", "", ""),
             &["fleet.yaml:3:10: isolate = `maybe`: neither true nor false; delete the line for: where the kernel can"],
         ),
+        (
+            "names where nothing can be redirected",
+            two_programs("", "", ", isolate: false, capture: true").replacen("127.0.0.1:7001", "127.0.0.1:7003", 1),
+            &[
+                "fleet.yaml:5:96: services.two.capture = `true`: only a program in a network of its own can be captured; start it with `run` and without `isolate: false`, or delete the line",
+            ],
+        ),
+        (
+            "neither yes nor no, of names",
+            two_programs("capture: maybe\n", "", ""),
+            &["fleet.yaml:3:10: capture = `maybe`: neither true nor false; delete the line for: where `nft` is there"],
+        ),
     ]);
+    let fleet = parse(&two_programs("capture: true\n", ", capture: false", ""), "fleet.yaml").unwrap();
+    let captures: Vec<_> = fleet.services.values().map(|service| service.capture).collect();
+    assert_eq!(captures, [Capture::Never, Capture::Required]);
+    let fleet = parse(&format!("capture: true\n{}", service("")), "fleet.yaml").unwrap();
+    assert!(fleet.services.values().all(|service| service.capture == Capture::Never), "they run already");
     let fleet = parse(&two_programs("isolate: true\n", "", ""), "fleet.yaml").unwrap();
     assert!(fleet.services.values().all(|service| service.isolate == Isolate::Required));
     // What runs already is not concerned by the fleet's word.

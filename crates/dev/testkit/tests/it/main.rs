@@ -3,6 +3,7 @@
 
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without
+mod capture;
 mod clock; // machines that slept
 mod cost; // what guards cost
 mod egress;

@@ -16,6 +16,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         program: Program::Already,
         mesh: None,
         isolate: Default::default(),
+        capture: Default::default(),
         listen: "127.0.0.1:7000".parse().unwrap(),
         protocol,
         owner: (!owner.is_empty()).then(|| owner.to_owned()),

@@ -1,5 +1,6 @@
 //! What each proxy has to know of the fleet: itself, and those it calls.
 
+use bartizan_core::capture::Captured;
 use bartizan_core::edge::{Edge, Instance, Versions};
 use bartizan_core::fleet::{Call, Fleet, Gateway, Service};
 use bartizan_core::plan::Plan;
@@ -77,6 +78,7 @@ fn sidecar(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<Own> {
         outbound: outbound.collect::<Option<_>>()?,
         gateway: None,
         egress: egress(fleet, plan, member),
+        captured: captured(plan, member),
         zone: service.placing(member.number())?.zone.clone(),
     })
 }
@@ -86,6 +88,13 @@ fn egress(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<EgressSide> {
     let rules = fleet.services.get(member.service())?.egress.as_ref()?.rules.clone();
     let place = plan.egress.get(member)?;
     Some(EgressSide { proxy: place.proxy, dns: place.dns, rules })
+}
+
+/// What is redirected to the guard, where the program finds its callees by name.
+fn captured(plan: &Plan, member: &Member) -> Option<Captured> {
+    let names = plan.names.as_ref()?.iter().filter(|(name, _)| *name != member.service());
+    let names = names.map(|(name, at)| (*at, name.clone())).collect();
+    Some(Captured { at: *plan.captured.get(member)?, names })
 }
 
 fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
@@ -102,6 +111,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
             callers: clients(fleet, gateway),
         }),
         egress: None,
+        captured: None,
         zone: None,
     };
     let call = |to: &ServiceName| Call { to: to.clone(), via: None, edge: Edge::default() };

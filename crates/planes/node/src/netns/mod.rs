@@ -11,8 +11,9 @@ mod everywhere; // every address is loopback
 mod lo; // loopback, up
 mod maps; // who the users in there are
 mod porter; // start here: the process in there
+mod redirect; // what is opened to a name comes to the guard
 mod start; // what who starts it says to it
 
 pub use enter::{EnterError, enter};
-pub use porter::{PorterError, run};
+pub use porter::{PorterError, Redirect, run};
 pub use start::{StartError, Started, Way, start};

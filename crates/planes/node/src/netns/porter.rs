@@ -3,7 +3,7 @@
 //! It has one thread, as the kernel wants of who makes a user namespace, and ends when who started it is gone.
 
 use super::start::{BEGINNING_BYTES_MAX, FAILED, MAP, MAPPED, READY, Way};
-use super::{everywhere, lo};
+use super::{everywhere, lo, redirect};
 use crate::limits::PORTER_ASKERS_MAX;
 use bartizan_runtime::descriptors::{self, Message};
 use bartizan_runtime::inside::{Ask, GIVEN, REFUSED};
@@ -15,11 +15,12 @@ use rustix::thread::UnshareFlags;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// Longest question, in bytes.
 const ASK_BYTES_MAX: usize = 8;
 
-/// Why a porter ended. Who started it hears the first three too.
+/// Why a porter ended. Who started it hears the first four too.
 #[derive(Debug, thiserror::Error)]
 pub enum PorterError {
     /// The kernel gives no namespaces.
@@ -33,6 +34,9 @@ pub enum PorterError {
     /// Loopback cannot be switched on.
     #[error("loopback cannot be switched on in a new namespace: {0}")]
     Loopback(io::Error),
+    /// Nothing can be redirected in there.
+    #[error("calls by name cannot be redirected: {0}")]
+    Redirect(io::Error),
     /// The namespace cannot be looked at.
     #[error("the new namespace cannot be looked at: {0}")]
     Look(io::Error),
@@ -49,12 +53,21 @@ fn why(refusal: &io::Error) -> String {
     }
 }
 
+/// That what the program opens to names is to come to its guard.
+#[derive(Clone, Copy, Debug)]
+pub struct Redirect<'a> {
+    /// The program that makes rules of nftables.
+    pub nft: &'a Path,
+    /// Where the guard takes it, on loopback in there.
+    pub port: u16,
+}
+
 /// Makes a namespace in the way that is asked for and serves it, with the socket of who started us. Returns once that one is gone.
 ///
 /// # Errors
 /// [`PorterError`].
-pub fn run(starter: OwnedFd, way: Way) -> Result<(), PorterError> {
-    match begin(&starter, way) {
+pub fn run(starter: OwnedFd, way: Way, redirect: Option<Redirect<'_>>) -> Result<(), PorterError> {
+    match begin(&starter, way, redirect) {
         Ok(namespace) => {
             let ready = [&[READY][..], namespace.to_string().as_bytes()].concat();
             descriptors::send(&starter, &ready, &[]).map_err(PorterError::Abandoned)?;
@@ -71,7 +84,7 @@ pub fn run(starter: OwnedFd, way: Way) -> Result<(), PorterError> {
     }
 }
 
-fn begin(starter: &OwnedFd, way: Way) -> Result<u64, PorterError> {
+fn begin(starter: &OwnedFd, way: Way, redirect: Option<Redirect<'_>>) -> Result<u64, PorterError> {
     let flags = match way {
         Way::WithUsers => UnshareFlags::NEWUSER | UnshareFlags::NEWNET,
         Way::AsRoot => UnshareFlags::NEWNET,
@@ -86,12 +99,15 @@ fn begin(starter: &OwnedFd, way: Way) -> Result<u64, PorterError> {
         }
     }
     lo::up().map_err(PorterError::Loopback)?;
+    if let Some(Redirect { nft, port }) = redirect {
+        redirect::put_in_force(nft, port).map_err(PorterError::Redirect)?;
+    }
     std::fs::metadata("/proc/self/ns/net").map(|about| about.ino()).map_err(PorterError::Look)
 }
 
 /// The safe form is deprecated for what it does with `CLONE_FILES`, which is not asked for here.
 #[expect(deprecated, reason = "no table of descriptors is unshared")]
-fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
+pub(super) fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     rustix::thread::unshare(flags)
 }
 

@@ -24,7 +24,15 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
             let routes = directory.own.inbound.as_ref().map_or(&[][..], |i| &i.routes);
             x.route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
         }
-        Side::Outbound(_) => {}
+        Side::Outbound(callee) if directory.own.outbound.contains_key(callee) => {}
+        Side::Outbound(callee) => {
+            x.to = Some(callee.clone());
+            return Err(Answer::new(
+                403,
+                "undeclared",
+                "this is not among the calls that the fleet file declares for this service",
+            ));
+        }
     }
     Ok(())
 }

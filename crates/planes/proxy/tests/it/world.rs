@@ -120,6 +120,7 @@ impl World {
             outbound: BTreeMap::new(),
             gateway: None,
             egress: None,
+            captured: None,
             zone: None,
         };
         let (trust, peers) = (Trust::default(), BTreeMap::new());

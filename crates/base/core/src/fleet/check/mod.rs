@@ -2,6 +2,7 @@
 
 mod ambiguous;
 mod budget;
+mod capture;
 mod edge;
 mod egress;
 mod federation;
@@ -77,6 +78,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         workloads,
         federation,
         isolate,
+        capture,
         spot,
     } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
@@ -102,13 +104,15 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     }
 
     let isolate = isolate::of_fleet(report, isolate);
+    let capture = capture::of_fleet(report, capture);
+    let all = service::OfAll { isolate: isolate.unwrap_or_default(), capture: capture.unwrap_or_default() };
     let known = Known::of(&services.value, &workloads, &federation);
     let mut ports = Ports::default();
     let mut names = Vec::with_capacity(services.value.len());
     // Every service is looked at, also after one failed: whoever reads the report wants all of it.
     let mut checked = Vec::with_capacity(services.value.len());
     for (name, body) in services.value {
-        checked.push(service::check(report, &known, &mut ports, isolate.unwrap_or_default(), &name, body));
+        checked.push(service::check(report, &known, &mut ports, all, &name, body));
         names.push(name);
     }
     let mut others = Others::default();
@@ -138,7 +142,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);
-    isolate.map(|_| fleet)
+    isolate.and(capture).map(|_| fleet)
 }
 
 fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]) {

@@ -4,10 +4,10 @@ use super::super::placeholder::{self, Part, Placeholder, PlaceholderError};
 use super::super::raw::{RawCall, RawService};
 use super::super::raw_edge::RawInstance;
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
-use super::super::{Call, Instances, Isolate, NamedRoute, Program, Protocol, Service};
+use super::super::{Call, Capture, Instances, Isolate, NamedRoute, Program, Protocol, Service};
 use super::edge::RawEdge;
 use super::ports::{Network, Ports};
-use super::{Known, edge, egress, instances, isolate, os_text, required, versions};
+use super::{Known, capture, edge, egress, instances, isolate, os_text, required, versions};
 use crate::edge::Edge;
 use crate::name::{GATEWAY, ServiceName, UNAUTHENTICATED};
 use crate::path::PathPattern;
@@ -19,11 +19,18 @@ const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DE
 /// Longest owner or class of data in bytes: a cell of a table.
 const LABEL_BYTES_MAX: usize = 100;
 
+/// What the fleet says for all its services.
+#[derive(Clone, Copy)]
+pub(super) struct OfAll {
+    pub(super) isolate: Isolate,
+    pub(super) capture: Capture,
+}
+
 pub(super) fn check(
     report: &mut Report<'_>,
     known: &Known,
     ports: &mut Ports,
-    fleet_isolate: Isolate,
+    all: OfAll,
     name: &At<String>,
     body: Read<RawService>,
 ) -> Result<(ServiceName, Service), Reported> {
@@ -43,6 +50,7 @@ pub(super) fn check(
         calls,
         routes,
         isolate,
+        capture,
         ext_authz,
         egress,
         mtls,
@@ -50,12 +58,13 @@ pub(super) fn check(
         mirror,
     } = body?.value;
     let callees = callees(&calls);
-    let isolate = isolate::of_service(report, isolate, fleet_isolate, !matches!(run, Field::Absent));
+    let isolate = isolate::of_service(report, isolate, all.isolate, !matches!(run, Field::Absent));
     // The Envoy that asks has to reach the program, and stands outside unless somebody took care of that.
     let isolate = isolate.map(|isolate| match isolate {
         Isolate::WhereItCan if !matches!(ext_authz, Field::Absent) => Isolate::Never,
         isolate => isolate,
     });
+    let capture = isolate.and_then(|isolate| capture::of_service(report, capture, all.capture, isolate));
     let network = match isolate {
         Ok(Isolate::Never) | Err(_) => Network::Host,
         Ok(Isolate::WhereItCan | Isolate::Required) => Network::Own(name.value.clone()),
@@ -86,6 +95,7 @@ pub(super) fn check(
         calls: calls?,
         routes: routes?,
         isolate: isolate?,
+        capture: capture?,
         ext_authz: ext_authz?,
         egress: egress?,
         instances,

@@ -91,6 +91,8 @@ impl Place {
                 .map(|(from, to, port)| (service(from).into(), BTreeMap::from([(service(to), addr(port))])))
                 .into(),
             isolation: BTreeMap::new(),
+            names: None,
+            captured: BTreeMap::new(),
             egress: BTreeMap::new(),
             programs: BTreeMap::new(),
         };

@@ -157,7 +157,17 @@ fn write_fleet(dir: &tempfile::TempDir, workloads: &str) {
 fn write_plan(dir: &tempfile::TempDir, control: SocketAddr) {
     let mesh = [(name("accounts").into(), "127.0.0.1:9102".parse().unwrap())].into();
     let (outbound, egress, isolation) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let plan = Plan { mode: Mode::Full, control, mesh, outbound, programs: BTreeMap::new(), egress, isolation };
+    let plan = Plan {
+        mode: Mode::Full,
+        control,
+        mesh,
+        outbound,
+        programs: BTreeMap::new(),
+        egress,
+        isolation,
+        names: None,
+        captured: BTreeMap::new(),
+    };
     std::fs::write(dir.path().join("plan.json"), serde_json::to_string(&plan).unwrap()).unwrap();
 }
 
