@@ -3,6 +3,7 @@
 //! Only with the feature `forge`, which nobody but tests asks for. Everything panics where it cannot do as asked.
 
 use crate::issue::{Signer, Validity, bare, uri};
+use crate::jose::{Alg, Jwk};
 use crate::key::KeyPair;
 use bartizan_core::Timestamp;
 use rcgen::{BasicConstraints, CustomExtension, DnType, IsCa, SanType};
@@ -182,4 +183,52 @@ pub fn greedy_csr(key: &KeyPair, uri_wanted: &str) -> Vec<u8> {
 
 fn fresh_key() -> KeyPair {
     KeyPair::generate().expect("the library makes P-256 keys")
+}
+
+/// An RSA key of 2048 bits that signs tokens as outside issuers do; nothing here does otherwise.
+#[derive(Debug)]
+pub struct RsaKey(aws_lc_rs::rsa::KeyPair);
+
+impl RsaKey {
+    /// A fresh key. It takes a while.
+    pub fn generate() -> Self {
+        Self(aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("a key can be made"))
+    }
+
+    /// Its modulus.
+    pub fn modulus(&self) -> Vec<u8> {
+        use aws_lc_rs::signature::KeyPair as _;
+        self.0.public_key().modulus().big_endian_without_leading_zero().to_vec()
+    }
+
+    /// Its public half, with or without the algorithm that it is for.
+    pub fn jwk(&self, alg: Option<Alg>) -> Jwk {
+        let mut key = serde_json::json!({
+            "kty": "RSA", "e": "AQAB", "n": crate::base64::encode_url(&self.modulus()),
+        });
+        if let Some(alg) = alg {
+            key["alg"] = alg.as_str().into();
+        }
+        let key = Jwk::parse(key.as_object().expect("it is an object"));
+        key.expect("the key is good").with_kid("rsa".to_owned())
+    }
+
+    /// A token that is signed with `alg`, whatever its header says.
+    pub fn sign(&self, alg: Alg, header: serde_json::Value, claims: serde_json::Value) -> String {
+        use aws_lc_rs::signature as library;
+        let part = |json: serde_json::Value| crate::base64::encode_url(json.to_string().as_bytes());
+        let signed = format!("{}.{}", part(header), part(claims));
+        let padding: &'static dyn library::RsaEncoding = match alg {
+            Alg::Rs256 => &library::RSA_PKCS1_SHA256,
+            Alg::Rs384 => &library::RSA_PKCS1_SHA384,
+            Alg::Rs512 => &library::RSA_PKCS1_SHA512,
+            Alg::Ps256 => &library::RSA_PSS_SHA256,
+            Alg::Ps384 => &library::RSA_PSS_SHA384,
+            _ => &library::RSA_PSS_SHA512,
+        };
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        self.0.sign(padding, &random, signed.as_bytes(), &mut signature).expect("signing works");
+        format!("{signed}.{}", crate::base64::encode_url(&signature))
+    }
 }

@@ -1,22 +1,35 @@
-//! ES256 as JSON Web Signatures have it (RFC 7518 section 3.4): the signature is two numbers of 32 bytes, not ASN.1.
+//! Keys that sign tokens: ES256 as JSON Web Signatures have it (RFC 7518 section 3.4: the signature is two numbers of 32
+//! bytes, not ASN.1), and Ed25519 (RFC 8037), which is cheaper and for tokens that we read ourselves.
 
 use crate::error::CryptoError;
+use crate::jose::{Alg, Jwk};
 use crate::key::{self, KeyPair};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+    UnparsedPublicKey,
+};
+use bartizan_core::Secret;
 use std::fmt;
 
-/// Length of a signature in bytes.
+/// Length of a signature in bytes, of either algorithm.
 pub const SIGNATURE_BYTES: usize = 64;
+/// What comes before the 32 bytes in the SubjectPublicKeyInfo of every Ed25519 key (RFC 8410 section 4).
+const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A key that signs tokens. It never leaves the process.
 pub struct TokenKey {
-    inner: EcdsaKeyPair,
+    inner: Inner,
     spki: Vec<u8>,
 }
 
+enum Inner {
+    Es256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
 impl TokenKey {
-    /// A fresh key from the operating system's randomness.
+    /// A fresh P-256 key from the operating system's randomness, for ES256.
     ///
     /// # Errors
     /// [`CryptoError::Library`] where the library has none to give.
@@ -24,7 +37,48 @@ impl TokenKey {
         let pair = KeyPair::generate()?;
         let inner = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.pkcs8().expose())
             .map_err(|e| CryptoError::Library { what: "making a key", why: e.to_string() })?;
-        Ok(Self { inner, spki: pair.public_spki().to_vec() })
+        Ok(Self { inner: Inner::Es256(inner), spki: pair.public_spki().to_vec() })
+    }
+
+    /// A fresh Ed25519 key from the operating system's randomness, for `EdDSA`.
+    ///
+    /// # Errors
+    /// [`CryptoError::Library`] where the library has none to give.
+    pub fn generate_ed25519() -> Result<Self, CryptoError> {
+        Self::ed25519_from_seed(&Secret::new(crate::random::bytes()))
+    }
+
+    /// The Ed25519 key of a seed, which has to be as unpredictable as a key: for engines, which draw none, and for keys that go
+    /// from one process to another as their seed.
+    ///
+    /// # Errors
+    /// [`CryptoError::Library`] where the library refuses.
+    pub fn ed25519_from_seed(seed: &Secret<[u8; 32]>) -> Result<Self, CryptoError> {
+        let inner = Ed25519KeyPair::from_seed_unchecked(seed.expose())
+            .map_err(|e| CryptoError::Library { what: "making a key", why: e.to_string() })?;
+        let spki = [&ED25519_SPKI_PREFIX, inner.public_key().as_ref()].concat();
+        Ok(Self { inner: Inner::Ed25519(inner), spki })
+    }
+
+    /// What it signs with.
+    pub fn alg(&self) -> Alg {
+        match self.inner {
+            Inner::Es256(_) => Alg::Es256,
+            Inner::Ed25519(_) => Alg::EdDsa,
+        }
+    }
+
+    /// The public key as a JSON Web Key, named by its thumbprint.
+    pub fn public_jwk(&self) -> Jwk {
+        let jwk = match &self.inner {
+            Inner::Es256(_) => {
+                let point = &self.spki[self.spki.len() - 64..];
+                Jwk::p256(&point[..32], &point[32..])
+            }
+            Inner::Ed25519(_) => Jwk::ed25519(&self.spki[ED25519_SPKI_PREFIX.len()..]),
+        };
+        let kid = crate::base64::encode_url(&jwk.thumbprint());
+        jwk.with_kid(kid)
     }
 
     /// The public key as DER of a SubjectPublicKeyInfo.
@@ -38,7 +92,11 @@ impl TokenKey {
     /// [`CryptoError::Library`] where the library has no randomness.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_BYTES], CryptoError> {
         let library = |why: String| CryptoError::Library { what: "signing a token", why };
-        let signature = self.inner.sign(&SystemRandom::new(), message).map_err(|e| library(e.to_string()))?;
+        let signature = match &self.inner {
+            Inner::Es256(key) => key.sign(&SystemRandom::new(), message),
+            Inner::Ed25519(key) => key.try_sign(message),
+        };
+        let signature = signature.map_err(|e| library(e.to_string()))?;
         signature.as_ref().try_into().map_err(|_| library("a signature of another length".to_owned()))
     }
 }
@@ -99,6 +157,19 @@ mod tests {
             altered[at] ^= 1;
             assert_eq!(verify(key.public_spki(), b"message", &altered), Err(CryptoError::Signature), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_seed_is_a_key() {
+        // RFC 8032 section 7.1, test 1.
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let seed = crate::hash::unhex(seed).unwrap().try_into().unwrap();
+        let key = TokenKey::ed25519_from_seed(&Secret::new(seed)).unwrap();
+        let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        assert!(crate::hash::hex(key.public_spki()).ends_with(public));
+        assert!(
+            crate::hash::hex(&key.sign(b"").unwrap()).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974")
+        );
     }
 
     #[test]

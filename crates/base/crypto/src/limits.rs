@@ -21,3 +21,24 @@ pub const PASSPHRASE_BYTES_MAX: usize = 1 << 10;
 /// Slots of a PKCS#11 module that are looked at, a count; real ones have a few.
 #[cfg(feature = "pkcs11")]
 pub(crate) const HSM_SLOTS_MAX: usize = 256;
+
+/// Longest token that is looked at, in bytes: ordinary access tokens have 1 KiB, those with many groups 8 KiB.
+pub const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// Longest header of a token, in bytes of JSON: `alg`, `typ`, `kid`, and for a proof a public key, are below 1.5 KiB.
+pub const TOKEN_HEADER_BYTES_MAX: usize = 4 << 10;
+/// Deepest nesting of a token's JSON, a count: nested actors take one level each, details of an authorization three.
+pub const TOKEN_JSON_DEPTH_MAX: usize = 16;
+/// Most values in a token's JSON, a count, those inside others among them.
+pub const TOKEN_JSON_VALUES_MAX: usize = 2_048;
+/// Longest `kid` in bytes; thumbprints have 43.
+pub const KID_BYTES_MAX: usize = 256;
+/// Longest JWK set in bytes: [`JWKS_KEYS_MAX`] RSA keys of 4096 bits with their certificates beside them.
+pub const JWKS_BYTES_MAX: usize = 512 << 10;
+/// Most keys in a JWK set, a count, those that are passed over among them.
+pub const JWKS_KEYS_MAX: usize = 128;
+/// Shortest RSA modulus in bits (RFC 7518 section 3.3).
+pub const RSA_BITS_MIN: usize = 2_048;
+/// Longest RSA modulus in bits: the time of a check grows with the square of it, and whoever shows a proof chooses its key.
+pub const RSA_BITS_MAX: usize = 4_096;
+/// Longest RSA exponent in bytes: 65537 takes three.
+pub const RSA_EXPONENT_BYTES_MAX: usize = 4;

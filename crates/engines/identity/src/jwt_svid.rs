@@ -1,13 +1,14 @@
 //! JWT-SVIDs: tokens that name a workload to an audience for some minutes (SPIFFE JWT-SVID specification).
 //!
 //! ES256 and nothing else. A token is looked at in this order: size and form, header, whose it says it is, the key of that
-//! trust domain, signature, dates, audience.
+//! trust domain, signature, dates, audience. Form and header are read as those of every token are: `bartizan_crypto::jose`.
 
-use crate::limits::{DOMAINS_MAX, JWT_BYTES_MAX, JWT_KEYS_MAX, KID_BYTES_MAX};
+use crate::limits::{DOMAINS_MAX, JWT_KEYS_MAX, KID_BYTES_MAX};
 use bartizan_core::limits::{AUDIENCE_BYTES_MAX, AUDIENCES_MAX, CLOCK_SKEW, JWT_TTL};
 use bartizan_core::path::PathPattern;
 use bartizan_core::snapshot::{Bundles, JwtKey};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::jose::{self, Alg, EmbeddedKey, JoseError, Unverified, VerifyKey};
 use bartizan_crypto::jws::{self, TokenKey};
 use bartizan_crypto::{CryptoError, base64, hash};
 use serde::{Deserialize, Serialize};
@@ -64,22 +65,7 @@ pub fn kid(spki: &[u8]) -> String {
     hash::hex(&hash::sha256(spki)[..16])
 }
 
-#[derive(Serialize, Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    typ: Option<String>,
-    /// Whether there are extensions that have to be understood; we know none.
-    #[serde(default, skip_serializing, deserialize_with = "is_there")]
-    crit: bool,
-}
-
-/// True for whatever stands there, `null` among it.
-fn is_there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
-/// The claims that are looked at. Read apart from the rest, since this refuses a claim that is there twice.
+/// The claims that are looked at.
 #[derive(Deserialize)]
 struct Claims {
     sub: SpiffeId,
@@ -119,15 +105,9 @@ struct Made<'a> {
 /// [`JwtError::Audiences`], [`JwtError::Crypto`].
 pub fn sign(key: &TokenKey, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Result<String, JwtError> {
     check_audiences(audiences)?;
-    let header =
-        Header { alg: "ES256".to_owned(), kid: Some(kid(key.public_spki())), typ: Some("JWT".to_owned()), crit: false };
     let (iat, exp) = (now.as_secs(), now.plus(JWT_TTL).as_secs());
-    let part = |json: Result<Vec<u8>, serde_json::Error>| json.map(|json| base64::encode_url(&json)).map_err(malformed);
-    let (header, claims) =
-        (part(serde_json::to_vec(&header))?, part(serde_json::to_vec(&Made { sub: id, aud: audiences, exp, iat }))?);
-    let signed = format!("{header}.{claims}");
-    let signature = key.sign(signed.as_bytes())?;
-    Ok(format!("{signed}.{}", base64::encode_url(&signature)))
+    let claims = Made { sub: id, aud: audiences, exp, iat };
+    Ok(jose::sign(key, "JWT", &kid(key.public_spki()), &claims)?)
 }
 
 /// Checks what somebody wants to have in `aud`.
@@ -210,20 +190,22 @@ impl JwtKeys {
     /// # Errors
     /// [`JwtError`].
     pub fn validate(&self, token: &str, audience: &str, now: Timestamp) -> Result<ValidToken, JwtError> {
-        let parts = Parts::of(token)?;
-        let header: Header = serde_json::from_slice(&parts.header).map_err(malformed)?;
-        if header.alg != "ES256" {
+        let unverified = Unverified::parse(token, EmbeddedKey::Refused).map_err(unread)?;
+        let header = unverified.header();
+        if header.alg != Alg::Es256 {
             return Err(JwtError::Algorithm);
         }
-        if header.crit || header.typ.is_some_and(|typ| typ != "JWT" && typ != "JOSE") {
+        if header.typ.as_deref().is_some_and(|typ| typ != "JWT" && typ != "JOSE") {
             return Err(JwtError::Malformed("its header asks for what we do not know".to_owned()));
         }
-        let kid = header.kid.ok_or_else(|| JwtError::Malformed("its header names no key".to_owned()))?;
-        let claims: Claims = serde_json::from_slice(&parts.claims).map_err(malformed)?;
+        let kid = header.kid.as_deref();
+        let kid = kid.ok_or_else(|| JwtError::Malformed("its header names no key".to_owned()))?;
+        let all = unverified.unverified_claims().map_err(unread)?;
+        let claims = Claims::deserialize(&serde_json::Value::Object(all.clone())).map_err(malformed)?;
         let domain = claims.sub.domain();
         let keys = self.domains.get(domain).ok_or_else(|| JwtError::UnknownDomain(domain.to_owned()))?;
-        let spki = keys.get(&kid).ok_or(JwtError::UnknownKey)?;
-        jws::verify(spki, parts.signed.as_bytes(), &parts.signature).map_err(|_| JwtError::Signature)?;
+        let key = VerifyKey::p256(keys.get(kid).ok_or(JwtError::UnknownKey)?)?;
+        unverified.verify(&key).map_err(unread)?;
         if claims.sub.path().is_empty() {
             return Err(JwtError::Malformed("its subject is a trust domain".to_owned()));
         }
@@ -241,29 +223,16 @@ impl JwtKeys {
         if audience.is_empty() || !claims.aud.has(audience) {
             return Err(JwtError::Audience);
         }
-        let all = serde_json::from_slice(&parts.claims).map_err(malformed)?;
         Ok(ValidToken { id: claims.sub, claims: all })
     }
 }
 
-/// The three parts of a token, decoded.
-struct Parts<'a> {
-    signed: &'a str,
-    header: Vec<u8>,
-    claims: Vec<u8>,
-    signature: Vec<u8>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(token: &'a str) -> Result<Self, JwtError> {
-        if token.len() > JWT_BYTES_MAX {
-            return Err(JwtError::Malformed(format!("longer than {JWT_BYTES_MAX} bytes")));
-        }
-        let three = || JwtError::Malformed("not three parts with dots between them".to_owned());
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(three)?;
-        let (header, claims) = signed.split_once('.').filter(|(_, rest)| !rest.contains('.')).ok_or_else(three)?;
-        let decode = |text: &str| base64::decode_url(text).map_err(|e| JwtError::Malformed(e.to_string()));
-        Ok(Self { signed, header: decode(header)?, claims: decode(claims)?, signature: decode(signature)? })
+/// Why a text was not read or its signature not believed, in the words of this file.
+fn unread(error: JoseError) -> JwtError {
+    match error {
+        JoseError::Unsigned | JoseError::UnknownAlg(_) | JoseError::OtherAlg { .. } => JwtError::Algorithm,
+        JoseError::Signature => JwtError::Signature,
+        other => JwtError::Malformed(other.to_string()),
     }
 }
 

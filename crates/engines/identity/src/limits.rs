@@ -25,11 +25,11 @@ pub const JOIN_TOKENS_MAX: usize = 1_024;
 /// Longest join token in bytes: a prefix and 32 bytes in base64.
 pub const JOIN_TOKEN_BYTES_MAX: usize = 64;
 /// Longest JWT-SVID that is looked at, in bytes: ours have about 500, those with sixteen long audiences 12 KiB.
-pub const JWT_BYTES_MAX: usize = 16 << 10;
+pub const JWT_BYTES_MAX: usize = bartizan_crypto::limits::TOKEN_BYTES_MAX;
 /// Most JWT keys of one trust domain, a count: one signs, the others wait until what they signed has run out.
 pub const JWT_KEYS_MAX: usize = 64;
 /// Longest `kid` in bytes; ours have 32.
-pub const KID_BYTES_MAX: usize = 256;
+pub const KID_BYTES_MAX: usize = bartizan_crypto::limits::KID_BYTES_MAX;
 /// Longest Kubernetes service account token that is passed on, in bytes; real ones have about 1 KiB.
 pub const SERVICE_ACCOUNT_TOKEN_BYTES_MAX: usize = 16 << 10;
 /// Longest TokenReview that is read, in bytes: the token twice, and some KiB about its bearer.

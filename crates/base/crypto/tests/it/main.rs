@@ -3,10 +3,12 @@
 
 mod hsm;
 mod issued; // what we issue says what it should, and no more
+mod jose; // signed tokens and keys
 mod path; // chains that lead nowhere
 mod pem; // bundles as text
 mod read; // certificates that do not read
 mod requests; // certificate requests
+mod wycheproof; // vectors from outside, where they are at hand
 
 use bartizan_core::Timestamp;
 
