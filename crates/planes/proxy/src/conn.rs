@@ -12,6 +12,7 @@ use bartizan_core::{ServiceName, SpiffeId, TrustDomain};
 use bartizan_identity::VerifiedPeer;
 use bartizan_policy::Memo;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -96,6 +97,8 @@ pub struct Worker {
     pub alarms: Alarms,
     /// Which instances of callees get its calls.
     pub balance: Balance,
+    /// Callees of unknown protocol whose end was seen to speak first.
+    pub server_first: RefCell<HashSet<ServiceName>>,
     /// Copies under way.
     pub copies: Cell<usize>,
     /// Every task that serves somebody.

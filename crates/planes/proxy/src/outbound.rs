@@ -19,6 +19,8 @@ pub async fn serve(fresh: Fresh, callee: ServiceName) {
     });
     let speaks = match protocol {
         Some(Protocol::Tcp) => Ok(Speaks::Bytes),
+        // After the first connection nobody waits for who does not speak first.
+        Some(Protocol::Auto) if worker.server_first.borrow().contains(&callee) => sniff::at_once(&stream).await,
         Some(Protocol::Auto) => sniff::anything(&stream).await,
         // Without a directory there is nobody to call; HTTP can at least be told so.
         Some(Protocol::Http | Protocol::Grpc) | None => tokio::select! {

@@ -23,6 +23,15 @@ pub struct Relayed {
     pub error: Option<&'static str>,
 }
 
+/// Which end speaks before the other one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// The caller, as in most protocols.
+    Caller,
+    /// The service, as in SMTP, SSH or MySQL.
+    Service,
+}
+
 /// How long a relay waits for what.
 #[derive(Clone, Copy, Debug)]
 struct Times {
@@ -45,7 +54,22 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    relay(caller, service, stop, over, TIMES).await
+    relay(caller, service, stop, over, TIMES, &|_| {}).await
+}
+
+/// As [`run`]; `told` hears once which end spoke first.
+pub async fn run_telling<A, B>(
+    caller: A,
+    service: B,
+    stop: &CancellationToken,
+    over: impl Future<Output = Ending>,
+    told: &dyn Fn(First),
+) -> Relayed
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    relay(caller, service, stop, over, TIMES, told).await
 }
 
 async fn relay<A, B>(
@@ -54,20 +78,28 @@ async fn relay<A, B>(
     stop: &CancellationToken,
     over: impl Future<Output = Ending>,
     times: Times,
+    told: &dyn Fn(First),
 ) -> Relayed
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
     let active = Rc::new(Cell::new(Instant::now()));
+    let quiet = Rc::clone(&active);
     let (up, down) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-    let mut caller = Metered { inner: caller, read: Rc::clone(&up), active: Rc::clone(&active) };
-    let mut service = Metered { inner: service, read: Rc::clone(&down), active: Rc::clone(&active) };
+    let heard = |first| {
+        if up.get() == 0 && down.get() == 0 {
+            told(first);
+        }
+    };
+    let (by_caller, by_service) = (|| heard(First::Caller), || heard(First::Service));
+    let mut caller = Metered { inner: caller, read: Rc::clone(&up), active: Rc::clone(&active), first: &by_caller };
+    let mut service = Metered { inner: service, read: Rc::clone(&down), active, first: &by_service };
     let copy =
         tokio::io::copy_bidirectional_with_sizes(&mut caller, &mut service, limits::RELAY_BYTES, limits::RELAY_BYTES);
     let error = tokio::select! {
         copied = copy => copied.err().map(|_| "broken"),
-        () = silence(&active, times) => Some("idle"),
+        () = silence(&quiet, times) => Some("idle"),
         () = drained(stop, times) => Some("stopped"),
         ending = over => Some(ending.as_str()),
     };
@@ -86,18 +118,23 @@ async fn drained(stop: &CancellationToken, times: Times) {
 }
 
 /// Counts what is read, and notes when.
-struct Metered<S> {
+struct Metered<'a, S> {
     inner: S,
     read: Rc<Cell<u64>>,
     active: Rc<Cell<Instant>>,
+    /// Called before the first bytes are counted.
+    first: &'a dyn Fn(),
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<'_, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = out.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, out);
         let n = out.filled().len() - before;
         if n > 0 {
+            if self.read.get() == 0 {
+                (self.first)();
+            }
             self.read.set(self.read.get() + n as u64);
             self.active.set(Instant::now());
         }
@@ -105,7 +142,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<'_, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
@@ -145,20 +182,44 @@ mod tests {
         assert_eq!(relayed, Relayed { bytes_up: 8, bytes_down: 20, error: None });
     }
 
+    #[tokio::test]
+    async fn whoever_speaks_first_is_told_once() {
+        for first in [First::Caller, First::Service] {
+            let ((mut client, near), (far, mut server)) = (duplex(64), duplex(64));
+            let heard = std::cell::RefCell::new(Vec::new());
+            let talk = async {
+                let mut byte = [0];
+                for turn in [first, First::Service, First::Caller] {
+                    let (from, to) = match turn {
+                        First::Caller => (&mut client, &mut server),
+                        First::Service => (&mut server, &mut client),
+                    };
+                    from.write_all(b"x").await.unwrap();
+                    to.read_exact(&mut byte).await.unwrap();
+                }
+                drop((client, server));
+            };
+            let stop = CancellationToken::new();
+            let told = |first| heard.borrow_mut().push(first);
+            tokio::join!(run_telling(near, far, &stop, pending(), &told), talk);
+            assert_eq!(*heard.borrow(), [first]);
+        }
+    }
+
     const SHORT: Times =
         Times { idle: Duration::from_millis(20), look: Duration::from_millis(1), drain: Duration::from_millis(1) };
 
     #[tokio::test]
     async fn silence_and_a_stop_end_it() {
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
-        assert_eq!(relay(near, far, &CancellationToken::new(), pending(), SHORT).await.error, Some("idle"));
+        assert_eq!(relay(near, far, &CancellationToken::new(), pending(), SHORT, &|_| {}).await.error, Some("idle"));
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
         let stop = CancellationToken::new();
         stop.cancel();
         let times = Times { idle: Duration::from_secs(60), ..SHORT };
-        assert_eq!(relay(near, far, &stop, pending(), times).await.error, Some("stopped"));
+        assert_eq!(relay(near, far, &stop, pending(), times, &|_| {}).await.error, Some("stopped"));
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
         let over = ready(Ending::Revoked);
-        assert_eq!(relay(near, far, &CancellationToken::new(), over, times).await.error, Some("revoked"));
+        assert_eq!(relay(near, far, &CancellationToken::new(), over, times, &|_| {}).await.error, Some("revoked"));
     }
 }

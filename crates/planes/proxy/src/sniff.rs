@@ -60,6 +60,14 @@ pub async fn anything(stream: &TcpStream) -> io::Result<Speaks> {
     Ok(look(stream, limits::SNIFF_TIME, judge).await?.unwrap_or(Speaks::Bytes))
 }
 
+/// As [`anything`] where the server is known to speak first: what is there already may tell otherwise, and nothing is waited for.
+///
+/// # Errors
+/// Where the connection breaks or ends first.
+pub async fn at_once(stream: &TcpStream) -> io::Result<Speaks> {
+    Ok(look(stream, Duration::ZERO, judge).await?.unwrap_or(Speaks::Bytes))
+}
+
 /// `None` while more bytes could still tell.
 fn judge(bytes: &[u8]) -> Option<Speaks> {
     let begins = |word: &[u8]| {

@@ -6,7 +6,7 @@ use crate::ledger::{Ongoing, Question, Registered};
 use crate::live::Live;
 use crate::plaintext;
 use crate::record::judged;
-use crate::relay::{self, Relayed};
+use crate::relay::{self, First, Relayed};
 use crate::sending::{self, Course};
 use crate::upstream::{Failure, PeerStream};
 use bartizan_core::event::{Connection, SeenBy, What};
@@ -146,7 +146,8 @@ pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
     let relayed = match to_peer(&worker, &callee).await {
         Ok((peer, trust)) => {
             let ongoing = trust.begin(None);
-            Ok(relay::run(stream, peer, &worker.stop, ongoing.until_over()).await)
+            let told = |first| learn(&worker, &callee, first);
+            Ok(relay::run_telling(stream, peer, &worker.stop, ongoing.until_over(), &told).await)
         }
         Err(error) => Err(error),
     };
@@ -165,6 +166,15 @@ pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
         error: Some(error.into()),
     };
     worker.proxy.events.offer(SeenBy::Outbound, None, What::Connection(event));
+}
+
+/// Remembers which callees speak first, so that their next caller waits for nothing. Bounded by the callees that there are.
+fn learn(worker: &Worker, callee: &ServiceName, first: First) {
+    let mut known = worker.server_first.borrow_mut();
+    match first {
+        First::Service => drop(known.insert(callee.clone())),
+        First::Caller => drop(known.remove(callee)),
+    }
 }
 
 async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, Registered), &'static str> {

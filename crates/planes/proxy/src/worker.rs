@@ -98,8 +98,20 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
     let looking = tokio::task::spawn_local(keep_looking(proxy.changes(), ledger.clone()));
     let balance = Balance::new(Arc::clone(&counters));
     let (tasks, copies, told) = (TaskTracker::new(), Cell::new(0), stop.clone());
-    let lanes = Rc::default();
-    let worker = Rc::new(Worker { proxy, counters, ledger, pools, balance, copies, lanes, alarms, tasks, stop: told });
+    let (lanes, server_first) = <(Rc<_>, _)>::default();
+    let worker = Rc::new(Worker {
+        proxy,
+        counters,
+        ledger,
+        pools,
+        balance,
+        server_first,
+        copies,
+        lanes,
+        alarms,
+        tasks,
+        stop: told,
+    });
     let mut report = tokio::time::interval(limits::STATS_EVERY);
     let mut sweep = tokio::time::interval(limits::POOL_SWEEP);
     let mut tick = tokio::time::interval(limits::ALARM_TICK);

@@ -33,8 +33,9 @@ fn conn() -> Rc<Conn> {
     let trust = ledger.register_plain(&side);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let (balance, copies) = (Balance::new(Arc::clone(&counters)), Cell::new(0));
-    let lanes = Rc::default();
-    let worker = Rc::new(Worker { proxy, counters, ledger, pools, balance, copies, lanes, alarms, tasks, stop });
+    let (lanes, server_first) = <(Rc<_>, _)>::default();
+    let worker =
+        Rc::new(Worker { proxy, counters, ledger, pools, balance, server_first, copies, lanes, alarms, tasks, stop });
     let about = About { worker, remote: "127.0.0.1:1".parse().unwrap(), slot };
     Conn::new(about, side, None, trust, Carrier::Http1)
 }
