@@ -39,6 +39,7 @@ bench-bank: needs-demo ## the bank in modes off, mtls and full, interleaved; tab
 bench: needs ## engines and control: issuance, decisions, handshakes, closing of connections, nodes that come back
 	$(CARGO) run --release --package bartizan-identity --example issue_rate
 	$(CARGO) run --release --package bartizan-policy --example decide_cost
+	$(CARGO) run --release --package bartizan-tokens --example verify_cost
 	$(CARGO) run --release --package bartizan-proxy --example handshakes
 	$(CARGO) run --release --package bartizan-proxy --example ledger
 	$(CARGO) build --release --package bartizan-cli

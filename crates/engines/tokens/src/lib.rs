@@ -1,0 +1,30 @@
+//! Decides whether a token is believed, and what may be made of it.
+//!
+//! In: a token's text, what its bearer showed beside it (certificate, proof), the issuers' keys, and `now`.
+//! Out: values that only the check can make ([`AccessToken`]), or an error that names the check, the key and the
+//! skew for operators, with one short reason for the caller ([`PublicReason`]).
+//! How much: text, lists and memories are bounded by [`limits`] and by `bartizan_crypto::limits`.
+//! Absent on purpose: sockets, clocks, tasks, randomness; algorithms with a shared secret; tokens that are not signed. What a
+//! signed text is, and which keys there are, is for `bartizan_crypto::jose` to say.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod limits;
+
+mod access; // start here: an access token, from text to what it says
+mod binding; // whom a token is bound to
+mod cache; // tokens that were found good before
+mod claims; // reading claims of the right type
+mod error;
+mod issuer; // whose tokens are believed, by which keys
+mod revocation; // which of them not any more
+mod scopes;
+
+pub mod mint; // makes access tokens
+
+pub use access::{AccessToken, FAMILY as FAMILY_CLAIM, Presented, TYP as ACCESS_TYP, verify_access};
+pub use binding::{Binding, BindingError};
+pub use cache::{TokenCache, Trust};
+pub use error::{PublicReason, TokenError};
+pub use issuer::{Issuer, IssuerError, Issuers, Pins};
+pub use revocation::{Revocation, RevocationError, Revocations, Revoked};
+pub use scopes::{ScopeError, Scopes};

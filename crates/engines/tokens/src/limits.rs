@@ -1,0 +1,28 @@
+//! Limits of this crate alone. Those of a token's text stand in `bartizan_crypto::limits`.
+
+use std::time::Duration;
+
+/// How far an issuer's clock may be from ours, either way.
+pub const SKEW: Duration = bartizan_core::limits::CLOCK_SKEW;
+/// Life of an access token that we issue: as long as a revocation that somebody missed could matter.
+pub const ACCESS_TTL: Duration = Duration::from_secs(300);
+/// Longest life of an access token that is believed, whoever issued it: a day.
+pub const ACCESS_LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Most issuers whose tokens are believed, a count: one for each identity provider and trust domain.
+pub const ISSUERS_MAX: usize = 256;
+/// Longest text of a claim that is looked at (issuer, subject, client, audience), in bytes: a SPIFFE ID.
+pub const TEXT_BYTES_MAX: usize = 2_048;
+/// Longest `jti`, `txn` and the like, in bytes; a UUID has 36.
+pub const ID_BYTES_MAX: usize = 256;
+/// Most audiences of one token, a count.
+pub const AUDIENCES_MAX: usize = bartizan_core::limits::AUDIENCES_MAX;
+/// Most scopes of one token, a count.
+pub const SCOPES_MAX: usize = 128;
+/// Longest scope in bytes.
+pub const SCOPE_BYTES_MAX: usize = 256;
+/// Most revocations held at once, a count; about 10 MiB of names. More at once is a revocation of whole subjects or issuers.
+pub const REVOCATIONS_MAX: usize = 100_000;
+/// Tokens that one worker remembers as good, a count.
+pub const CACHE_ENTRIES_MAX: usize = 16_384;
+/// Bytes of the texts of those tokens. What is held of each takes about four times its text.
+pub const CACHE_BYTES_MAX: usize = 16 << 20;
