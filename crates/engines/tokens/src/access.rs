@@ -22,7 +22,7 @@ pub struct Presented<'a> {
     pub token: &'a str,
     /// SHA-256 of the client certificate (DER) of the connection that it came by.
     pub certificate: Option<&'a [u8; 32]>,
-    /// Thumbprint of the key of the proof that came with it, found good before.
+    /// Thumbprint of the key of the proof that came with it, found good before ([`crate::dpop`]).
     pub proof_key: Option<&'a [u8; 32]>,
 }
 

@@ -1,7 +1,7 @@
 //! Decides whether a token is believed, and what may be made of it.
 //!
 //! In: a token's text, what its bearer showed beside it (certificate, proof), the issuers' keys, and `now`.
-//! Out: values that only the check can make ([`AccessToken`]), or an error that names the check, the key and the
+//! Out: values that only the check can make ([`AccessToken`], [`ProofKey`]), or an error that names the check, the key and the
 //! skew for operators, with one short reason for the caller ([`PublicReason`]).
 //! How much: text, lists and memories are bounded by [`limits`] and by `bartizan_crypto::limits`.
 //! Absent on purpose: sockets, clocks, tasks, randomness; algorithms with a shared secret; tokens that are not signed. What a
@@ -19,11 +19,16 @@ mod issuer; // whose tokens are believed, by which keys
 mod revocation; // which of them not any more
 mod scopes;
 
+pub mod dpop; // proofs that somebody holds a key
 pub mod mint; // makes access tokens
+pub mod pkce; // that who redeems a code is who began
+mod replays; // proofs that were shown before
+mod target_uri; // addresses in one form
 
 pub use access::{AccessToken, FAMILY as FAMILY_CLAIM, Presented, TYP as ACCESS_TYP, verify_access};
 pub use binding::{Binding, BindingError};
 pub use cache::{TokenCache, Trust};
+pub use dpop::{ProofKey, ProofReplays};
 pub use error::{PublicReason, TokenError};
 pub use issuer::{Issuer, IssuerError, Issuers, Pins};
 pub use revocation::{Revocation, RevocationError, Revocations, Revoked};

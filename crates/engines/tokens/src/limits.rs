@@ -26,3 +26,7 @@ pub const REVOCATIONS_MAX: usize = 100_000;
 pub const CACHE_ENTRIES_MAX: usize = 16_384;
 /// Bytes of the texts of those tokens. What is held of each takes about four times its text.
 pub const CACHE_BYTES_MAX: usize = 16 << 20;
+/// Oldest proof of possession that counts: a request on its way, and a client that made its proof before a retry.
+pub const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
+/// Proofs that are remembered, a count: 270 requests with a proof in each second, for as long as one could be shown again.
+pub const PROOFS_MAX: usize = 65_536;

@@ -3,6 +3,7 @@
 
 mod access; // access tokens
 mod cache; // tokens that were seen before
+mod dpop; // proofs of possession
 
 use bartizan_core::Timestamp;
 use bartizan_crypto::base64;
