@@ -24,6 +24,7 @@ pub mod mint; // makes access tokens
 pub mod pkce; // that who redeems a code is who began
 mod replays; // proofs that were shown before
 mod target_uri; // addresses in one form
+pub mod txn; // transaction tokens: who a chain of calls is for
 
 pub use access::{AccessToken, FAMILY as FAMILY_CLAIM, Presented, TYP as ACCESS_TYP, verify_access};
 pub use binding::{Binding, BindingError};

@@ -30,3 +30,11 @@ pub const CACHE_BYTES_MAX: usize = 16 << 20;
 pub const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
 /// Proofs that are remembered, a count: 270 requests with a proof in each second, for as long as one could be shown again.
 pub const PROOFS_MAX: usize = 65_536;
+/// Life of a transaction token, and the longest that is believed: a chain of calls, with a retry or two.
+pub const TXN_TTL: Duration = Duration::from_secs(60);
+/// Longest delegation of minting: the life of a leaf certificate, since it is as good as one.
+pub const DELEGATION_LIFE_MAX: Duration = bartizan_core::limits::LEAF_TTL;
+/// Delegations that are held, a count: each gateway has one or two.
+pub const DELEGATIONS_MAX: usize = 1_024;
+/// How often a transaction token may be narrowed, a count; each link takes about 400 bytes and 35 microseconds.
+pub const NARROWINGS_MAX: usize = 8;

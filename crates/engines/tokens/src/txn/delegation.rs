@@ -1,0 +1,126 @@
+//! Delegations: the trust domain's authority lets a gateway's own key mint for a while.
+//!
+//! A delegation is a signed token with the gateway's name and its public key. It ends soon, as a certificate does, so a
+//! stolen key is worth little; what it minted ends with it.
+
+use super::error::TxnError;
+use crate::access::{check_dates, signed_by};
+use crate::claims::{audiences, needed_text};
+use crate::error::{TokenError, foreign};
+use crate::issuer::Issuers;
+use crate::limits::{DELEGATION_LIFE_MAX, DELEGATIONS_MAX};
+use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::jose::{self, EmbeddedKey, Jwk, Unverified, VerifyKey};
+use bartizan_crypto::jws::TokenKey;
+use bartizan_crypto::{CryptoError, base64};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The `typ` of a delegation.
+pub const TYP: &str = "bartizan-delegation+jwt";
+
+/// Lets `to` mint with `key` within `domain`, for `ttl` (at most [`DELEGATION_LIFE_MAX`]). Whether it may was decided before.
+///
+/// # Errors
+/// [`CryptoError`] where signing fails.
+pub fn delegate(
+    authority: (&TokenKey, &str),
+    domain: &TrustDomain,
+    (to, key): (&SpiffeId, &Jwk),
+    ttl: Duration,
+    now: Timestamp,
+) -> Result<String, CryptoError> {
+    let (signing, issuer) = authority;
+    let claims = json!({
+        "iss": issuer, "sub": to.as_str(), "aud": domain.as_str(),
+        "iat": now.as_secs(), "exp": now.plus(ttl.min(DELEGATION_LIFE_MAX)).as_secs(),
+        "cnf": { "jwk": key.to_json() },
+    });
+    jose::sign(signing, TYP, signing.public_jwk().kid().unwrap_or_default(), &claims)
+}
+
+/// Who may mint, with which key, until when.
+#[derive(Clone, Debug)]
+pub struct Delegate {
+    /// Who.
+    pub id: SpiffeId,
+    /// Its key.
+    pub key: VerifyKey,
+    /// The first moment at which it may not any more.
+    pub expires: Timestamp,
+}
+
+/// The delegations that are known within one trust domain.
+#[derive(Clone, Debug)]
+pub struct Delegates {
+    domain: TrustDomain,
+    /// By the thumbprint of the key, which is what `kid` of a minted token says.
+    by_kid: BTreeMap<String, Delegate>,
+}
+
+impl Delegates {
+    /// None so far.
+    pub fn new(domain: TrustDomain) -> Self {
+        Self { domain, by_kid: BTreeMap::new() }
+    }
+
+    /// The trust domain that they are of.
+    pub fn domain(&self) -> &TrustDomain {
+        &self.domain
+    }
+
+    /// Takes up a delegation. `authorities` holds the authorities of this trust domain, and nobody else.
+    ///
+    /// # Errors
+    /// [`TxnError`]; those that are held stay.
+    pub fn add(&mut self, authorities: &Issuers, delegation: &str, now: Timestamp) -> Result<&Delegate, TxnError> {
+        let (kid, delegate) = self.read(authorities, delegation, now)?;
+        self.by_kid.retain(|_, held| now < held.expires);
+        if self.by_kid.len() >= DELEGATIONS_MAX && !self.by_kid.contains_key(&kid) {
+            return Err(TxnError::TooMany);
+        }
+        let held = self.by_kid.entry(kid).or_insert_with(|| delegate.clone());
+        // An older delegation of the same key, shown again, shortens nothing; to another name it cannot go.
+        if held.id != delegate.id {
+            return Err(TxnError::OtherMinter { said: delegate.id.to_string(), signed: held.id.to_string() });
+        }
+        held.expires = held.expires.max(delegate.expires);
+        Ok(held)
+    }
+
+    /// Forgets all delegations to `id`, such as one whose identity was revoked.
+    pub fn revoke(&mut self, id: &SpiffeId) {
+        self.by_kid.retain(|_, held| held.id != *id);
+    }
+
+    /// Who may mint with the key of that name at `now`.
+    pub fn find(&self, kid: &str, now: Timestamp) -> Option<&Delegate> {
+        self.by_kid.get(kid).filter(|delegate| now < delegate.expires)
+    }
+
+    fn read(&self, authorities: &Issuers, delegation: &str, now: Timestamp) -> Result<(String, Delegate), TxnError> {
+        let unverified = Unverified::parse(delegation, EmbeddedKey::Refused)?;
+        let claims = unverified.unverified_claims()?;
+        let (authority, _) = signed_by(authorities, &unverified, &claims)?;
+        if !unverified.header().is_typ(TYP) {
+            let found = foreign(unverified.header().typ.as_deref().unwrap_or_default());
+            return Err(TokenError::Typ { found, wanted: TYP }.into());
+        }
+        let name = &authority.pins().issuer;
+        let (_, expires) = check_dates(&claims, name, DELEGATION_LIFE_MAX.as_secs(), now)?;
+        let found = audiences(&claims)?;
+        if found != [self.domain.as_str()] {
+            return Err(TokenError::Audience { found, wanted: self.domain.to_string() }.into());
+        }
+        let id = SpiffeId::parse(needed_text(&claims, "sub")?).ok();
+        let id = id.filter(|id| id.domain() == self.domain.as_str() && !id.path().is_empty());
+        let id = id.ok_or(TokenError::Claim { claim: "sub", why: "is no SPIFFE ID of this trust domain" })?;
+        let refuse = TokenError::Claim { claim: "cnf", why: "holds no public key for one algorithm" };
+        let jwk = claims.get("cnf").and_then(|cnf| cnf.get("jwk")).and_then(Value::as_object);
+        let jwk = jwk.and_then(|jwk| Jwk::parse(jwk).ok()).ok_or(refuse.clone())?;
+        let [alg] = jwk.algs() else { return Err(refuse.into()) };
+        let key = jwk.verify_key(*alg)?;
+        Ok((base64::encode_url(&jwk.thumbprint()), Delegate { id, key, expires }))
+    }
+}
