@@ -1,5 +1,6 @@
 //! Access tokens as RFC 9068 has them: whether one is believed from whoever shows it, and what it says.
 
+use crate::actors::Actors;
 use crate::binding::{Binding, BindingError};
 use crate::claims::{audiences, date, needed_date, needed_id, needed_text, text};
 use crate::error::{TokenError, foreign};
@@ -52,6 +53,8 @@ pub struct AccessToken {
     pub expires: Timestamp,
     /// What it is bound to.
     pub binding: Binding,
+    /// Who acted on the way to whoever shows it.
+    pub actors: Actors,
     /// All of its claims.
     pub claims: Object,
 }
@@ -69,7 +72,53 @@ pub fn verify_access(
     audience: &str,
     now: Timestamp,
 ) -> Result<AccessToken, TokenError> {
-    let unverified = Unverified::parse(shown.token, EmbeddedKey::Refused)?;
+    let token = read_signed(issuers, shown.token, now)?;
+    token.check(shown, audience, now)?;
+    Ok(token)
+}
+
+/// A token that may be exchanged, and counts for nothing else: it was given to whoever asks, and may be bound to the key of
+/// whoever gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubjectToken(AccessToken);
+
+impl SubjectToken {
+    /// What it says.
+    pub fn token(&self) -> &AccessToken {
+        &self.0
+    }
+}
+
+/// A token that was shown by whom it is bound to may be exchanged by them as well.
+impl From<AccessToken> for SubjectToken {
+    fn from(token: AccessToken) -> Self {
+        Self(token)
+    }
+}
+
+/// Checks a token that somebody wants to exchange, who is one of `audiences`. As [`verify_access`], but for the binding: whoever
+/// it is bound to proved that to the caller, and the caller cannot prove it again. That the token is for the caller stands
+/// in its place.
+///
+/// # Errors
+/// As [`verify_access`], never [`TokenError::Binding`] but for [`BindingError::Unbound`].
+pub fn verify_subject(
+    issuers: &Issuers,
+    token: &str,
+    audiences: &[&str],
+    now: Timestamp,
+) -> Result<SubjectToken, TokenError> {
+    let token = read_signed(issuers, token, now)?;
+    let is_for = |audience: &&str| !audience.is_empty() && token.audiences.iter().any(|one| one == audience);
+    if !audiences.iter().any(is_for) {
+        return Err(TokenError::Audience { found: token.audiences, wanted: audiences.join(" ") });
+    }
+    Ok(SubjectToken(token))
+}
+
+/// A token of a known issuer, of the right kind, in date. Whom it is for and bound to is not looked at.
+fn read_signed(issuers: &Issuers, text: &str, now: Timestamp) -> Result<AccessToken, TokenError> {
+    let unverified = Unverified::parse(text, EmbeddedKey::Refused)?;
     let claims = unverified.unverified_claims()?;
     let (issuer, kid) = signed_by(issuers, &unverified, &claims)?;
     if !unverified.header().is_typ(TYP) {
@@ -77,7 +126,6 @@ pub fn verify_access(
         return Err(TokenError::Typ { found, wanted: TYP });
     }
     let token = AccessToken::read(issuer, kid, claims, now)?;
-    token.check(shown, audience, now)?;
     if issuer.pins().bound && token.binding.is_none() {
         return Err(BindingError::Unbound.into());
     }
@@ -146,6 +194,7 @@ impl AccessToken {
             issued,
             expires,
             binding: Binding::read(&claims)?,
+            actors: Actors::read(&claims)?,
             claims,
         })
     }

@@ -11,6 +11,7 @@
 pub mod limits;
 
 mod access; // start here: an access token, from text to what it says
+mod actors; // who acted on the way
 mod binding; // whom a token is bound to
 mod cache; // tokens that were found good before
 mod claims; // reading claims of the right type
@@ -20,13 +21,17 @@ mod revocation; // which of them not any more
 mod scopes;
 
 pub mod dpop; // proofs that somebody holds a key
+pub mod exchange; // a token for another audience, on somebody's behalf
 pub mod mint; // makes access tokens
 pub mod pkce; // that who redeems a code is who began
 mod replays; // proofs that were shown before
 mod target_uri; // addresses in one form
 pub mod txn; // transaction tokens: who a chain of calls is for
 
-pub use access::{AccessToken, FAMILY as FAMILY_CLAIM, Presented, TYP as ACCESS_TYP, verify_access};
+pub use access::{
+    AccessToken, FAMILY as FAMILY_CLAIM, Presented, SubjectToken, TYP as ACCESS_TYP, verify_access, verify_subject,
+};
+pub use actors::{Actors, Party};
 pub use binding::{Binding, BindingError};
 pub use cache::{TokenCache, Trust};
 pub use dpop::{ProofKey, ProofReplays};

@@ -38,3 +38,5 @@ pub const DELEGATION_LIFE_MAX: Duration = bartizan_core::limits::LEAF_TTL;
 pub const DELEGATIONS_MAX: usize = 1_024;
 /// How often a transaction token may be narrowed, a count; each link takes about 400 bytes and 35 microseconds.
 pub const NARROWINGS_MAX: usize = 8;
+/// Most actors in a chain, a count: a call that goes further than eight hops goes in circles.
+pub const ACTORS_MAX: usize = 8;
