@@ -22,6 +22,7 @@ mod scopes;
 
 pub mod dpop; // proofs that somebody holds a key
 pub mod exchange; // a token for another audience, on somebody's behalf
+pub mod grant; // how somebody comes to a token
 pub mod mint; // makes access tokens
 pub mod pkce; // that who redeems a code is who began
 mod replays; // proofs that were shown before

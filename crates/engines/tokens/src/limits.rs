@@ -40,3 +40,19 @@ pub const DELEGATIONS_MAX: usize = 1_024;
 pub const NARROWINGS_MAX: usize = 8;
 /// Most actors in a chain, a count: a call that goes further than eight hops goes in circles.
 pub const ACTORS_MAX: usize = 8;
+/// Life of an authorization code: a redirect and one request. OAuth 2.1 allows ten minutes and recommends less.
+pub const CODE_TTL: Duration = Duration::from_secs(60);
+/// How long it is remembered what came of a code, so that a second use ends it.
+pub const CODE_REMEMBERED: Duration = Duration::from_secs(3600);
+/// Within this time the refresh token before the last gets the same answer again: a lost answer and its retry, two tabs.
+pub const REFRESH_AGAIN: Duration = Duration::from_secs(10);
+/// How long a refresh token may lie unused: two weeks, a holiday.
+pub const REFRESH_IDLE: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Life of a family, however often it is used; then somebody logs in again.
+pub const FAMILY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Time for somebody to type a device's code.
+pub const DEVICE_TTL: Duration = Duration::from_secs(600);
+/// How long a device waits between two questions (RFC 8628 section 3.2).
+pub const DEVICE_INTERVAL: Duration = Duration::from_secs(5);
+/// How much longer it has to wait after each question that came too soon (RFC 8628 section 3.5).
+pub const SLOW_DOWN: Duration = Duration::from_secs(5);

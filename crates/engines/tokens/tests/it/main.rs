@@ -5,6 +5,7 @@ mod access; // access tokens
 mod cache; // tokens that were seen before
 mod dpop; // proofs of possession
 mod exchange; // on somebody's behalf
+mod grants; // codes, refresh tokens, devices, workloads
 mod txn; // transaction tokens and their narrowings
 
 use bartizan_core::Timestamp;

@@ -1,0 +1,41 @@
+//! What somebody agreed to, and the name of all that comes of it.
+
+use crate::scopes::Scopes;
+use bartizan_crypto::base64;
+use bartizan_crypto::jose::json::Object;
+use std::fmt;
+
+/// What a client may have on behalf of a subject.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted {
+    /// The client.
+    pub client_id: String,
+    /// On whose behalf.
+    pub subject: String,
+    /// Where.
+    pub audience: String,
+    /// What.
+    pub scopes: Scopes,
+    /// The thumbprint of the key that every token of it is bound to; it comes from the first request (`dpop_jkt`) or the first
+    /// proof, and never changes. None where the client authenticates itself each time.
+    pub key: Option<[u8; 32]>,
+    /// How the subject logged in (`acr`, `amr`, `auth_time`), and other claims that go into its tokens.
+    pub claims: Object,
+}
+
+/// The name of a family: all tokens that came of one grant. Random, so that nobody can guess another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FamilyId(pub [u8; 16]);
+
+impl FamilyId {
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        base64::decode_url(text).ok()?.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64::encode_url(&self.0))
+    }
+}
