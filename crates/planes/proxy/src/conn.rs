@@ -198,11 +198,6 @@ impl Conn {
         &self.worker.proxy
     }
 
-    /// True where requests come as HTTP/2.
-    pub fn is_http2(&self) -> bool {
-        self.carrier == Carrier::Http2
-    }
-
     /// True where many requests are under way at once.
     pub fn is_shared(&self) -> bool {
         self.carrier != Carrier::Http1

@@ -118,7 +118,8 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         None => record.path_of(exchange.path()),
     });
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
-    let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), upgrade));
+    let came_as_http2 = exchange.head.http2;
+    let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), (upgrade, came_as_http2)));
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
         principal: filter::principal(conn),
         id: conn.caller.as_ref().and_then(Caller::id).cloned(),
@@ -140,10 +141,10 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
 
 /// Where a request goes and in which version. HTTP/1.1 stays HTTP/1.1 and HTTP/2 stays HTTP/2 between sidecars; programs
 /// get what they speak.
-fn target(conn: &Conn, live: &Live, to: Option<&ServiceName>, upgrade: bool) -> Result<Plan, Answer> {
+fn target(conn: &Conn, live: &Live, to: Option<&ServiceName>, came: (bool, bool)) -> Result<Plan, Answer> {
+    let (upgrade, came_as_http2) = came;
     let not_ready = || Answer::new(503, "not_ready", "this proxy does not know the service any more");
     let directory = live.directory.as_ref().ok_or_else(not_ready)?;
-    let came_as_http2 = conn.is_http2();
     let (way, protocol, version) = if conn.side == Side::Inbound {
         let inbound = directory.own.inbound.as_ref().ok_or_else(not_ready)?;
         // A program of unknown protocol gets what its caller would have sent it.

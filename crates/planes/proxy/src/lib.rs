@@ -27,6 +27,7 @@ pub mod balance; // which instance, and whether to try again; pure
 pub mod filter; // the list of filters
 pub mod forward; // head to head: filters, next hop, answer
 pub mod framing; // where it begins and ends, strictly; pure
+pub mod gathered; // writes of HTTP/2, together
 pub mod http1; // both ends of HTTP/1.1
 pub mod leg; // many on one connection between guards
 pub mod message; // as it stands between two connections

@@ -46,6 +46,10 @@ pub const H2_RESETS_MAX: usize = 20;
 pub const H2_WINDOW_BYTES: u32 = 256 << 10;
 /// Bytes hyper may hold for one HTTP/2 stream that its reader does not take.
 pub const H2_SEND_BYTES_MAX: usize = 128 << 10;
+/// Bytes that are gathered on an HTTP/2 connection in one turn of its task before they are written: four full TLS records.
+pub const GATHERED_BYTES_MAX: usize = 64 << 10;
+/// A buffer for that larger than this many bytes is given back once it is empty.
+pub const GATHERED_KEEP_BYTES: usize = 16 << 10;
 /// HTTP/2 connections that one worker keeps to one peer, a count: at [`H2_STREAMS_MAX`] streams each, 800 calls.
 pub const H2_CONNECTIONS_PER_PEER_MAX: usize = 8;
 /// Idle HTTP/1.1 connections that one worker keeps to one target, a count.
@@ -67,6 +71,8 @@ pub const EDGES_MAX: usize = 10_000;
 pub const WRITE_AHEAD_BYTES: usize = 64 << 10;
 /// Longest frame with a head on a leg, in bytes: the longest head, its target and the numbers between.
 pub const LEG_HEAD_BYTES_MAX: usize = RESPONSE_HEAD_BYTES_MAX + TARGET_BYTES_MAX + (4 << 10);
+/// Most fields of a head or of trailers on a leg, a count: what may come, and what two guards add of their own.
+pub const LEG_HEADERS_MAX: usize = HEADERS_MAX + 16;
 /// Longest piece of a body in one frame of a leg, in bytes: one TLS record.
 pub const LEG_DATA_BYTES_MAX: usize = 16 << 10;
 /// Bytes that each direction of a stream on a leg may be ahead of its reader.

@@ -215,6 +215,7 @@ pub struct OwnIdentity {
     pub shown: tls::Identity,
     /// One client for each application protocol, so that the choice is made before the connection.
     leg: tls::Client,
+    leg_or_http2: tls::Client,
     http1: tls::Client,
     http2: tls::Client,
     tcp: tls::Client,
@@ -237,12 +238,13 @@ impl OwnIdentity {
             not_after: proof.not_after(),
             proof,
             leg: tls::Client::new(Some(&shown), &[ALPN_LEG, ALPN_HTTP1])?,
+            leg_or_http2: tls::Client::new(Some(&shown), &[ALPN_LEG, ALPN_HTTP2])?,
             http1: tls::Client::new(Some(&shown), &[ALPN_HTTP1])?,
             http2: tls::Client::new(Some(&shown), &[ALPN_HTTP2])?,
             tcp: tls::Client::new(Some(&shown), &[ALPN_TCP])?,
             servers: [
                 server(Protocol::Http, &[ALPN_LEG, ALPN_HTTP2, ALPN_HTTP1])?,
-                server(Protocol::Grpc, &[ALPN_HTTP2])?,
+                server(Protocol::Grpc, &[ALPN_LEG, ALPN_HTTP2])?,
                 server(Protocol::Tcp, &[ALPN_TCP])?,
                 server(Protocol::Auto, &[ALPN_LEG, ALPN_HTTP2, ALPN_HTTP1, ALPN_TCP])?,
             ],
@@ -250,12 +252,13 @@ impl OwnIdentity {
         })
     }
 
-    /// The client that offers what begins with the first of `alpn`, constants of this module.
+    /// The client that offers `alpn`, constants of this module.
     pub fn client(&self, alpn: &[&'static str]) -> &tls::Client {
-        match alpn.first() {
-            Some(&ALPN_LEG) => &self.leg,
-            Some(&ALPN_HTTP2) => &self.http2,
-            Some(&ALPN_TCP) => &self.tcp,
+        match *alpn {
+            [ALPN_LEG, ALPN_HTTP2] => &self.leg_or_http2,
+            [ALPN_LEG, ..] => &self.leg,
+            [ALPN_HTTP2, ..] => &self.http2,
+            [ALPN_TCP, ..] => &self.tcp,
             _ => &self.http1,
         }
     }

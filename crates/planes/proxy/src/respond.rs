@@ -64,6 +64,11 @@ impl Download {
         self.body.length()
     }
 
+    /// True where it is known that nothing comes any more, also before the end was asked for.
+    pub fn is_over(&self) -> bool {
+        self.body.is_over()
+    }
+
     /// The next piece; `None` at the end.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
         let Poll::Ready(chunk) = self.body.poll_chunk(cx) else { return self.poll_over(cx) };
@@ -93,7 +98,7 @@ impl Download {
     }
 
     fn complete_where_empty(&mut self) {
-        if self.body.is_empty()
+        if self.body.is_over()
             && let Some(record) = self.record.take()
         {
             record.complete();

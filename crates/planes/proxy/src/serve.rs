@@ -3,6 +3,7 @@
 use crate::conn::Conn;
 use crate::forward::{Came, handle};
 use crate::framing::Rule;
+use crate::gathered::gathered;
 use crate::limits;
 use crate::message::{Body, Chunk, Fields, RequestHead};
 use crate::respond::{self, Download};
@@ -14,6 +15,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -45,20 +47,23 @@ where
         .max_send_buf_size(limits::H2_SEND_BYTES_MAX)
         .keep_alive_interval(limits::H2_PING)
         .keep_alive_timeout(limits::H2_PING);
+    let (stream, out) = gathered(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = out.drive(connection.as_mut()) => served,
         () = conn.trust.until_over() => return,
         () = idle_or(stop, &conn) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
-                served = connection => served,
+                served = out.drive(connection) => served,
                 () = conn.trust.until_over() => return,
             }
         }
     };
-    if let Err(error) = served {
-        tracing::debug!(%error, "connection ended");
+    match served {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "connection ended"),
+        Err(error) => tracing::debug!(%error, "connection ended"),
     }
 }
 
@@ -71,8 +76,12 @@ async fn respond(conn: Rc<Conn>, request: Request<Incoming>) -> Response<Downloa
         Some(target) => {
             let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
             let fields = Fields::from_map(&parts.headers);
-            let head = RequestHead::new(parts.method, target.as_str().as_bytes(), authority, fields);
-            handle(conn, head, Body::http2(body, None), came).await
+            let mut head = RequestHead::new(parts.method, target.as_str().as_bytes(), authority, fields);
+            head.http2 = true;
+            let mut incoming = Some(body);
+            let body = poll_fn(|cx| Poll::Ready(incoming.take().map(|incoming| Body::http2_request(incoming, cx))));
+            let body = body.await.unwrap_or_default();
+            handle(conn, head, body, came).await
         }
         None => respond::refused(&conn, Rule::Target),
     };
@@ -95,7 +104,7 @@ impl http_body::Body for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.length() == Some(0)
+        self.is_over()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {

@@ -26,6 +26,8 @@ pub struct Exchange {
     io: Option<Io>,
     method: Method,
     upload: Option<(Body, Framing)>,
+    /// The request could not be sent to its end: nothing else may follow it.
+    cut: bool,
     seen: usize,
     /// Bytes of the response came.
     answered: bool,
@@ -57,6 +59,7 @@ impl Exchange {
             io: Some(io),
             method: head.method.clone(),
             upload: (!body.is_empty()).then_some((body, framing)),
+            cut: false,
             seen: 0,
             answered: false,
             rest: State::Head,
@@ -94,8 +97,16 @@ impl Exchange {
         }
     }
 
-    /// Sends as much of the request as can be. Ready with an error once it cannot be sent.
+    /// Sends as much of the request as can be. Ready with an error once it cannot be sent; it is then never said to be complete.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let sent = self.poll_sending(cx);
+        if let Poll::Ready(Err(_)) = sent {
+            (self.upload, self.cut) = (None, true);
+        }
+        sent
+    }
+
+    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let Some(io) = &mut self.io else { return Poll::Ready(Ok(())) };
         loop {
             if let Poll::Ready(Err(error)) = io.poll_write_out(cx) {
@@ -218,7 +229,8 @@ impl Exchange {
         }
         let Some(io) = self.io.take() else { return };
         // What came beyond the response belongs to nobody.
-        let is_reusable = self.keep_alive && self.upload.is_none() && io.waiting() == 0 && io.held().is_empty();
+        let is_reusable =
+            self.keep_alive && !self.cut && self.upload.is_none() && io.waiting() == 0 && io.held().is_empty();
         if let (true, Some(back)) = (is_reusable, &mut self.back) {
             back.finished(io, self.patience);
         }

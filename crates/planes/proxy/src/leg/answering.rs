@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -73,13 +73,14 @@ struct Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.leg.close(self.stream.id);
+        self.stream.end(Reset::NotNeeded); // whoever still reads the request stops
     }
 }
 
 /// Handles a request and answers it, unless whoever asked gives it up.
 async fn answer(Asked { conn, answering, head }: Asked) {
     let Answering { leg, stream } = &answering;
-    let body = if stream.has_all_come() && stream.length() == Some(0) {
+    let body = if stream.is_over() {
         Body::default()
     } else {
         Body::leg_request(Inflow { leg: leg.clone(), stream: Rc::clone(stream) })
@@ -96,36 +97,41 @@ async fn answer(Asked { conn, answering, head }: Asked) {
 }
 
 async fn respond(leg: &Leg, stream: &Stream, mut download: Download) {
-    let length = download.length();
-    let mut ended = length == Some(0);
-    leg.write(|out| frame::write_response(out, stream.id, &download.head, length, ended));
+    let is_over = download.is_over();
+    leg.write(|out| frame::write_response(out, stream.id, &download.head, download.length(), is_over));
+    if is_over {
+        stream.said_all();
+    }
     let mut piece = Bytes::new();
-    let sent = poll_fn(|cx| {
-        while !ended {
-            match ready!(stream.poll_send(leg, &mut piece, cx)) {
-                Ok(()) => {}
-                Err(reset) => return Poll::Ready(Err(reset)),
-            }
-            match ready!(download.poll_chunk(cx)) {
-                Some(Ok(Chunk::Data(data))) => piece = data,
-                Some(Ok(Chunk::Trailers(trailers))) => {
-                    leg.write(|out| frame::write_trailers(out, stream.id, &trailers));
-                    ended = true;
-                }
-                None => {
-                    leg.write(|out| frame::write_data(out, stream.id, &[], true));
-                    ended = true;
-                }
-                Some(Err(_)) => {
-                    leg.write(|out| frame::write_reset(out, stream.id, Reset::Broken));
-                    return Poll::Ready(Err(Reset::Broken));
-                }
-            }
-        }
-        Poll::Ready(Ok(()))
-    })
-    .await;
+    let sent = poll_fn(|cx| poll_body(leg, stream, &mut download, &mut piece, cx)).await;
     if sent.is_ok() && !stream.has_all_come() {
         leg.write(|out| frame::write_reset(out, stream.id, Reset::NotNeeded));
+    }
+}
+
+/// Sends as much of a response's body as can be; ready once all of it is on its way, or nobody wants it or has it any more.
+fn poll_body(
+    leg: &Leg,
+    stream: &Stream,
+    download: &mut Download,
+    piece: &mut Bytes,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Reset>> {
+    loop {
+        let is_last = download.is_over();
+        ready!(stream.poll_send(leg, piece, is_last, cx))?;
+        if stream.has_said_all() {
+            return Poll::Ready(Ok(()));
+        }
+        let Poll::Ready(chunk) = download.poll_chunk(cx) else { return stream.poll_gone(cx).map(Err) };
+        match chunk {
+            Some(Ok(Chunk::Data(data))) => *piece = data,
+            Some(Ok(Chunk::Trailers(trailers))) => stream.send_trailers(leg, &trailers),
+            None => stream.send_end(leg),
+            Some(Err(_)) => {
+                leg.write(|out| frame::write_reset(out, stream.id, Reset::Broken));
+                return Poll::Ready(Err(Reset::Broken));
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! A request sent over a leg, and its response. Both are carried by whoever waits for them.
+//! A request sent over a leg, and its response. Both are carried by whoever waits for them; but a request of HTTP/2 whose body
+//! is still to come is sent by a task of its own, since there each direction goes on though the other one stands still.
 
 use super::connection::Leg;
 use super::frame::{self, Reset};
@@ -6,6 +7,7 @@ use super::stream::Stream;
 use crate::message::{Body, Chunk, RequestHead, ResponseHead, Trouble};
 use crate::upstream::Failure;
 use bytes::Bytes;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -14,11 +16,14 @@ use std::task::{Context, Poll, ready};
 pub struct Exchange {
     leg: Leg,
     stream: Rc<Stream>,
+    /// What is sent of the request by whoever waits for its response.
     upload: Option<Upload>,
 }
 
 #[derive(Debug)]
 struct Upload {
+    leg: Leg,
+    stream: Rc<Stream>,
     body: Body,
     /// Taken from the body and not sent yet.
     piece: Bytes,
@@ -38,8 +43,18 @@ impl Exchange {
                 frame::write_data(out, stream.id, whole, true);
             }
         });
-        let upload = whole.is_none().then_some(Upload { body, piece: Bytes::new() });
-        Ok(Self { leg: leg.clone(), stream, upload })
+        let mut it = Self { leg: leg.clone(), stream, upload: None };
+        if whole.is_some() {
+            it.stream.said_all();
+            return Ok(it);
+        }
+        let upload = Upload { leg: leg.clone(), stream: Rc::clone(&it.stream), body, piece: Bytes::new() };
+        if head.http2 {
+            tokio::task::spawn_local(upload.run());
+        } else {
+            it.upload = Some(upload);
+        }
+        Ok(it)
     }
 
     /// How long the response's body is, where that was said.
@@ -47,28 +62,16 @@ impl Exchange {
         self.stream.length()
     }
 
-    /// Sends as much of the request as can be.
+    /// Whether nothing of the response is left to be read.
+    pub fn is_over(&self) -> bool {
+        self.stream.is_over()
+    }
+
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let broken = |why: String| Poll::Ready(Err(Failure::Broken(why)));
-        while let Some(Upload { body, piece }) = &mut self.upload {
-            match ready!(self.stream.poll_send(&self.leg, piece, cx)) {
-                Ok(()) => {}
-                Err(Reset::NotNeeded) => {
-                    self.upload = None;
-                    break;
-                }
-                Err(reset) => return broken(format!("the request was reset ({reset:?})")),
-            }
-            match ready!(body.poll_chunk(cx)) {
-                Some(Ok(Chunk::Data(data))) => *piece = data,
-                Some(Err(trouble)) => return broken(trouble.to_string()),
-                Some(Ok(Chunk::Trailers(_))) | None => {
-                    self.leg.write(|out| frame::write_data(out, self.stream.id, &[], true));
-                    self.upload = None;
-                }
-            }
-        }
-        Poll::Ready(Ok(()))
+        let Some(upload) = &mut self.upload else { return Poll::Ready(Ok(())) };
+        let sent = ready!(upload.poll(cx));
+        self.upload = None;
+        Poll::Ready(sent)
     }
 
     /// The head of the response.
@@ -94,10 +97,46 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let is_through = self.upload.is_none() && self.stream.has_all_come();
+        let is_through = self.stream.has_said_all() && self.stream.has_all_come();
         if !is_through && self.stream.is_reset().is_none() {
             self.leg.write(|out| frame::write_reset(out, self.stream.id, Reset::Cancelled));
         }
         self.leg.close(self.stream.id);
+        self.stream.end(Reset::Cancelled); // whoever still sends stops
+    }
+}
+
+impl Upload {
+    /// Sends as much of the request as can be.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let Self { leg, stream, body, piece } = self;
+        loop {
+            let is_last = body.is_over();
+            match ready!(stream.poll_send(leg, piece, is_last, cx)) {
+                Ok(()) if stream.has_said_all() => return Poll::Ready(Ok(())),
+                Ok(()) => {}
+                Err(Reset::NotNeeded) => return Poll::Ready(Ok(())),
+                Err(reset) => return Poll::Ready(Err(Failure::Broken(format!("the request was reset ({reset:?})")))),
+            }
+            match ready!(body.poll_chunk(cx)) {
+                Some(Ok(Chunk::Data(data))) => *piece = data,
+                Some(Ok(Chunk::Trailers(trailers))) => stream.send_trailers(leg, &trailers),
+                Some(Err(trouble)) => return Poll::Ready(Err(Failure::Broken(trouble.to_string()))),
+                None => stream.send_end(leg),
+            }
+        }
+    }
+
+    /// Sends all of the request, unless the stream is over before.
+    async fn run(mut self) {
+        let sent = poll_fn(|cx| match self.stream.poll_gone(cx) {
+            Poll::Ready(_) => Poll::Ready(Ok(())),
+            Poll::Pending => self.poll(cx),
+        });
+        if sent.await.is_err() && self.stream.is_reset().is_none() {
+            // Whoever asked did not say all: the program may not take it for all.
+            self.leg.write(|out| frame::write_reset(out, self.stream.id, Reset::Cancelled));
+            self.stream.end(Reset::Cancelled);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! frame    = stream(4) kind(1) length(3) payload          numbers are big-endian
 //! kind     = 1 request | 2 response | 3 data | 4 trailers | 5 credit | 6 reset | 7 going away | 8 ping | 9 pong
 //!            | 0x80 on request, response, data and trailers: nothing of this direction follows
+//!            | 0x40 on request: it came as HTTP/2, or is for a program that speaks nothing else
 //! request  = length(1) method, length(2) target, content(8), fields
 //! response = status(2), content(8), fields
 //! trailers = fields
@@ -25,6 +26,8 @@ use http::{Method, StatusCode};
 pub const HEADER_BYTES: usize = 8;
 /// Nothing of this direction follows.
 const END: u8 = 0x80;
+/// A request of HTTP/2.
+const HTTP2: u8 = 0x40;
 
 /// Why a stream ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +94,9 @@ pub fn read(held: &[u8]) -> Result<Option<(u32, Frame<'_>, usize)>, FrameError> 
     let [s0, s1, s2, s3, kind, l0, l1, l2] = *header;
     let stream = u32::from_be_bytes([s0, s1, s2, s3]);
     let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
-    let end = kind & END != 0;
-    let most = match kind & !END {
+    let (end, http2, kind) = (kind & END != 0, kind & HTTP2 != 0, kind & !(END | HTTP2));
+    let most = match kind {
+        _ if http2 && kind != 1 => return Err(FrameError::Malformed),
         1 | 2 | 4 => limits::LEG_HEAD_BYTES_MAX,
         3 => limits::LEG_DATA_BYTES_MAX,
         5..=9 if !end => 4,
@@ -102,8 +106,8 @@ pub fn read(held: &[u8]) -> Result<Option<(u32, Frame<'_>, usize)>, FrameError> 
         return Err(FrameError::TooLong);
     }
     let Some(payload) = rest.get(..length) else { return Ok(None) };
-    let frame = match (kind & !END, payload) {
-        (1, payload) => request(payload, end)?,
+    let frame = match (kind, payload) {
+        (1, payload) => request(payload, end, http2)?,
         (2, payload) => response(payload, end)?,
         (3, payload) => Frame::Data(payload, end),
         (4, payload) if end => {
@@ -126,7 +130,7 @@ pub fn read(held: &[u8]) -> Result<Option<(u32, Frame<'_>, usize)>, FrameError> 
     Ok(Some((stream, frame, HEADER_BYTES + length)))
 }
 
-fn request(payload: &[u8], end: bool) -> Result<Frame<'_>, FrameError> {
+fn request(payload: &[u8], end: bool, http2: bool) -> Result<Frame<'_>, FrameError> {
     let mut text = Text { payload, at: 0 };
     let method = text.bytes(1)?;
     check_method(method)?;
@@ -135,7 +139,9 @@ fn request(payload: &[u8], end: bool) -> Result<Frame<'_>, FrameError> {
     check_target(target)?;
     let length = text.content()?;
     let fields = text.fields()?;
-    Ok(Frame::Request(RequestHead::new(method, target, None, fields), length, end))
+    let mut head = RequestHead::new(method, target, None, fields);
+    head.http2 = http2;
+    Ok(Frame::Request(head, length, end))
 }
 
 fn response(payload: &[u8], end: bool) -> Result<Frame<'_>, FrameError> {
@@ -184,7 +190,7 @@ impl<'a> Text<'a> {
     /// Fields, and with them the end of the payload.
     fn fields(&mut self) -> Result<Fields, FrameError> {
         let count = usize::try_from(self.number(2)?).map_err(|_| FrameError::Malformed)?;
-        if count > limits::HEADERS_MAX {
+        if count > limits::LEG_HEADERS_MAX {
             return Err(Rule::TooManyHeaders.into());
         }
         let begin = self.at;
@@ -224,7 +230,8 @@ fn with_end(kind: u8, end: bool) -> u8 {
 
 /// Writes the head of a request. The host is a field; `:authority` becomes one.
 pub fn write_request(out: &mut Vec<u8>, stream: u32, head: &RequestHead, length: Option<u64>, end: bool) {
-    frame(out, stream, with_end(1, end), |out| {
+    let kind = if head.http2 { 1 | HTTP2 } else { 1 };
+    frame(out, stream, with_end(kind, end), |out| {
         let (method, target) = (head.method.as_str(), head.target());
         out.push(method.len() as u8); // bounded by `METHOD_BYTES_MAX`
         out.extend_from_slice(method.as_bytes());
@@ -338,6 +345,13 @@ mod tests {
         assert_eq!(read(&longer).map(|_| ()), Err(FrameError::Malformed), "bytes after the fields");
         assert_eq!(read(&[0, 0, 0, 1, 3, 255, 255, 255]).map(|_| ()), Err(FrameError::TooLong));
         assert_eq!(read(&[0, 0, 0, 1, 4, 0, 0, 2, 0, 0]).map(|_| ()), Err(FrameError::Malformed), "trailers end");
+        assert_eq!(read(&[0, 0, 0, 1, 0x43, 0, 0, 0]).map(|_| ()), Err(FrameError::Malformed), "data of HTTP/2");
+        let many = written(|out| {
+            let mut head = head();
+            (0..limits::LEG_HEADERS_MAX).for_each(|_| head.fields.append("x", b""));
+            write_request(out, 1, &head, None, true);
+        });
+        assert_eq!(read(&many).map(|_| ()), Err(FrameError::Rule(Rule::TooManyHeaders)));
     }
 
     #[test]
@@ -371,6 +385,16 @@ mod tests {
         assert!(matches!(next(), (0, Frame::Ping)));
         assert!(matches!(next(), (0, Frame::Pong)));
         assert_eq!(at, out.len());
+    }
+
+    #[test]
+    fn a_request_says_whether_it_came_as_http2() {
+        for http2 in [false, true] {
+            let mut head = head();
+            head.http2 = http2;
+            let bytes = written(|out| write_request(out, 1, &head, None, false));
+            assert!(matches!(read(&bytes), Ok(Some((1, Frame::Request(head, None, false), _))) if head.http2 == http2));
+        }
     }
 
     proptest! {

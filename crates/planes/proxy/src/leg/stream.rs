@@ -15,17 +15,23 @@ use std::task::{Context, Poll, Waker};
 pub(crate) struct Stream {
     pub id: u32,
     inbox: RefCell<Inbox>,
-    /// Who waits for what comes, or for the stream's end.
+    /// Who waits for what comes.
     reader: RefCell<Option<Waker>>,
+    /// Who waits for the stream's end before its end, and perhaps another than who reads.
+    watcher: RefCell<Option<Waker>>,
     /// Bytes that may be sent.
     window: Cell<u32>,
     /// Who waits for more of them.
     writer: RefCell<Option<Waker>>,
+    /// The end of what this end says is on its way.
+    said_all: Cell<bool>,
     reset: Cell<Option<Reset>>,
 }
 
 #[derive(Debug, Default)]
 struct Inbox {
+    /// A head came.
+    begun: bool,
     head: Option<ResponseHead>,
     data: VecDeque<Bytes>,
     trailers: Option<Fields>,
@@ -51,8 +57,10 @@ impl Stream {
             id,
             inbox: RefCell::new(Inbox { window: limits::LEG_WINDOW_BYTES, ..Inbox::default() }),
             reader: RefCell::default(),
+            watcher: RefCell::default(),
             window: Cell::new(limits::LEG_WINDOW_BYTES),
             writer: RefCell::default(),
+            said_all: Cell::default(),
             reset: Cell::default(),
         })
     }
@@ -65,10 +73,10 @@ impl Stream {
         end: bool,
     ) -> Result<(), Violation> {
         let mut inbox = self.inbox.borrow_mut();
-        if inbox.head.is_some() || inbox.ended || inbox.length.is_some() {
+        if inbox.begun || inbox.ended {
             return Err(Violation("a second head"));
         }
-        inbox.head = head;
+        (inbox.begun, inbox.head) = (true, head);
         (inbox.left, inbox.length, inbox.ended) = (length, length, end);
         drop(inbox);
         self.wake_reader();
@@ -78,8 +86,8 @@ impl Stream {
     /// A piece of the body came.
     pub(super) fn data_came(&self, data: &[u8], end: bool) -> Result<(), Violation> {
         let mut inbox = self.inbox.borrow_mut();
-        if inbox.ended {
-            return Err(Violation("data after the end"));
+        if inbox.ended || !inbox.begun {
+            return Err(Violation("data before the head or after the end"));
         }
         let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
         inbox.window = inbox.window.checked_sub(bytes).ok_or(Violation("more data than there is room for"))?;
@@ -122,8 +130,10 @@ impl Stream {
         if self.reset.get().is_none() {
             self.reset.set(Some(reset));
         }
-        if let Some(waker) = self.writer.borrow_mut().take() {
-            waker.wake();
+        for place in [&self.writer, &self.watcher] {
+            if let Some(waker) = place.borrow_mut().take() {
+                waker.wake();
+            }
         }
         self.wake_reader();
     }
@@ -146,17 +156,40 @@ impl Stream {
 
     /// How long the body is, where that was said.
     pub(super) fn length(&self) -> Option<u64> {
+        if self.is_over() { Some(0) } else { self.inbox.borrow().length }
+    }
+
+    /// True once all came and was taken.
+    pub(super) fn is_over(&self) -> bool {
         let inbox = self.inbox.borrow();
-        let is_empty = inbox.ended && inbox.data.is_empty() && inbox.trailers.is_none();
-        if is_empty { Some(0) } else { inbox.length }
+        inbox.ended && inbox.data.is_empty() && inbox.trailers.is_none()
+    }
+
+    /// True once the end of what this end says is on its way.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.said_all.get()
+    }
+
+    /// Notes that the end of what this end says is on its way.
+    pub(super) fn said_all(&self) {
+        self.said_all.set(true);
     }
 
     /// Ready once it is over before its end.
     pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<Reset> {
+        self.poll_over_by(&self.watcher, cx)
+    }
+
+    /// The same for whoever writes.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<Reset> {
+        self.poll_over_by(&self.writer, cx)
+    }
+
+    fn poll_over_by(&self, place: &RefCell<Option<Waker>>, cx: &Context<'_>) -> Poll<Reset> {
         match self.reset.get() {
             Some(reset) => Poll::Ready(reset),
             None => {
-                remember(&self.reader, cx);
+                remember(place, cx);
                 Poll::Pending
             }
         }
@@ -167,7 +200,7 @@ impl Stream {
         if let Some(head) = self.inbox.borrow_mut().head.take() {
             return Poll::Ready(Ok(head));
         }
-        self.poll_reset(cx).map(Err)
+        self.poll_over_by(&self.reader, cx).map(Err)
     }
 
     /// The next piece of the body; tells the other end that there is room again.
@@ -186,11 +219,17 @@ impl Stream {
             return Poll::Ready(inbox.trailers.take().map(|trailers| Ok(Chunk::Trailers(trailers))));
         }
         drop(inbox);
-        self.poll_reset(cx).map(|_| Some(Err(Trouble::Broken)))
+        self.poll_over_by(&self.reader, cx).map(|_| Some(Err(Trouble::Broken)))
     }
 
-    /// Sends as much of `data` as there is room for. Ready once all of it is on its way.
-    pub(super) fn poll_send(&self, leg: &Leg, data: &mut Bytes, cx: &mut Context<'_>) -> Poll<Result<(), Reset>> {
+    /// Sends as much of `data` as there is room for; where it `is_last`, nothing follows. Ready once all of it is on its way.
+    pub(super) fn poll_send(
+        &self,
+        leg: &Leg,
+        data: &mut Bytes,
+        is_last: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Reset>> {
         loop {
             if let Some(reset) = self.reset.get() {
                 return Poll::Ready(Err(reset));
@@ -209,8 +248,22 @@ impl Stream {
             let n = data.len().min(window as usize).min(limits::LEG_DATA_BYTES_MAX);
             self.window.set(window - n as u32);
             let piece = data.split_to(n);
-            leg.write(|out| super::frame::write_data(out, self.id, &piece, false));
+            let end = is_last && data.is_empty();
+            self.said_all.set(end);
+            leg.write(|out| super::frame::write_data(out, self.id, &piece, end));
         }
+    }
+
+    /// Says that nothing follows.
+    pub(super) fn send_end(&self, leg: &Leg) {
+        self.said_all.set(true);
+        leg.write(|out| super::frame::write_data(out, self.id, &[], true));
+    }
+
+    /// Says what follows the body, and that it was all.
+    pub(super) fn send_trailers(&self, leg: &Leg, trailers: &Fields) {
+        self.said_all.set(true);
+        leg.write(|out| super::frame::write_trailers(out, self.id, trailers));
     }
 
     /// Whether all of `bytes` may be sent at once.
@@ -243,6 +296,11 @@ impl Inflow {
     /// How long it is, where that was said.
     pub fn length(&self) -> Option<u64> {
         self.stream.length()
+    }
+
+    /// Whether nothing of it is left to be read.
+    pub fn is_over(&self) -> bool {
+        self.stream.is_over()
     }
 
     /// The next piece.

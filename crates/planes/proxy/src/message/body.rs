@@ -78,6 +78,8 @@ enum Source {
 
 #[derive(Debug)]
 struct Http2 {
+    /// Taken already.
+    ahead: Option<Result<Bytes, Trouble>>,
     incoming: Incoming,
     /// The stream's place on a connection that we dialled.
     _lease: Option<upstream::Http2Lease>,
@@ -109,12 +111,30 @@ impl Body {
         Self::of(Source::LegResponse(exchange))
     }
 
-    /// Of a message on an HTTP/2 connection.
-    pub fn http2(incoming: Incoming, lease: Option<upstream::Http2Lease>) -> Self {
+    /// Of a request on an HTTP/2 connection; all of it where it came with its head, as that of most calls of gRPC does.
+    pub fn http2_request(mut incoming: Incoming, cx: &mut Context<'_>) -> Self {
+        if incoming.is_end_stream() {
+            return Self::default();
+        }
+        let ahead = match Pin::new(&mut incoming).poll_frame(cx) {
+            Poll::Pending => None,
+            Poll::Ready(None) => return Self::default(),
+            Poll::Ready(Some(Err(_))) => Some(Err(Trouble::Broken)),
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) if incoming.is_end_stream() => return Self::whole(data),
+                Ok(data) => Some(Ok(data)),
+                Err(_) => return Self::default(), // trailers of nothing
+            },
+        };
+        Self::of(Source::Http2(Http2 { ahead, incoming, _lease: None }))
+    }
+
+    /// Of a response on an HTTP/2 connection.
+    pub fn http2_response(incoming: Incoming, lease: upstream::Http2Lease) -> Self {
         if incoming.is_end_stream() {
             Self::default()
         } else {
-            Self::of(Source::Http2(Http2 { incoming, _lease: lease }))
+            Self::of(Source::Http2(Http2 { ahead: None, incoming, _lease: Some(lease) }))
         }
     }
 
@@ -135,6 +155,18 @@ impl Body {
         matches!(self.source, Source::Empty)
     }
 
+    /// True where it is known that nothing comes any more, also before the end was asked for.
+    pub fn is_over(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Whole(_) | Source::Http1Request(_) => false,
+            Source::Http1Response(exchange) => exchange.length() == Some(0),
+            Source::LegRequest(inflow) => inflow.is_over(),
+            Source::LegResponse(exchange) => exchange.is_over(),
+            Source::Http2(body) => body.ahead.is_none() && body.incoming.is_end_stream(),
+        }
+    }
+
     /// How many bytes come, where that is known.
     pub fn length(&self) -> Option<u64> {
         match &self.source {
@@ -144,7 +176,12 @@ impl Body {
             Source::Http1Response(exchange) => exchange.length(),
             Source::LegRequest(inflow) => inflow.length(),
             Source::LegResponse(exchange) => exchange.length(),
-            Source::Http2(body) => body.incoming.size_hint().exact(),
+            // What was taken already is not part of hyper's hint.
+            Source::Http2(Http2 { ahead: None, incoming, .. }) => incoming.size_hint().exact(),
+            Source::Http2(Http2 { ahead: Some(Ok(data)), incoming, .. }) => {
+                incoming.size_hint().exact().map(|rest| rest + data.len() as u64)
+            }
+            Source::Http2(_) => None,
         }
     }
 
@@ -217,40 +254,51 @@ impl Source {
             Self::Http1Response(exchange) => exchange.poll_chunk(cx),
             Self::LegRequest(inflow) => inflow.poll_chunk(cx),
             Self::LegResponse(exchange) => exchange.poll_chunk(cx),
-            Self::Http2(body) => {
-                let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
-                Poll::Ready(match frame {
-                    None => None,
-                    Some(Err(_)) => Some(Err(Trouble::Broken)),
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) if data.is_empty() => return self.poll_chunk(cx),
-                        Ok(data) => Some(Ok(Chunk::Data(data))),
-                        Err(frame) => {
-                            let trailers = frame.into_trailers().unwrap_or_default();
-                            Some(Ok(Chunk::Trailers(Fields::from_map(&trailers))))
-                        }
-                    },
-                })
-            }
+            Self::Http2(body) => body.poll_chunk(cx),
         }
     }
 }
 
-/// A body for hyper's HTTP/2, both ways.
+impl Http2 {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
+        match self.ahead.take() {
+            Some(Ok(data)) if data.is_empty() => {}
+            Some(ahead) => return Poll::Ready(Some(ahead.map(Chunk::Data))),
+            None => {}
+        }
+        loop {
+            let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else { return Poll::Ready(None) };
+            let Ok(frame) = frame else { return Poll::Ready(Some(Err(Trouble::Broken))) };
+            return Poll::Ready(Some(match frame.into_data() {
+                // An empty frame is the end, or nothing; one who sends nothing but these is stopped by h2.
+                Ok(data) if data.is_empty() => continue,
+                Ok(data) => Ok(Chunk::Data(data)),
+                Err(frame) => match frame.into_trailers() {
+                    Ok(trailers) if trailers.len() <= limits::HEADERS_MAX => {
+                        Ok(Chunk::Trailers(Fields::from_map(&trailers)))
+                    }
+                    _ => Err(Trouble::Broken),
+                },
+            }));
+        }
+    }
+}
+
+/// A request's body for hyper's HTTP/2. Where it breaks, the program is told that it is given up.
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Trouble;
+    type Error = h2::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Trouble>>> {
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, h2::Error>>> {
         let chunk = ready!(self.poll_chunk(cx));
-        Poll::Ready(chunk.map(|chunk| chunk.map(Chunk::into_frame)))
+        Poll::Ready(chunk.map(|chunk| chunk.map(Chunk::into_frame).map_err(|_| h2::Reason::CANCEL.into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_empty()
+        self.is_over()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {

@@ -12,6 +12,8 @@ pub struct RequestHead {
     target: Span,
     /// `:authority` of HTTP/2, where there is one.
     authority: Option<Span>,
+    /// It came as HTTP/2: programs that speak both get it as that.
+    pub http2: bool,
     /// The header fields.
     pub fields: Fields,
 }
@@ -30,13 +32,14 @@ impl RequestHead {
     pub fn new(method: Method, target: &[u8], authority: Option<&[u8]>, mut fields: Fields) -> Self {
         let target = fields.keep(target);
         let authority = authority.map(|text| fields.keep(text));
-        Self { method, target, authority, fields }
+        Self { method, target, authority, http2: false, fields }
     }
 
     /// From the bytes of a head that the framing guard accepted; `None` where the method is none, which it does not accept.
     pub(crate) fn accepted(head: &[u8], parts: &Parts) -> Option<Self> {
         let method = Method::from_bytes(parts.method.of(head)).ok()?;
-        Some(Self { method, target: parts.target, authority: None, fields: Fields::from_head(head, &parts.fields) })
+        let fields = Fields::from_head(head, &parts.fields);
+        Some(Self { method, target: parts.target, authority: None, http2: false, fields })
     }
 
     /// Path and query.

@@ -63,7 +63,7 @@ impl Pools {
         let shaken = shaken.and_then(|accepted| match accepted.about.alpn.as_deref() {
             Some(agreed) if alpn.contains(&agreed) => Ok(accepted),
             // Others than guards may name none (RFC 7301 section 3.1): then the oldest of what is spoken is meant, and not HTTP/2.
-            None if alpn != [ALPN_HTTP2] => Ok(accepted),
+            None if !alpn.contains(&ALPN_HTTP2) => Ok(accepted),
             _ => {
                 let detail = format!("no agreement on `{}`", alpn.join("` or `"));
                 Err(HandshakeError { failure: HandshakeFailure::Protocol, detail })

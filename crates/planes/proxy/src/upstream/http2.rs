@@ -3,6 +3,7 @@
 use super::dial::Dialled;
 use super::http1::host_of;
 use super::{Failure, LocalExec, Outgoing, Pools, Received, Target};
+use crate::http1::ResponseRule;
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP2;
@@ -102,6 +103,20 @@ impl Pool {
 }
 
 impl Pools {
+    /// Whether an HTTP/2 connection to `target` is there: its peer speaks no leg.
+    pub(super) fn has_http2(&self, target: &Target) -> bool {
+        let lane = self.0.http2.0.borrow().get(target).cloned();
+        lane.is_some_and(|lane| lane.pick(self.generation_for(target)).is_some())
+    }
+
+    /// Keeps a connection of a peer that was just dialled and does not speak our leg.
+    pub(super) async fn keep_http2(&self, target: &Target, dialled: Dialled) -> Result<(), Failure> {
+        let Dialled { stream, trust, generation, .. } = dialled;
+        let connection = start(stream, generation, Some(Rc::new(trust))).await?;
+        self.0.http2.lane(target).connections.borrow_mut().push(connection);
+        Ok(())
+    }
+
     pub(super) async fn send_http2(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
         for last_try in [false, true] {
             let mut connection = self.http2_connection(target).await?;
@@ -112,8 +127,11 @@ impl Pools {
             match connection.sender.try_send_request(said).await {
                 Ok(response) => {
                     let (parts, incoming) = response.into_parts();
+                    if parts.headers.len() > limits::HEADERS_MAX {
+                        return Err(Failure::Malformed(ResponseRule::TooLarge));
+                    }
                     let head = ResponseHead { status: parts.status, fields: Fields::from_map(&parts.headers) };
-                    let body = Body::http2(incoming, Some(lease));
+                    let body = Body::http2_response(incoming, lease);
                     return Ok(Received { head, body, sent, received: Instant::now(), peer: None });
                 }
                 Err(mut error) => {

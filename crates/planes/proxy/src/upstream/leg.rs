@@ -3,11 +3,11 @@
 use super::dial::Dialled;
 use super::http1::name_host;
 use super::http2::until_over;
-use super::{Failure, Outgoing, Pools, Received, Target, is_idempotent};
+use super::{Failure, Outgoing, Pools, Received, Target, Version, is_idempotent};
 use crate::ledger::Registered;
 use crate::leg::{self, Exchange, Leg};
 use crate::limits;
-use crate::live::{ALPN_HTTP1, ALPN_LEG};
+use crate::live::{ALPN_HTTP1, ALPN_HTTP2, ALPN_LEG};
 use crate::message::Body;
 use bartizan_runtime::tls::Records;
 use std::cell::{Cell, RefCell};
@@ -53,6 +53,8 @@ enum Connected {
     Leg(Held),
     /// The peer is no guard of ours.
     Http1(Box<Dialled>),
+    /// Nor is this one, and its connections are shared.
+    Http2,
 }
 
 impl Lane {
@@ -97,18 +99,28 @@ impl Pool {
 }
 
 impl Pools {
-    /// Sends a request to a peer over a leg, or over HTTP/1.1 where the peer speaks none.
-    pub(super) async fn send_leg(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
+    /// Sends a request to a peer over a leg, or in `version` where the peer speaks none.
+    pub(super) async fn send_leg(
+        &self,
+        target: &Target,
+        version: Version,
+        request: &mut Outgoing,
+    ) -> Result<Received, Failure> {
         name_host(&mut request.head, target);
+        request.head.http2 = version == Version::Http2;
         let generation = self.generation_for(target);
         for last_try in [false, true] {
             let picked = self.0.legs.0.borrow().get(target).and_then(|lane| lane.pick(generation));
             let held = match picked {
                 Some(held) => held,
-                None if self.has_http1(target) => return self.send_http1(target, request).await,
-                None => match Box::pin(self.connect_leg(target)).await? {
+                None if request.head.http2 && self.has_http2(target) => {
+                    return Box::pin(self.send_http2(target, request)).await;
+                }
+                None if !request.head.http2 && self.has_http1(target) => return self.send_http1(target, request).await,
+                None => match Box::pin(self.connect_leg(target, version)).await? {
                     Connected::Leg(held) => held,
                     Connected::Http1(dialled) => return self.send_http1_on(target, *dialled, request).await,
+                    Connected::Http2 => return Box::pin(self.send_http2(target, request)).await,
                 },
             };
             held.used.set(Instant::now());
@@ -133,15 +145,22 @@ impl Pools {
         Err(Failure::Broken("two legs in a row took no request".to_owned()))
     }
 
-    async fn connect_leg(&self, target: &Target) -> Result<Connected, Failure> {
+    async fn connect_leg(&self, target: &Target, version: Version) -> Result<Connected, Failure> {
         let Target::Peer(id, mesh) = target else { return Err(Failure::NotReady) };
         let lane = self.0.legs.lane(target);
         let _alone = lane.connecting.lock().await;
         if let Some(held) = lane.pick(self.generation_for(target)) {
             return Ok(Connected::Leg(held));
         }
-        let dialled = self.dial_peer(id, *mesh, &[ALPN_LEG, ALPN_HTTP1]).await?;
+        let is_http2 = version == Version::Http2;
+        if is_http2 && self.has_http2(target) {
+            return Ok(Connected::Http2);
+        }
+        let dialled = self.dial_peer(id, *mesh, &[ALPN_LEG, if is_http2 { ALPN_HTTP2 } else { ALPN_HTTP1 }]).await?;
         if !dialled.is_leg {
+            if is_http2 {
+                return self.keep_http2(target, dialled).await.map(|()| Connected::Http2);
+            }
             return Ok(Connected::Http1(Box::new(dialled)));
         }
         let Dialled { stream, trust, generation, .. } = dialled;
@@ -175,6 +194,6 @@ async fn answered(held: &Held, exchange: Exchange) -> Result<Received, Failure> 
     let head = poll_fn(|cx| exchange.poll_head(cx)).await?;
     let received = Instant::now();
     held.used.set(received);
-    let body = if exchange.length() == Some(0) { Body::default() } else { Body::leg_response(exchange) };
+    let body = if exchange.is_over() { Body::default() } else { Body::leg_response(exchange) };
     Ok(Received { head, body, sent, received, peer: None })
 }

@@ -57,7 +57,7 @@ pub enum Version {
     Http1,
     /// HTTP/1.1 on a connection of its own, which may be switched to another protocol.
     Switchable,
-    /// HTTP/2, with prior knowledge where it is plain.
+    /// HTTP/2, with prior knowledge where it is plain; to a peer that can, over our own leg.
     Http2,
 }
 
@@ -142,9 +142,9 @@ impl Pools {
         alarm.set(patience);
         let sending = async {
             match (version, target) {
-                (Version::Http1, Target::Peer(..)) => self.send_leg(target, request).await,
+                (Version::Http1 | Version::Http2, Target::Peer(..)) => self.send_leg(target, version, request).await,
                 (Version::Http1 | Version::Switchable, _) => self.send_http1(target, request).await,
-                (Version::Http2, _) => Box::pin(self.send_http2(target, request)).await,
+                (Version::Http2, Target::Program(_)) => Box::pin(self.send_http2(target, request)).await,
             }
         };
         let mut sending = pin!(sending);

@@ -12,6 +12,7 @@ mod control; // attached to a control process, restarted without one
 mod differential; // beside other readers
 mod gateway;
 mod http;
+mod http2;
 mod ledger;
 mod leg;
 mod out; // out of the fleet
