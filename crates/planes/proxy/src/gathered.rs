@@ -1,6 +1,8 @@
 //! A connection whose writes are gathered while its task has its turn, and go out together at the end of it. h2 writes each piece
-//! of a body by itself, which costs a call to the kernel (and a TLS record) for each of many small responses.
+//! of a body by itself, which costs a call to the kernel (and a TLS record) for each of many small responses. What comes is metered
+//! on the way: see [`crate::flood`].
 
+use crate::flood::Meter;
 use crate::limits;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -9,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// The end that a library reads and writes.
 #[derive(Debug)]
@@ -24,12 +27,30 @@ struct Inner<S> {
     out: Vec<u8>,
     /// How much of `out` was written.
     written: usize,
+    meter: Meter,
+    /// When the meter was told of time.
+    told: Instant,
+    flooded: bool,
 }
 
 /// Takes a connection apart.
 pub fn gathered<S>(stream: S) -> (Gathered<S>, Out<S>) {
-    let inner = Rc::new(RefCell::new(Inner { stream, out: Vec::new(), written: 0 }));
+    let inner = Rc::new(RefCell::new(Inner {
+        stream,
+        out: Vec::new(),
+        written: 0,
+        meter: Meter::default(),
+        told: Instant::now(),
+        flooded: false,
+    }));
     (Gathered(Rc::clone(&inner)), Out(inner))
+}
+
+impl<S> Out<S> {
+    /// Whether it ended because the client flooded it.
+    pub fn is_flooded(&self) -> bool {
+        self.0.borrow().flooded
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Out<S> {
@@ -56,6 +77,7 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.meter.wrote(n);
             self.written += n;
         }
         self.written = 0;
@@ -77,7 +99,19 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, out)
+        let (mut inner, before) = (self.0.borrow_mut(), out.filled().len());
+        ready!(Pin::new(&mut inner.stream).poll_read(cx, out))?;
+        let now = Instant::now();
+        let rested = now.duration_since(inner.told);
+        if rested >= limits::H2_FLOOD_LOOK {
+            inner.told = now;
+            inner.meter.rested(rested);
+        }
+        if inner.meter.read(&out.filled()[before..]) {
+            return Poll::Ready(Ok(()));
+        }
+        inner.flooded = true;
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the client floods")))
     }
 }
 

@@ -25,6 +25,7 @@ pub mod worker; // the threads, and accepting // what a plain connection speaks
 pub mod answer; // what the proxy says itself
 pub mod balance; // which instance, and whether to try again; pure
 pub mod filter; // the list of filters
+pub mod flood; // of HTTP/2: frames that only make work; pure
 pub mod forward; // head to head: filters, next hop, answer
 pub mod framing; // where it begins and ends, strictly; pure
 pub mod gathered; // writes of HTTP/2, together

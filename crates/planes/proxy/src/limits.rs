@@ -46,6 +46,15 @@ pub const H2_RESETS_MAX: usize = 20;
 pub const H2_WINDOW_BYTES: u32 = 256 << 10;
 /// Bytes hyper may hold for one HTTP/2 stream that its reader does not take.
 pub const H2_SEND_BYTES_MAX: usize = 128 << 10;
+/// Points that an HTTP/2 client has at most; see [`crate::flood`]. A reset costs 16 and its request gives 8: two thousand requests that
+/// are given up at once, where none is answered.
+pub const H2_FLOOD_POINTS: u32 = 16 << 10;
+/// Points that time gives back in a second: pings and settings of a client that is merely careful.
+pub const H2_FLOOD_POINTS_PER_SECOND: u32 = 50;
+/// Bytes written to the client that give back one point: a small message and the answer to a ping.
+pub const H2_FLOOD_BYTES: usize = 32;
+/// How often time is given back.
+pub const H2_FLOOD_LOOK: Duration = Duration::from_millis(100);
 /// Bytes that are gathered on an HTTP/2 connection in one turn of its task before they are written: four full TLS records.
 pub const GATHERED_BYTES_MAX: usize = 64 << 10;
 /// A buffer for that larger than this many bytes is given back once it is empty.

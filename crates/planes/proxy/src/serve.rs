@@ -15,6 +15,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -62,9 +63,20 @@ where
     };
     match served {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "connection ended"),
+        Ok(Err(error)) => {
+            if out.is_flooded() || is_breach(&error) {
+                respond::report(&conn, Rule::Http2);
+            }
+            tracing::debug!(%error, "connection ended");
+        }
         Err(error) => tracing::debug!(%error, "connection ended"),
     }
+}
+
+/// Whether h2 ended the connection because of what the client did: broke the protocol, or did too much of what only costs.
+fn is_breach(error: &hyper::Error) -> bool {
+    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    h2.is_some_and(|error| error.is_go_away() && error.is_library() && error.reason() != Some(h2::Reason::NO_ERROR))
 }
 
 /// One request, and its response in hyper's words.

@@ -96,6 +96,8 @@ rules! {
     SlowBody = "slow_body", 408;
     /// A leg broke its protocol, or brought what breaks a rule of HTTP.
     Leg = "leg", 400;
+    /// HTTP/2 was broken, or used to make work: see [`crate::flood`].
+    Http2 = "http2", 400;
     /// The body of a request came where none was announced; seen only where our two readers disagree.
     Parser = "parser", 400;
 }

@@ -10,6 +10,7 @@ mod world; // a trust domain, sidecars and gateways in it
 
 mod control; // attached to a control process, restarted without one
 mod differential; // beside other readers
+mod floods; // of HTTP/2
 mod gateway;
 mod http;
 mod http2;
