@@ -27,6 +27,7 @@ pub mod status;
 pub mod time;
 pub mod tls;
 pub mod trace;
+pub mod user;
 pub mod workload;
 
 pub use decision::{Action, Decision, Verdict};

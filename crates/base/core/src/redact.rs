@@ -339,9 +339,11 @@ pub fn redact_event(event: &mut Event) {
             took_us: _,
             added_us: _,
             client: _,
+            user,
             span: _,
             parent_span: _,
         }) => {
+            clean_some(user);
             clean(method);
             clean(path);
             clean_decision(decision);

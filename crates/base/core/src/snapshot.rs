@@ -9,6 +9,7 @@ use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::time::Timestamp;
 use crate::tls::TlsGroups;
+use crate::user::Users;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -262,6 +263,9 @@ pub struct GatewaySide {
     /// The clients that show a certificate, by their identity; nobody is asked for one where empty.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callers: BTreeMap<SpiffeId, ServiceName>,
+    /// Whose tokens say who a user is; `None` where no route asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Users>,
 }
 
 /// A service that may be called.

@@ -43,6 +43,7 @@ fn row(wanted: usize) {
     let callee = &names[CALLS];
     let paths: Vec<String> = (0..SAMPLES).map(|n| format!("/accounts/{n}/balance")).collect();
     let ask = |n: usize| Ask {
+        user: None,
         principal: &names[CALLS - 1 - n % CALLS],
         id: None,
         action: Action::Read,
@@ -112,6 +113,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         trust_domain: TrustDomain::parse("fleet.test").unwrap(),
         services: services.collect(),
         gateway: None,
+        users: None,
         policies: None,
         trust: Default::default(),
         tls: Default::default(),

@@ -10,7 +10,7 @@ use crate::reach::guards;
 use crate::read::Written;
 use crate::scope::{Actions, Scope};
 use crate::validate::Places;
-use bartizan_core::fleet::{Fleet, Protocol, Service};
+use bartizan_core::fleet::{Auth, Fleet, Protocol, Service};
 use bartizan_core::{Action, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,8 @@ pub(crate) fn enforceable(
     let mut errors = Vec::new();
     let edges: BTreeSet<(ServiceName, ServiceName)> = fleet.edges().collect();
     for written in policies.iter().filter(|written| !written.is_own()) {
-        let objection = objection(written, written.names_context(files), fleet);
+        let objection = nobody_checks(written, files, fleet);
+        let objection = objection.or_else(|| self::objection(written, written.names_context(files), fleet));
         let objection = objection.map(|(message, help)| (message, help.to_owned()));
         if let Some((message, help)) =
             objection.or_else(|| inert(written, fleet, &edges).filter(|_| is_known(written, known)))
@@ -34,6 +35,18 @@ pub(crate) fn enforceable(
         }
     }
     errors
+}
+
+/// A policy that asks for the user of a call, in a fleet where nobody ever shows a token: it would permit nobody, or forbid
+/// everybody, and look as if it looked at users.
+fn nobody_checks(written: &Written, files: &BTreeMap<String, String>, fleet: &Fleet) -> Option<(String, &'static str)> {
+    let routes = fleet.gateway.iter().flat_map(|gateway| &gateway.routes);
+    if routes.into_iter().any(|route| route.auth == Auth::User) || !written.asks_for_user(files) {
+        return None;
+    }
+    let message =
+        "the policy asks for the user of a call, and no route of the gateway asks anybody for a token".to_owned();
+    Some((message, "write `auth: user` at a route, and under `users` whose tokens are believed"))
 }
 
 /// Whether everybody named in its head exists; else that is what is wrong with it, and is said elsewhere.

@@ -10,8 +10,12 @@ use crate::read::Written;
 use crate::scope::{Call, Scope};
 use crate::slots::{Key, Prepared, Slot, Slots};
 use bartizan_core::snapshot::{Epoch, Policies};
+use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
-use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicyId, PolicySet, Request, RestrictedExpression};
+use cedar_policy::{
+    Authorizer, Context, Entities, EntityUid, ExpressionConstructionError, PolicyId, PolicySet, Request,
+    RestrictedExpression,
+};
 use std::sync::Arc;
 
 /// One question.
@@ -33,6 +37,8 @@ pub struct Ask<'a> {
     pub method: &'a str,
     /// Path without query, in the one form of [`bartizan_core::path`]; empty for [`Action::Connect`].
     pub path: &'a str,
+    /// The user on whose behalf it comes, where one was verified.
+    pub user: Option<&'a User>,
 }
 
 /// Policies in force: checked, indexed, immutable but for what it remembers of calls seen.
@@ -238,6 +244,8 @@ impl Engine {
     ) -> Result<Outcome, String> {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let pairs = [("method".to_owned(), text(ask.method)), ("path".to_owned(), text(ask.path))];
+        let user = ask.user.map(|user| Ok(("user".to_owned(), record_of(user).map_err(|error| error.to_string())?)));
+        let pairs = pairs.into_iter().map(Ok).chain(user).collect::<Result<Vec<_>, String>>()?;
         let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
         let action = self.actions[ask.action as usize].clone();
         let request = Request::new(principal.clone(), action, resource.clone(), context, None)
@@ -251,6 +259,23 @@ impl Engine {
             Err(error) => self.judge.fail(&error),
         }
     }
+}
+
+/// A user as the schema describes one.
+fn record_of(user: &User) -> Result<RestrictedExpression, ExpressionConstructionError> {
+    let User { issuer, subject, client, scopes, roles, tenant } = user;
+    let text = |text: &String| RestrictedExpression::new_string(text.clone());
+    let set = |texts: &[String]| RestrictedExpression::new_set(texts.iter().map(text).collect::<Vec<_>>());
+    let fields = [
+        ("issuer", Some(text(issuer))),
+        ("subject", Some(text(subject))),
+        ("client", Some(text(client))),
+        ("scopes", Some(set(scopes))),
+        ("roles", Some(set(roles))),
+        ("tenant", tenant.as_ref().map(text)),
+    ];
+    let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    RestrictedExpression::new_record(known)
 }
 
 impl Rule {

@@ -40,10 +40,24 @@ entity ForeignWorkload = {
 };
 "#;
 
+const USER: &str = r#"
+// The user on whose behalf a call comes; there is none where nobody showed a token: `context has user && …`.
+type User = {
+  "issuer": String,      // who vouches for them
+  "subject": String,     // who they are, unique within the issuer
+  "client": String,      // the client that they use
+  "scopes": Set<String>, // what it may do for them
+  "roles": Set<String>,
+  "tenant"?: String,
+};
+"#;
+
 fn schema(fleet: &Fleet) -> String {
     // Where there are none, policies need not say whom they do not mean.
     let foreign = fleet.others.values().any(|it| !it.calls.is_empty() && fleet.is_foreign(&it.id));
     let (entity, principal) = if foreign { (FOREIGN, ", ForeignWorkload") } else { ("", "") };
+    // Where no user is known, a policy that asks for one could never be enforced and does not pass.
+    let (user_type, user) = if fleet.users.is_some() { (USER, ", \"user\"?: User") } else { ("", "") };
     format!(
         r#"// What policies of the fleet `{}` are checked against.
 
@@ -52,7 +66,7 @@ entity Workload = {{
   "owner": String,     // who answers for it; empty where nobody was named
   "data": Set<String>, // classes of data it handles
 }};
-{entity}
+{entity}{user_type}
 // A service as callee.
 entity Service = {{ "owner": String, "data": Set<String> }};
 
@@ -66,7 +80,7 @@ action "call";
 action "read", "write", "other", "connect" in ["call"] appliesTo {{
   principal: [Workload{principal}],
   resource: [Service, Route],
-  context: {{ "method": String, "path": String }},
+  context: {{ "method": String, "path": String{user} }},
 }};
 "#,
         fleet.name

@@ -54,5 +54,5 @@ fn plain<'a>(
         Action::Other => ("PROPFIND", "/"), // any method that is in neither class (RFC 4918)
         Action::Connect => ("", ""),
     };
-    Ask { principal, id, action, resource, route: None, method, path }
+    Ask { principal, id, action, resource, route: None, method, path, user: None }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::{Answer, Ask, Engine};
 use crate::limits;
+use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -30,6 +31,7 @@ struct Key {
     route: Option<Box<str>>,
     method: Box<str>,
     path: Box<str>,
+    user: Option<User>,
 }
 
 impl Memo {
@@ -41,7 +43,7 @@ impl Memo {
             self.exact.clear();
             self.engine = Arc::downgrade(engine);
         }
-        let any = Ask { method: "", path: "", ..*ask };
+        let any = Ask { method: "", path: "", user: None, ..*ask };
         let (any_hash, exact_hash) = (self.hash(&any), self.hash(ask));
         for (table, hash, wanted) in [(&self.settled, any_hash, &any), (&self.exact, exact_hash, ask)] {
             if let Some((key, decision)) = table.get(&hash)
@@ -60,20 +62,29 @@ impl Memo {
     }
 
     fn hash(&self, ask: &Ask<'_>) -> u64 {
-        let Ask { principal, id, action, resource, route, method, path } = ask;
-        self.hasher.hash_one((principal, id, resource, action, route, method, path))
+        let Ask { principal, id, action, resource, route, method, path, user } = ask;
+        self.hasher.hash_one((principal, id, resource, action, route, method, path, user))
     }
 }
 
 fn put(table: &mut HashMap<u64, (Key, Arc<Decision>)>, hash: u64, ask: &Ask<'_>, decision: &Arc<Decision>) {
     // A client that never repeats itself must not make the memory long; see `MEMO_KEY_BYTES_MAX`.
-    if ask.method.len() + ask.path.len() + ask.route.map_or(0, str::len) > limits::MEMO_KEY_BYTES_MAX {
+    if ask.method.len() + ask.path.len() + ask.route.map_or(0, str::len) + ask.user.map_or(0, bytes_of)
+        > limits::MEMO_KEY_BYTES_MAX
+    {
         return;
     }
     if table.len() >= limits::MEMO_ENTRIES_MAX {
         table.clear();
     }
     table.insert(hash, (Key::of(ask), Arc::clone(decision)));
+}
+
+/// Bytes of a user's texts.
+fn bytes_of(user: &User) -> usize {
+    let User { issuer, subject, client, scopes, roles, tenant } = user;
+    let listed = scopes.iter().chain(roles).chain(tenant).map(String::len).sum::<usize>();
+    issuer.len() + subject.len() + client.len() + listed
 }
 
 impl Key {
@@ -86,17 +97,19 @@ impl Key {
             route: ask.route.map(Into::into),
             method: ask.method.into(),
             path: ask.path.into(),
+            user: ask.user.cloned(),
         }
     }
 
     fn is(&self, ask: &Ask<'_>) -> bool {
-        let Ask { principal, id, action, resource, route, method, path } = *ask;
+        let Ask { principal, id, action, resource, route, method, path, user } = *ask;
         self.action == action
             && self.id.as_ref() == id
             && *self.path == *path
             && *self.method == *method
             && self.route.as_deref() == route
             && self.principal == *principal
+            && self.user.as_ref() == user
             && self.resource == *resource
     }
 }

@@ -48,6 +48,14 @@ impl Written {
     pub(crate) fn names_context(&self, files: &BTreeMap<String, String>) -> bool {
         tokens(self.text(files)).any(|token| token.kind == Kind::Ident && token.text == "context")
     }
+
+    /// Whether it asks for the user of a call: `context.user`, `context["user"]`, `context has user`.
+    pub(crate) fn asks_for_user(&self, files: &BTreeMap<String, String>) -> bool {
+        let words: Vec<&str> = tokens(self.text(files)).map(|token| token.text).collect();
+        words.windows(3).any(|words| {
+            words[0] == "context" && ["has", ".", "["].contains(&words[1]) && words[2].trim_matches('"') == "user"
+        })
+    }
 }
 
 /// What could be read, and what is wrong with the rest.

@@ -19,6 +19,7 @@ mod error;
 mod issuer; // whose tokens are believed, by which keys
 mod revocation; // which of them not any more
 mod scopes;
+mod users; // what a fleet file says of issuers, and what policies see of a token
 
 pub mod dpop; // proofs that somebody holds a key
 pub mod exchange; // a token for another audience, on somebody's behalf
@@ -40,3 +41,4 @@ pub use error::{PublicReason, TokenError};
 pub use issuer::{Issuer, IssuerError, Issuers, Pins};
 pub use revocation::{Revocation, RevocationError, Revocations, Revoked};
 pub use scopes::{ScopeError, Scopes};
+pub use users::{UsersError, authority_name, authority_of, issuers_of, txn_of, user_in, user_of};

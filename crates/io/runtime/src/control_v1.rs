@@ -62,7 +62,7 @@ pub struct Svid {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Up {
-    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12")]
+    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12, 13")]
     pub message: ::core::option::Option<up::Message>,
 }
 /// Nested message and enum types in `Up`.
@@ -85,7 +85,16 @@ pub mod up {
         Clock(super::Clock),
         #[prost(message, tag = "12")]
         Retiring(super::Retiring),
+        #[prost(message, tag = "13")]
+        Delegate(super::Delegate),
     }
+}
+/// The gateway asks that its key may mint transaction tokens for a while.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delegate {
+    /// The public key as a JSON Web Key.
+    #[prost(string, tag = "1")]
+    pub jwk: ::prost::alloc::string::String,
 }
 /// A successor took over; what is under way here is finished, and then this one ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -181,7 +190,7 @@ pub struct Clock {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Down {
-    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10")]
+    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10, 11")]
     pub message: ::core::option::Option<down::Message>,
 }
 /// Nested message and enum types in `Down`.
@@ -200,7 +209,19 @@ pub mod down {
         Refusal(super::Refusal),
         #[prost(message, tag = "10")]
         RenewAt(super::RenewAt),
+        #[prost(message, tag = "11")]
+        Delegation(super::Delegation),
     }
+}
+/// The key in Delegate may mint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delegation {
+    /// A signed token that says so.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// Until when, milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "2")]
+    pub until_ms: u64,
 }
 /// When to ask for the next certificate, instead of at half life.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -236,7 +257,7 @@ pub struct Tick {
 /// A request on this stream was refused; the stream goes on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refusal {
-    /// `identity` for a refused csr, `edge` for a refused csr of an edge certificate.
+    /// `identity` for a refused csr, `edge` for a refused csr of an edge certificate, `delegation` for a refused Delegate.
     #[prost(string, tag = "1")]
     pub what: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]

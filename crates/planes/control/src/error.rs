@@ -9,6 +9,7 @@ use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
 use bartizan_runtime::listen::ListenError;
 use bartizan_store::{JournalError, StoreError};
+use bartizan_tokens::UsersError;
 use std::path::PathBuf;
 
 /// Why control does not start, or why a reload changed nothing. Each text says what to do.
@@ -20,6 +21,9 @@ pub enum ControlError {
     /// A policy is wrong, or could not be enforced. Correct it.
     #[error(transparent)]
     Policies(#[from] PolicyErrors),
+    /// The keys of an issuer of tokens cannot be used. Correct them, or what the fleet file says of its algorithms.
+    #[error(transparent)]
+    Users(UsersError),
     /// The plan cannot be read.
     #[error("cannot read the plan `{}`: {why}", path.display())]
     Plan {

@@ -7,19 +7,25 @@
 use crate::app::App;
 use crate::error::chain;
 use crate::limits::{JWT_KEY_LEAD, JWT_KEY_LIFE, JWT_KEY_LOOK, JWT_KEYS_FILE_BYTES_MAX};
-use bartizan_core::limits::{CLOCK_SKEW, JWT_TTL};
+use bartizan_core::limits::CLOCK_SKEW;
 use bartizan_core::snapshot::{Bundles, JwtKey};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
-use bartizan_crypto::base64;
+use bartizan_crypto::jose::Jwk;
 use bartizan_crypto::jws::TokenKey;
+use bartizan_crypto::{CryptoError, base64};
 use bartizan_identity::jwt_svid::{JwtError, kid, sign};
 use bartizan_identity::limits::JWT_KEYS_MAX;
 use bartizan_runtime::{clock, files};
+use bartizan_tokens::limits::DELEGATION_LIFE_MAX;
+use bartizan_tokens::{authority_name, txn};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+/// How long a key counts that does not sign any more: a delegation is the last of what it signed to run out.
+const KEPT: Duration = Duration::from_secs(DELEGATION_LIFE_MAX.as_secs() + CLOCK_SKEW.as_secs());
 /// The public keys, in the data folder.
 const FILE: &str = "jwt-keys.json";
 
@@ -82,7 +88,7 @@ impl JwtSigner {
             text => serde_json::from_slice(&text.map_err(refuse)?).map_err(|error| refuse(error.into()))?,
         };
         for one in &mut kept {
-            one.until.get_or_insert(now.plus(JWT_TTL).plus(CLOCK_SKEW));
+            one.until.get_or_insert(now.plus(KEPT));
         }
         Ok(Self { path, inner: Mutex::new(Inner { current: None, next: None, kept }) })
     }
@@ -110,7 +116,7 @@ impl JwtSigner {
                 let mut kept = inner.kept.clone();
                 let old = kid(current.key.public_spki());
                 let ended = kept.iter_mut().find(|one| one.kid == old);
-                ended.into_iter().for_each(|one| one.until = Some(now.plus(JWT_TTL).plus(CLOCK_SKEW)));
+                ended.into_iter().for_each(|one| one.until = Some(now.plus(KEPT)));
                 self.write(&kept)?;
                 *inner = Inner { current: Some(Signing { since: now, ..next }), next: None, kept };
                 Ok(true)
@@ -165,6 +171,20 @@ impl JwtSigner {
     pub(crate) fn sign(&self, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Option<Result<String, JwtError>> {
         let current = self.lock().current.clone()?;
         Some(sign(&current.key, id, audiences, now))
+    }
+
+    /// Lets `key`, a JSON Web Key of the gateway `id`, mint transaction tokens; the delegation and its end. `None` where there is
+    /// no key to sign it with.
+    pub(crate) fn delegate(
+        &self,
+        domain: &TrustDomain,
+        (id, key): (&SpiffeId, &Jwk),
+        now: Timestamp,
+    ) -> Option<Result<(String, Timestamp), CryptoError>> {
+        let current = self.lock().current.clone()?;
+        let (name, ttl) = (authority_name(domain), DELEGATION_LIFE_MAX);
+        let signed = txn::delegate((&current.key, &name), domain, (id, key), ttl, now);
+        Some(signed.map(|text| (text, now.plus(ttl))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -227,7 +247,7 @@ mod tests {
         let newer = second.sign(&id, &["a".to_owned()], at(30)).unwrap().unwrap();
         assert!(keys(&first, 20).validate(&newer, "a", at(31)).is_err(), "a key of its own");
         assert!(keys(&second, 30).validate(&newer, "a", at(31)).is_ok());
-        let later = 20 + JWT_TTL.as_secs() + CLOCK_SKEW.as_secs();
+        let later = 20 + KEPT.as_secs();
         assert_eq!(
             second.add_to(Bundles::default(), &TrustDomain::parse("bank.test").unwrap(), at(later)).jwt_keys.len(),
             1
@@ -258,7 +278,7 @@ mod tests {
         let first = signer.sign(&id, &["a".to_owned()], at(life)).unwrap().unwrap();
         assert!(earlier.validate(&first, "a", at(life)).is_ok(), "known to whoever looked within the hour");
         assert!(keys(&signer, life).validate(&last, "a", at(life)).is_ok());
-        let gone = life + JWT_TTL.as_secs() + CLOCK_SKEW.as_secs();
+        let gone = life + KEPT.as_secs();
         assert!(!signer.turn(at(gone - 1)).unwrap());
         assert!(signer.turn(at(gone)).unwrap(), "its last token has run out");
         assert_eq!(count(gone), 1);

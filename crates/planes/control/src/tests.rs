@@ -51,6 +51,7 @@ pub(crate) fn request_event(n: u64) -> Event {
         took_us: 900,
         added_us: 90,
         client: None,
+        user: None,
         span: n,
         parent_span: 0,
     };

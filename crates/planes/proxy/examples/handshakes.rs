@@ -71,6 +71,7 @@ impl Ours {
             let peer = verify_peer(chain, &bundles, clock::now()).map_err(refuse)?;
             assert!(denied.denies(&peer).is_none());
             let ask = Ask {
+                user: None,
                 id: None,
                 principal: &name("web"),
                 action: Action::Read,

@@ -24,6 +24,8 @@ pub struct Answer {
     pub rule: Option<Rule>,
     /// The connection is not to be used again.
     pub close: bool,
+    /// How the caller may get in (`WWW-Authenticate`, RFC 9110 section 11.6.1).
+    pub challenge: Option<Box<str>>,
     /// The request never reached the program: another guard may send it elsewhere, whatever it is.
     pub unsent: bool,
 }
@@ -34,7 +36,7 @@ pub const UNSENT_HEADER: &str = "x-bartizan-unsent";
 impl Answer {
     /// With a status, a word and a text.
     pub fn new(status: u16, word: &str, text: &'static str) -> Self {
-        Self { status, word: word.into(), text, reason: None, rule: None, close: false, unsent: false }
+        Self { status, word: word.into(), text, reason: None, rule: None, close: false, challenge: None, unsent: false }
     }
 
     /// The request broke a framing rule.
@@ -61,14 +63,23 @@ impl Answer {
         Self { close: true, ..self }
     }
 
+    /// Says how the caller may get in.
+    #[must_use]
+    pub fn with_challenge(self, challenge: String) -> Self {
+        Self { challenge: Some(challenge.into()), ..self }
+    }
+
     /// The response, with the id under which the event can be found: status, fields and body.
     pub fn response(&self, request: RequestId) -> (StatusCode, Fields, String) {
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
         let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });
-        let mut fields = Fields::with_capacity(160, 5);
+        let mut fields = Fields::with_capacity(160, 6);
         fields.append("content-type", b"application/json");
         fields.append("cache-control", b"no-store");
         fields.append(REQUEST_ID_HEADER, id.as_bytes());
+        if let Some(challenge) = &self.challenge {
+            fields.append("www-authenticate", challenge.as_bytes());
+        }
         if self.unsent {
             fields.append(UNSENT_HEADER, b"1");
         }

@@ -9,6 +9,7 @@ use crate::identity_slot::{IdentitySlots, jitter};
 use crate::intake::{Intake, Taken, describe};
 use crate::limits;
 use crate::live::Proxy;
+use crate::users::DelegationSlot;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::STALE_AFTER;
 use bartizan_core::snapshot::Freshness;
@@ -63,6 +64,7 @@ enum StreamError {
 pub struct Attach {
     proxy: Arc<Proxy>,
     slots: IdentitySlots,
+    delegation: DelegationSlot,
     intake: Intake,
     batches: Batches,
     control: SocketAddr,
@@ -77,7 +79,7 @@ impl Attach {
     /// Attaches to the control process at `control`.
     pub fn new(proxy: Arc<Proxy>, slots: IdentitySlots, intake: Intake, control: SocketAddr) -> Self {
         let (batches, taken, outbox) = (Batches::default(), Vec::new(), VecDeque::new());
-        Self { proxy, slots, intake, batches, control, number: 1, taken, outbox }
+        Self { proxy, slots, delegation: DelegationSlot::default(), intake, batches, control, number: 1, taken, outbox }
     }
 
     /// The same, for another than the first instance of the service.
@@ -172,6 +174,7 @@ impl Attach {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         let mut leave_at = None;
+        self.delegation.attached_again();
         proxy.heard.now();
         loop {
             let leaving = async {
@@ -235,6 +238,7 @@ impl Attach {
                     self.acknowledge(taken);
                 }
             }
+            Some(down::Message::Delegation(given)) => self.delegation.given(&self.proxy, given),
             Some(down::Message::EventsStored(EventsStored { batch })) => {
                 self.batches.confirmed(batch, &self.proxy.events);
                 self.send_events();
@@ -268,6 +272,7 @@ impl Attach {
         }
         self.report();
         self.outbox.extend(self.slots.due().into_iter().map(up::Message::Renew));
+        self.outbox.extend(self.delegation.due(&self.proxy).map(up::Message::Delegate));
         if let Some(taken) = self.intake.retry().await {
             self.acknowledge(taken);
         }

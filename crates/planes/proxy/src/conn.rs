@@ -7,6 +7,7 @@ use crate::ledger::{Ledger, Registered};
 use crate::leg::{Asked, Lanes};
 use crate::live::{Live, Proxy};
 use crate::upstream::Pools;
+use crate::users;
 use bartizan_core::event::SeenBy;
 use bartizan_core::{ServiceName, SpiffeId, TrustDomain};
 use bartizan_identity::VerifiedPeer;
@@ -97,6 +98,8 @@ pub struct Worker {
     pub alarms: Alarms,
     /// Which instances of callees get its calls.
     pub balance: Balance,
+    /// Users' tokens that it found good.
+    pub users: RefCell<users::Memory>,
     /// Callees of unknown protocol whose end was seen to speak first.
     pub server_first: RefCell<HashSet<ServiceName>>,
     /// Copies under way.

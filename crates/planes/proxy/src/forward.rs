@@ -110,6 +110,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         canonical_path: None,
         to,
         route: None,
+        edge_route: None,
+        user: None,
+        tokens: None,
         decision: None,
     };
     let passed = filter::run(&mut exchange);
@@ -118,6 +121,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         None => record.path_of(exchange.path()),
     });
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
+    let user = exchange.user.take();
     let came_as_http2 = exchange.head.http2;
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), (upgrade, came_as_http2)));
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
@@ -128,7 +132,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         route: route.clone(),
         method: Arc::clone(record.method()),
         path,
+        user: user.clone(),
     });
+    record.is_for(user.as_deref());
     // Nothing can end what was neither asked about nor came from a peer.
     // A call without mutual TLS ends once the service is strict, after its answer; a change of policies does not cut it.
     let asked_again = conn.caller.is_some() || conn.side != Side::Inbound;

@@ -5,12 +5,14 @@ use crate::egress::doors::Doors;
 use crate::egress::resolve::Resolver;
 use crate::listeners::{BindError, Listeners};
 use crate::live::Proxy;
+use crate::users::EdgeUsers;
 use bartizan_core::deny::{DenyError, DenyList};
 use bartizan_core::event::{Change, Config, SeenBy, What};
 use bartizan_core::snapshot::{Bundles, Directory, Envelope, Epoch, Kind, Policies, Signed};
 use bartizan_identity::envelope::{self, EnvelopeError};
 use bartizan_identity::{BundleError, DenyIndex, TrustBundles};
 use bartizan_policy::{Engine, PolicyErrors, scoped};
+use bartizan_tokens::{Issuers, UsersError, authority_of};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
 
@@ -46,6 +48,9 @@ pub enum IntakeError {
     /// The directory gives a sidecar a gateway's side, or the other way round.
     #[error("the directory does not fit what this proxy is")]
     WrongSide,
+    /// The issuers in it cannot be used.
+    #[error(transparent)]
+    Users(#[from] UsersError),
     /// A listener that the directory asks for cannot be had. The rest is in force; the listener is tried again.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -174,16 +179,25 @@ impl Intake {
     fn enforce_bundles(&self, json: &[u8], from_disk: bool) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Bundles>(Kind::Bundles, json)? else { return Ok(Done::Same) };
         let bundles = Arc::new(TrustBundles::read(&signed.payload)?);
+        let authority = self.authority(&signed.payload, signed.epoch);
         // Who was away while a root was replaced would otherwise not know control any more, nor the identity it is given.
         if from_disk && !self.has_all_roots_of_start(&bundles) {
             return Err(IntakeError::OlderThanStart);
         }
         self.proxy.change(|live| {
             live.bundles = Some(bundles);
+            live.authority = authority;
             live.epochs.insert(Kind::Bundles, signed.epoch);
             live.generation += 1;
         });
         Ok(Done::Changed)
+    }
+
+    /// Who lets gateways vouch for users; nobody where the fleet knows none.
+    fn authority(&self, bundles: &Bundles, epoch: Epoch) -> Option<Arc<Issuers>> {
+        let keys = bundles.jwt_keys.get(&self.proxy.domain)?;
+        let authority = authority_of(&self.proxy.domain, keys, epoch.0);
+        authority.map(Arc::new).inspect_err(|error| tracing::warn!(%error, "nobody can vouch for users")).ok()
     }
 
     fn enforce_deny_list(&self, json: &[u8]) -> Result<Done, IntakeError> {
@@ -223,13 +237,17 @@ impl Intake {
     async fn enforce_directory(&mut self, json: &[u8]) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Directory>(Kind::Directory, json)? else { return Ok(Done::Same) };
         self.check_own(&signed.payload)?;
+        let users = self.users(&signed.payload, signed.epoch)?;
         // Mode, routes and peers count at once, also where a listener cannot be had: a port that somebody holds must not
         // keep an older, more open picture in force. The epoch counts once all is there; until then it is tried again.
         // Served last, so that the first connection finds the directory in force.
         let (bound, mut missing) = self.listeners.bind(&signed.payload);
         self.proxy.heard.expire_after(signed.payload.trust.silence_s);
         let directory = Arc::new(signed.payload);
-        self.proxy.change(|live| live.directory = Some(Arc::clone(&directory)));
+        self.proxy.change(|live| {
+            live.directory = Some(Arc::clone(&directory));
+            live.users = users;
+        });
         // After the directory: who comes through finds the rules in force.
         missing = missing.or(self.doors.follow(&directory).err());
         self.proxy.change(|live| {
@@ -239,6 +257,18 @@ impl Intake {
         });
         self.listeners.serve(bound).await;
         missing.map_or(Ok(Done::Changed), |error| Err(error.into()))
+    }
+
+    /// Whose tokens are believed here, where anybody's are.
+    fn users(&self, directory: &Directory, epoch: Epoch) -> Result<Option<Arc<EdgeUsers>>, IntakeError> {
+        let Some(said) = directory.own.gateway.as_ref().and_then(|gateway| gateway.users.as_ref()) else {
+            return Ok(None);
+        };
+        let held = self.proxy.live().users.clone().filter(|held| held.is(said));
+        if held.is_some() {
+            return Ok(held); // the tokens that were found good stay so
+        }
+        Ok(Some(Arc::new(EdgeUsers::new(said, epoch.0)?)))
     }
 
     fn check_own(&self, directory: &Directory) -> Result<(), IntakeError> {

@@ -37,6 +37,7 @@ pub mod respond; // the way back
 pub mod sending; // to a callee: versions, instances, tries
 pub mod serve; // HTTP/2
 pub mod upstream; // connections to the next hop
+pub mod users; // on whose behalf
 
 // Out of the fleet:
 pub mod egress;

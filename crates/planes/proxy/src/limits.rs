@@ -251,3 +251,14 @@ pub const WIND_DOWN_AFTER_HANDOVER: Duration = Duration::from_secs(60);
 pub const LISTENERS_MAX: usize = 2_048;
 /// Largest `/etc/resolv.conf` that is looked at, in bytes.
 pub const RESOLV_CONF_BYTES_MAX: usize = 64 << 10;
+
+/// Life of a transaction token: as long as the slowest call that it may cause.
+pub const TXN_TTL: Duration = Duration::from_secs(60);
+/// Traces whose tokens are remembered, a count; about two kilobytes each.
+pub const CARRIED_MAX: usize = 16_384;
+/// Transaction tokens that one worker remembers as good, a count; some hundred bytes each.
+pub const TXN_MEMORY_MAX: usize = 8_192;
+/// How long before its end another delegation is asked for.
+pub const DELEGATION_LEAD: Duration = Duration::from_secs(1800);
+/// How long until one is asked for again that did not come.
+pub const DELEGATION_RETRY: Duration = Duration::from_secs(5);

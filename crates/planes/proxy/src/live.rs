@@ -2,6 +2,7 @@
 
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
+use crate::users::{Carried, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::fleet::Protocol;
@@ -13,6 +14,7 @@ use bartizan_identity::{DenyIndex, PeerMemo, Refusal, TrustBundles, VerifiedPeer
 use bartizan_policy::Engine;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
+use bartizan_tokens::Issuers;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -49,6 +51,8 @@ pub struct Proxy {
     pub winding_down: CancellationToken,
     /// Makes sockets in the program's network namespace; not set where it has none.
     pub inside: OnceLock<Arc<Inside>>,
+    /// Users' tokens of the requests under way.
+    pub carried: Carried,
     /// What went out of the fleet.
     pub egress: crate::egress::Counters,
     live: ArcSwap<Live>,
@@ -73,6 +77,12 @@ pub struct Live {
     pub policies: Option<Arc<Engine>>,
     /// Who is where.
     pub directory: Option<Arc<Directory>>,
+    /// Whose tokens are believed at the edge, as the directory says.
+    pub users: Option<Arc<EdgeUsers>>,
+    /// By whose word somebody mints transaction tokens, as the bundles say.
+    pub authority: Option<Arc<Issuers>>,
+    /// What the gateway mints them with.
+    pub minting: Option<Arc<Minting>>,
     /// The epochs of the last four.
     pub epochs: BTreeMap<Kind, Epoch>,
     /// Changes with identity and bundles: a pooled connection of an older one gets no new request.
@@ -94,6 +104,7 @@ impl Proxy {
             winding_down: CancellationToken::new(),
             inside: OnceLock::new(),
             egress: crate::egress::Counters::default(),
+            carried: Carried::default(),
             live: ArcSwap::default(),
             changed: watch::Sender::new(0),
             counters: Mutex::default(),

@@ -2,11 +2,13 @@
 
 use crate::conn::{Conn, Side};
 use crate::counters::{Edge, Ended, as_us32};
+use crate::filter;
 use crate::framing::Rule;
 use crate::ledger::{Ongoing, Question};
 use crate::plaintext;
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
+use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, TraceContext};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ pub struct Record {
     to: Option<ServiceName>,
     outbound_edge: Option<Arc<Edge>>,
     route: Option<Arc<str>>,
+    user: Option<Arc<str>>,
     decision: Option<Arc<Decision>>,
     /// Its place in the ledger, once it may go on.
     ongoing: Option<Rc<Ongoing>>,
@@ -66,6 +69,7 @@ impl Record {
             to: None,
             outbound_edge: None,
             route: None,
+            user: None,
             decision: None,
             ongoing: None,
             status: CLIENT_GONE,
@@ -93,6 +97,11 @@ impl Record {
             _ => None,
         };
         (self.to, self.route, self.decision) = (to, route, decision);
+    }
+
+    /// On whose behalf it comes.
+    pub fn is_for(&mut self, user: Option<&User>) {
+        self.user = user.map(filter::written_user);
     }
 
     /// Notes in the ledger that it goes on; where policy was asked, it is asked again when policies change.
@@ -189,6 +198,7 @@ impl Record {
             method: Arc::clone(&self.method),
             path: Arc::clone(&self.path),
             route: self.route.take(),
+            user: self.user.take(),
             decision: self.decision.take().map(|d| judged(&d)),
             status: self.status,
             error: self.error.take(),

@@ -97,6 +97,7 @@ fn question(worker: &Worker, caller: &Caller) -> Question {
         route: None,
         method: "".into(),
         path: "".into(),
+        user: None,
     }
 }
 
@@ -120,7 +121,16 @@ fn judge(
         return Ok(None);
     }
     let policies = live.policies.as_ref().ok_or("not_ready")?;
-    let ask = Ask { principal, id, action: Action::Connect, resource: &proxy.name, route: None, method: "", path: "" };
+    let ask = Ask {
+        principal,
+        id,
+        action: Action::Connect,
+        resource: &proxy.name,
+        route: None,
+        method: "",
+        path: "",
+        user: None,
+    };
     Ok(Some(Arc::new(policies.decide(&ask))))
 }
 

@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::live::Proxy;
 use crate::upstream::Pools;
+use crate::users::Memory;
 use crate::{capture, ext_authz, gateway, inbound, outbound};
 use bartizan_runtime::listen;
 use std::cell::Cell;
@@ -99,12 +100,14 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
     let balance = Balance::new(Arc::clone(&counters));
     let (tasks, copies, told) = (TaskTracker::new(), Cell::new(0), stop.clone());
     let (lanes, server_first) = <(Rc<_>, _)>::default();
+    let users = Memory::new(proxy.domain.clone()).into();
     let worker = Rc::new(Worker {
         proxy,
         counters,
         ledger,
         pools,
         balance,
+        users,
         server_first,
         copies,
         lanes,

@@ -104,6 +104,7 @@ mod tests {
             took_us: 80,
             added_us: 60,
             client: None,
+            user: None,
             span: 1,
             parent_span: 0,
         };

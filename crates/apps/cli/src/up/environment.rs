@@ -248,6 +248,7 @@ mod tests {
                 (name("price-list"), service(Program::Already, 7002, &[])),
             ]),
             gateway: None,
+            users: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

@@ -97,6 +97,7 @@ mod tests {
                 (name("c"), service(3, &[])),
             ]),
             gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new() }),
+            users: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

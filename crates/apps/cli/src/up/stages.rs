@@ -436,6 +436,7 @@ impl Up {
 
 fn decide(engine: &Engine, question: &Question<'_>) -> Decision {
     engine.decide(&Ask {
+        user: None,
         id: None,
         principal: question.from,
         action: question.action(),

@@ -216,6 +216,7 @@ mod tests {
             trust_domain: TrustDomain::parse("bank.example").unwrap(),
             services: BTreeMap::from([(name("accounts"), service(7101)), (name("ledger"), service(7102))]),
             gateway: Some(Gateway { listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)), routes: Vec::new() }),
+            users: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

@@ -123,6 +123,8 @@ pub struct Request {
     pub added_us: u32,
     /// The client's address; at the gateway only.
     pub client: Option<SocketAddr>,
+    /// The user on whose behalf, where one was verified.
+    pub user: Option<Arc<str>>,
     /// Span id of this hop.
     pub span: u64,
     /// Span id of the hop before, 0 where there was none.

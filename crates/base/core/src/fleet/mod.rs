@@ -11,6 +11,7 @@ mod raw;
 mod raw_edge;
 mod raw_egress;
 mod raw_federation;
+mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
 mod report;
@@ -27,6 +28,7 @@ use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::snapshot::Trust;
 use crate::tls::TlsGroups;
+use crate::user::Users;
 use crate::workload::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +51,8 @@ pub struct Fleet {
     pub others: BTreeMap<ServiceName, Other>,
     /// Other trust domains.
     pub federation: Federation,
+    /// Whose tokens say who a user is; `None` where no user is known.
+    pub users: Option<Users>,
     /// Folder of Cedar files, relative to the fleet file; `None` where only the declared calls count.
     pub policies: Option<String>,
     /// For how long trust holds that was given.
@@ -270,6 +274,30 @@ pub struct GatewayRoute {
     /// The only clients that it is for, by the certificates that they show; for everybody where empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from: Vec<ServiceName>,
+    /// Whom it lets in.
+    #[serde(default, skip_serializing_if = "Auth::is_none")]
+    pub auth: Auth,
+    /// Scopes that a user's token has to have, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+}
+
+/// Whom a route of the gateway lets in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Everybody.
+    #[default]
+    None,
+    /// Those who show the token of a user.
+    User,
+}
+
+impl Auth {
+    /// Whether everybody is let in.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 impl Service {

@@ -2,13 +2,14 @@
 //!
 //! The comments here are what an editor shows for each key.
 
-use super::Protocol;
 use super::node::{Node, Value};
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
+use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
+use super::{Auth, Protocol};
 use crate::edge::Mtls;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
@@ -37,6 +38,9 @@ pub(super) struct RawFleet {
     /// The edge of the fleet, where clients from outside come in.
     #[schemars(default)]
     pub(super) gateway: Field<RawGateway>,
+    /// Whose tokens say who a user is, for routes of the gateway with `auth: user`.
+    #[schemars(default)]
+    pub(super) users: Field<RawUsers>,
     /// Folder of Cedar policy files, relative to this file. Where left out, the declared calls alone count.
     #[schemars(default)]
     pub(super) policies: Field<String>,
@@ -231,20 +235,14 @@ pub(super) struct RawGatewayRoute {
     /// certificate. Everybody where left out.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) from: Field<Vec<Read<String>>>,
-    /// Who may come in. Only `none` so far: the gateway does not check users' tokens yet.
+    /// Whom it lets in: `none` (everybody, where left out), or `user` for those who show an access token of an issuer under `users`.
     #[schemars(default, with = "Auth")]
     pub(super) auth: Field<String>,
+    /// Scopes that the token has to have, all of them. For `auth: user`.
+    #[schemars(default, with = "Vec<String>", length(min = 1))]
+    pub(super) scopes: Field<Vec<Read<String>>>,
     #[schemars(skip)]
     pub(super) spot: Spot,
-}
-
-/// Whom a route of the gateway lets in.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-#[allow(dead_code, reason = "stands for its JSON Schema alone")]
-enum Auth {
-    /// Everybody.
-    None,
 }
 
 /// A text; a number or boolean is taken as it is written.
@@ -294,6 +292,7 @@ impl RawFleet {
         "trust_domain",
         "services",
         "gateway",
+        "users",
         "policies",
         "trust",
         "tls",
@@ -311,6 +310,7 @@ impl RawFleet {
             trust_domain: fields.text("trust_domain"),
             services: fields.take("services", |report, node, key| report.named(node, key, RawService::read)),
             gateway: fields.take("gateway", RawGateway::read),
+            users: fields.take("users", RawUsers::read),
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),
@@ -454,7 +454,7 @@ impl RawGateway {
 }
 
 impl RawGatewayRoute {
-    const KEYS: &[&str] = &["path", "to", "from", "auth"];
+    const KEYS: &[&str] = &["path", "to", "from", "auth", "scopes"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -463,6 +463,7 @@ impl RawGatewayRoute {
             to: fields.text("to"),
             from: fields.take("from", |report, node, key| report.list(node, key, Report::text)),
             auth: fields.text("auth"),
+            scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
             spot: fields.spot,
         })
     }

@@ -150,9 +150,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate, capture",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate, capture",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, policies, trust, tls, budget, workloads, federation, isolate, capture",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, policies, trust, tls, budget, workloads, federation, isolate, capture",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, policies, trust, tls, budget, workloads, federation, isolate, capture",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, policies, trust, tls, budget, workloads, federation, isolate, capture",
             ],
         ),
         (
@@ -181,7 +181,7 @@ foo: 1
 ",
             ),
             &[
-                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: path, to, from, auth",
+                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: path, to, from, auth, scopes",
             ],
         ),
         (
@@ -951,10 +951,72 @@ gateway:
             "with users",
             gateway("  routes: [{path: /, to: a, auth: user}]\n"),
             &[
-                "fleet.yaml:8:35: gateway.routes[0].auth = `user`: the gateway does not check users' tokens yet, and what cannot be enforced is refused; write `auth: none` or delete the line where everybody may come in",
+                "fleet.yaml:8:35: gateway.routes[0].auth = `user`: nobody's tokens are known here; say under `users` whose tokens are believed, or write `auth: none` where everybody may come in",
             ],
         ),
     ]);
+}
+
+#[test]
+fn refuses_issuers_and_routes_of_users() {
+    let users = |body: &str| {
+        let (before, gateway) = body.split_once('|').unwrap_or((body, ""));
+        format!(
+            "{HEAD}users: {before}\ngateway: {{ listen: 127.0.0.1:8443, routes: [{{ path: /, to: a{gateway} }}] }}\n"
+        )
+    };
+    let one = "{ audience: api, issuers: [{ issuer: i, keys: k }] }";
+    assert_refused(&[
+        (
+            "nothing said",
+            users("{}"),
+            &[
+                "fleet.yaml:5:8: users.audience: is missing; say whom tokens have to be for, such as `https://api.bank.example`",
+                "fleet.yaml:5:8: users.issuers: is missing; name who issues tokens, or delete `users`",
+            ],
+        ),
+        (
+            "no issuer",
+            users("{ audience: api, issuers: [] }"),
+            &[
+                "fleet.yaml:5:34: users.issuers: there have to be 1 to 32 issuers; name who issues tokens, or delete `users`",
+            ],
+        ),
+        (
+            "twice, without keys, with a secret as key",
+            users("{ audience: api, issuers: [{ issuer: i, keys: k }, { issuer: i, algorithms: [HS256] }] }"),
+            &[
+                "fleet.yaml:5:59: users.issuers[1].keys: is missing; name the file with its public keys (its `jwks_uri` says where they are), such as `login.jwks`",
+                "fleet.yaml:5:69: users.issuers[1].issuer = `i`: it is there already; keep one of the two",
+                "fleet.yaml:5:85: users.issuers[1].algorithms[0] = `HS256`: not an algorithm that tokens may be signed with; did you mean `ES256`? name one with a public key, such as `ES256`, `EdDSA` or `RS256`",
+            ],
+        ),
+        (
+            "another way in",
+            users(&format!("{one}|, auth: token")),
+            &[
+                "fleet.yaml:6:69: gateway.routes[0].auth = `token`: not a way to let somebody in; write `none` or `user`",
+            ],
+        ),
+        (
+            "scopes of nobody",
+            users(&format!("{one}|, scopes: [read]")),
+            &[
+                "fleet.yaml:6:71: gateway.routes[0].scopes: scopes are of users, and everybody is let in; write `auth: user`, or delete the line",
+            ],
+        ),
+        (
+            "no scopes at all, and two in one",
+            users(&format!("{one}|, auth: user, scopes: ['a b']")),
+            &[
+                "fleet.yaml:6:84: gateway.routes[0].scopes[0] = `a b`: not a scope: it has blanks, quotes or other characters",
+            ],
+        ),
+    ]);
+    let fleet = parse(&users(&format!("{one}|, auth: user, scopes: [a:read]")), "fleet.yaml").unwrap();
+    let issuer = &fleet.users.as_ref().unwrap().issuers[0];
+    assert_eq!((issuer.algorithms.as_slice(), issuer.roles.as_str()), (&["ES256".to_owned()][..], "roles"));
+    assert_eq!(fleet.gateway.unwrap().routes[0].scopes, ["a:read"]);
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(crate) fn request(verdict: Verdict, text: &str) -> Request {
         took_us: 2_500,
         added_us: 80,
         client: None,
+        user: None,
         span: 0x00f0_67aa_0ba9_02b7,
         parent_span: 0xb7,
     }

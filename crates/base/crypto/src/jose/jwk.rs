@@ -126,7 +126,8 @@ impl Jwk {
         Self { kid: Some(kid), ..self }
     }
 
-    pub(crate) fn p256(x: &[u8], y: &[u8]) -> Self {
+    /// A key on P-256 by its coordinates, 32 bytes each. Whether they are a point of the curve is seen when it is used.
+    pub fn p256(x: &[u8], y: &[u8]) -> Self {
         let kind = Kind::Ec { alg: Alg::Es256, x: x.to_vec(), y: y.to_vec() };
         Self { kid: None, alg: Some(Alg::Es256), kind }
     }

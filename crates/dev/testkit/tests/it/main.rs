@@ -20,5 +20,6 @@ mod own_fleet; // services that nobody here wrote
 mod revoke;
 mod rotation; // another root while everything goes on
 mod upgrade; // guards are replaced under load
+mod users; // on whose behalf
 mod workloads; // programs that ask who they are
 mod wrong_files; // refused before anything starts

@@ -143,7 +143,7 @@ proptest! {
         let mut memo = Memo::default();
         for Question { caller, action, callee, route, method, path } in questions {
             let (principal, resource) = (name(caller), name(callee));
-            let ask = Ask { id: None, principal: &principal, action, resource: &resource, route, method, path };
+            let ask = Ask { user: None, id: None, principal: &principal, action, resource: &resource, route, method, path };
             let plain = engine.decide_plainly(&ask);
             prop_assert_eq!(&engine.decide(&ask), &plain, "index: {:?}", ask);
             prop_assert_eq!(&engine.decide(&ask), &plain, "prepared: {:?}", ask);
@@ -159,7 +159,7 @@ proptest! {
         let after = compile(format!("{text}forbid ({}, {}, {}){};", scope.0, scope.1, scope.2, scope.3));
         for Question { caller, action, callee, route, method, path } in questions {
             let (principal, resource) = (name(caller), name(callee));
-            let ask = Ask { id: None, principal: &principal, action, resource: &resource, route, method, path };
+            let ask = Ask { user: None, id: None, principal: &principal, action, resource: &resource, route, method, path };
             prop_assert!(before.decide(&ask).is_allow() || !after.decide(&ask).is_allow(), "{:?}", ask);
         }
     }

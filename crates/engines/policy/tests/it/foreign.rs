@@ -27,6 +27,7 @@ fn decide(engine: &Engine, caller: &str, id: Option<&str>, callee: &str) -> Deci
     let (principal, resource) = (name(caller), name(callee));
     let id = id.map(|id| SpiffeId::parse(id).unwrap());
     let ask = Ask {
+        user: None,
         principal: &principal,
         id: id.as_ref(),
         action: Action::Read,

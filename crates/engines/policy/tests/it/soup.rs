@@ -34,7 +34,7 @@ proptest! {
         let errors = match compile(&bank(), &text) {
             Ok(engine) => {
                 for caller in ["payment", "users"] {
-                    let ask = Ask { id: None, principal: &name(caller), action: Action::Read, resource: &name("accounts"), route: None, method: "GET", path: "/a" };
+                    let ask = Ask { user: None, id: None, principal: &name(caller), action: Action::Read, resource: &name("accounts"), route: None, method: "GET", path: "/a" };
                     decide(&engine, &ask);
                 }
                 return Ok(());

@@ -39,6 +39,8 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         path: PathPattern::parse(&format!("/{to}/**")).unwrap(),
         to: name(to),
         from: Vec::new(),
+        auth: Default::default(),
+        scopes: Vec::new(),
     };
     Fleet {
         name: name("bank"),
@@ -48,6 +50,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
             listen: "127.0.0.1:8443".parse().unwrap(),
             routes: gateway_to.iter().map(route).collect(),
         }),
+        users: None,
         policies: None,
         trust: Default::default(),
         tls: Default::default(),
@@ -101,6 +104,7 @@ pub(crate) fn ask<T>(text: &str, then: impl FnOnce(&Ask<'_>) -> T) -> T {
     let (to, route) = words[2].split_once('/').map_or((words[2], None), |(to, route)| (to, Some(route)));
     let connect = words[1] == "connect";
     then(&Ask {
+        user: None,
         id: None,
         principal: &name(words[0]),
         action: if connect { Action::Connect } else { Action::of_method(words[1]) },

@@ -12,8 +12,8 @@ use bartizan_crypto::hash;
 pub enum Code {
     /// Nobody has redeemed it.
     Pending {
-        /// What it is good for.
-        granted: Granted,
+        /// What it is good for. Boxed: most codes that are held were redeemed.
+        granted: Box<Granted>,
         /// Where the browser was sent with it; the same text has to come again.
         redirect_uri: String,
         /// What the client's secret was hashed to.
@@ -74,7 +74,8 @@ pub enum CodeError {
 impl Code {
     /// A code for what somebody just agreed to.
     pub fn new(granted: Granted, redirect_uri: &str, challenge: Challenge, now: Timestamp) -> Self {
-        Self::Pending { granted, redirect_uri: redirect_uri.to_owned(), challenge, expires: now.plus(CODE_TTL) }
+        let (granted, redirect_uri) = (Box::new(granted), redirect_uri.to_owned());
+        Self::Pending { granted, redirect_uri, challenge, expires: now.plus(CODE_TTL) }
     }
 
     /// Redeems it; the next state is to be stored before anything is answered, by one who sees that it was not stored meanwhile.

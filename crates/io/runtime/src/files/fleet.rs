@@ -4,6 +4,7 @@ use super::read_bounded;
 use crate::limits;
 use bartizan_core::fleet::{self, Fleet, FleetErrors};
 use bartizan_core::limits::{FLEET_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX};
+use bartizan_crypto::limits::JWKS_BYTES_MAX;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ pub enum LoadError {
     },
 }
 
-/// Reads the fleet file at `path` and the policies of the folder that it names (relative to the file).
+/// Reads the fleet file at `path`, and what it names relative to itself: the policies of a folder, and the keys of issuers.
 ///
 /// Blocks for the disk.
 ///
@@ -59,9 +60,13 @@ pub enum LoadError {
 /// [`LoadError`]; the fleet is loaded whole or not at all.
 pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), LoadError> {
     let text = read_text(path, FLEET_FILE_BYTES_MAX)?;
-    let fleet = fleet::parse(&text, &path.display().to_string()).map_err(LoadError::Fleet)?;
+    let mut fleet = fleet::parse(&text, &path.display().to_string()).map_err(LoadError::Fleet)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for issuer in fleet.users.iter_mut().flat_map(|users| &mut users.issuers) {
+        issuer.jwks = read_text(&folder.join(&issuer.keys), JWKS_BYTES_MAX)?;
+    }
     let policies = match &fleet.policies {
-        Some(dir) => load_policies(&path.parent().unwrap_or(Path::new("")).join(dir))?,
+        Some(dir) => load_policies(&folder.join(dir))?,
         None => BTreeMap::new(),
     };
     Ok((fleet, policies))

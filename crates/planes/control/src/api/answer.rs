@@ -58,6 +58,7 @@ impl From<ControlError> for Failure {
         match error {
             // What the operator wrote is wrong, and can be corrected.
             ControlError::Fleet(_)
+            | ControlError::Users(_)
             | ControlError::Policies(_)
             | ControlError::Federation(_)
             | ControlError::Plan { .. }

@@ -11,7 +11,7 @@ use bartizan_store::StoredEvent;
 use serde::{Deserialize, Serialize};
 
 /// First byte of the compact form. Another number means that another version of this program wrote it.
-const RECORD_VERSION: u8 = 1;
+const RECORD_VERSION: u8 = 2;
 /// Room for the compact form of most events, in bytes.
 const RECORD_BYTES: usize = 512;
 

@@ -109,6 +109,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
             listen: gateway.listen,
             routes: gateway.routes.clone(),
             callers: clients(fleet, gateway),
+            users: fleet.users.clone(),
         }),
         egress: None,
         captured: None,

@@ -27,9 +27,9 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
-    /// Whether anybody in the fleet may have JWT-SVIDs.
+    /// Whether anything is to be signed with the key of tokens: JWT-SVIDs, or delegations to the gateway.
     pub(crate) fn wants_tokens(&self) -> bool {
-        self.fleet.workloads.values().any(|entry| entry.jwt)
+        self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
     }
 }
 
@@ -52,6 +52,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     for warning in &summary.warnings {
         tracing::warn!("{warning}");
     }
+    check_users(&fleet)?;
     let policies = bartizan_policy::from_fleet(&fleet, files);
     // Exactly what each proxy will do with them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;
@@ -67,6 +68,15 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
     Ok(Desired { fleet, plan, policies, sources, away: Away::new() })
+}
+
+/// Checks the keys of those whose tokens are believed, as the gateway will.
+///
+/// # Errors
+/// [`ControlError::Users`].
+pub fn check_users(fleet: &Fleet) -> Result<(), ControlError> {
+    let Some(users) = &fleet.users else { return Ok(()) };
+    bartizan_tokens::issuers_of(users, 1).map(drop).map_err(ControlError::Users)
 }
 
 fn read_plan(path: &Path) -> Result<Plan, ControlError> {

@@ -2,6 +2,7 @@
 
 mod admit; // start here: who is let in, and as whom
 mod batches;
+mod delegate; // the gateway may vouch for users
 mod hello;
 mod join;
 mod node; // one node, from its first message to the end

@@ -12,6 +12,7 @@ use crate::registry::{Certificate, Introduction, Issued, StreamId};
 use crate::rotation::Orders;
 use crate::stream::admit::{Admitted, admit, certificate_of};
 use crate::stream::batches::Batches;
+use crate::stream::delegate::delegate;
 use crate::stream::hello::Hello;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
 use crate::stream::renew::{Allowance, renew};
@@ -21,7 +22,9 @@ use bartizan_core::stats::ProxyStats;
 use bartizan_core::{Member, SpiffeId, Timestamp, limits};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Status, Streaming};
-use bartizan_runtime::control_v1::{self, Ack, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up};
+use bartizan_runtime::control_v1::{
+    self, Ack, Delegate, Delegation, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -108,6 +111,8 @@ struct Session {
     certificate: Certificate,
     allowance: Allowance,
     batches: Batches,
+    /// How often delegations were asked for lately.
+    delegations: Allowance,
     clock: Watched,
 }
 
@@ -163,6 +168,7 @@ impl Session {
             spki,
             certificate,
             allowance: Allowance::default(),
+            delegations: Allowance::default(),
             batches: Batches::default(),
             clock,
         }
@@ -238,6 +244,7 @@ impl Session {
             None | Some(up::Message::Hello(_)) => Err(Refusal::malformed("an empty message, or a second Hello").into()),
             Some(up::Message::Ack(ack)) => Ok(self.acknowledged(ack)?),
             Some(up::Message::Renew(request)) => self.renew(request).await,
+            Some(up::Message::Delegate(request)) => self.delegate(&request).await,
             Some(up::Message::Installed(installed)) => {
                 self.installed(installed);
                 Ok(())
@@ -301,6 +308,19 @@ impl Session {
                 self.send(down::Message::Refusal(control_v1::Refusal { what, why: refusal.detail().to_owned() })).await
             }
         }
+    }
+
+    async fn delegate(&mut self, request: &Delegate) -> Result<(), End> {
+        let now = clock::now();
+        let answer = match delegate(&self.app, request, &self.member, &self.id, &mut self.delegations, now) {
+            Ok((text, until)) => down::Message::Delegation(Delegation { text, until_ms: until.as_millis() }),
+            Err(refusal) => {
+                let why = refusal.detail().to_owned();
+                tracing::warn!(member = %self.member, why, "a delegation was refused");
+                down::Message::Refusal(control_v1::Refusal { what: "delegation".to_owned(), why })
+            }
+        };
+        self.send(answer).await
     }
 
     fn counted(&self, stats: &Stats) -> Result<(), Refusal> {

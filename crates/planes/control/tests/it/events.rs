@@ -30,6 +30,7 @@ fn request(n: u64) -> Event {
         took_us: 700,
         added_us: 70,
         client: None,
+        user: None,
         span: n + 1,
         parent_span: 0,
     };

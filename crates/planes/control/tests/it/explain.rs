@@ -28,6 +28,7 @@ fn hop(at: &str, seen_by: SeenBy, span: u64, parent_span: u64, end_ms: u64) -> E
         took_us: 2000,
         added_us: 100,
         client: None,
+        user: None,
         span,
         parent_span,
     };

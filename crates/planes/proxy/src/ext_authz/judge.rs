@@ -75,6 +75,7 @@ fn decide(desk: &Desk, live: &Live, asked: &Asked<'_>, found: &mut Found) -> Res
     }
     let policies = live.policies.as_ref().ok_or_else(not_ready)?;
     let ask = Ask {
+        user: None,
         principal: &caller.name,
         id: caller.named.then_some(&caller.id),
         action,
@@ -175,6 +176,7 @@ fn tell(desk: &Desk, asked: &Asked<'_>, found: Found, refusal: Option<&Answer>, 
             took_us,
             added_us: took_us,
             client: None,
+            user: None,
             span: asked.trace.span,
             parent_span: asked.parent_span,
         }),

@@ -34,6 +34,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     };
     let method = x.head.method.as_str();
     let ask = Ask {
+        user: x.user.as_deref(),
         principal,
         id: x.conn.caller.as_ref().and_then(Caller::id),
         action: Action::of_method(method),

@@ -15,17 +15,22 @@ mod route;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod user;
 
 pub use authorize::principal;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
 pub use request_id::{new_id, read as read_trace};
 pub use route::{is_for as route_is_for, named as named_route};
+pub use user::written as written_user;
 
 use crate::answer::Answer;
 use crate::conn::Conn;
 use crate::live::Live;
 use crate::message::RequestHead;
+use crate::users::Tokens;
+use bartizan_core::fleet::GatewayRoute;
+use bartizan_core::user::User;
 use bartizan_core::{Decision, ServiceName, Timestamp, TraceContext};
 use std::sync::Arc;
 
@@ -45,6 +50,7 @@ pub const IN_ORDER: &[Filter] = &[
     peer::IT,        // a caller whose certificate has run out leaves here, before anything is looked up for it
     path::IT,        // an ambiguous path must not reach route or policy, which would read it one way of several
     route::IT,       // says which service (gateway) and which named route; policies ask for both
+    user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
     hop_headers::IT, // changes the head, hence after everything that may still refuse
@@ -73,6 +79,12 @@ pub struct Exchange<'a> {
     pub to: Option<ServiceName>,
     /// The named route that fits. Filled in by `route`.
     pub route: Option<Arc<str>>,
+    /// The gateway's route. Filled in by `route`, at the gateway.
+    pub edge_route: Option<&'a GatewayRoute>,
+    /// On whose behalf it comes. Filled in by `user`.
+    pub user: Option<Arc<User>>,
+    /// By which tokens that is known. Filled in by `user`, inbound.
+    pub tokens: Option<Tokens>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,
 }

@@ -14,11 +14,12 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     match &x.conn.side {
         Side::Gateway => {
             let routes = directory.own.gateway.as_ref().map_or(&[][..], |g| &g.routes);
-            let GatewayRoute { to, from, .. } = gateway_route(routes, path).ok_or_else(unknown)?;
+            let found = gateway_route(routes, path).ok_or_else(unknown)?;
+            let GatewayRoute { to, from, .. } = found;
             check_client(from, x.conn.caller.as_ref())?;
             let routes = directory.peers.get(to).map_or(&[][..], |peer| &peer.routes);
             let route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
-            (x.to, x.route) = (Some(to.clone()), route);
+            (x.to, x.route, x.edge_route) = (Some(to.clone()), route, Some(found));
         }
         Side::Inbound => {
             let routes = directory.own.inbound.as_ref().map_or(&[][..], |i| &i.routes);
@@ -87,6 +88,8 @@ mod tests {
             path: PathPattern::parse(path).unwrap(),
             to: name(to),
             from: Vec::new(),
+            auth: Default::default(),
+            scopes: Vec::new(),
         };
         let routes = [route("/**", "web"), route("/api/**", "api"), route("/api/*", "one"), route("/api/pay", "pay")];
         for (path, to) in [("/", "web"), ("/api/a/b", "api"), ("/api/a", "one"), ("/api/pay", "pay")] {
@@ -101,6 +104,8 @@ mod tests {
             path: PathPattern::parse(path).unwrap(),
             to: name("web"),
             from: from.iter().map(|client| name(client)).collect(),
+            auth: Default::default(),
+            scopes: Vec::new(),
         };
         let routes = [route("/**", &[]), route("/private/**", &["report"]), route("/private/open", &[])];
         let (report, other) = (name("report"), name("other"));

@@ -1,12 +1,13 @@
 //! Tells the next hop who the client is: at the gateway its address, inbound the caller's identity.
 
-use super::{Exchange, Filter};
+use super::{Exchange, Filter, user};
 use crate::answer::Answer;
 use crate::conn::Side;
 
 pub(super) const IT: Filter = Filter { name: "stamp", run };
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    user::hand_on(x)?;
     match x.conn.side {
         Side::Gateway => stamp_client(x),
         Side::Inbound => {

@@ -1,6 +1,7 @@
 //! Something under way on a connection that may last: a request, a relayed stream of bytes.
 
 use bartizan_core::event::Ending;
+use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
 use bartizan_policy::{Ask, Engine, Memo};
 use std::cell::{Cell, RefCell};
@@ -25,11 +26,14 @@ pub struct Question {
     pub method: Arc<str>,
     /// Path in its one form; empty for bytes.
     pub path: Arc<str>,
+    /// On whose behalf.
+    pub user: Option<Arc<User>>,
 }
 
 impl Question {
     fn ask(&self) -> Ask<'_> {
         Ask {
+            user: self.user.as_deref(),
             principal: &self.principal,
             id: self.id.as_ref(),
             action: self.action,

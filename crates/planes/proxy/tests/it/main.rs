@@ -21,4 +21,5 @@ mod peers; // who gets in
 mod process; // the binary
 mod smuggling; // what does not get in
 mod tcp;
+mod users; // on whose behalf
 mod websocket;

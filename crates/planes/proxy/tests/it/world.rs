@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Who may call whom in these tests. `stranger` is a service of the fleet that may call nobody.
-const FLEET: &str = "
+const FLEET: &str = r#"
 fleet: test
 trust_domain: bank.test
 services:
@@ -34,12 +34,15 @@ services:
   api-v2: { at: 127.0.0.1:9008, protocol: http }
   open: { at: 127.0.0.1:9009, protocol: http, mtls: permissive }
   open-db: { at: 127.0.0.1:9010, protocol: tcp, mtls: permissive }
+users:
+  audience: https://api.test
+  issuers: [{ issuer: "https://login.test", keys: login.jwks }]
 gateway:
   listen: 127.0.0.1:9007
   routes:
     - { path: /api/**, to: api }
     - { path: /down/**, to: web }
-";
+"#;
 /// How long anything is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -169,11 +172,14 @@ impl World {
             path: PathPattern::parse(path).unwrap(),
             to: name(to),
             from: Vec::new(),
+            auth: Default::default(),
+            scopes: Vec::new(),
         };
         directory.own.gateway = Some(GatewaySide {
             listen: free_addr(),
             routes: vec![route("/api/**", "api"), route("/down/**", "web")],
             callers: Default::default(),
+            users: None,
         });
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
         // Routed, but nobody listens there.

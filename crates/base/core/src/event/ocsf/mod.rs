@@ -100,6 +100,7 @@ impl Scene<'_> {
             took_us,
             added_us,
             client,
+            user,
             span,
             parent_span,
         } = it;
@@ -136,6 +137,7 @@ impl Scene<'_> {
             .own_some("peer", peer.as_ref().map(SpiffeId::as_str))
             .own_some("plaintext", self.plaintext(peer.as_ref()))
             .own("to", to.as_str())
+            .own_some("user", user.as_deref())
             .own("action", action.as_str())
             .own_some("route", route.as_deref())
             .own("took_us", *took_us)

@@ -2,7 +2,7 @@
 
 use super::super::raw::{RawGateway, RawGatewayRoute};
 use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
-use super::super::{Gateway, GatewayRoute, Other};
+use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::{Known, required};
 use crate::name::ServiceName;
@@ -12,10 +12,19 @@ use std::collections::{BTreeMap, HashMap};
 /// Those who may show a certificate.
 type Clients = BTreeMap<ServiceName, Other>;
 
+/// What the rest of the file says.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) known: &'a Known,
+    /// `None` where they made no sense themselves, which was reported.
+    pub(super) clients: Option<&'a Clients>,
+    /// Whether anybody's tokens are believed.
+    pub(super) knows_users: bool,
+}
+
 pub(super) fn check(
     report: &mut Report<'_>,
-    known: &Known,
-    clients: Option<&Clients>,
+    context: Context<'_>,
     ports: &mut Ports,
     gateway: At<RawGateway>,
 ) -> Result<Gateway, Reported> {
@@ -29,7 +38,7 @@ pub(super) fn check(
             }
             let mut lines = HashMap::new();
             let routes: Vec<_> =
-                routes.value.into_iter().map(|route| check_route(report, known, clients, &mut lines, route?)).collect();
+                routes.value.into_iter().map(|route| check_route(report, context, &mut lines, route?)).collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
     Ok(Gateway { listen: listen?, routes: routes? })
@@ -38,12 +47,11 @@ pub(super) fn check(
 /// `lines` holds the line of each pattern that came before.
 fn check_route(
     report: &mut Report<'_>,
-    known: &Known,
-    clients: Option<&Clients>,
+    Context { known, clients, knows_users }: Context<'_>,
     lines: &mut HashMap<String, u64>,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
-    let RawGatewayRoute { path, to, from, auth, spot } = route;
+    let RawGatewayRoute { path, to, from, auth, scopes, spot } = route;
     let path = required(report, path, &spot, "path", "give a pattern, such as `/api/accounts/**`").and_then(|at| {
         if let Some(line) = lines.insert(at.value.clone(), at.spot.place.line) {
             let problem = format!("the pattern is there already, in line {line}");
@@ -59,17 +67,51 @@ fn check_route(
         }
         known.resolve(report, &at, "declare it under services, or delete the route")
     });
-    let auth = auth.optional().and_then(|at| match at {
-        Some(at) if at.value != "none" => {
-            // A route that looks protected and is not would be worse than no route.
-            let problem = "the gateway does not check users' tokens yet, and what cannot be enforced is refused";
-            Err(report.refuse_value(&at, problem, "write `auth: none` or delete the line where everybody may come in"))
-        }
-        _ => Ok(()),
-    });
+    let auth = check_auth(report, knows_users, auth);
+    let scopes = check_scopes(report, auth.as_ref().ok(), scopes);
     let from = check_from(report, clients, to.as_ref().ok(), from);
-    let route = GatewayRoute { path: path?, to: to?, from: from? };
-    auth.map(|()| route)
+    Ok(GatewayRoute { path: path?, to: to?, from: from?, auth: auth?, scopes: scopes? })
+}
+
+fn check_auth(report: &mut Report<'_>, knows_users: bool, auth: Field<String>) -> Result<Auth, Reported> {
+    match auth.optional()? {
+        None => Ok(Auth::None),
+        Some(at) if at.value == "none" => Ok(Auth::None),
+        Some(at) if at.value == "user" && knows_users => Ok(Auth::User),
+        Some(at) if at.value == "user" => {
+            // A route that looks protected and is not would be worse than no route.
+            let way_out =
+                "say under `users` whose tokens are believed, or write `auth: none` where everybody may come in";
+            Err(report.refuse_value(&at, "nobody's tokens are known here", way_out))
+        }
+        Some(at) => Err(report.refuse_value(&at, "not a way to let somebody in", "write `none` or `user`")),
+    }
+}
+
+/// `auth` is `None` where it made no sense itself, which was reported.
+fn check_scopes(
+    report: &mut Report<'_>,
+    auth: Option<&Auth>,
+    scopes: Field<Vec<Read<String>>>,
+) -> Result<Vec<String>, Reported> {
+    let Some(scopes) = scopes.optional()? else { return Ok(Vec::new()) };
+    if scopes.value.is_empty() || auth == Some(&Auth::None) {
+        let problem =
+            if scopes.value.is_empty() { "there is none" } else { "scopes are of users, and everybody is let in" };
+        return Err(report.refuse(&scopes.spot, problem, "write `auth: user`, or delete the line"));
+    }
+    let mut checked = Vec::new();
+    for scope in scopes.value {
+        checked.push(scope.and_then(|at| {
+            // RFC 6749 section 3.3.
+            let good = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            if at.value.is_empty() || !at.value.bytes().all(good) {
+                return Err(report.refuse_value(&at, "not a scope: it has blanks, quotes or other characters", ""));
+            }
+            Ok(at.value)
+        }));
+    }
+    checked.into_iter().collect()
 }
 
 /// `clients` is `None` where they made no sense themselves, which was reported.

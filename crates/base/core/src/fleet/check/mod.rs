@@ -15,6 +15,7 @@ mod ports;
 mod service;
 mod tls;
 mod trust;
+mod users;
 mod versions;
 mod workload;
 
@@ -71,6 +72,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust_domain,
         services,
         gateway,
+        users,
         policies,
         trust,
         tls,
@@ -123,9 +125,11 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let others = others.finish();
     // Last, so that it is the gateway's port that is reported as taken.
     let clients = others.as_ref().ok();
-    let gateway = gateway
-        .optional()
-        .and_then(|at| at.map(|at| gateway::check(report, &known, clients, &mut ports, at)).transpose());
+    let users = users.optional().and_then(|at| at.map(|at| users::check(report, at)).transpose());
+    let knows_users = !matches!(users, Ok(None));
+    let context = gateway::Context { known: &known, clients, knows_users };
+    let gateway =
+        gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
 
     let fleet = Fleet {
         name: name?,
@@ -135,6 +139,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         workloads: workloads?,
         others: others?,
         federation: federation?,
+        users: users?,
         policies: policies?,
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),

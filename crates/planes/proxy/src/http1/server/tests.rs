@@ -7,6 +7,7 @@ use crate::conn::{About, Carrier, Side, Slot, Worker};
 use crate::ledger::Ledger;
 use crate::live::Proxy;
 use crate::upstream::Pools;
+use crate::users::Memory;
 use bartizan_core::{ServiceName, TrustDomain};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -34,8 +35,21 @@ fn conn() -> Rc<Conn> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let (balance, copies) = (Balance::new(Arc::clone(&counters)), Cell::new(0));
     let (lanes, server_first) = <(Rc<_>, _)>::default();
-    let worker =
-        Rc::new(Worker { proxy, counters, ledger, pools, balance, server_first, copies, lanes, alarms, tasks, stop });
+    let users = Memory::new(proxy.domain.clone()).into();
+    let worker = Rc::new(Worker {
+        proxy,
+        counters,
+        ledger,
+        pools,
+        balance,
+        users,
+        server_first,
+        copies,
+        lanes,
+        alarms,
+        tasks,
+        stop,
+    });
     let about = About { worker, remote: "127.0.0.1:1".parse().unwrap(), slot };
     Conn::new(about, side, None, trust, Carrier::Http1)
 }

@@ -1,0 +1,77 @@
+//! Checks whose tokens are believed.
+
+use super::super::raw_users::{RawIssuer, RawUsers};
+use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
+use super::required;
+use crate::user::{ALGORITHMS, ISSUERS_MAX, TokenIssuer, Users};
+use std::collections::HashSet;
+
+/// Longest name of an issuer, audience or claim, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
+
+pub(super) fn check(report: &mut Report<'_>, users: At<RawUsers>) -> Result<Users, Reported> {
+    let At { value: RawUsers { audience, issuers }, spot } = users;
+    let wanted = "say whom tokens have to be for, such as `https://api.bank.example`";
+    let audience = required(report, audience, &spot, "audience", wanted).and_then(|at| text(report, at));
+    let issuers = required(report, issuers, &spot, "issuers", "name who issues tokens, or delete `users`")?;
+    if issuers.value.is_empty() || issuers.value.len() > ISSUERS_MAX {
+        let problem = format!("there have to be 1 to {ISSUERS_MAX} issuers");
+        return Err(report.refuse(&issuers.spot, problem, "name who issues tokens, or delete `users`"));
+    }
+    let mut names = HashSet::new();
+    let issuers: Vec<_> = issuers.value.into_iter().map(|raw| check_issuer(report, &mut names, raw?)).collect();
+    Ok(Users { audience: audience?, issuers: issuers.into_iter().collect::<Result<_, _>>()? })
+}
+
+fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIssuer) -> Result<TokenIssuer, Reported> {
+    let RawIssuer { issuer, keys, algorithms, roles, tenant, spot } = raw;
+    let wanted = "give its name as tokens have it, such as `https://login.bank.example`";
+    let issuer = required(report, issuer, &spot, "issuer", wanted).and_then(|at| {
+        if !names.insert(at.value.clone()) {
+            return Err(report.refuse_value(&at, "it is there already", "keep one of the two"));
+        }
+        text(report, at)
+    });
+    let wanted = "name the file with its public keys (its `jwks_uri` says where they are), such as `login.jwks`";
+    let keys = required(report, keys, &spot, "keys", wanted).and_then(|at| super::os_text(report, at));
+    let algorithms = check_algorithms(report, algorithms);
+    let mut claim = |field: Field<String>, usual: &str| match field.optional()? {
+        None => Ok(usual.to_owned()),
+        Some(at) => text(report, at),
+    };
+    let (roles, tenant) = (claim(roles, "roles"), claim(tenant, "tenant"));
+    Ok(TokenIssuer {
+        issuer: issuer?,
+        keys: keys?,
+        algorithms: algorithms?,
+        roles: roles?,
+        tenant: tenant?,
+        jwks: String::new(),
+    })
+}
+
+fn check_algorithms(report: &mut Report<'_>, field: Field<Vec<Read<String>>>) -> Result<Vec<String>, Reported> {
+    let Some(algorithms) = field.optional()? else { return Ok(vec!["ES256".to_owned()]) };
+    if algorithms.value.is_empty() {
+        return Err(report.refuse(&algorithms.spot, "there is none", "name one, such as `ES256`, or delete the line"));
+    }
+    let mut checked = Vec::new();
+    for algorithm in algorithms.value {
+        checked.push(algorithm.and_then(|at| {
+            if ALGORITHMS.contains(&at.value.as_str()) {
+                return Ok(at.value);
+            }
+            let near = report.nearest(&at.value, ALGORITHMS.iter().copied());
+            let way_out = did_you_mean(near, "name one with a public key, such as `ES256`, `EdDSA` or `RS256`");
+            Err(report.refuse_value(&at, "not an algorithm that tokens may be signed with", way_out))
+        }));
+    }
+    checked.into_iter().collect()
+}
+
+fn text(report: &mut Report<'_>, at: At<String>) -> Result<String, Reported> {
+    if at.value.is_empty() || at.value.len() > TEXT_BYTES_MAX || at.value.chars().any(char::is_control) {
+        return Err(report.refuse_value(&at, format!("it has to have 1 to {TEXT_BYTES_MAX} plain characters"), ""));
+    }
+    Ok(at.value)
+}

@@ -1,0 +1,60 @@
+//! Users: whose word counts about them, and what policies see of one.
+
+use serde::{Deserialize, Serialize};
+
+/// Most issuers of a fleet, a count.
+pub const ISSUERS_MAX: usize = 32;
+/// Names of the algorithms that an issuer may sign with (RFC 7518 section 3.1, RFC 8037): all with a public key.
+pub const ALGORITHMS: &[&str] =
+    &["ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
+/// Whose tokens are believed at the edge of a fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Users {
+    /// Whom tokens have to be for (`aud`).
+    pub audience: String,
+    /// Who issues them; at least one.
+    pub issuers: Vec<TokenIssuer>,
+}
+
+/// Somebody whose access tokens are believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenIssuer {
+    /// `iss`, to the letter.
+    pub issuer: String,
+    /// How it signs, of [`ALGORITHMS`]; at least one.
+    pub algorithms: Vec<String>,
+    /// The claim with a user's roles, with dots for what lies within.
+    pub roles: String,
+    /// The claim with a user's tenant.
+    pub tenant: String,
+    /// File with its public keys (a JWK Set, RFC 7517), relative to the fleet file.
+    pub keys: String,
+    /// What that file says. Whoever loads the fleet file reads it.
+    pub jwks: String,
+}
+
+/// A user on whose behalf a call comes, as policies see them. Only what was verified becomes one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct User {
+    /// Who vouches for them.
+    pub issuer: String,
+    /// Who they are, unique within the issuer.
+    pub subject: String,
+    /// The client that they use.
+    pub client: String,
+    /// What the client may do for them.
+    pub scopes: Vec<String>,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// The tenant that they belong to, where there are several.
+    pub tenant: Option<String>,
+}
+
+impl std::fmt::Display for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}", self.subject, self.issuer)
+    }
+}

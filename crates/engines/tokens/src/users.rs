@@ -1,0 +1,201 @@
+//! Users of a fleet: whose tokens its file names, and what policies see of a token.
+
+use crate::access::AccessToken;
+use crate::issuer::{Issuer, IssuerError, Issuers, Pins};
+use crate::scopes::Scopes;
+use crate::txn::{Txn, TxnToken};
+use bartizan_core::snapshot::JwtKey;
+use bartizan_core::user::{TokenIssuer, User, Users};
+use bartizan_core::{RequestId, SpiffeId, TrustDomain};
+use bartizan_crypto::jose::json::Object;
+use bartizan_crypto::jose::{Alg, Jwk, JwkSet, JwkSetError};
+use bartizan_crypto::{base64, jws};
+use serde_json::{Value, json};
+
+/// Most roles of a user that are looked at, a count; a token with more is refused nowhere, but the rest is not seen.
+const ROLES_MAX: usize = 256;
+
+/// Why the issuers of a fleet file are not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsersError {
+    /// A file of keys is none, or holds a key that must not be used.
+    #[error("`{file}`, the keys of issuer `{issuer}`, cannot be used: {why}")]
+    Keys {
+        /// The file.
+        file: String,
+        /// Whose.
+        issuer: String,
+        /// What is wrong.
+        why: JwkSetError,
+    },
+    /// Its keys and its algorithms do not fit together.
+    #[error("`{file}`: {why}")]
+    Issuer {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: IssuerError,
+    },
+}
+
+/// The issuers that a fleet file names, as set number `version`.
+///
+/// # Errors
+/// [`UsersError`]; then none of them counts.
+pub fn issuers_of(users: &Users, version: u64) -> Result<Issuers, UsersError> {
+    let issuers = users.issuers.iter().map(issuer_of).collect::<Result<_, _>>()?;
+    // The fleet file was checked: no issuer is there twice.
+    Issuers::new(version, issuers).map_err(|why| UsersError::Issuer { file: String::new(), why })
+}
+
+fn issuer_of(said: &TokenIssuer) -> Result<Issuer, UsersError> {
+    let keys = JwkSet::parse(said.jwks.as_bytes());
+    let keys = keys.map_err(|why| UsersError::Keys { file: said.keys.clone(), issuer: said.issuer.clone(), why })?;
+    let is_named = |alg: &&Alg| said.algorithms.iter().any(|name| name == alg.as_str());
+    let algs = Alg::ALL.iter().filter(is_named).copied().collect();
+    let pins = Pins { issuer: said.issuer.clone(), algs, bound: false };
+    Issuer::new(pins, &keys).map_err(|why| UsersError::Issuer { file: said.keys.clone(), why })
+}
+
+/// The user that a token speaks for, with roles and tenant from the claims that the fleet file names.
+pub fn user_of(token: &AccessToken, users: &Users) -> User {
+    let said = users.issuers.iter().find(|issuer| issuer.issuer == token.issuer);
+    let claim = |path: Option<&String>| path.and_then(|path| within(&token.claims, path));
+    let roles = match claim(said.map(|it| &it.roles)) {
+        Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(ROLES_MAX).map(Into::into).collect(),
+        Some(Value::String(roles)) => {
+            roles.split(' ').filter(|it| !it.is_empty()).take(ROLES_MAX).map(Into::into).collect()
+        }
+        _ => Vec::new(),
+    };
+    User {
+        issuer: token.issuer.clone(),
+        subject: token.subject.clone(),
+        client: token.client_id.clone(),
+        scopes: token.scopes.iter().map(Into::into).collect(),
+        roles,
+        tenant: claim(said.map(|it| &it.tenant)).and_then(Value::as_str).map(Into::into),
+    }
+}
+
+/// The name under which the authority of a trust domain signs delegations.
+pub fn authority_name(domain: &TrustDomain) -> String {
+    format!("spiffe://{domain}")
+}
+
+/// The authority of a trust domain with the keys that its guards were told of, as set number `version`. A key that is none is
+/// left out: nothing can be checked with it.
+///
+/// # Errors
+/// [`IssuerError`], such as where no key is left.
+pub fn authority_of(domain: &TrustDomain, keys: &[JwtKey], version: u64) -> Result<Issuers, IssuerError> {
+    let jwks = keys.iter().filter_map(|key| {
+        let (x, y) = jws::coordinates(&base64::decode(&key.spki).ok()?).ok()?;
+        let jwk = Jwk::p256(&x, &y);
+        let kid = base64::encode_url(&jwk.thumbprint());
+        Some(jwk.with_kid(kid))
+    });
+    let set = JwkSet { keys: jwks.collect(), passed_over: Vec::new() };
+    let pins = Pins { issuer: authority_name(domain), algs: vec![Alg::Es256], bound: false };
+    Issuers::new(version, vec![Issuer::new(pins, &set)?])
+}
+
+/// What a transaction token says of a user, for the calls of one request.
+pub fn txn_of(user: &User, request: RequestId, requester: &SpiffeId) -> Txn {
+    let User { issuer, subject, client, scopes, roles, tenant } = user;
+    let mut context = Object::new();
+    context.insert("iss".to_owned(), json!(issuer));
+    context.insert("client".to_owned(), json!(client));
+    if !roles.is_empty() {
+        context.insert("roles".to_owned(), json!(roles));
+    }
+    if let Some(tenant) = tenant {
+        context.insert("tenant".to_owned(), json!(tenant));
+    }
+    Txn {
+        txn: request.to_string(),
+        subject: subject.clone(),
+        // They were read from scopes, so they are some.
+        scopes: Scopes::parse(&scopes.join(" ")).unwrap_or_default(),
+        requester: requester.clone(),
+        context,
+        request_context: Object::new(),
+    }
+}
+
+/// The user of a transaction token, as narrowed.
+pub fn user_in(token: &TxnToken) -> User {
+    let Txn { subject, scopes, context, .. } = &token.txn;
+    let text = |claim: &str| context.get(claim).and_then(Value::as_str).map(str::to_owned);
+    let roles = context.get("roles").and_then(Value::as_array).into_iter().flatten();
+    User {
+        issuer: text("iss").unwrap_or_default(),
+        subject: subject.clone(),
+        client: text("client").unwrap_or_default(),
+        scopes: scopes.iter().map(str::to_owned).collect(),
+        roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
+        tenant: text("tenant"),
+    }
+}
+
+/// The claim at `path`: its whole text where there is one of that name (names may be URLs), else by its parts.
+fn within<'a>(claims: &'a serde_json::Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(path) {
+        return Some(value);
+    }
+    let mut parts = path.split('.');
+    let first = claims.get(parts.next()?)?;
+    parts.try_fold(first, |value, part| value.get(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::txn;
+    use bartizan_crypto::jws::TokenKey;
+
+    #[test]
+    fn what_a_transaction_token_says_of_a_user_comes_back() {
+        let user = User {
+            issuer: "https://login.example".to_owned(),
+            subject: "alice".to_owned(),
+            client: "app".to_owned(),
+            scopes: vec!["a:read".to_owned(), "b".to_owned()],
+            roles: vec!["teller".to_owned()],
+            tenant: Some("north".to_owned()),
+        };
+        let domain = TrustDomain::parse("bank.test").unwrap();
+        let id = SpiffeId::parse("spiffe://bank.test/svc/gateway").unwrap();
+        let (now, ttl) = (bartizan_core::Timestamp::from_secs(1_790_000_000), std::time::Duration::from_secs(60));
+        let (authority, key) = (TokenKey::generate().unwrap(), TokenKey::generate_ed25519().unwrap());
+        let said = JwtKey { kid: String::new(), spki: base64::encode(authority.public_spki()) };
+        let broken = JwtKey { kid: String::new(), spki: "none".to_owned() };
+        let authorities = authority_of(&domain, &[broken, said], 1).unwrap();
+        let name = authority_name(&domain);
+        let delegation = txn::delegate((&authority, &name), &domain, (&id, &key.public_jwk()), ttl, now).unwrap();
+        let mut delegates = txn::Delegates::new(domain.clone());
+        let until = delegates.add(&authorities, &delegation, now).unwrap().expires;
+        let minter = txn::Minter { key: &key, id: &id, domain: &domain, until };
+        for user in [user.clone(), User { scopes: Vec::new(), roles: Vec::new(), tenant: None, ..user }] {
+            let said = txn_of(&user, RequestId::from_random([7; 16]), &id);
+            let token = txn::mint(&minter, &said, ttl, None, now).unwrap();
+            assert_eq!(user_in(&txn::verify_txn(&token, &delegates, now).unwrap()), user);
+        }
+    }
+
+    #[test]
+    fn claims_are_found_by_their_whole_name_before_their_parts() {
+        let claims = json!({ "roles": ["a"], "realm_access": { "roles": ["b"] }, "https://x.example/roles": ["c"] });
+        let claims = claims.as_object().unwrap();
+        for (path, found) in [
+            ("roles", Some(json!(["a"]))),
+            ("realm_access.roles", Some(json!(["b"]))),
+            ("https://x.example/roles", Some(json!(["c"]))),
+            ("realm_access.none", None),
+            ("roles.a", None),
+            ("", None),
+        ] {
+            assert_eq!(within(claims, path), found.as_ref(), "{path}");
+        }
+    }
+}

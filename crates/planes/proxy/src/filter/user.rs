@@ -1,0 +1,157 @@
+//! Who is behind the request: at the gateway by the token that the user shows, inbound by the transaction token that came along.
+//!
+//! Nobody can be somebody by saying so: what a client sends in our own headers never passes the gateway.
+
+use super::{Exchange, Filter};
+use crate::answer::Answer;
+use crate::conn::Side;
+use crate::users::{TXN_DELEGATION, TXN_TOKEN, Tokens};
+use bartizan_core::fleet::Auth;
+use bartizan_core::user::User;
+use bartizan_core::{Decision, Verdict};
+use bartizan_tokens::{Presented, PublicReason, TokenError};
+use std::sync::Arc;
+
+pub(super) const IT: Filter = Filter { name: "user", run };
+
+/// What stands for the policies where a token is refused: no policy was asked.
+const BY: &str = "fleet:users";
+
+fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    match x.conn.side {
+        Side::Gateway => at_the_edge(x),
+        Side::Inbound => handed_on(x),
+        Side::Outbound(_) => Ok(()),
+    }
+}
+
+/// Says whom it is for, to the next hop; and inbound, remembers it for the calls that follow.
+pub(super) fn hand_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    match x.conn.side {
+        Side::Gateway => vouch(x),
+        Side::Inbound => {
+            remember(x);
+            Ok(())
+        }
+        Side::Outbound(_) => {
+            attach(x);
+            Ok(())
+        }
+    }
+}
+
+fn at_the_edge(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    x.head.fields.remove(TXN_TOKEN);
+    x.head.fields.remove(TXN_DELEGATION);
+    let Some(route) = x.edge_route.filter(|route| route.auth == Auth::User) else { return Ok(()) };
+    let users =
+        x.live.users.clone().ok_or_else(|| Answer::new(503, "not_ready", "nobody's tokens are known here yet"))?;
+    let token = bearer(x)?;
+    let shown = Presented { token: &token, certificate: None, proof_key: None };
+    let verified = x.conn.worker.users.borrow_mut().access.verify(users.trust(), &shown, users.audience(), x.now);
+    let token = verified.map_err(|error| refused(x, &error))?;
+    if let Some(missing) = route.scopes.iter().find(|scope| !token.scopes.has(scope)) {
+        deny(x, format!("the token of {} has no scope `{missing}`", users.user(&token)));
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", route.scopes.join(" "));
+        return Err(Answer::new(403, "scope_missing", "the token does not allow this").with_challenge(challenge));
+    }
+    x.user = Some(Arc::new(users.user(&token)));
+    // It stays at the edge: what goes on is ours, and ends within a minute.
+    x.head.fields.remove("authorization");
+    Ok(())
+}
+
+/// The text behind `Authorization: Bearer` (RFC 6750 section 2.1), the one way that is not written into logs.
+fn bearer(x: &Exchange<'_>) -> Result<String, Answer> {
+    let missing =
+        || Answer::new(401, "token_missing", "this is for users who show a token").with_challenge("Bearer".to_owned());
+    let value = x.head.fields.only("authorization").ok_or_else(missing)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_start_matches(' ').to_owned()),
+        _ => Err(missing()),
+    }
+}
+
+/// The caller learns one word, the operator the check.
+fn refused(x: &mut Exchange<'_>, error: &TokenError) -> Answer {
+    let public: PublicReason = error.public();
+    deny(x, error.to_string());
+    let challenge = format!("Bearer error=\"{}\", error_description=\"{}\"", public.code(), public.text());
+    Answer::new(401, "token_refused", public.text()).with_challenge(challenge)
+}
+
+fn deny(x: &mut Exchange<'_>, why: String) {
+    let epoch = x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default();
+    x.decision = Some(Arc::new(Decision {
+        verdict: Verdict::Deny,
+        policies: vec![BY.into()],
+        reason: Some(why.into()),
+        public: false,
+        epoch,
+    }));
+}
+
+fn handed_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    let Some(token) = x.head.fields.get(TXN_TOKEN) else { return Ok(()) };
+    // Without mutual TLS nobody vouches for who hands it on.
+    if x.conn.caller.is_none() {
+        x.head.fields.remove(TXN_TOKEN);
+        x.head.fields.remove(TXN_DELEGATION);
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+    let is_one = x.head.fields.only(TXN_TOKEN).is_some();
+    let (token, delegation) = (text(token).filter(|_| is_one), x.head.fields.only(TXN_DELEGATION).map(str::to_owned));
+    let (Some(token), Some(delegation), Some(authority)) = (token, delegation, &x.live.authority) else {
+        deny(
+            x,
+            "a transaction token that cannot be read, or came without delegation, or no authority is known".to_owned(),
+        );
+        return Err(Answer::new(401, "token_refused", "the transaction token is not accepted"));
+    };
+    let judged = x.conn.worker.users.borrow_mut().user(authority, &token, &delegation, x.now);
+    match judged {
+        Ok((user, expires)) => {
+            x.user = Some(user);
+            x.tokens = Some(Tokens { token: token.into(), delegation: delegation.into(), expires });
+            Ok(())
+        }
+        Err(error) => {
+            deny(x, format!("transaction token: {error}"));
+            Err(Answer::new(401, "token_refused", "the transaction token is not accepted"))
+        }
+    }
+}
+
+fn vouch(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    let Some(user) = &x.user else { return Ok(()) };
+    let cannot = || Answer::new(503, "not_ready", "this proxy cannot vouch for users at the moment");
+    let minting = x.live.minting.as_ref().ok_or_else(cannot)?;
+    let proxy = x.conn.proxy();
+    let token = minting.mint(user, x.trace.request, (&proxy.id, &proxy.domain), x.now).map_err(|error| {
+        tracing::error!(%error, "no transaction token could be made");
+        cannot()
+    })?;
+    x.head.fields.set(TXN_TOKEN, token.as_bytes());
+    x.head.fields.set(TXN_DELEGATION, minting.delegation().as_bytes());
+    Ok(())
+}
+
+fn remember(x: &mut Exchange<'_>) {
+    if let Some(tokens) = x.tokens.take() {
+        x.conn.proxy().carried.remember(x.trace.request, tokens, x.now);
+    }
+}
+
+/// What the program sends itself goes on where nothing is known of the trace: the callee's guard checks it.
+fn attach(x: &mut Exchange<'_>) {
+    if let Some(tokens) = x.conn.proxy().carried.find(x.trace.request, x.now) {
+        x.head.fields.set(TXN_TOKEN, tokens.token.as_bytes());
+        x.head.fields.set(TXN_DELEGATION, tokens.delegation.as_bytes());
+    }
+}
+
+/// How a user is written into events.
+pub fn written(user: &User) -> Arc<str> {
+    user.to_string().into()
+}

@@ -1,0 +1,119 @@
+//! The tokens of the requests that a program works on, by their trace, for the calls that it makes meanwhile.
+
+use crate::limits::CARRIED_MAX;
+use bartizan_core::{RequestId, Timestamp};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A transaction token and the delegation of its minter, as they came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// The token.
+    pub token: Box<str>,
+    /// The delegation.
+    pub delegation: Box<str>,
+    /// The first moment at which the token is not believed any more.
+    pub expires: Timestamp,
+}
+
+/// What came under a trace.
+#[derive(Clone, Debug)]
+enum Held {
+    One(Arc<Tokens>),
+    /// Two users at once: which of them a call is for cannot be told, so it is for none.
+    Several(Timestamp),
+}
+
+impl Held {
+    fn expires(&self) -> Timestamp {
+        match self {
+            Self::One(tokens) => tokens.expires,
+            Self::Several(until) => *until,
+        }
+    }
+}
+
+/// Tokens by trace, of all workers. Held until they run out: a program may call on after it answered.
+#[derive(Debug, Default)]
+pub struct Carried(Mutex<HashMap<RequestId, Held>>);
+
+impl Carried {
+    /// Remembers what came with a request. Where there is no room for it, its calls go on without a user, and are refused where
+    /// one is needed.
+    pub fn remember(&self, trace: RequestId, tokens: Tokens, now: Timestamp) {
+        let mut held = self.lock();
+        if held.len() >= CARRIED_MAX {
+            held.retain(|_, it| now < it.expires());
+        }
+        if held.len() >= CARRIED_MAX && !held.contains_key(&trace) {
+            return;
+        }
+        let before = held.get(&trace).filter(|before| now < before.expires());
+        let new = match before {
+            Some(Held::One(before)) if before.token != tokens.token => {
+                Held::Several(before.expires.max(tokens.expires))
+            }
+            Some(Held::Several(until)) => Held::Several(tokens.expires.max(*until)),
+            _ => Held::One(Arc::new(tokens)),
+        };
+        held.insert(trace, new);
+    }
+
+    /// What a call in that trace is made with.
+    pub fn find(&self, trace: RequestId, now: Timestamp) -> Option<Arc<Tokens>> {
+        match self.lock().get(&trace)? {
+            Held::One(tokens) if now < tokens.expires => Some(Arc::clone(tokens)),
+            _ => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Held>> {
+        // Every change leaves it whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: u64) -> Timestamp {
+        Timestamp::from_secs(1_000 + s)
+    }
+
+    fn tokens(token: &str, until: u64) -> Tokens {
+        Tokens { token: token.into(), delegation: "d".into(), expires: at(until) }
+    }
+
+    fn trace(n: u8) -> RequestId {
+        RequestId::from_random([n; 16])
+    }
+
+    #[test]
+    fn two_users_in_one_trace_are_none_until_both_ran_out() {
+        let carried = Carried::default();
+        carried.remember(trace(1), tokens("alice", 60), at(0));
+        carried.remember(trace(1), tokens("alice", 60), at(1));
+        assert_eq!(&*carried.find(trace(1), at(2)).unwrap().token, "alice");
+        carried.remember(trace(1), tokens("mallory", 50), at(3));
+        assert_eq!(carried.find(trace(1), at(4)), None);
+        carried.remember(trace(1), tokens("alice", 60), at(5));
+        assert_eq!(carried.find(trace(1), at(6)), None, "neither comes back by asking again");
+        carried.remember(trace(1), tokens("bob", 130), at(70));
+        assert_eq!(&*carried.find(trace(1), at(71)).unwrap().token, "bob");
+    }
+
+    #[test]
+    fn what_ran_out_is_gone_and_makes_room() {
+        let carried = Carried::default();
+        carried.remember(trace(1), tokens("alice", 60), at(0));
+        assert_eq!(carried.find(trace(1), at(60)), None);
+        assert_eq!(carried.find(trace(2), at(0)), None);
+        for n in 0..CARRIED_MAX as u128 + 10 {
+            carried.remember(RequestId::from_random((n + 10).to_be_bytes()), tokens("x", 61), at(1));
+        }
+        assert_eq!(carried.lock().len(), CARRIED_MAX);
+        carried.remember(trace(3), tokens("late", 100), at(62));
+        assert_eq!(carried.lock().len(), 1);
+    }
+}

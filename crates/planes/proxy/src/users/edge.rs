@@ -1,0 +1,43 @@
+//! Whose tokens are believed at the gateway.
+
+use bartizan_core::user::{User, Users};
+use bartizan_tokens::{AccessToken, Issuers, Revocations, Trust, UsersError, issuers_of, user_of};
+
+/// The issuers of the directory in force, ready to be used.
+#[derive(Debug)]
+pub struct EdgeUsers {
+    said: Users,
+    issuers: Issuers,
+    revocations: Revocations,
+}
+
+impl EdgeUsers {
+    /// From what the directory says. `version` differs from that of every other set.
+    ///
+    /// # Errors
+    /// [`UsersError`]. Control checked the same before it published them.
+    pub fn new(said: &Users, version: u64) -> Result<Self, UsersError> {
+        let issuers = issuers_of(said, version)?;
+        Ok(Self { said: said.clone(), issuers, revocations: Revocations::default() })
+    }
+
+    /// Whether this is what the directory says.
+    pub fn is(&self, said: &Users) -> bool {
+        self.said == *said
+    }
+
+    /// Whom tokens have to be for.
+    pub fn audience(&self) -> &str {
+        &self.said.audience
+    }
+
+    /// Whose tokens are believed, and which of them not any more.
+    pub fn trust(&self) -> Trust<'_> {
+        Trust { issuers: &self.issuers, revocations: &self.revocations }
+    }
+
+    /// The user that a verified token speaks for.
+    pub fn user(&self, token: &AccessToken) -> User {
+        user_of(token, &self.said)
+    }
+}

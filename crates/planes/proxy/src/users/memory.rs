@@ -1,0 +1,81 @@
+//! What one worker found out about tokens and need not find out again.
+
+use crate::limits::TXN_MEMORY_MAX;
+use bartizan_core::user::User;
+use bartizan_core::{Timestamp, TrustDomain};
+use bartizan_crypto::hash;
+use bartizan_tokens::txn::{Delegates, TxnError, verify_txn};
+use bartizan_tokens::{Issuers, TokenCache, user_in};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The tokens that one worker found good.
+#[derive(Debug)]
+pub struct Memory {
+    /// Of outside tokens, at the gateway.
+    pub access: TokenCache,
+    domain: TrustDomain,
+    /// The authority under which everything below was found good; with other keys of it that begins anew.
+    authority_version: u64,
+    delegates: Delegates,
+    /// Delegations that were taken up, by their hash.
+    delegations: HashMap<[u8; 32], Timestamp>,
+    /// Transaction tokens by the hash of token and delegation.
+    known: HashMap<[u8; 32], (Arc<User>, Timestamp)>,
+}
+
+impl Memory {
+    /// Nothing known so far, within `domain`.
+    pub fn new(domain: TrustDomain) -> Self {
+        Self {
+            access: TokenCache::default(),
+            delegates: Delegates::new(domain.clone()),
+            domain,
+            authority_version: 0,
+            delegations: HashMap::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// The user that a transaction token is for, and when it ends.
+    ///
+    /// # Errors
+    /// [`TxnError`].
+    pub fn user(
+        &mut self,
+        authority: &Issuers,
+        token: &str,
+        delegation: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<User>, Timestamp), TxnError> {
+        if self.authority_version != authority.version() {
+            let access = std::mem::take(&mut self.access);
+            *self = Self { access, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
+        }
+        let key = hash::sha256([token, "\n", delegation].concat().as_bytes());
+        if let Some((user, expires)) = self.known.get(&key).filter(|(_, expires)| now < *expires) {
+            return Ok((Arc::clone(user), *expires));
+        }
+        self.take_up(authority, delegation, now)?;
+        let verified = verify_txn(token, &self.delegates, now)?;
+        let known = (Arc::new(user_in(&verified)), verified.expires);
+        if self.known.len() >= TXN_MEMORY_MAX {
+            self.known.retain(|_, (_, expires)| now < *expires);
+        }
+        if self.known.len() < TXN_MEMORY_MAX {
+            self.known.insert(key, known.clone());
+        }
+        Ok(known)
+    }
+
+    fn take_up(&mut self, authority: &Issuers, delegation: &str, now: Timestamp) -> Result<(), TxnError> {
+        let key = hash::sha256(delegation.as_bytes());
+        if self.delegations.get(&key).is_some_and(|expires| now < *expires) {
+            return Ok(());
+        }
+        let expires = self.delegates.add(authority, delegation, now)?.expires;
+        self.delegations.retain(|_, expires| now < *expires);
+        self.delegations.insert(key, expires);
+        Ok(())
+    }
+}

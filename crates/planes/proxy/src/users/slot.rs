@@ -1,0 +1,55 @@
+//! The gateway's key for transaction tokens and the delegation that it has, or waits for.
+
+use super::Minting;
+use crate::limits::{DELEGATION_LEAD, DELEGATION_RETRY};
+use crate::live::Proxy;
+use bartizan_core::Timestamp;
+use bartizan_crypto::jws::TokenKey;
+use bartizan_runtime::clock;
+use bartizan_runtime::control_v1::{Delegate, Delegation};
+use std::sync::Arc;
+
+/// Where one delegation stands.
+#[derive(Debug, Default)]
+pub struct DelegationSlot {
+    /// The key that one was asked for, and when.
+    asked: Option<(Arc<TokenKey>, Timestamp)>,
+    /// When the next one is asked for.
+    due: Timestamp,
+}
+
+impl DelegationSlot {
+    /// What to ask for now: another key each time. `None` where nothing is due, or nobody's tokens are believed here.
+    pub fn due(&mut self, proxy: &Proxy) -> Option<Delegate> {
+        let now = clock::now();
+        if proxy.live().users.is_none() || now < self.due {
+            return None;
+        }
+        self.due = now.plus(DELEGATION_RETRY);
+        match Minting::key() {
+            Ok((key, jwk)) => {
+                self.asked = Some((key, now));
+                Some(Delegate { jwk })
+            }
+            Err(error) => {
+                tracing::error!(%error, "there is no key to vouch for users with");
+                None
+            }
+        }
+    }
+
+    /// Takes up what control gave.
+    pub fn given(&mut self, proxy: &Proxy, given: Delegation) {
+        let Some((key, asked_at)) = self.asked.take() else { return };
+        let until = Timestamp::from_millis(given.until_ms);
+        tracing::info!(seconds = until.since(asked_at).as_secs(), "control lets this gateway vouch for users");
+        self.due = Timestamp::from_millis(until.as_millis().saturating_sub(DELEGATION_LEAD.as_millis() as u64));
+        let minting = Arc::new(Minting::new(key, given.text, until));
+        proxy.change(|live| live.minting = Some(minting));
+    }
+
+    /// Another stream, perhaps to a control with another key: what it signed itself counts longest.
+    pub fn attached_again(&mut self) {
+        *self = Self::default();
+    }
+}

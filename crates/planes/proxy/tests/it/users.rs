@@ -1,0 +1,341 @@
+//! Users: their tokens at the gateway, and what becomes of them on the way from guard to guard.
+
+use crate::client::{get, header, mtls, plain, status, talk, tls};
+use crate::programs;
+use crate::world::{Guard, World, free_addr, name, policies};
+use bartizan_core::event::What;
+use bartizan_core::fleet::{Auth, GatewayRoute, Protocol};
+use bartizan_core::path::PathPattern;
+use bartizan_core::snapshot::{GatewaySide, Inbound, JwtKey};
+use bartizan_core::user::{TokenIssuer, Users};
+use bartizan_core::{SpiffeId, Timestamp};
+use bartizan_crypto::jose::{Jwk, json};
+use bartizan_crypto::jws::TokenKey;
+use bartizan_crypto::{base64, random};
+use bartizan_proxy::users::{EdgeUsers, Minting, TXN_DELEGATION, TXN_TOKEN};
+use bartizan_runtime::clock;
+use bartizan_tokens::mint::{Access, access};
+use bartizan_tokens::{Issuers, Scopes, authority_name, authority_of, txn};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const ISSUER: &str = "https://login.test";
+const AUDIENCE: &str = "https://api.test";
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// A rule that no service checks itself.
+const OWN: &str = r#"
+@reason("for readers of accounts")
+forbid (principal, action, resource in Service::"api")
+unless { context has user && context.user.scopes.contains("accounts:read") && context.user.roles.contains("customer") };
+"#;
+
+/// A trust domain with an authority for delegations, and a login outside of it.
+struct Scene {
+    world: World,
+    login: TokenKey,
+    authority_key: TokenKey,
+    authority: Arc<Issuers>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let world = World::new();
+        let (login, authority_key) = (TokenKey::generate().unwrap(), TokenKey::generate().unwrap());
+        let key = JwtKey { kid: "k".to_owned(), spki: base64::encode(authority_key.public_spki()) };
+        let authority = Arc::new(authority_of(&world.domain, &[key], 1).unwrap());
+        Self { world, login, authority_key, authority }
+    }
+
+    fn users(&self) -> Users {
+        let key = serde_json::Value::Object(self.login.public_jwk().to_json());
+        let issuer = TokenIssuer {
+            issuer: ISSUER.to_owned(),
+            algorithms: vec!["ES256".to_owned()],
+            roles: "realm_access.roles".to_owned(),
+            tenant: "tenant".to_owned(),
+            keys: "login.jwks".to_owned(),
+            jwks: serde_json::json!({ "keys": [key] }).to_string(),
+        };
+        Users { audience: AUDIENCE.to_owned(), issuers: vec![issuer] }
+    }
+
+    /// A token of the login, changed.
+    fn token(&self, subject: &str, change: impl FnOnce(&mut Access)) -> String {
+        let mut said = Access::new(subject, "app", AUDIENCE);
+        said.scopes = Scopes::parse("accounts:read").unwrap();
+        said.more.insert("realm_access".to_owned(), serde_json::json!({ "roles": ["customer"] }));
+        change(&mut said);
+        access(&self.login, ISSUER, &said, random::bytes(), clock::now()).unwrap()
+    }
+
+    fn delegation(&self, by: &TokenKey, to: &SpiffeId, jwk: &str, now: Timestamp) -> String {
+        let jwk = Jwk::parse(&json::object(jwk.as_bytes()).unwrap()).unwrap();
+        let name = authority_name(&self.world.domain);
+        txn::delegate((by, &name), &self.world.domain, (to, &jwk), Duration::from_secs(600), now).unwrap()
+    }
+
+    fn minting(&self, by: &TokenKey, to: &SpiffeId) -> Minting {
+        let (key, jwk) = Minting::key().unwrap();
+        let now = clock::now();
+        Minting::new(key, self.delegation(by, to, &jwk, now), now.plus(Duration::from_secs(600)))
+    }
+
+    /// Gives a guard what bundles and directory would.
+    fn tell(&self, guard: &Guard) {
+        guard.proxy.change(|live| live.authority = Some(Arc::clone(&self.authority)));
+    }
+
+    async fn gateway(&self, to: &Guard, scopes: &[&str]) -> Guard {
+        let service = to.proxy.name.clone();
+        let mut directory = self.world.directory("gateway");
+        let route = |path: &str, auth, scopes: &[&str]| GatewayRoute {
+            path: PathPattern::parse(path).unwrap(),
+            to: service.clone(),
+            from: Vec::new(),
+            auth,
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        };
+        directory.own.gateway = Some(GatewaySide {
+            listen: free_addr(),
+            routes: vec![route("/private/**", Auth::User, scopes), route("/open/**", Auth::None, &[])],
+            callers: Default::default(),
+            users: Some(self.users()),
+        });
+        directory.peers.insert(service.clone(), to.as_peer(Protocol::Http));
+        let guard = Guard::start(&self.world, directory, &policies("")).await;
+        self.tell(&guard);
+        let minting = self.minting(&self.authority_key, &guard.proxy.id);
+        let users = EdgeUsers::new(&self.users(), 1).unwrap();
+        guard.proxy.change(|live| {
+            live.users = Some(Arc::new(users));
+            live.minting = Some(Arc::new(minting));
+        });
+        guard
+    }
+
+    async fn api(&self) -> Guard {
+        let api = self.world.sidecar_with("api", programs::http().await, Protocol::Http, OWN).await;
+        self.tell(&api);
+        api
+    }
+
+    /// `web`, whose program calls `api` in the trace that it is called in, where the path says so, and passes the answer on.
+    async fn web(&self, api: &Guard) -> Guard {
+        let (out, mesh) = (free_addr(), free_addr());
+        let mut directory = self.world.directory("web");
+        directory.own.inbound = Some(Inbound {
+            mesh,
+            program: calls_on(out).await,
+            protocol: Protocol::Http,
+            routes: Vec::new(),
+            callers: Default::default(),
+            ext_authz: None,
+            mtls: Default::default(),
+        });
+        directory.own.outbound.insert(name("api"), out);
+        directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
+        let guard = Guard::start(&self.world, directory, &policies("")).await;
+        self.tell(&guard);
+        guard
+    }
+}
+
+/// A program that knows nothing of users: it hands `traceparent` on, as tracing libraries do.
+async fn calls_on(to: SocketAddr) -> SocketAddr {
+    programs::custom(move |mut stream| async move {
+        let mut head = vec![0; 8192];
+        let n = stream.read(&mut head).await.unwrap();
+        let head = String::from_utf8_lossy(&head[..n]).into_owned();
+        let trace = header(&head, "traceparent").unwrap_or_default().to_owned();
+        let traced = if head.contains("/untraced") { String::new() } else { format!("traceparent: {trace}\r\n") };
+        let ask = format!("GET /accounts/1 HTTP/1.1\r\nhost: api\r\n{traced}connection: close\r\n\r\n");
+        let answer = talk(plain(to).await, ask).await;
+        let answer =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len());
+        let _ = stream.write_all(answer.as_bytes()).await;
+    })
+    .await
+}
+
+fn with(path: &str, fields: &[(&str, &str)]) -> String {
+    let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    get(path).replace("connection:", &format!("{lines}connection:"))
+}
+
+async fn ask(gateway: &Guard, path: &str, fields: &[(&str, &str)]) -> String {
+    talk(tls(gateway.edge(), None, &["http/1.1"]).await.unwrap(), with(path, fields)).await
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+#[tokio::test]
+async fn what_is_no_good_token_is_refused_with_one_word_and_the_operator_learns_why() {
+    let scene = Scene::new();
+    let web = scene.world.sidecar("web", programs::http().await, Protocol::Http).await;
+    let gateway = scene.gateway(&web, &["accounts:read"]).await;
+    let stranger = TokenKey::generate().unwrap();
+    let said = Access::new("alice", "app", AUDIENCE);
+    let forged = access(&stranger, ISSUER, &said, random::bytes(), clock::now()).unwrap();
+    let elsewhere = access(&scene.login, "https://evil.test", &said, random::bytes(), clock::now()).unwrap();
+    let long_ago = Timestamp::from_secs(clock::now().as_secs() - 4000);
+    let old = access(&scene.login, ISSUER, &said, random::bytes(), long_ago).unwrap();
+    let for_others = scene.token("alice", |said| said.audiences = vec!["https://other.test".to_owned()]);
+    let weak = scene.token("alice", |said| said.scopes = Scopes::parse("accounts:list").unwrap());
+    let none = base64::encode_url(br#"{"alg":"none","typ":"at+jwt"}"#);
+    let unsigned = format!("{none}.{}.", scene.token("alice", |_| {}).split('.').nth(1).unwrap());
+    for (token, expected, challenge, why) in [
+        (forged.as_str(), 401, "invalid_token", "has no key"),
+        (&elsewhere, 401, "invalid_token", "is none of those"),
+        (&old, 401, "invalid_token", "ran out"),
+        (&for_others, 401, "invalid_token", "not for `https://api.test`"),
+        (&unsigned, 401, "invalid_token", "not a readable token"),
+        ("x", 401, "invalid_token", "not a readable token"),
+        (&weak, 403, "insufficient_scope", "no scope `accounts:read`"),
+    ] {
+        let response = ask(&gateway, "/private/a", &[("authorization", &bearer(token))]).await;
+        assert_eq!(status(&response), expected, "{why}: {response}");
+        let told = header(&response, "www-authenticate").unwrap();
+        assert!(told.starts_with("Bearer ") && told.contains(challenge), "{told}");
+        assert!(!response.contains(why), "the caller does not learn the check: {response}");
+        let id = header(&response, "x-request-id").unwrap().to_owned();
+        let reason = gateway.event(|event| match &event.what {
+            What::Request(r) if event.request.is_some_and(|it| it.to_string() == id) => {
+                r.decision.as_ref().and_then(|d| d.reason.clone())
+            }
+            _ => None,
+        });
+        let reason = reason.await;
+        assert!(reason.contains(why), "{reason}");
+    }
+    let good = bearer(&scene.token("alice", |_| {}));
+    for fields in [
+        &[][..],
+        &[("authorization", "Bearer ")],
+        &[("authorization", "Basic YTpi")],
+        &[("authorization", &good), ("authorization", &good)],
+    ] {
+        let response = ask(&gateway, "/private/a", fields).await;
+        assert_eq!((status(&response), header(&response, "www-authenticate")), (401, Some("Bearer")), "{response}");
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_stays_at_the_edge_and_the_program_gets_one_of_a_minute() {
+    let scene = Scene::new();
+    let web = scene.world.sidecar("web", programs::http().await, Protocol::Http).await;
+    scene.tell(&web);
+    let gateway = scene.gateway(&web, &["accounts:read"]).await;
+    let token = scene.token("alice", |_| {});
+    for _ in 0..2 {
+        let fields = [("authorization", bearer(&token)), (TXN_TOKEN, "forged".to_owned())];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let response = ask(&gateway, "/private/a", &fields).await;
+        assert_eq!(status(&response), 200, "{response}");
+        let shown = response.lines().find_map(|line| line.strip_prefix("txn-token: ")).unwrap();
+        assert!(shown.split('.').count() == 3 && shown != "forged", "{shown}");
+        assert!(!response.contains("authorization:") && !response.contains(&token), "{response}");
+    }
+    let user = web.event(|event| match &event.what {
+        What::Request(r) => r.user.clone(),
+        _ => None,
+    });
+    assert_eq!(&*user.await, "alice of https://login.test");
+
+    // Where everybody may come in, nobody is somebody by a header of ours.
+    let response = ask(&gateway, "/open/a", &[(TXN_TOKEN, "forged"), (TXN_DELEGATION, "forged")]).await;
+    assert!(status(&response) == 200 && !response.contains("txn-"), "{response}");
+
+    // Without a delegation nobody is let in under somebody's name.
+    gateway.proxy.change(|live| live.minting = None);
+    assert_eq!(status(&ask(&gateway, "/private/a", &[("authorization", &bearer(&token))]).await), 503);
+}
+
+#[tokio::test]
+async fn the_user_travels_with_the_trace_through_a_program_that_knows_nothing_of_it() {
+    let scene = Scene::new();
+    let api = scene.api().await;
+    let web = scene.web(&api).await;
+    let gateway = scene.gateway(&web, &[]).await;
+    let as_user = |change: fn(&mut Access)| bearer(&scene.token("alice", change));
+    let inner = async |path: &str, token: &str| {
+        let response = ask(&gateway, path, &[("authorization", token)]).await;
+        assert_eq!(status(&response), 200, "{response}");
+        status(response.split("\r\n\r\n").nth(1).unwrap())
+    };
+    assert_eq!(inner("/private/a", &as_user(|_| {})).await, 200);
+    assert_eq!(inner("/private/untraced", &as_user(|_| {})).await, 403, "a call out of nowhere is for nobody");
+    let weak = as_user(|said| said.scopes = Scopes::parse("accounts:list").unwrap());
+    assert_eq!(inner("/private/a", &weak).await, 403, "the service may call, the user may not");
+    let other_role = as_user(|said| drop(said.more.remove("realm_access")));
+    assert_eq!(inner("/private/a", &other_role).await, 403);
+    let open = ask(&gateway, "/open/a", &[]).await;
+    assert_eq!(status(open.split("\r\n\r\n").nth(1).unwrap()), 403, "nobody showed a token: {open}");
+
+    let seen = api.event(|event| match &event.what {
+        What::Request(r) if r.status == 200 => Some((r.user.clone(), r.peer.clone())),
+        _ => None,
+    });
+    let (user, peer) = seen.await;
+    assert_eq!(user.as_deref(), Some("alice of https://login.test"), "on whose behalf, at the last hop");
+    assert_eq!(peer.unwrap(), scene.world.id("web"));
+}
+
+#[tokio::test]
+async fn two_users_in_one_trace_are_nobody() {
+    let scene = Scene::new();
+    let api = scene.api().await;
+    let web = scene.web(&api).await;
+    let gateway = scene.gateway(&web, &[]).await;
+    let inner = async |user: &str| {
+        let token = bearer(&scene.token(user, |_| {}));
+        let response = ask(&gateway, "/private/a", &[("authorization", &token), ("traceparent", TRACE)]).await;
+        status(response.split("\r\n\r\n").nth(1).unwrap())
+    };
+    assert_eq!(inner("alice").await, 200);
+    assert_eq!(inner("mallory").await, 403, "who names another's trace is not taken for them, nor they for him");
+}
+
+#[tokio::test]
+async fn a_transaction_token_counts_only_by_the_authority_and_over_mutual_tls() {
+    let scene = Scene::new();
+    let api = scene.api().await;
+    let gateway_id = scene.world.id("gateway");
+    let user = bartizan_core::user::User {
+        issuer: ISSUER.to_owned(),
+        subject: "alice".to_owned(),
+        client: "app".to_owned(),
+        scopes: vec!["accounts:read".to_owned()],
+        roles: vec!["customer".to_owned()],
+        tenant: None,
+    };
+    let request = bartizan_core::RequestId::from_random([9; 16]);
+    let send = async |minting: &Minting, mangle: fn(String) -> String| {
+        let at = (&gateway_id, &scene.world.domain);
+        let token = mangle(minting.mint(&user, request, at, clock::now()).unwrap());
+        let fields = [(TXN_TOKEN, token.as_str()), (TXN_DELEGATION, minting.delegation())];
+        status(&talk(mtls(&scene.world, api.mesh(), "web").await, with("/x", &fields)).await)
+    };
+    let good = scene.minting(&scene.authority_key, &gateway_id);
+    assert_eq!(send(&good, |token| token).await, 200);
+    assert_eq!(send(&good, |token| token).await, 200, "known by now");
+    assert_eq!(send(&good, |token| token.replacen("ey", "eY", 1)).await, 401);
+    assert_eq!(send(&good, |token| format!("{token}~x")).await, 401);
+    let own_authority = scene.minting(&TokenKey::generate().unwrap(), &gateway_id);
+    assert_eq!(send(&own_authority, |token| token).await, 401, "anybody can sign a delegation");
+    let stolen = Minting::new(Minting::key().unwrap().0, good.delegation().to_owned(), good.until);
+    assert_eq!(send(&stolen, |token| token).await, 401, "another key than the one it is for");
+
+    let token = good.mint(&user, request, (&gateway_id, &scene.world.domain), clock::now()).unwrap();
+    for fields in [
+        &[(TXN_TOKEN, token.as_str())][..],
+        &[(TXN_TOKEN, &token), (TXN_TOKEN, &token), (TXN_DELEGATION, good.delegation())],
+        &[(TXN_TOKEN, &token), (TXN_DELEGATION, "x")],
+    ] {
+        let response = talk(mtls(&scene.world, api.mesh(), "web").await, with("/x", fields)).await;
+        assert_eq!(status(&response), 401, "{response}");
+    }
+}
