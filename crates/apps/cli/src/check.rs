@@ -124,6 +124,13 @@ impl Checked {
         services.chain(self.fleet.others.values().map(|other| other.calls.len())).sum()
     }
 
+    /// How many services there are, and how many of them have a guard where not all have.
+    fn services(&self) -> String {
+        let (all, bare) = (self.fleet.services.len(), self.fleet.unguarded().count());
+        let guarded = if bare > 0 { format!(" ({} with a guard)", all - bare) } else { String::new() };
+        format!("{}{guarded}", counted(all, "service"))
+    }
+
     /// What the fleet amounts to, in a line.
     pub(crate) fn summary(&self) -> String {
         let Summary { files, permits, forbids, declared, warnings: _ } = &self.policies;
@@ -132,7 +139,7 @@ impl Checked {
         format!(
             "fleet `{}`: {}, {}, {gateway}; {} ({} of them in {})",
             self.fleet.name,
-            counted(self.fleet.services.len(), "service"),
+            self.services(),
             counted(self.declared_calls(), "declared call"),
             counted(permits + forbids + declared, "policy"),
             permits + forbids,

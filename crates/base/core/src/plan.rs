@@ -17,7 +17,7 @@ pub struct Plan {
     pub mode: Mode,
     /// Where control's gRPC stream listens.
     pub control: SocketAddr,
-    /// Where the sidecar of each instance accepts mutual TLS.
+    /// Where the sidecar of each instance that has one accepts mutual TLS.
     pub mesh: BTreeMap<Member, SocketAddr>,
     /// For each instance, where each of its callees is to be found: a listener of the instance's own sidecar.
     pub outbound: BTreeMap<Member, BTreeMap<ServiceName, SocketAddr>>,
@@ -56,13 +56,18 @@ impl Plan {
                 None => (service.mesh, Some(service.listen)),
                 Some(instance) => (instance.mesh, instance.listen),
             };
-            if let Entry::Vacant(place) = self.mesh.entry(member.clone()) {
+            if service.guarded
+                && let Entry::Vacant(place) = self.mesh.entry(member.clone())
+            {
                 place.insert(mesh.map_or_else(&mut free, Some)?);
             }
             if program.is_none()
                 && let Entry::Vacant(place) = self.programs.entry(member.clone())
             {
                 place.insert(free()?);
+            }
+            if !service.guarded {
+                continue;
             }
             let edges = self.outbound.entry(member.clone()).or_default();
             for call in &service.calls {

@@ -276,6 +276,9 @@ pub struct Peer {
     pub id: SpiffeId,
     /// Where its sidecar accepts mutual TLS; of several instances the first.
     pub mesh: SocketAddr,
+    /// No guard stands there: `mesh` and the instances are where its programs listen, and nobody proves anything.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub plain: bool,
     /// What its program speaks.
     pub protocol: Protocol,
     /// Its named routes: the gateway decides by the same ones as the callee.
@@ -295,8 +298,12 @@ impl Peer {
     /// One instance at `mesh`, of which nothing more is said.
     pub fn alone(id: SpiffeId, mesh: SocketAddr, protocol: Protocol) -> Self {
         let (instances, edge, versions) = (Vec::new(), Edge::default(), Versions::default());
-        Self { id, mesh, protocol, routes: Vec::new(), instances, edge, versions }
+        Self { id, mesh, plain: false, protocol, routes: Vec::new(), instances, edge, versions }
     }
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// How much a proxy may rely on what it holds, judged by how long control has been silent.

@@ -60,6 +60,21 @@ pub struct Status {
     /// What a guard may add to a call at the 99th percentile, in microseconds; `None` where there is no budget.
     #[serde(default)]
     pub guard_p99_us: Option<u32>,
+    /// The services without a guard.
+    #[serde(default)]
+    pub unguarded: Vec<Unguarded>,
+}
+
+/// A service without a guard: it is called in plain, and nobody asks who calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unguarded {
+    /// The service.
+    pub service: ServiceName,
+    /// Classes of data that it handles.
+    pub data: Vec<String>,
+    /// Who is declared to call it, with the calls that their guards counted since they started; `None` for callers without a
+    /// guard, whose calls nobody sees.
+    pub callers: BTreeMap<ServiceName, Option<u64>>,
 }
 
 /// The short of [`EgressStatus`].

@@ -94,6 +94,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             mesh: None,
             isolate: Default::default(),
             capture: Default::default(),
+            guarded: true,
             listen: "127.0.0.1:7000".parse().unwrap(),
             protocol: Protocol::Http,
             owner: Some("team".to_owned()),

@@ -11,6 +11,7 @@ use crate::read::Written;
 use crate::scope::{Actions, Scope};
 use crate::validate::Places;
 use bartizan_core::fleet::{Auth, Fleet, Protocol, Service};
+use bartizan_core::name::UNAUTHENTICATED;
 use bartizan_core::{Action, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,13 @@ fn inert(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, Servic
             return Some((message, format!("add `{callee}` to the calls of `{caller}` in the fleet file")));
         }
     }
-    guards(written, fleet).is_empty().then(|| {
+    let asked = guards(written, fleet);
+    if asked.is_empty()
+        && let Some(objection) = bare(written, fleet)
+    {
+        return Some(objection);
+    }
+    asked.is_empty().then(|| {
         let message = "the policy can never match: no guard of the fleet is asked about such a call".to_owned();
         let help = "HTTP services are asked to `read`, `write` or `other`, TCP services to `connect`, by the callers that the \
                     fleet file names";
@@ -78,10 +85,26 @@ fn inert(written: &Written, fleet: &Fleet, edges: &BTreeSet<(ServiceName, Servic
     })
 }
 
+/// The service without a guard on account of which nobody is asked.
+fn bare(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
+    if let Some((name, _)) = callee(&written.scope, fleet).filter(|(_, service)| !service.guarded) {
+        let message =
+            format!("`{name}` has no guard (`guards` in the fleet file), so nobody asks this about calls to it");
+        let help = "name it under `guards`; what its gateway route brings is asked as `Workload::\"gateway\"`";
+        return Some((message, help.to_owned()));
+    }
+    let caller = written.scope.principal.anchor().filter(|entity| Type::of(entity) == Some(Type::Workload))?;
+    let name = fleet.unguarded().find(|name| name.as_str() == caller.id().unescaped())?;
+    let message =
+        format!("`{name}` has no guard (`guards` in the fleet file), so nobody knows when it is `{name}` that calls");
+    let help = format!("name it under `guards`; at a permissive callee it is `Workload::\"{}\"`", UNAUTHENTICATED);
+    Some((message, help))
+}
+
 /// Whether the caller is those without mutual TLS, and the callee still takes them.
 fn is_taken_unnamed(fleet: &Fleet, caller: &str, callee: &str) -> bool {
     let mut open = fleet.services.iter().filter(|(_, service)| !service.mtls.is_strict());
-    caller == bartizan_core::name::UNAUTHENTICATED && open.any(|(name, _)| name.as_str() == callee)
+    caller == UNAUTHENTICATED && open.any(|(name, _)| name.as_str() == callee)
 }
 
 /// Caller and callee, where a policy names both.

@@ -92,7 +92,8 @@ fn calls(fleet: &Fleet) -> String {
         format!("// The declared calls of the fleet `{}`. Compiled from its file; change them there.\n", fleet.name);
     let edges: BTreeSet<(ServiceName, ServiceName)> = fleet.edges().collect();
     for (from, to) in &edges {
-        if let Some(callee) = fleet.services.get(to) {
+        // Where nobody asks, nothing is permitted: it would read as if somebody did.
+        if let Some(callee) = fleet.services.get(to).filter(|_| fleet.is_asked(from, to)) {
             text.push('\n');
             text.push_str(&permit(from, who(fleet, from), to, callee.protocol));
             text.push('\n');

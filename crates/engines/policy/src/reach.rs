@@ -57,7 +57,8 @@ pub(crate) fn guards(written: &Written, fleet: &Fleet) -> BTreeSet<ServiceName> 
         let callers = callers(written, fleet, name);
         fits(written, name, service, &callers, Actions::ALL)
     };
-    let mut guards: BTreeSet<_> = fleet.services.iter().filter(asked).map(|(name, _)| name.clone()).collect();
+    let mut guards: BTreeSet<_> =
+        fleet.services.iter().filter(|(_, it)| it.guarded).filter(asked).map(|(name, _)| name.clone()).collect();
     if let Some(gateway) = &fleet.gateway {
         let requests = Actions::of(&[Action::Read, Action::Write, Action::Other]);
         let routed = gateway.routes.iter().any(|route| {
@@ -91,9 +92,11 @@ fn fits(written: &Written, name: &ServiceName, service: &Service, callers: &[Ent
 /// Those of whom a policy can be when they call `callee`: the one that it names, or one of each kind.
 fn callers(written: &Written, fleet: &Fleet, callee: &ServiceName) -> Vec<EntityUid> {
     if let Some(named) = written.scope.principal.anchor() {
-        // A service does not call itself through its guard.
-        let is_callee = Type::of(named) == Some(Type::Workload) && named.id().unescaped() == callee.as_str();
-        return if is_callee { Vec::new() } else { vec![named.clone()] };
+        // A service does not call itself through its guard, and nobody knows one without a guard.
+        let id = named.id().unescaped();
+        let is_workload = Type::of(named) == Some(Type::Workload);
+        let is_bare = fleet.unguarded().any(|name| name.as_str() == id);
+        return if is_workload && (id == callee.as_str() || is_bare) { Vec::new() } else { vec![named.clone()] };
     }
     let foreign = fleet.others.iter().find(|(_, it)| fleet.is_foreign(&it.id) && !it.calls.is_empty());
     let somebody = std::iter::once(uid(Type::Workload, ServiceName::gateway().as_str()));

@@ -47,7 +47,7 @@ pub(crate) fn warnings(policies: &[Written], files: &BTreeMap<String, String>, f
 }
 
 fn about(written: &Written, fleet: &Fleet) -> Vec<(String, String)> {
-    let checks = [misspelt_annotation, opens_everything, leaves_routes_out, says_it_again];
+    let checks = [misspelt_annotation, opens_everything, leaves_routes_out, says_it_again, goes_past];
     checks.iter().filter_map(|check| check(written, fleet)).collect()
 }
 
@@ -89,6 +89,26 @@ fn says_it_again(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
     })
 }
 
+/// What is about a service without a guard, and asked at the gateway alone: calls of other services go past it.
+fn goes_past(written: &Written, fleet: &Fleet) -> Option<(String, String)> {
+    let (name, _) = callee(&written.scope, fleet).filter(|(_, service)| !service.guarded)?;
+    let named = written.scope.principal.anchor().map(|entity| entity.id().unescaped());
+    let past: BTreeSet<ServiceName> = fleet
+        .edges()
+        .filter(|(from, to)| to.as_str() == name && !fleet.is_asked(from, to))
+        .map(|(from, _)| from)
+        .filter(|from| named.is_none_or(|named| named == from.as_str()))
+        .collect();
+    (!past.is_empty()).then(|| {
+        let past: Vec<_> = past.iter().map(|from| format!("`{from}`")).collect();
+        let message = format!(
+            "is asked at the gateway alone, since `{name}` has no guard (`guards` in the fleet file): calls of {} go past it",
+            past.join(", ")
+        );
+        (message, format!("name `{name}` under `guards`, or say `principal == Workload::\"gateway\"` where that is meant"))
+    })
+}
+
 fn is_unconditional(written: &Written) -> bool {
     !written.policy.has_non_scope_constraint()
 }
@@ -99,7 +119,7 @@ type Edge = (ServiceName, ServiceName);
 fn dead_edges<'a>(policies: &'a [Written], fleet: &Fleet, edges: &BTreeSet<Edge>) -> Vec<(&'a Written, Vec<Edge>)> {
     let index = Index::of(policies.iter().map(|written| &written.scope));
     let mut dead: BTreeMap<u32, Vec<Edge>> = BTreeMap::new();
-    for edge in edges {
+    for edge in edges.iter().filter(|(from, to)| fleet.is_asked(from, to)) {
         if let Some(forbid) = killer(edge, policies, &index, fleet) {
             dead.entry(forbid).or_default().push(edge.clone());
         }

@@ -331,5 +331,6 @@ fn place(name: &ServiceName, service: &Service, count: usize) -> String {
         Capture::Never => ", not captured",
     };
     let egress = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| format!(", out by {at}"));
-    format!("{name} at {}{}{apart}{captured}", service.listen, more.chain(via).chain(egress).collect::<String>())
+    let guard = if service.guarded { "" } else { ", without a guard" };
+    format!("{name} at {}{}{apart}{captured}{guard}", service.listen, more.chain(via).chain(egress).collect::<String>())
 }

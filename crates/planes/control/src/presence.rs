@@ -23,7 +23,7 @@ pub(crate) enum Heard {
     Never,
 }
 
-/// Instances that are not there. Of a service with one instance nobody is away: there is nobody else to call.
+/// Instances that are not there. Nobody hears of one without a guard: it is taken to be there. Of a service with one instance nobody is away: there is nobody else to call.
 pub(crate) fn away(fleet: &Fleet, heard: impl Fn(&Member) -> Heard, control_since: Timestamp, now: Timestamp) -> Away {
     let several = |member: &Member| fleet.services.get(member.service()).is_some_and(|service| service.count() > 1);
     let is_away = |member: &Member| match heard(member) {
@@ -32,7 +32,7 @@ pub(crate) fn away(fleet: &Fleet, heard: impl Fn(&Member) -> Heard, control_sinc
         // Control that just started does not know who is there.
         Heard::Never => now.since(control_since) >= GONE_AFTER,
     };
-    fleet.instances().filter(|member| several(member) && is_away(member)).collect()
+    fleet.guarded_instances().filter(|member| several(member) && is_away(member)).collect()
 }
 
 /// Those who are not there now.

@@ -14,11 +14,13 @@ use crate::limits;
 use crate::live::ALPN_TCP;
 use crate::message::Watch;
 use crate::upstream::{Dialled, Failure, Outgoing, Received, Target, Version};
+use bartizan_core::SpiffeId;
 use bartizan_crypto::random;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Says to a program that a request is a copy, whose answer nobody gets. Programs cannot say it themselves.
@@ -71,7 +73,7 @@ pub async fn send(
     }
     let mut tried = Tried::default();
     let attempt = worker.balance.pick(course.edge, &mut tried).map_err(refused)?;
-    let target = Target::Peer(course.id, attempt.mesh);
+    let target = Target::callee(course.id, attempt.mesh);
     let (whole, one) = (settings.timeout_ms.map(ms), settings.try_timeout_ms.map(ms));
     let sent = once(worker, &target, version, &mut request, (shorter(whole, one), bounds.patience)).await;
     let outcome = outcome(&sent, watch);
@@ -108,12 +110,32 @@ async fn once(
     within: (Option<Duration>, Duration),
 ) -> Result<Received, Failure> {
     let (named, patience) = within;
-    match named {
+    let mut sent = match named {
         None => worker.pools.send(target, version, request, patience).await,
         Some(named) => {
             let sending = worker.pools.send(target, version, request, patience);
             timeout(named.min(patience), sending).await.unwrap_or(Err(Failure::Timeout))
         }
+    };
+    if let (Ok(received), Target::Plain(_)) = (&mut sent, target) {
+        received.head.fields.remove(UNSENT_HEADER); // only a guard may say it
+    }
+    sent
+}
+
+/// A connection that bytes are relayed on.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    /// To a callee's guard.
+    Guard(Box<Dialled>),
+    /// To a callee's program, in plain.
+    Program(TcpStream),
+}
+
+async fn reach(worker: &Worker, id: Option<&SpiffeId>, at: SocketAddr) -> Result<Reached, Failure> {
+    match id {
+        Some(id) => worker.pools.dial_peer(id, at, &[ALPN_TCP]).await.map(|dialled| Reached::Guard(Box::new(dialled))),
+        None => worker.pools.dial_plain(at).await.map(Reached::Program),
     }
 }
 
@@ -145,11 +167,11 @@ fn outcome(sent: &Result<Received, Failure>, watch: &Watch) -> Outcome {
 ///
 /// # Errors
 /// [`Failure`] of the last try.
-pub(crate) async fn dial(worker: &Worker, course: &Course) -> Result<Dialled, Failure> {
+pub(crate) async fn dial(worker: &Worker, course: &Course) -> Result<Reached, Failure> {
     let mut tried = Tried::default();
     let mut attempt = worker.balance.pick(course.edge, &mut tried).map_err(refused)?;
     loop {
-        let dialled = Box::pin(worker.pools.dial_peer(&course.id, attempt.mesh, &[ALPN_TCP])).await;
+        let dialled = Box::pin(reach(worker, course.id.as_ref(), attempt.mesh)).await;
         let outcome = match &dialled {
             Ok(_) => Outcome::Status(200),
             Err(failure) if failure.is_unsent() => Outcome::Unsent,

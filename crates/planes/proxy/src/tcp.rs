@@ -1,14 +1,14 @@
 //! Connections that are no HTTP: judged once, when they open, then relayed.
 
-use crate::conn::{About, Caller, Worker};
+use crate::conn::{About, Caller, Side, Worker};
 use crate::counters::{Ended, as_us};
 use crate::ledger::{Ongoing, Question, Registered};
 use crate::live::Live;
 use crate::plaintext;
 use crate::record::judged;
 use crate::relay::{self, First, Relayed};
-use crate::sending::{self, Course};
-use crate::upstream::{Failure, PeerStream};
+use crate::sending::{self, Course, Reached};
+use crate::upstream::{Dialled, Failure};
 use bartizan_core::event::{Connection, SeenBy, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
@@ -149,15 +149,22 @@ fn program(live: &Live) -> Option<SocketAddr> {
     Some(live.directory.as_ref()?.own.inbound.as_ref()?.program)
 }
 
-/// From the own program to a peer's sidecar. Dropping the future closes both connections.
+/// From the own program to a peer's sidecar, or to its program where it has none. Dropping the future closes both connections.
 pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
     let About { worker, slot: _slot, .. } = about;
     let began = Instant::now();
     let relayed = match to_peer(&worker, &callee).await {
-        Ok((peer, trust)) => {
+        Ok(Reached::Guard(dialled)) => {
+            let Dialled { stream: peer, trust, .. } = *dialled;
             let ongoing = trust.begin(None);
             let told = |first| learn(&worker, &callee, first);
             Ok(relay::run_telling(stream, peer, &worker.stop, ongoing.until_over(), &told).await)
+        }
+        Ok(Reached::Program(program)) => {
+            let trust = worker.ledger.register_plain(&Side::Outbound(callee.clone()));
+            let ongoing = trust.begin(None);
+            let told = |first| learn(&worker, &callee, first);
+            Ok(relay::run_telling(stream, program, &worker.stop, ongoing.until_over(), &told).await)
         }
         Err(error) => Err(error),
     };
@@ -187,7 +194,7 @@ fn learn(worker: &Worker, callee: &ServiceName, first: First) {
     }
 }
 
-async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, Registered), &'static str> {
+async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<Reached, &'static str> {
     let course = {
         let live = worker.proxy.live();
         if !worker.proxy.heard.freshness().serves() {
@@ -199,7 +206,7 @@ async fn to_peer(worker: &Worker, callee: &ServiceName) -> Result<(PeerStream, R
         Course::of(&live, &worker.balance, callee)
     };
     let dialled = sending::dial(worker, &course.ok_or("not_ready")?).await;
-    dialled.map(|dialled| (dialled.stream, dialled.trust)).map_err(|failure| word(&failure))
+    dialled.map_err(|failure| word(&failure))
 }
 
 fn nothing(error: &'static str) -> Relayed {

@@ -6,6 +6,7 @@ use crate::data_dir::DataDir;
 use crate::failure::Failure;
 use crate::limits::COST_SENSIBLE_CALLS_MIN;
 use crate::render::{grouped, megabytes, micros, rate, table};
+use bartizan_core::ServiceName;
 use bartizan_core::fleet::Protocol;
 use bartizan_core::status::{ProxyStatus, Status};
 use bartizan_runtime::local;
@@ -62,6 +63,8 @@ struct Report {
     budget_us: Option<u32>,
     cores: f64,
     resident_bytes: u64,
+    /// Services without a guard, which cost nothing here and are guarded by nobody.
+    unguarded: Vec<ServiceName>,
 }
 
 /// Looks twice, `--seconds` apart, and prints what lies between.
@@ -90,7 +93,8 @@ fn report(before: &Status, after: &Status) -> Report {
         .collect();
     let (cores, resident_bytes) =
         (guards.iter().map(|it| it.cores).sum(), guards.iter().map(|it| it.resident_bytes).sum());
-    Report { seconds, guards, budget_us: after.guard_p99_us, cores, resident_bytes }
+    let unguarded = after.unguarded.iter().map(|it| it.service.clone()).collect();
+    Report { seconds, guards, budget_us: after.guard_p99_us, cores, resident_bytes, unguarded }
 }
 
 /// `before` is `None` for a guard that was started within the time looked at: it has counted from nothing.
@@ -179,8 +183,10 @@ fn told(report: &Report) -> String {
         .budget_us
         .map_or("no budget is set (`budget: guard_p99_us`)".to_owned(), |us| format!("budget {us} µs at p99"));
     let rows = report.guards.iter().map(row).collect();
+    let bare: Vec<_> = report.unguarded.iter().map(ServiceName::as_str).collect();
+    let bare = if bare.is_empty() { String::new() } else { format!("NO GUARD, and so no cost: {}\n", bare.join(", ")) };
     format!(
-        "over {:.0} s; {budget}; what a guard adds is of the last seconds\n{}\nall guards: {:.3} cores, {} MiB\n",
+        "over {:.0} s; {budget}; what a guard adds is of the last seconds\n{}\nall guards: {:.3} cores, {} MiB\n{bare}",
         report.seconds,
         table(&headers, rows, WIDTH).trim_end(),
         report.cores,

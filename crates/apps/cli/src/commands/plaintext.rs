@@ -5,9 +5,10 @@ use crate::adopt::look::{self, Caller, How};
 use crate::args::DataArgs;
 use crate::failure::Failure;
 use crate::limits::LOOK_FOR;
+use crate::render::status::unguarded_lines;
 use crate::render::{table, utc};
 use bartizan_core::edge::Mtls;
-use bartizan_core::status::Status;
+use bartizan_core::status::{Status, Unguarded};
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_runtime::local;
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) counted: Vec<Counted>,
     /// Who is connected past the guards, or to them without one, now.
     pub(crate) now: Vec<Caller>,
+    /// Who has no guard, and who calls there in plain.
+    pub(crate) unguarded: Vec<Unguarded>,
 }
 
 /// Calls from one address to one service.
@@ -64,6 +67,7 @@ pub(crate) fn report(status: &Status) -> Report {
         mtls: mtls.map(|proxy| (proxy.service.clone(), proxy.mtls)).collect(),
         counted: counted.collect(),
         now: look::watch(&look::places(&status.proxies), LOOK_FOR).into_iter().collect(),
+        unguarded: status.unguarded.clone(),
     }
 }
 
@@ -83,6 +87,7 @@ pub(crate) fn told(report: &Report) -> String {
         text.push_str(&format!("\n{}\n", table(&["FROM", "TO", "CALLS", "LAST"], rows, WIDTH)));
     }
     text.push_str(&callers(&report.now));
+    text.push_str(&unguarded_lines(&report.unguarded));
     text
 }
 

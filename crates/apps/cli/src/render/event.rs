@@ -76,6 +76,7 @@ mod tests {
             product_version: "0.1.0",
             owner: None,
             data: &[],
+            unguarded: false,
         };
         let service = ServiceName::parse(service).ok();
         let event =

@@ -1,10 +1,10 @@
 //! `bartizan status` for people.
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
-use bartizan_core::Timestamp;
 use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
-use bartizan_core::status::{EdgeTls, EgressSummary, NodeStatus, ProxyStatus, Status};
+use bartizan_core::status::{EdgeTls, EgressSummary, NodeStatus, ProxyStatus, Status, Unguarded};
+use bartizan_core::{ServiceName, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -32,6 +32,7 @@ pub(crate) fn text(status: &Status) -> String {
         over_budget,
         egress,
         guard_p99_us: _,
+        unguarded,
     } = status;
     let mode = match mode {
         Mode::Off => "off",
@@ -65,6 +66,7 @@ pub(crate) fn text(status: &Status) -> String {
     text.push_str(&tls_lines(tls));
     text.push_str(&egress_lines(egress, *now));
     proxies.iter().for_each(|proxy| text.push_str(&trouble_lines(proxy)));
+    text.push_str(&unguarded_lines(unguarded));
     for it in over_budget {
         let (added, budget) = (grouped(it.added_p99_us), grouped(it.budget_us));
         let _ = writeln!(text, "OVER BUDGET: the guard of {} adds {added} µs at p99, {budget} are allowed", it.service);
@@ -193,6 +195,22 @@ fn trouble_lines(proxy: &ProxyStatus) -> String {
             text,
             "PERMISSIVE: {from} takes calls without mutual TLS, {calls} so far; `bartizan plaintext` says whose"
         );
+    }
+    text
+}
+
+/// One line for each service without a guard: who calls it in plain, and how often, where somebody counts.
+pub(crate) fn unguarded_lines(unguarded: &[Unguarded]) -> String {
+    let mut text = String::new();
+    for Unguarded { service, data, callers } in unguarded {
+        let calls = |(caller, calls): (&ServiceName, &Option<u64>)| match calls {
+            Some(calls) => format!("{caller} ({} calls in plain)", grouped(*calls)),
+            None => format!("{caller} (not counted)"),
+        };
+        let callers: Vec<_> = callers.iter().map(calls).collect();
+        let callers = if callers.is_empty() { "nobody that the file names".to_owned() } else { callers.join(", ") };
+        let data = if data.is_empty() { String::new() } else { format!(", which handles {}", data.join(", ")) };
+        let _ = writeln!(text, "NO GUARD: {service}{data}; called by {callers}");
     }
     text
 }

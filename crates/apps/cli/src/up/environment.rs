@@ -69,7 +69,8 @@ pub(crate) struct Around<'a> {
     pub(crate) data: &'a Path,
 }
 
-/// Where the callees of `caller` are to be found: at its own sidecar, or at the programs themselves where `plan` is `None`.
+/// Where the callees of `caller` are to be found: at its own sidecar; without one at the callees themselves, or at their guards,
+/// which take it in plain then; and at the programs themselves where `plan` is `None`.
 pub(crate) fn callees(
     fleet: &Fleet,
     caller: &Service,
@@ -78,7 +79,8 @@ pub(crate) fn callees(
 ) -> BTreeMap<ServiceName, Place> {
     let place = |to: &ServiceName| {
         let addr = match plan.filter(|plan| plan.mode != Mode::Off) {
-            Some(plan) => *plan.outbound.get(member)?.get(to)?,
+            Some(plan) if caller.guarded => *plan.outbound.get(member)?.get(to)?,
+            Some(plan) => in_plain(fleet, plan, to)?,
             // Without guards nobody speaks mutual TLS for the program: who expects that cannot be reached.
             None => {
                 fleet.services.get(to).map(|callee| callee.listen).or_else(|| Some(fleet.others.get(to)?.at?.mesh))?
@@ -87,6 +89,15 @@ pub(crate) fn callees(
         Some((to.clone(), Place { addr, protocol: fleet.protocol_of(to)? }))
     };
     caller.calls.iter().filter_map(|call| place(&call.to)).collect()
+}
+
+/// Where a program without a guard finds a callee.
+fn in_plain(fleet: &Fleet, plan: &Plan, callee: &ServiceName) -> Option<SocketAddr> {
+    let first = Member::from(callee.clone());
+    match fleet.has_guard(callee) {
+        true => Some(super::wait::loopback_of(*plan.mesh.get(&first)?)),
+        false => plan.program(fleet, &first),
+    }
 }
 
 /// Makes a program ready to be started; `None` where it runs already.
@@ -220,6 +231,7 @@ mod tests {
             mesh: None,
             isolate: Default::default(),
             capture: Default::default(),
+            guarded: true,
             listen: loopback(port),
             protocol: Protocol::Http,
             owner: None,

@@ -73,6 +73,7 @@ mod tests {
             mesh: None,
             isolate: Default::default(),
             capture: Default::default(),
+            guarded: true,
             listen: loopback(port),
             protocol: Protocol::Auto,
             owner: None,

@@ -135,7 +135,8 @@ fn isolation(fleet: &Fleet, can: &Can) -> BTreeMap<ServiceName, Isolation> {
         (_, Can::Not(why)) => Isolation::Shared { why: why.clone() },
         (_, Can::Isolate(_)) => Isolation::Own,
     };
-    runs.map(|(name, service)| (name.clone(), each(service.isolate))).collect()
+    let bare = || Isolation::Shared { why: "it has no guard (`guards` in the fleet file)".to_owned() };
+    runs.map(|(name, it)| (name.clone(), if it.guarded { each(it.isolate) } else { bare() })).collect()
 }
 
 /// Tries what the kernel gives, by making one namespace and letting it go. Some milliseconds.

@@ -134,9 +134,11 @@ impl Up {
                 let result = format!("{}, each the only way in and out", counted(porters.len(), "network namespace"));
                 self.stage("namespaces", porters, PART_READY_WITHIN, |_| result).await?;
             }
-            let sidecars: Vec<_> = fleet.instances().map(Part::Sidecar).collect();
-            let result = format!("{}, each with an identity of its own", counted(sidecars.len(), "sidecar"));
-            self.stage("sidecars", sidecars, PART_READY_WITHIN, |_| result).await?;
+            let sidecars: Vec<_> = fleet.guarded_instances().map(Part::Sidecar).collect();
+            if !sidecars.is_empty() {
+                let result = format!("{}, each with an identity of its own", counted(sidecars.len(), "sidecar"));
+                self.stage("sidecars", sidecars, PART_READY_WITHIN, |_| result).await?;
+            }
         }
         self.programs().await?;
         if let Some(gateway) = fleet.gateway.as_ref().filter(|_| guarded) {

@@ -18,7 +18,8 @@ const WIDE: u16 = 110;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     member: Member,
-    id: SpiffeId,
+    /// `None` without a guard.
+    id: Option<SpiffeId>,
     /// Life left of its certificate.
     left: Option<Duration>,
     /// `None` where nobody knows.
@@ -61,9 +62,10 @@ pub(crate) fn rows(
     now: Timestamp,
 ) -> Vec<Row> {
     let edge = fleet.gateway.as_ref().filter(|_| mode != Mode::Off).map(|_| ServiceName::gateway());
+    let bare = |member: &Member| mode != Mode::Off && !fleet.has_guard(member.service());
     // Control knows of instances that were added; without guards there is one of each.
     let known: Vec<Member> = match status {
-        Some(status) => status.proxies.iter().map(ProxyStatus::member).collect(),
+        Some(status) => status.proxies.iter().map(ProxyStatus::member).chain(fleet.instances().filter(bare)).collect(),
         None => {
             fleet.instances().filter(|it| mode != Mode::Off || it.number() == 1).chain(edge.map(Member::from)).collect()
         }
@@ -71,11 +73,13 @@ pub(crate) fn rows(
     let row = |member: Member| {
         let proxy = status.and_then(|s| s.proxies.iter().find(|p| p.member() == member));
         let (mut state, well) = state(&member, mode, parts, proxy, status.is_some());
-        if mode != Mode::Off && matches!(isolation.get(member.service()), Some(Isolation::Shared { .. })) {
+        if bare(&member) {
+            state.push_str(", no guard");
+        } else if mode != Mode::Off && matches!(isolation.get(member.service()), Some(Isolation::Shared { .. })) {
             state.push_str(", not isolated");
         }
         Row {
-            id: SpiffeId::of(&fleet.trust_domain, &Role::Service(member.service().clone())),
+            id: (!bare(&member)).then(|| SpiffeId::of(&fleet.trust_domain, &Role::Service(member.service().clone()))),
             left: proxy.and_then(|p| p.svid_not_after).map(|end| end.since(now)),
             figures: proxy.map(Figures::of),
             member,
@@ -157,7 +161,7 @@ fn cells(row: &Row, mode: Mode, width: u16) -> Vec<String> {
     let figures = row.figures;
     vec![
         row.member.to_string(),
-        if width < WIDE { format!("…{}", row.id.path()) } else { row.id.to_string() },
+        shown(row.id.as_ref().map(|id| if width < WIDE { format!("…{}", id.path()) } else { id.to_string() })),
         shown(row.left.map(left)),
         shown(figures.map(|f| rate(f.calls_per_s))),
         shown(figures.map(|f| rate(f.denied_per_s))),
@@ -199,6 +203,7 @@ mod tests {
             mesh: None,
             isolate: Default::default(),
             capture: Default::default(),
+            guarded: true,
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
             protocol: Protocol::Http,
             owner: None,

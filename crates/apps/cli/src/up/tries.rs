@@ -260,6 +260,7 @@ mod tests {
             mesh: None,
             isolate: Default::default(),
             capture: Default::default(),
+            guarded: true,
             listen: loopback(1),
             protocol,
             owner: None,

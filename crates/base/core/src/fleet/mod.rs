@@ -11,6 +11,7 @@ mod raw;
 mod raw_edge;
 mod raw_egress;
 mod raw_federation;
+mod raw_guards;
 mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
@@ -74,6 +75,8 @@ pub struct Service {
     pub mesh: Option<SocketAddr>,
     /// Where the program listens; always loopback, port not 0.
     pub listen: SocketAddr,
+    /// Whether it has a guard. Without one it is called and calls in plain, and nobody asks.
+    pub guarded: bool,
     /// What it speaks.
     pub protocol: Protocol,
     /// Who answers for it.
@@ -321,6 +324,27 @@ impl Fleet {
     /// Every instance of every service.
     pub fn instances(&self) -> impl Iterator<Item = Member> + '_ {
         self.services.iter().flat_map(|(name, service)| (1..=service.count()).map(|n| Member::new(name.clone(), n)))
+    }
+
+    /// Every instance of every service that has a guard.
+    pub fn guarded_instances(&self) -> impl Iterator<Item = Member> + '_ {
+        self.instances().filter(|member| self.has_guard(member.service()))
+    }
+
+    /// Whether a service has a guard. Whoever is no service has one, or is its own.
+    pub fn has_guard(&self, name: &ServiceName) -> bool {
+        self.services.get(name).is_none_or(|service| service.guarded)
+    }
+
+    /// The services without a guard.
+    pub fn unguarded(&self) -> impl Iterator<Item = &ServiceName> {
+        self.services.iter().filter(|(_, service)| !service.guarded).map(|(name, _)| name)
+    }
+
+    /// Whether somebody asks about calls on an edge, and knows who calls: the callee's guard, or the gateway before it calls, for
+    /// itself or for a client with a name.
+    pub fn is_asked(&self, caller: &ServiceName, callee: &ServiceName) -> bool {
+        !self.services.contains_key(caller) || (self.has_guard(caller) && self.has_guard(callee))
     }
 
     /// The services besides `callee` itself that calls of `caller` to it may go to.

@@ -6,6 +6,7 @@ use super::node::{Node, Value};
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
+use super::raw_guards::RawGuards;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
@@ -67,6 +68,10 @@ pub(super) struct RawFleet {
     /// is redirected to their guard. True: nothing is started where that cannot be had. Where left out: where `nft` is there.
     #[schemars(default, with = "bool")]
     pub(super) capture: Field<String>,
+    /// Which services have a guard: `all` where left out, `gateway` for none but the gateway, or a list of services. Whoever has none
+    /// is called, and calls, in plain; nobody asks who calls.
+    #[schemars(default)]
+    pub(super) guards: Field<RawGuards>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -301,6 +306,7 @@ impl RawFleet {
         "federation",
         "isolate",
         "capture",
+        "guards",
     ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
@@ -319,6 +325,7 @@ impl RawFleet {
             federation: fields.take("federation", RawFederation::read),
             isolate: fields.take("isolate", Report::scalar),
             capture: fields.take("capture", Report::scalar),
+            guards: fields.take("guards", RawGuards::read),
             spot: fields.spot,
         })
     }

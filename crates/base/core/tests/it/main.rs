@@ -4,6 +4,7 @@
 mod egress;
 mod federation;
 mod fleet;
+mod guards;
 mod ocsf;
 mod redact;
 mod resilience;

@@ -21,6 +21,7 @@ fn record(event: &Event) -> Value {
         product_version: "0.1.0",
         owner: Some("core-banking"),
         data: &data,
+        unguarded: false,
     };
     to_ocsf(event, &context)
 }
@@ -329,4 +330,24 @@ fn a_call_without_mutual_tls_is_marked() {
         of(SeenBy::Inbound, peer()).is_null() && of(SeenBy::Gateway, None).is_null(),
         "outside it is TLS all the same"
     );
+}
+
+#[test]
+fn a_call_to_a_service_without_a_guard_is_marked() {
+    let trust_domain = TrustDomain::parse("bank.example").unwrap();
+    let of = |seen_by, unguarded| {
+        let context = Context {
+            trust_domain: &trust_domain,
+            fleet: "bank",
+            host: None,
+            product_version: "0.1.0",
+            owner: None,
+            data: &[],
+            unguarded,
+        };
+        let it = event(seen_by, What::Request(Request { peer: None, ..request(Verdict::Allow, "7") }));
+        to_ocsf(&it, &context)["unmapped"]["bartizan"]["plaintext"].clone()
+    };
+    assert_eq!((of(SeenBy::Gateway, true), of(SeenBy::Outbound, true)), (json!(true), json!(true)));
+    assert!(of(SeenBy::Gateway, false).is_null() && of(SeenBy::Outbound, false).is_null());
 }

@@ -145,3 +145,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_no_guard_stands_nobody_is_asked() {
+    let without = |bare: &[&str]| {
+        let mut fleet = plain_bank();
+        bare.iter().for_each(|it| fleet.services.get_mut(&name(it)).unwrap().guarded = false);
+        fleet
+    };
+    let text = r#"forbid (principal == Workload::"payment", action, resource in Service::"accounts");"#;
+    assert!(check(&without(&[]), &files(text)).is_ok());
+    insta::assert_snapshot!(refused(&without(&["accounts"]), text), @"own.cedar:1:1: `accounts` has no guard (`guards` in the fleet file), so nobody asks this about calls to it; name it under `guards`; what its gateway route brings is asked as `Workload::\"gateway\"`");
+    insta::assert_snapshot!(refused(&without(&["payment"]), text), @"own.cedar:1:1: `payment` has no guard (`guards` in the fleet file), so nobody knows when it is `payment` that calls; name it under `guards`; at a permissive callee it is `Workload::\"unauthenticated\"`");
+    let text = r#"forbid (principal, action, resource == Service::"postgres");"#;
+    assert!(
+        refused(&without(&["postgres"]), text).contains("`postgres` has no guard"),
+        "no route of the gateway leads there"
+    );
+
+    // The gateway is asked, and others are not: that is allowed, and said.
+    let bare = without(&["accounts"]);
+    let text = r#"forbid (principal, action == Action::"write", resource in Service::"accounts");"#;
+    let summary = check(&bare, &files(text)).unwrap();
+    let warnings: Vec<_> = summary.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        warnings.iter().any(|it| it.contains("is asked at the gateway alone, since `accounts` has no guard (`guards` in the fleet file): calls of `payment` go past it")),
+        "{warnings:?}"
+    );
+    let text =
+        r#"forbid (principal == Workload::"gateway", action == Action::"write", resource in Service::"accounts");"#;
+    assert_eq!(check(&bare, &files(text)).unwrap().warnings, [], "that is what it says itself");
+    let reached = reach(&bare, &from_fleet(&bare, files(text))).unwrap();
+    let own = reached.iter().find(|it| !it.declared).unwrap();
+    assert_eq!(own.guards.iter().collect::<Vec<_>>(), [&name("gateway")]);
+    // What nobody is asked about is not permitted either.
+    assert!(reached.iter().all(|it| !it.guards.is_empty()), "{reached:?}");
+    assert!(!reached.iter().any(|it| it.id.contains("payment->accounts")));
+    assert!(reached.iter().any(|it| it.id.contains("gateway->accounts")));
+}

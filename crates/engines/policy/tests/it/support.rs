@@ -17,6 +17,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         mesh: None,
         isolate: Default::default(),
         capture: Default::default(),
+        guarded: true,
         listen: "127.0.0.1:7000".parse().unwrap(),
         protocol,
         owner: (!owner.is_empty()).then(|| owner.to_owned()),

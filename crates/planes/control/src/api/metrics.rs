@@ -47,6 +47,7 @@ fn render(status: &Status, totals: &[(String, ProxyStats)], identities_refused: 
     calls(&mut page, totals);
     sending(&mut page, totals);
     plaintext(&mut page, totals);
+    unguarded(&mut page, status);
     unauthorised(&mut page, status, totals, identities_refused);
     tls(&mut page, status);
     budget(&mut page, status);
@@ -332,6 +333,24 @@ fn plaintext(page: &mut Page, totals: &[(String, ProxyStats)]) {
     for (to, totals) in totals {
         for (address, it) in &totals.plaintext {
             page.value(&[("address", address), ("to", to)], it.calls);
+        }
+    }
+}
+
+/// What is called in plain, since no guard stands there; as far as the callers have one.
+fn unguarded(page: &mut Page, status: &Status) {
+    page.family("bartizan_unguarded_services", "gauge", "Services of the fleet file that have no guard");
+    page.value(&[], status.unguarded.len() as u64);
+    page.family(
+        "bartizan_unguarded_calls_total",
+        "counter",
+        "Calls that guards made in plain to services without a guard",
+    );
+    for it in &status.unguarded {
+        for (from, calls) in &it.callers {
+            if let Some(calls) = calls {
+                page.value(&[("from", from.as_str()), ("to", it.service.as_str())], *calls);
+            }
         }
     }
 }

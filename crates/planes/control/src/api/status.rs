@@ -6,9 +6,11 @@ use crate::fleet::Desired;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
-use bartizan_core::status::{ControlStatus, Places, ProxyStatus, Status};
-use bartizan_core::{Member, Timestamp};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::status::{ControlStatus, Places, ProxyStatus, Status, Unguarded};
+use bartizan_core::{Member, ServiceName, Timestamp};
 use bartizan_runtime::clock;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) const IT: Endpoint = Endpoint {
@@ -35,6 +37,26 @@ fn proxies(app: &App, desired: &Desired, now: Timestamp) -> Vec<ProxyStatus> {
         ProxyStatus { places: places(&proxy.member()), isolation, ..proxy }
     };
     app.registry.status(&desired.fleet, now).into_iter().map(placed).collect()
+}
+
+/// Who has no guard, with those who call and what their guards counted.
+fn unguarded(app: &App, fleet: &Fleet) -> Vec<Unguarded> {
+    let (totals, edges): (_, BTreeSet<_>) = (app.registry.totals(), fleet.edges().collect());
+    let counted = |caller: &ServiceName, callee: &ServiceName| {
+        let of = totals.iter().filter(|(member, _)| member.service() == caller);
+        fleet.has_guard(caller).then(|| of.filter_map(|(_, it)| it.outbound.get(callee)).map(|edge| edge.calls).sum())
+    };
+    let told = |callee: &ServiceName| {
+        // Clients with a name come by the gateway, and are counted with it.
+        let calls = |from: &ServiceName| fleet.services.contains_key(from) || *from == ServiceName::gateway();
+        let callers = edges.iter().filter(|(from, to)| to == callee && calls(from));
+        Unguarded {
+            service: callee.clone(),
+            data: fleet.services.get(callee).map(|it| it.data.clone()).unwrap_or_default(),
+            callers: callers.map(|(caller, _)| (caller.clone(), counted(caller, callee))).collect(),
+        }
+    };
+    fleet.unguarded().map(told).collect()
 }
 
 pub(super) fn status(app: &App) -> Status {
@@ -67,5 +89,6 @@ pub(super) fn status(app: &App) -> Status {
         over_budget: app.budgets.status(),
         egress: app.egress.summary(fleet, &in_force.desired.plan, now),
         guard_p99_us: fleet.guard_p99_us,
+        unguarded: unguarded(app, fleet),
     }
 }

@@ -4,9 +4,9 @@
 //! The text of an OCSF record is twenty times as long as what it is made from, and most are never read.
 
 use crate::limits::EVENT_BYTES_MAX;
-use bartizan_core::event::{Context, Event, to_ocsf};
+use bartizan_core::event::{Context, Event, What, to_ocsf};
 use bartizan_core::fleet::Fleet;
-use bartizan_core::{TrustDomain, redact};
+use bartizan_core::{ServiceName, TrustDomain, redact};
 use bartizan_store::StoredEvent;
 use serde::{Deserialize, Serialize};
 
@@ -25,14 +25,15 @@ pub(crate) struct Record {
     product_version: String,
     owner: Option<String>,
     data: Vec<String>,
+    unguarded: bool,
 }
 
 impl Record {
     /// The OCSF record.
     pub(crate) fn ocsf(&self) -> serde_json::Value {
-        let Self { event, trust_domain, fleet, host, product_version, owner, data } = self;
+        let Self { event, trust_domain, fleet, host, product_version, owner, data, unguarded } = self;
         let (host, owner) = (host.as_deref(), owner.as_deref());
-        to_ocsf(event, &Context { trust_domain, fleet, host, product_version, owner, data })
+        to_ocsf(event, &Context { trust_domain, fleet, host, product_version, owner, data, unguarded: *unguarded })
     }
 }
 
@@ -46,6 +47,7 @@ struct Writing<'a> {
     product_version: &'a str,
     owner: Option<&'a str>,
     data: &'a [String],
+    unguarded: bool,
 }
 
 /// The stored form of an event that happened on `host`. What must not be stored is gone from it.
@@ -60,12 +62,22 @@ pub(crate) fn write(mut event: Event, fleet: &Fleet, host: Option<&str>) -> Stor
         product_version: env!("CARGO_PKG_VERSION"),
         owner: service.and_then(|service| service.owner.as_deref()),
         data: service.map_or(&[], |service| service.data.as_slice()),
+        unguarded: callee(&event).is_some_and(|name| !fleet.has_guard(name)),
     };
     let mut bytes = Vec::with_capacity(RECORD_BYTES);
     bytes.push(RECORD_VERSION);
     let record = postcard::to_extend(&record, bytes).expect("a record is plain data, and memory is there");
     let denied = event.is_denial();
     StoredEvent { id: event.id, at: event.at, service: event.service, request: event.request, denied, record }
+}
+
+/// Whom a call was for.
+fn callee(event: &Event) -> Option<&ServiceName> {
+    match &event.what {
+        What::Request(it) => Some(&it.to),
+        What::Connection(it) => Some(&it.to),
+        _ => None,
+    }
 }
 
 /// As [`write`], on a host without name.
@@ -107,7 +119,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Event> {
 mod tests {
     use super::*;
     use crate::tests::{fleet, request_event};
-    use bartizan_core::event::What;
 
     #[test]
     fn the_compact_form_comes_back_redacted_like_the_rest() {

@@ -17,9 +17,9 @@ pub(crate) type Away = BTreeSet<Member>;
 /// `plan` has passed [`super::check_plan`] against `fleet`. Those who are `away` are not named to callers.
 pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member) -> Option<Directory> {
     let (own, calls) = match fleet.services.get(member.service()) {
-        Some(service) => (sidecar(fleet, plan, member)?, service.calls.clone()),
+        Some(service) if service.guarded => (sidecar(fleet, plan, member)?, service.calls.clone()),
         None if is_member(fleet, member) => gateway(fleet)?,
-        None => return None,
+        Some(_) | None => return None,
     };
     let mut peers = BTreeMap::new();
     for Call { to, edge, .. } in &calls {
@@ -38,15 +38,15 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member
     Some(Directory { fleet: fleet_name, mode, trust, tls, own, peers })
 }
 
-/// Everybody who gets a directory: each instance of each service, and the gateway where there is one.
+/// Everybody who gets a directory: each instance of each service that has a guard, and the gateway where there is one.
 pub(crate) fn members(fleet: &Fleet) -> impl Iterator<Item = Member> + '_ {
-    fleet.instances().chain(fleet.gateway.iter().map(|_| ServiceName::gateway().into()))
+    fleet.guarded_instances().chain(fleet.gateway.iter().map(|_| ServiceName::gateway().into()))
 }
 
 /// Whether somebody gets a directory.
 pub(crate) fn is_member(fleet: &Fleet, member: &Member) -> bool {
     match fleet.services.get(member.service()) {
-        Some(service) => member.number() <= service.count(),
+        Some(service) => service.guarded && member.number() <= service.count(),
         None => fleet.gateway.is_some() && *member == Member::from(ServiceName::gateway()),
     }
 }
@@ -147,22 +147,25 @@ fn peer(fleet: &Fleet, plan: &Plan, away: &Away, name: &ServiceName) -> Option<P
         return Some(Peer::alone(other.id.clone(), at.mesh, at.protocol));
     }
     let service = fleet.services.get(name)?;
-    let instances = instances(plan, away, name, service);
+    let instances = instances(fleet, plan, away, name, service);
     let alone = Peer::alone(id_of(fleet, name), instances.first()?.mesh, service.protocol);
     // One alone says nothing that `mesh` does not.
     let instances = if service.count() > 1 { instances } else { Vec::new() };
-    Some(Peer { routes: service.routes.clone(), instances, versions: service.versions.clone(), ..alone })
+    let (routes, versions, plain) = (service.routes.clone(), service.versions.clone(), !service.guarded);
+    Some(Peer { plain, routes, instances, versions, ..alone })
 }
 
-/// The instances that callers may use: those that are there; all of them, where none is.
-fn instances(plan: &Plan, away: &Away, name: &ServiceName, service: &Service) -> Vec<Instance> {
+/// The instances that callers may use, their guards or, without those, their programs: those that are there; all of them, where
+/// none is.
+fn instances(fleet: &Fleet, plan: &Plan, away: &Away, name: &ServiceName, service: &Service) -> Vec<Instance> {
     let all: Vec<Member> = (1..=service.count()).map(|number| Member::new(name.clone(), number)).collect();
     let there = |member: &&Member| !away.contains(*member);
     let nobody = !all.iter().any(|member| there(&member));
     let named = all.iter().filter(|member| nobody || there(member));
     let instance = |member: &Member| {
         let placing = service.placing(member.number())?;
-        let (mesh, zone) = (dialled(*plan.mesh.get(member)?), placing.zone.clone());
+        let at = if service.guarded { *plan.mesh.get(member)? } else { plan.program(fleet, member)? };
+        let (mesh, zone) = (dialled(at), placing.zone.clone());
         Some(Instance { mesh, zone, weight: placing.weight })
     };
     named.filter_map(instance).collect()

@@ -8,13 +8,17 @@ pub(crate) fn check_plan(fleet: &Fleet, plan: &Plan) -> Result<(), Vec<String>> 
     let mut missing = Vec::new();
     for member in fleet.instances() {
         let name = &member;
-        if !plan.mesh.contains_key(name) {
+        let guarded = fleet.has_guard(name.service());
+        if guarded && !plan.mesh.contains_key(name) {
             missing
                 .push(format!("the plan has no address for the sidecar of `{name}`; start the fleet anew to get one"));
         }
         if plan.program(fleet, name).is_none() {
             missing
                 .push(format!("the plan has no address for the program of `{name}`; start the fleet anew to get one"));
+        }
+        if !guarded {
+            continue;
         }
         let way_out = fleet.services.get(name.service()).is_some_and(|service| service.egress.is_some());
         if way_out && !plan.egress.contains_key(name) {

@@ -45,7 +45,11 @@ impl Again<'_> {
         last: (Outcome, Result<Received, Failure>),
     ) -> Result<Received, Failure> {
         let (mut came_to, mut sent) = last;
-        let Target::Peer(id, _) = target else { return sent };
+        let id = match target {
+            Target::Peer(id, _) => Some(id),
+            Target::Plain(_) => None,
+            Target::Program(_) => return sent,
+        };
         loop {
             let pause = pause(tried.count(), came_to);
             if !pause.is_zero() {
@@ -57,7 +61,7 @@ impl Again<'_> {
             request.body = request.body.take().or_else(|| self.held.clone().map(Body::whole));
             let left = self.deadline.saturating_duration_since(Instant::now());
             let named = shorter(self.one, self.is_bounded.then_some(left));
-            let target = Target::Peer(id.clone(), attempt.mesh);
+            let target = Target::callee(id.clone(), attempt.mesh);
             sent = once(self.worker, &target, self.version, &mut request, (named, left)).await;
             came_to = outcome(&sent, self.watch);
             attempt.ended(came_to);

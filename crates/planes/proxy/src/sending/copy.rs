@@ -25,7 +25,7 @@ pub(super) fn send(worker: &Rc<Worker>, copied: &Copied, version: Version, head:
         let worker = &place.0;
         let Ok(attempt) = worker.balance.pick(copied.edge, &mut Tried::default()) else { return };
         worker.balance.mirrored(copied.of);
-        let target = Target::Peer(copied.id, attempt.mesh);
+        let target = Target::callee(copied.id, attempt.mesh);
         let sent = worker.pools.send(&target, version, &mut request, limits::COPY_TIME).await;
         let Ok(received) = sent else { return attempt.ended(Outcome::Reset) };
         attempt.ended(Outcome::Status(received.head.status.as_u16()));

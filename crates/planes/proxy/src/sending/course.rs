@@ -3,14 +3,15 @@
 use crate::balance::guard::Balance;
 use crate::balance::{EdgeId, is_copied, version};
 use crate::live::Live;
+use bartizan_core::snapshot::Peer;
 use bartizan_core::{ServiceName, SpiffeId};
 use bartizan_crypto::random;
 
 /// Where one call goes.
 #[derive(Clone, Debug)]
 pub struct Course {
-    /// The identity that the instance's guard must prove.
-    pub id: SpiffeId,
+    /// The identity that the instance's guard must prove; `None` where no guard stands.
+    pub id: Option<SpiffeId>,
     /// Its edge, in this worker.
     pub edge: EdgeId,
     /// Who gets a copy.
@@ -20,8 +21,8 @@ pub struct Course {
 /// Where a copy goes.
 #[derive(Clone, Debug)]
 pub struct Copied {
-    /// The identity that the instance's guard must prove.
-    pub id: SpiffeId,
+    /// The identity that the instance's guard must prove; `None` where no guard stands.
+    pub id: Option<SpiffeId>,
     /// Its edge, in this worker.
     pub edge: EdgeId,
     /// The edge of the call, whose copies are counted.
@@ -41,9 +42,13 @@ impl Course {
         let edge = balance.edge(live, chosen)?;
         let copy = asked.versions.mirror.as_ref().filter(|mirror| is_copied(mirror, random::name()));
         let copy = copy.and_then(|mirror| {
-            let id = peers.get(&mirror.to)?.id.clone();
+            let id = proof(peers.get(&mirror.to)?);
             Some(Copied { id, edge: balance.edge(live, &mirror.to)?, of: edge })
         });
-        Some(Self { id: peer.id.clone(), edge, copy })
+        Some(Self { id: proof(peer), edge, copy })
     }
+}
+
+fn proof(peer: &Peer) -> Option<SpiffeId> {
+    (!peer.plain).then(|| peer.id.clone())
 }

@@ -45,6 +45,11 @@ impl Pools {
         reached(inside::dial_program(self.0.proxy.inside.get().map(|it| &**it), addr).await)
     }
 
+    /// Connects to a peer's program where no guard stands. Nobody proves anything.
+    pub(crate) async fn dial_plain(&self, addr: SocketAddr) -> Result<TcpStream, Failure> {
+        connect(addr).await
+    }
+
     /// Connects to a peer's sidecar, which has to prove `id` and agree on one of `alpn`.
     pub(crate) async fn dial_peer(
         &self,
@@ -116,7 +121,7 @@ impl Pools {
     /// The generation that a pooled connection to `target` has to be of.
     pub(super) fn generation_for(&self, target: &Target) -> u64 {
         match target {
-            Target::Program(_) => 0, // in plain, so no identity is bound to it
+            Target::Program(_) | Target::Plain(_) => 0, // in plain, so no identity is bound to it
             Target::Peer(..) => self.0.proxy.live().generation,
         }
     }

@@ -51,7 +51,7 @@ struct Back {
 impl Finished for Back {
     fn finished(&mut self, io: Io, patience: Option<Duration>) {
         let ours = match self.target {
-            Target::Program(_) => limits::POOL_PROGRAM_IDLE,
+            Target::Program(_) | Target::Plain(_) => limits::POOL_PROGRAM_IDLE,
             Target::Peer(..) => limits::POOL_PEER_IDLE,
         };
         let until = Instant::now() + patience.map_or(ours, |theirs| theirs.min(ours));
@@ -82,7 +82,7 @@ impl Pool {
 
     pub(super) fn sweep(&self, now: Instant, generation: u64) {
         self.0.borrow_mut().retain(|target, idle| {
-            let is_program = matches!(target, Target::Program(_));
+            let is_program = target.is_program();
             idle.retain_mut(|i| {
                 now < i.until && (is_program || i.connection.generation == generation) && i.connection.is_good()
             });
@@ -154,11 +154,10 @@ impl Pools {
     }
 
     async fn connect_http1(&self, target: &Target) -> Result<Connection, Failure> {
+        let plain = |stream| Connection { io: Io::new(Stream::Plain(stream)), generation: 0, trust: None };
         match target {
-            Target::Program(addr) => {
-                let io = Io::new(Stream::Plain(self.dial_program(*addr).await?));
-                Ok(Connection { io, generation: 0, trust: None })
-            }
+            Target::Program(addr) => self.dial_program(*addr).await.map(plain),
+            Target::Plain(addr) => self.dial_plain(*addr).await.map(plain),
             Target::Peer(id, mesh) => Ok(connection(self.dial_peer(id, *mesh, &[ALPN_HTTP1]).await?)),
         }
     }
@@ -185,6 +184,5 @@ pub(super) fn name_host(head: &mut RequestHead, target: &Target) {
 
 /// The host for a request that named none (HTTP/1.0 need not): the address it goes to.
 pub(super) fn host_of(target: &Target) -> String {
-    let (Target::Program(addr) | Target::Peer(_, addr)) = target;
-    addr.to_string()
+    target.addr().to_string()
 }

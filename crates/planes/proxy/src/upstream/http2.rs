@@ -90,7 +90,7 @@ impl Pool {
 
     pub(super) fn sweep(&self, now: Instant, generation: u64) {
         self.0.borrow_mut().retain(|target, lane| {
-            let current = |c: &Connection| matches!(target, Target::Program(_)) || c.generation == generation;
+            let current = |c: &Connection| target.is_program() || c.generation == generation;
             let in_use = |c: &Connection| c.load.streams.get() > 0 || now < c.load.used.get() + limits::POOL_PEER_IDLE;
             lane.connections.borrow_mut().retain(|c| current(c) && in_use(c) && c.is_good());
             !lane.connections.borrow().is_empty() || Rc::strong_count(lane) > 1
@@ -156,6 +156,7 @@ impl Pools {
         }
         let connection = match target {
             Target::Program(addr) => start(self.dial_program(*addr).await?, 0, None).await?,
+            Target::Plain(addr) => start(self.dial_plain(*addr).await?, 0, None).await?,
             Target::Peer(id, mesh) => {
                 let Dialled { stream, trust, generation, .. } = self.dial_peer(id, *mesh, &[ALPN_HTTP2]).await?;
                 start(stream, generation, Some(Rc::new(trust))).await?

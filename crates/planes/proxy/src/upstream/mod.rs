@@ -1,4 +1,4 @@
-//! Connections to the next hop: the own program in plain, a peer's sidecar over mutual TLS.
+//! Connections to the next hop: the own program in plain, a peer's sidecar over mutual TLS, and in plain a peer without one.
 //!
 //! Each worker thread keeps small pools of its own, so nobody waits for a lock. A pooled connection to a peer is bound
 //! to the identities it was made with: once ours or the trust bundles change, it gets no new request.
@@ -40,13 +40,32 @@ pub enum Target {
     Program(SocketAddr),
     /// A peer's sidecar: the identity it must prove, and where it listens.
     Peer(SpiffeId, SocketAddr),
+    /// A peer's program where no guard stands, in plain.
+    Plain(SocketAddr),
+}
+
+impl Target {
+    /// A callee at `addr`: its guard, which has to prove `id`; without one its program.
+    pub fn callee(id: Option<SpiffeId>, addr: SocketAddr) -> Self {
+        id.map_or(Self::Plain(addr), |id| Self::Peer(id, addr))
+    }
+
+    /// Where it is.
+    pub fn addr(&self) -> SocketAddr {
+        let (Self::Program(addr) | Self::Peer(_, addr) | Self::Plain(addr)) = self;
+        *addr
+    }
+
+    /// Whether a program is spoken to, to which no identity is bound.
+    fn is_program(&self) -> bool {
+        matches!(self, Self::Program(_) | Self::Plain(_))
+    }
 }
 
 /// By the address alone, which tells nearly all of them apart: a pool is looked through for each request.
 impl Hash for Target {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let (Self::Program(addr) | Self::Peer(_, addr)) = self;
-        addr.hash(state);
+        self.addr().hash(state);
     }
 }
 
@@ -144,7 +163,9 @@ impl Pools {
             match (version, target) {
                 (Version::Http1 | Version::Http2, Target::Peer(..)) => self.send_leg(target, version, request).await,
                 (Version::Http1 | Version::Switchable, _) => self.send_http1(target, request).await,
-                (Version::Http2, Target::Program(_)) => Box::pin(self.send_http2(target, request)).await,
+                (Version::Http2, Target::Program(_) | Target::Plain(_)) => {
+                    Box::pin(self.send_http2(target, request)).await
+                }
             }
         };
         let mut sending = pin!(sending);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod client; // what comes to a proxy
+mod plain_callee;
 mod plaintext;
 mod programs;
 mod resilience; // what stands behind one

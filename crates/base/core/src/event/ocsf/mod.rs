@@ -18,7 +18,8 @@
 //!
 //! What the schema has no place for stands under `unmapped.bartizan`. Every record has these keys there, null where they
 //! do not apply: `kind`, `service`, `seen_by`, `request`, `peer`, `to`, `decision`, `policies`, `epoch`, `reason`,
-//! `denial`, `fleet`, `owner`, `data`. `plaintext` is there, and true, for calls that came without mutual TLS.
+//! `denial`, `fleet`, `owner`, `data`. `plaintext` is there, and true, for calls that came to a service, or
+//! went on to one, without mutual TLS.
 
 mod record;
 
@@ -54,6 +55,8 @@ pub struct Context<'a> {
     pub owner: Option<&'a str>,
     /// Classes of data that the event's service handles.
     pub data: &'a [String],
+    /// Whether the event is about a call to a service that has no guard.
+    pub unguarded: bool,
 }
 
 /// The OCSF record of an event.
@@ -605,9 +608,11 @@ impl Scene<'_> {
         }
     }
 
-    /// True for what came to a service without mutual TLS; `None` elsewhere.
+    /// True for what came to a service without mutual TLS, or went to one so; `None` elsewhere.
     fn plaintext(&self, peer: Option<&SpiffeId>) -> Option<bool> {
-        (peer.is_none() && self.event.seen_by == SeenBy::Inbound).then_some(true)
+        let came = peer.is_none() && self.event.seen_by == SeenBy::Inbound;
+        let went = self.context.unguarded && self.event.seen_by != SeenBy::Inbound;
+        (came || went).then_some(true)
     }
 
     /// Who called, for people.

@@ -7,6 +7,7 @@ mod edge;
 mod egress;
 mod federation;
 mod gateway;
+mod guards;
 mod instances;
 mod isolate;
 mod other;
@@ -19,6 +20,7 @@ mod users;
 mod versions;
 mod workload;
 
+use self::guards::Guards;
 use self::other::{Others, RawOther};
 use self::ports::Ports;
 use super::node::{Node, Value};
@@ -81,6 +83,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         federation,
         isolate,
         capture,
+        guards,
         spot,
     } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
@@ -105,10 +108,15 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         return Err(report.refuse(&services.spot, problem, "split the fleet"));
     }
 
+    let declared: Vec<&str> = services.value.iter().map(|(name, _)| name.value.as_str()).collect();
+    let guards = guards::check(report, &declared, &gateway, guards);
+    // What follows from a word that makes no sense would be no second error.
+    let (guards, guards_are_good) = guards.map_or_else(|bad| (Guards::All, Err(bad)), |guards| (guards, Ok(())));
+    let known = Known::of(&services.value, &workloads, &federation, (guards, guards::clients(&gateway)));
+    let for_all = guards::refuse_for_all(report, &known, [&isolate, &capture]);
     let isolate = isolate::of_fleet(report, isolate);
     let capture = capture::of_fleet(report, capture);
     let all = service::OfAll { isolate: isolate.unwrap_or_default(), capture: capture.unwrap_or_default() };
-    let known = Known::of(&services.value, &workloads, &federation);
     let mut ports = Ports::default();
     let mut names = Vec::with_capacity(services.value.len());
     // Every service is looked at, also after one failed: whoever reads the report wants all of it.
@@ -147,7 +155,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);
-    isolate.and(capture).map(|_| fleet)
+    guards_are_good.and(for_all).and(isolate).and(capture).map(|_| fleet)
 }
 
 fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]) {
@@ -164,6 +172,11 @@ struct Known {
     services: HashMap<String, Option<Protocol>>,
     /// Those beside the services who may be called.
     others: HashMap<String, Option<Protocol>>,
+    /// Services with `mtls: permissive`.
+    permissive: HashSet<String>,
+    /// Clients of the gateway with a name, and whom a route leads them to.
+    clients: HashSet<(String, String)>,
+    guards: Guards,
 }
 
 impl Known {
@@ -171,12 +184,18 @@ impl Known {
         services: &[(At<String>, Read<RawService>)],
         workloads: &Field<Named<Read<RawWorkload>>>,
         federation: &Field<RawFederation>,
+        (guards, clients): (Guards, HashSet<(String, String)>),
     ) -> Self {
         let protocol = |body: &Read<RawService>| match &body.as_ref().ok()?.value.protocol {
             Field::Absent => Some(Protocol::Auto),
             Field::Bad(_) => None,
             Field::Is(at) => protocol(&at.value),
         };
+        let is_permissive = |body: &Read<RawService>| {
+            body.as_ref().is_ok_and(|body| body.value.mtls.get().is_some_and(|at| at.value == "permissive"))
+        };
+        let permissive = services.iter().filter(|(_, body)| is_permissive(body)).map(|(name, _)| name.value.clone());
+        let permissive = permissive.collect();
         let services = services.iter().map(|(name, body)| (name.value.clone(), protocol(body))).collect();
         let workloads =
             named(workloads).filter_map(|(name, it)| Some((name.clone(), RawOther::speaks(&it.mesh, &it.protocol)?)));
@@ -185,7 +204,7 @@ impl Known {
             .flat_map(|(_, domain)| named(&domain.workloads))
             .filter_map(|(name, it)| Some((name.clone(), RawOther::speaks(&it.mesh, &it.protocol)?)));
         let others = workloads.chain(foreign).collect();
-        Self { services, others }
+        Self { services, others, permissive, clients, guards }
     }
 
     fn has(&self, name: &str) -> bool {
@@ -194,6 +213,18 @@ impl Known {
 
     fn is_service(&self, name: &str) -> bool {
         self.services.contains_key(name)
+    }
+
+    fn has_guard(&self, name: &str) -> bool {
+        self.guards.has(name)
+    }
+
+    fn has_all_guards(&self) -> bool {
+        self.services.keys().all(|name| self.has_guard(name))
+    }
+
+    fn is_permissive(&self, name: &str) -> bool {
+        self.permissive.contains(name)
     }
 
     fn protocol(&self, name: &str) -> Option<Protocol> {

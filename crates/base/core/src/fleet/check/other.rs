@@ -3,7 +3,7 @@
 use super::super::reader::{At, Field, Read, Report, Reported, Spot, did_you_mean, dot};
 use super::super::{Other, Place, Protocol};
 use super::ports::Ports;
-use super::{Known, protocol};
+use super::{Known, guards, protocol};
 use crate::name::{GATEWAY, ServiceName, SpiffeId, UNAUTHENTICATED};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -71,7 +71,7 @@ impl Others {
         raw: RawOther,
     ) -> Result<Option<(ServiceName, Other)>, Reported> {
         let parsed = self.check_name(report, known, name);
-        let calls = check_calls(report, known, raw.calls);
+        let calls = check_calls(report, known, &name.value, raw.calls);
         let at = check_place(report, ports, &name.spot, raw.mesh, raw.protocol);
         // What has no identity was reported, and what has no name is no name.
         let Some(id) = id else { return Ok(None) };
@@ -104,6 +104,7 @@ impl Others {
 fn check_calls(
     report: &mut Report<'_>,
     known: &Known,
+    name: &str,
     calls: Field<Vec<Read<String>>>,
 ) -> Result<Vec<ServiceName>, Reported> {
     let mut checked: Vec<Result<ServiceName, Reported>> = Vec::new();
@@ -113,6 +114,7 @@ fn check_calls(
             if !seen.insert(to.value.clone()) {
                 return Err(report.refuse_value(&to, "the call is declared twice", "delete one"));
             }
+            guards::refuse_of_other(report, known, name, &to)?;
             known.resolve(report, &to, "declare it under services or remove it from calls")
         }));
     }

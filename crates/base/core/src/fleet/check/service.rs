@@ -7,7 +7,7 @@ use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_y
 use super::super::{Call, Capture, Instances, Isolate, NamedRoute, Program, Protocol, Service};
 use super::edge::RawEdge;
 use super::ports::{Network, Ports};
-use super::{Known, capture, edge, egress, instances, isolate, os_text, required, versions};
+use super::{Known, capture, edge, egress, guards, instances, isolate, os_text, required, versions};
 use crate::edge::Edge;
 use crate::name::{GATEWAY, ServiceName, UNAUTHENTICATED};
 use crate::path::PathPattern;
@@ -35,6 +35,11 @@ pub(super) fn check(
     body: Read<RawService>,
 ) -> Result<(ServiceName, Service), Reported> {
     let parsed = check_name(report, name);
+    let unasked = match &body {
+        Ok(body) => guards::refuse_without(report, known, &name.value, &body.value),
+        Err(bad) => Err(*bad),
+    };
+    let guarded = known.has_guard(&name.value);
     let RawService {
         run,
         env,
@@ -59,9 +64,10 @@ pub(super) fn check(
     } = body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, all.isolate, !matches!(run, Field::Absent));
-    // The Envoy that asks has to reach the program, and stands outside unless somebody took care of that.
+    // The Envoy that asks has to reach the program, and stands outside unless somebody took care of that; so does whoever calls a
+    // program without a guard.
     let isolate = isolate.map(|isolate| match isolate {
-        Isolate::WhereItCan if !matches!(ext_authz, Field::Absent) => Isolate::Never,
+        Isolate::WhereItCan if !guarded || !matches!(ext_authz, Field::Absent) => Isolate::Never,
         isolate => isolate,
     });
     let capture = isolate.and_then(|isolate| capture::of_service(report, capture, all.capture, isolate));
@@ -85,6 +91,7 @@ pub(super) fn check(
     let mtls = versions::check_mtls(report, mtls);
 
     let Checked { program, listen, mesh: own_mesh, instances } = program?;
+    unasked?;
     let service = Service {
         program,
         mesh: mesh?.or(own_mesh),
@@ -94,6 +101,7 @@ pub(super) fn check(
         data: data?,
         calls: calls?,
         routes: routes?,
+        guarded,
         isolate: isolate?,
         capture: capture?,
         ext_authz: ext_authz?,
