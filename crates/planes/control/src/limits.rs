@@ -129,6 +129,9 @@ pub const TLS_EDGES_MAX: usize = 20_000;
 pub const BUDGET_EVERY: Duration = Duration::from_secs(2);
 /// Looks in a row, a count, that have to agree before there is an alarm or an end of it.
 pub const BUDGET_LOOKS: u32 = 3;
+/// Names that a guard is told for what is redirected to it, a count. Above it the program's own callees are all that it is told, so that
+/// directories do not grow with the square of the fleet: 60 KB for each guard at the most.
+pub const CAPTURED_NAMES_MAX: usize = 1_000;
 /// Records that `/v1/ca/issued` shows where no limit was asked for, a count.
 pub const ISSUED_SHOWN: u32 = 100;
 /// Destinations outside the fleet that are remembered, a count: ten for each of 1,000 services.

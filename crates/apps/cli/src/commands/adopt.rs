@@ -55,6 +55,13 @@ struct Found {
 async fn look(args: &AdoptPlace) -> Result<(Standing, Found), Failure> {
     let file = &args.fleet;
     let (fleet, _) = files::load_fleet(file).map_err(|error| Failure::new(crate::failure::chain(&error)))?;
+    if let Some(bare) = fleet.unguarded().next() {
+        return Err(Failure::new(format!(
+            "`{}`: `adopt` leads a whole fleet behind guards, and `{bare}` is to have none; delete `guards`, or start the fleet with it and \
+             name more services there as you go",
+            file.display()
+        )));
+    }
     let data = find(args.data.as_deref(), Some(file), file).ok();
     let status = match &data {
         Some(data) => local::get::<Status>(&data.control_socket(), "/v1/status").await.ok(),

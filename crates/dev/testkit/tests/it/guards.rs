@@ -89,6 +89,16 @@ fn selected_services_have_guards_and_the_others_are_called_in_plain() {
         bank.up.status().filter(both)
     });
     assert_eq!(counted(&status, "transactions", "notifications"), None);
+    // Whoever is to have a guard, or none any more, is told at a start: a reload would lead programs astray.
+    for (line, why) in [("all", "no address for the sidecar of `notifications`"), ("[payment]", "without a guard")] {
+        let file = bank.folder().join("fleet.yaml");
+        let before = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, before.replace("guards: [accounts, payment]", &format!("guards: {line}"))).unwrap();
+        let reload = bank.up.cli(&["reload"]);
+        let said = String::from_utf8_lossy(&reload.stdout).into_owned() + &String::from_utf8_lossy(&reload.stderr);
+        assert!(!reload.status.success() && said.contains(why), "{line}: {said}");
+        std::fs::write(&file, before).unwrap();
+    }
     // By name too.
     let users = bank.up.get_inside("accounts", &format!("http://users:{}/health", programs[0]));
     assert!(users.status > 0 && users.status < 500, "{users:?}");

@@ -1,5 +1,6 @@
 //! What each proxy has to know of the fleet: itself, and those it calls.
 
+use crate::limits::CAPTURED_NAMES_MAX;
 use bartizan_core::capture::Captured;
 use bartizan_core::edge::{Edge, Instance, Versions};
 use bartizan_core::fleet::{Call, Fleet, Gateway, Service};
@@ -92,7 +93,9 @@ fn egress(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<EgressSide> {
 
 /// What is redirected to the guard, where the program finds its callees by name.
 fn captured(plan: &Plan, member: &Member) -> Option<Captured> {
-    let names = plan.names.as_ref()?.iter().filter(|(name, _)| *name != member.service());
+    let (all, callees) = (plan.names.as_ref()?, plan.outbound.get(member)?);
+    let few = all.len() <= CAPTURED_NAMES_MAX;
+    let names = all.iter().filter(|(name, _)| *name != member.service() && (few || callees.contains_key(*name)));
     let names = names.map(|(name, at)| (*at, name.clone())).collect();
     Some(Captured { at: *plan.captured.get(member)?, names })
 }
