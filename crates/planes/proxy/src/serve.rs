@@ -87,7 +87,8 @@ async fn respond(conn: Rc<Conn>, request: Request<Incoming>) -> Response<Downloa
         // The filter for the form of a request has the last word about what stands in it.
         Some(target) => {
             let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-            let fields = Fields::from_map(&parts.headers);
+            let mut fields = Fields::from_map(&parts.headers);
+            fields.join("cookie", b"; "); // HTTP/2 may cut them, and what comes next may be HTTP/1.1 (RFC 9113 section 8.2.3)
             let mut head = RequestHead::new(parts.method, target.as_str().as_bytes(), authority, fields);
             head.http2 = true;
             let mut incoming = Some(body);

@@ -118,6 +118,14 @@ impl Fields {
         self.append(name, value);
     }
 
+    /// Makes one field of all of that name, their values with `between` between them.
+    pub fn join(&mut self, name: &str, between: &[u8]) {
+        if self.all(name).nth(1).is_some() {
+            let joined = self.all(name).collect::<Vec<_>>().join(between);
+            self.set(name, &joined);
+        }
+    }
+
     /// From a map.
     pub fn from_map(map: &HeaderMap) -> Self {
         let bytes = map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
@@ -165,5 +173,9 @@ mod tests {
             fields.iter().map(|(n, v)| (String::from_utf8_lossy(n), String::from_utf8_lossy(v))).collect();
         assert_eq!(all, [("b-c".into(), "2".into()), ("a".into(), "new".into()), ("d".into(), "".into())]);
         assert_eq!(Fields::from_map(&fields.to_map()).iter().collect::<Vec<_>>().len(), 3);
+        fields.append("d", b"2");
+        fields.join("d", b"; ");
+        fields.join("a", b"; ");
+        assert_eq!((fields.len(), fields.get_str("d"), fields.get_str("a")), (3, Some("; 2"), Some("new")));
     }
 }

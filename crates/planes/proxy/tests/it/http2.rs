@@ -461,6 +461,30 @@ async fn what_a_peer_says_of_a_response_is_not_believed_beyond_what_it_sends() {
 }
 
 #[tokio::test]
+async fn a_call_that_a_leg_did_not_take_is_sent_again_where_all_of_it_is_at_hand() {
+    let takes_the_second: Says = |id| match id {
+        1 => {
+            let mut out = Vec::new();
+            frame::write_reset(&mut out, id, Reset::Refused);
+            out
+        }
+        _ => said(id, None, &[b"taken"]),
+    };
+    let world = World::new();
+    for (whole, status, asked) in [(true, 200, 2), (false, 503, 1)] {
+        let callee = world.sidecar("rpc", free_addr(), Protocol::Grpc).await;
+        let mut caller = world.caller("web", &[(&callee, Protocol::Grpc)]).await;
+        let (mesh, heads) = by_hand(&world, takes_the_second).await;
+        caller.redirect(|directory| directory.peers.get_mut(&name("rpc")).unwrap().mesh = mesh);
+        let mut client = client(&caller).await;
+        let (response, mut up) = ask(&mut client, "/x");
+        up.send_data(Bytes::from_static(b"message"), whole).unwrap();
+        let response = timeout(PATIENCE, response).await.unwrap().unwrap();
+        assert_eq!((response.status().as_u16(), heads.lock().unwrap().len()), (status, asked));
+    }
+}
+
+#[tokio::test]
 async fn heads_and_trailers_that_are_too_many_harm_their_own_call_alone() {
     let app = program(|request, mut respond| async move {
         let mut many = HeaderMap::new();
@@ -564,6 +588,20 @@ async fn both_sides_of_a_call_speak_at_once_over_the_leg() {
         _ => None,
     });
     assert_eq!(answered.await, (200, None));
+}
+
+#[tokio::test]
+async fn cookies_that_http2_cut_are_one_line_for_a_program_of_http1() {
+    let world = World::new();
+    let callee = world.sidecar("api", programs::http().await, Protocol::Http).await;
+    let caller = world.caller("web", &[(&callee, Protocol::Http)]).await;
+    let (mut client, connection) = h2::client::handshake(plain(caller.outbound("api")).await).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://api.test/x").header("cookie", "a=1").header("cookie", "b=2").body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    let (text, _) = rest(&mut timeout(PATIENCE, response).await.unwrap().unwrap().into_body()).await;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("cookie: a=1; b=2\n") && text.matches("cookie").count() == 1, "{text}");
 }
 
 #[tokio::test]
