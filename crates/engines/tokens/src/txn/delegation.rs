@@ -8,7 +8,7 @@ use crate::access::{check_dates, signed_by};
 use crate::claims::{audiences, needed_text};
 use crate::error::{TokenError, foreign};
 use crate::issuer::Issuers;
-use crate::limits::{DELEGATION_LIFE_MAX, DELEGATIONS_MAX};
+use crate::limits::{DELEGATION_LIFE_MAX, DELEGATIONS_MAX, SKEW};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::jose::{self, EmbeddedKey, Jwk, Unverified, VerifyKey};
 use bartizan_crypto::jws::TokenKey;
@@ -47,6 +47,8 @@ pub struct Delegate {
     pub id: SpiffeId,
     /// Its key.
     pub key: VerifyKey,
+    /// When it was delegated.
+    pub issued: Timestamp,
     /// The first moment at which it may not any more.
     pub expires: Timestamp,
 }
@@ -57,12 +59,16 @@ pub struct Delegates {
     domain: TrustDomain,
     /// By the thumbprint of the key, which is what `kid` of a minted token says.
     by_kid: BTreeMap<String, Delegate>,
+    /// Whose delegations up to which moment do not count. Delegations travel with tokens, so those would come again.
+    revoked: BTreeMap<SpiffeId, Timestamp>,
+    /// The same for everybody, where too many were revoked to remember each.
+    all_revoked: Timestamp,
 }
 
 impl Delegates {
     /// None so far.
     pub fn new(domain: TrustDomain) -> Self {
-        Self { domain, by_kid: BTreeMap::new() }
+        Self { domain, by_kid: BTreeMap::new(), revoked: BTreeMap::new(), all_revoked: Timestamp::default() }
     }
 
     /// The trust domain that they are of.
@@ -80,18 +86,39 @@ impl Delegates {
         if self.by_kid.len() >= DELEGATIONS_MAX && !self.by_kid.contains_key(&kid) {
             return Err(TxnError::TooMany);
         }
+        if self.is_revoked(&delegate) {
+            return Err(TxnError::DelegationRevoked(delegate.id));
+        }
         let held = self.by_kid.entry(kid).or_insert_with(|| delegate.clone());
-        // An older delegation of the same key, shown again, shortens nothing; to another name it cannot go.
         if held.id != delegate.id {
             return Err(TxnError::OtherMinter { said: delegate.id.to_string(), signed: held.id.to_string() });
         }
-        held.expires = held.expires.max(delegate.expires);
+        // An older delegation of the same key, shown again, changes nothing.
+        if delegate.issued > held.issued {
+            *held = delegate;
+        }
         Ok(held)
     }
 
-    /// Forgets all delegations to `id`, such as one whose identity was revoked.
-    pub fn revoke(&mut self, id: &SpiffeId) {
-        self.by_kid.retain(|_, held| held.id != *id);
+    /// From now on delegations to `id` that were made until `moment` do not count, those that are held and those that come again.
+    pub fn revoke(&mut self, id: &SpiffeId, moment: Timestamp) {
+        // What was delegated so long ago is over by itself.
+        self.revoked.retain(|_, until| moment <= until.plus(DELEGATION_LIFE_MAX + SKEW));
+        if self.revoked.len() < DELEGATIONS_MAX || self.revoked.contains_key(id) {
+            let until = self.revoked.entry(id.clone()).or_insert(moment);
+            *until = moment.max(*until);
+        } else {
+            self.all_revoked = moment.max(self.all_revoked);
+        }
+        let mut held = std::mem::take(&mut self.by_kid);
+        held.retain(|_, delegate| !self.is_revoked(delegate));
+        self.by_kid = held;
+    }
+
+    /// By the second, as delegations are dated: one that was made in the same second counts as made before.
+    fn is_revoked(&self, delegate: &Delegate) -> bool {
+        let until = self.revoked.get(&delegate.id).copied().unwrap_or_default().max(self.all_revoked);
+        until > Timestamp::default() && delegate.issued.as_secs() <= until.as_secs()
     }
 
     /// Who may mint with the key of that name at `now`.
@@ -108,7 +135,7 @@ impl Delegates {
             return Err(TokenError::Typ { found, wanted: TYP }.into());
         }
         let name = &authority.pins().issuer;
-        let (_, expires) = check_dates(&claims, name, DELEGATION_LIFE_MAX.as_secs(), now)?;
+        let (issued, expires) = check_dates(&claims, name, DELEGATION_LIFE_MAX.as_secs(), now)?;
         let found = audiences(&claims)?;
         if found != [self.domain.as_str()] {
             return Err(TokenError::Audience { found, wanted: self.domain.to_string() }.into());
@@ -121,6 +148,6 @@ impl Delegates {
         let jwk = jwk.and_then(|jwk| Jwk::parse(jwk).ok()).ok_or(refuse.clone())?;
         let [alg] = jwk.algs() else { return Err(refuse.into()) };
         let key = jwk.verify_key(*alg)?;
-        Ok((base64::encode_url(&jwk.thumbprint()), Delegate { id, key, expires }))
+        Ok((base64::encode_url(&jwk.thumbprint()), Delegate { id, key, issued, expires }))
     }
 }

@@ -1,6 +1,7 @@
 //! Why a transaction token is refused, or not made.
 
 use crate::error::TokenError;
+use bartizan_core::SpiffeId;
 use bartizan_crypto::CryptoError;
 use bartizan_crypto::jose::JoseError;
 
@@ -44,6 +45,9 @@ pub enum TxnError {
     /// The minter's delegation is over.
     #[error("the delegation to this minter is over; it needs another one")]
     DelegationOver,
+    /// The minter's delegations were revoked after this one was made.
+    #[error("the delegation to `{0}` was revoked")]
+    DelegationRevoked(SpiffeId),
     /// More delegations than are held.
     #[error("too many delegations are held")]
     TooMany,

@@ -85,7 +85,7 @@ fn only_a_delegated_key_mints_and_only_for_its_time() {
     let token = minted(None);
     let none = Delegates::new(domain());
     assert_eq!(verify_txn(&token, &none, NOW), Err(TxnError::NotDelegated(kid(&GATEWAY))));
-    let mut delegates = delegates();
+    let delegates = delegates();
     let verified = verify_txn(&token, &delegates, NOW).unwrap();
     assert_eq!((verified.minter, verified.txn, verified.expires), (id("gateway"), txn(), later(60)));
     // At its end the delegation takes along what it minted.
@@ -99,8 +99,42 @@ fn only_a_delegated_key_mints_and_only_for_its_time() {
     let (gateway, domain) = (id("gateway"), domain());
     let minter = Minter { key: &GATEWAY, id: &gateway, domain: &domain, until: NOW };
     assert_eq!(mint(&minter, &txn(), Duration::from_secs(60), None, NOW), Err(TxnError::DelegationOver));
-    delegates.revoke(&id("gateway"));
+    assert_eq!(verify_txn(&token, &delegates, NOW).unwrap().minter, id("gateway"));
+}
+
+#[test]
+fn a_revoked_delegation_does_not_come_back_with_the_next_token() {
+    let (token, mut delegates) = (minted(None), delegates());
+    let other = Delegates::new(domain());
+    delegates.revoke(&id("ledger"), later(30));
+    verify_txn(&token, &delegates, NOW).unwrap();
+    delegates.revoke(&id("gateway"), later(30));
     assert_eq!(verify_txn(&token, &delegates, NOW), Err(TxnError::NotDelegated(kid(&GATEWAY))));
+    let add = |mut delegates: Delegates, made_s: u64, at_s: u64| {
+        let to = (&id("gateway"), &GATEWAY.public_jwk());
+        let text = delegate((&KEY, AUTHORITY), &domain(), to, Duration::from_secs(600), later(made_s)).unwrap();
+        delegates.add(&authorities(), &text, later(at_s)).map(drop)
+    };
+    for made_s in [0, 29, 30] {
+        assert_eq!(
+            add(delegates.clone(), made_s, 31),
+            Err(TxnError::DelegationRevoked(id("gateway"))),
+            "made at {made_s}"
+        );
+    }
+    // Who got another identity since may mint again; an earlier moment takes nothing back.
+    delegates.revoke(&id("gateway"), later(10));
+    add(delegates.clone(), 31, 31).unwrap();
+    assert!(add(delegates, 30, 31).is_err());
+    // More than can be remembered: then nobody's old delegation counts.
+    let mut many = other;
+    for n in 0..1024 {
+        many.revoke(&id(&format!("s{n}")), later(30));
+    }
+    add(many.clone(), 30, 31).unwrap();
+    many.revoke(&id("one-more"), later(30));
+    assert!(add(many.clone(), 30, 31).is_err());
+    add(many, 31, 31).unwrap();
 }
 
 #[test]
