@@ -110,7 +110,10 @@ class Fleet:
     def spawn(self, name, command, line=None):
         log = (self.folder / f"{name}.log").open("w")
         # Kept open: a part stops once whoever started it is gone.
-        child = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+        small_pages = {**os.environ, "MIMALLOC_ALLOW_THP": "0"}  # as `bartizan up` starts guards
+        child = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=small_pages
+        )
         if line is not None:
             child.stdin.write(line.encode() + b"\n")
             child.stdin.flush()

@@ -9,7 +9,15 @@ const OWN: &str = "@id(\"a\") forbid (principal, action == Action::\"write\", re
 
 #[test]
 fn decides_as_the_whole_does() {
-    let whole = from_fleet(&plain_bank(), files(OWN));
+    let by_name = "@id(\"c\") forbid (principal == Workload::\"payment\", action, resource == Service::\"accounts\") when { context.path == \"/b\" };\n\
+                   @id(\"d\") permit (principal is Workload, action, resource in Service::\"users\");";
+    for text in [OWN, by_name] {
+        decides_as_the_whole_does_by(text);
+    }
+}
+
+fn decides_as_the_whole_does_by(text: &str) {
+    let whole = from_fleet(&plain_bank(), files(text));
     let everything = Engine::compile(&whole, Epoch(7)).unwrap();
     let mut differ_elsewhere = false;
     for own in ["accounts", "payment", "users", "legacy", "postgres"] {
@@ -35,4 +43,28 @@ fn keeps_the_calls_to_one_service_and_all_policies_of_the_user() {
     assert!(calls.contains("gateway->accounts") && calls.contains("payment->accounts"), "{calls}");
     assert_eq!(calls.matches("permit (").count(), 2, "{calls}");
     assert_eq!(part.files["own.cedar"], OWN);
+}
+
+#[test]
+fn only_those_that_a_policy_may_mean_are_known_where_none_looks_into_callers() {
+    let kept = |text: &str| {
+        let policies = scoped(from_fleet(&plain_bank(), files(text)), &name("accounts"));
+        policies.services.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = from_fleet(&plain_bank(), files("")).services.keys().map(|it| it.as_str().to_owned()).collect();
+    let few = kept("");
+    assert!(few.contains(&"accounts".to_owned()) && few.len() < all.len(), "{few:?} of {all:?}");
+    let other = all.iter().find(|name| !few.contains(name)).unwrap();
+    let by_name = kept(&format!("forbid (principal == Workload::\"{other}\", action, resource);"));
+    assert!(by_name.contains(other), "{by_name:?}");
+    for inner in [
+        "principal.data.contains(\"pii\")",
+        "principal == Workload::\"\\u{61}ccounts\"",
+        "(principal)[\"owner\"] == \"x\"",
+        "((principal)) has owner",
+    ] {
+        assert_eq!(kept(&format!("permit (principal, action, resource) when {{ {inner} }};")), all, "{inner}");
+    }
+    let context = kept("forbid (principal, action, resource) when { context.path == \"/x\" };");
+    assert_eq!(context, few);
 }
