@@ -21,6 +21,7 @@ use crate::counters::Counters;
 use crate::ledger::{Ledger, Registered};
 use crate::live::Proxy;
 use crate::message::{Body, RequestHead, ResponseHead};
+use crate::users::{TXN_DELEGATION, TXN_TOKEN};
 use bartizan_core::SpiffeId;
 use http::Method;
 use std::future::{Future, poll_fn};
@@ -157,6 +158,10 @@ impl Pools {
         request: &mut Outgoing,
         patience: Duration,
     ) -> Result<Received, Failure> {
+        if matches!(target, Target::Plain(_)) {
+            // Nobody there checks on whose behalf it is, and anybody on the way could read it and say it again.
+            [TXN_TOKEN, TXN_DELEGATION].into_iter().for_each(|name| request.head.fields.remove(name));
+        }
         let alarm = self.0.alarms.alarm();
         alarm.set(patience);
         let sending = async {

@@ -29,8 +29,14 @@ async fn a_callee_that_is_not_said_to_be_without_a_guard_is_never_called_in_plai
     let response = talk(plain(guarded.outbound("api")).await, get("/a")).await;
     assert_eq!(status(&response), 502, "{response}");
     let bare = web(&world, program, Protocol::Http, |_| {}).await;
-    let response = talk(plain(bare.outbound("api")).await, get("/a")).await;
+    let tokens = "txn-token: a.b.c\r\ntxn-delegation: d.e.f\r\nx-mine: 1\r\nconnection:";
+    let response = talk(plain(bare.outbound("api")).await, get("/a").replace("connection:", tokens)).await;
     assert_eq!(status(&response), 200, "{response}");
+    assert!(response.contains("x-mine: 1"), "{response}");
+    assert!(
+        !response.contains("a.b.c") && !response.contains("d.e.f"),
+        "nobody there checks users' tokens: {response}"
+    );
 }
 
 #[tokio::test]
