@@ -14,6 +14,7 @@ pub mod event;
 pub mod federation;
 pub mod fleet;
 pub mod issued;
+pub mod limit;
 pub mod limits;
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod path;

@@ -4,6 +4,7 @@ use crate::capture::Captured;
 use crate::edge::{Edge, Instance, Mtls, Versions};
 use crate::egress::Egress;
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
+use crate::limit::Limit;
 use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
@@ -250,6 +251,9 @@ pub struct Inbound {
     /// Whether callers without mutual TLS are still taken.
     #[serde(default, skip_serializing_if = "Mtls::is_strict")]
     pub mtls: Mtls,
+    /// How often the program may be called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
 }
 
 /// The gateway's listener and routes.

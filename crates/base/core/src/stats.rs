@@ -44,6 +44,15 @@ pub struct ProxyStats {
     pub cpu_us: u64,
     /// What went out of the fleet, or tried to.
     pub egress: EgressStats,
+    /// What limits refused, by their name; at the gateway behind the route's path.
+    pub limits: BTreeMap<String, LimitStats>,
+}
+
+/// Counters of one limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitStats {
+    /// Requests that it refused, since it stands as it does.
+    pub refused: u64,
 }
 
 /// Connections, HTTP requests and lookups of names on their way out of the fleet.

@@ -106,6 +106,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             instances: Default::default(),
             versions: Default::default(),
             mtls: Default::default(),
+            limits: Vec::new(),
         };
         (name.clone(), service)
     });

@@ -1,6 +1,7 @@
 //! Answers that the proxy gives itself: one small JSON object with the request id, and never more than the caller may know.
 
 use crate::framing::Rule;
+use crate::limiting::Told;
 use crate::message::Fields;
 use bartizan_core::{Decision, RequestId};
 use http::StatusCode;
@@ -28,7 +29,23 @@ pub struct Answer {
     pub challenge: Option<Box<str>>,
     /// The request never reached the program: another guard may send it elsewhere, whatever it is.
     pub unsent: bool,
+    /// It came too often.
+    pub limited: Option<Box<Limited>>,
 }
+
+/// What is said to whoever came too often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limited {
+    /// Seconds after which it may come again (`Retry-After`, RFC 9110 section 10.2.3).
+    pub wait_s: u64,
+    /// How its limit stands.
+    pub told: Told,
+    /// It speaks gRPC, and looks for the status there.
+    pub grpc: bool,
+}
+
+/// The status of gRPC for whoever came too often.
+const GRPC_RESOURCE_EXHAUSTED: &str = "8";
 
 /// Says to another guard that its request did not reach the program. Programs cannot say it: it is taken off their responses.
 pub const UNSENT_HEADER: &str = "x-bartizan-unsent";
@@ -36,7 +53,17 @@ pub const UNSENT_HEADER: &str = "x-bartizan-unsent";
 impl Answer {
     /// With a status, a word and a text.
     pub fn new(status: u16, word: &str, text: &'static str) -> Self {
-        Self { status, word: word.into(), text, reason: None, rule: None, close: false, challenge: None, unsent: false }
+        Self {
+            status,
+            word: word.into(),
+            text,
+            reason: None,
+            rule: None,
+            close: false,
+            challenge: None,
+            unsent: false,
+            limited: None,
+        }
     }
 
     /// The request broke a framing rule.
@@ -69,8 +96,17 @@ impl Answer {
         Self { challenge: Some(challenge.into()), ..self }
     }
 
+    /// Says when it may come again.
+    #[must_use]
+    pub fn over(self, limited: Limited) -> Self {
+        Self { limited: Some(Box::new(limited)), ..self }
+    }
+
     /// The response, with the id under which the event can be found: status, fields and body.
     pub fn response(&self, request: RequestId) -> (StatusCode, Fields, String) {
+        if let Some(limited) = self.limited.as_ref().filter(|limited| limited.grpc) {
+            return self.grpc(limited, request);
+        }
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
         let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });
         let mut fields = Fields::with_capacity(160, 6);
@@ -83,8 +119,24 @@ impl Answer {
         if self.unsent {
             fields.append(UNSENT_HEADER, b"1");
         }
+        if let Some(limited) = &self.limited {
+            fields.append("retry-after", limited.wait_s.to_string().as_bytes());
+            limited.told.write(&mut fields);
+        }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, fields, format!("{body}\n"))
+    }
+
+    /// The same for a client that speaks gRPC: a head that is trailers too, with the status and when to try again.
+    fn grpc(&self, limited: &Limited, request: RequestId) -> (StatusCode, Fields, String) {
+        let mut fields = Fields::with_capacity(240, 8);
+        fields.append("content-type", b"application/grpc");
+        fields.append(REQUEST_ID_HEADER, request.to_string().as_bytes());
+        fields.append("grpc-status", GRPC_RESOURCE_EXHAUSTED.as_bytes());
+        fields.append("grpc-message", self.text.as_bytes());
+        fields.append("grpc-retry-pushback-ms", limited.wait_s.saturating_mul(1000).to_string().as_bytes());
+        limited.told.write(&mut fields);
+        (StatusCode::OK, fields, String::new())
     }
 }
 

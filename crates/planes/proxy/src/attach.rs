@@ -284,6 +284,7 @@ impl Attach {
         self.outbox.retain(|message| !matches!(message, up::Message::Stats(_)));
         let mut stats = counters::sum(&self.proxy.counters(), &self.proxy.events);
         stats.egress = self.proxy.egress.stats();
+        stats.limits = self.proxy.live().limits.stats();
         match postcard::to_stdvec(&stats) {
             Ok(totals) => self.outbox.push_back(up::Message::Stats(Stats { totals })),
             Err(error) => tracing::error!(%error, "statistics cannot be encoded"),

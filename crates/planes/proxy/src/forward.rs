@@ -114,6 +114,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         user: None,
         tokens: None,
         decision: None,
+        limited: None,
     };
     let passed = filter::run(&mut exchange);
     let asked: Option<Arc<str>> = exchange.decision.is_some().then(|| match &exchange.canonical_path {
@@ -135,6 +136,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         user: user.clone(),
     });
     record.is_for(user.as_deref());
+    record.limited(exchange.limited.take());
     // Nothing can end what was neither asked about nor came from a peer.
     // A call without mutual TLS ends once the service is strict, after its answer; a change of policies does not cut it.
     let asked_again = conn.caller.is_some() || conn.side != Side::Inbound;
@@ -197,6 +199,7 @@ fn pass_on(received: Received, mut record: Record) -> Download {
     let Received { mut head, body, sent, received, .. } = received;
     filter::strip_response(&mut head.fields, false);
     head.fields.set(REQUEST_ID_HEADER, &record.trace().request.digits());
+    record.tell_limits(&mut head.fields);
     // Our share: until the request was handed to the connection, and since its response was there.
     let added = sent.duration_since(record.began()) + received.elapsed();
     record.passed(head.status.as_u16(), added);

@@ -3,6 +3,7 @@
 use crate::disk::{Copy, Disk};
 use crate::egress::doors::Doors;
 use crate::egress::resolve::Resolver;
+use crate::limiting::Limits;
 use crate::listeners::{BindError, Listeners};
 use crate::live::Proxy;
 use crate::users::EdgeUsers;
@@ -247,6 +248,7 @@ impl Intake {
         self.proxy.change(|live| {
             live.directory = Some(Arc::clone(&directory));
             live.users = users;
+            live.limits = Arc::new(Limits::of(&directory, &live.limits));
         });
         // After the directory: who comes through finds the rules in force.
         missing = missing.or(self.doors.follow(&directory).err());

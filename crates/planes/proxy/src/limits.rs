@@ -95,6 +95,11 @@ pub const LEG_KEEP_BYTES: usize = 128 << 10;
 /// Reads from one leg in a row, a count; then others are served.
 pub const LEG_READS_MAX: usize = 8;
 
+/// Counts of one limit whose keys strangers choose, such as addresses and users, a count: a mebibyte.
+pub const LIMIT_ENTRIES: usize = 65_536;
+/// Counts of one limit whose keys the fleet file names, a count.
+pub const LIMIT_ENTRIES_KNOWN: usize = 4_096;
+
 // How long.
 
 /// The grain of deadlines that are kept for many; see [`crate::alarm`].

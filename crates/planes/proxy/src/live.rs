@@ -2,6 +2,7 @@
 
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
+use crate::limiting::Limits;
 use crate::users::{Carried, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
@@ -55,6 +56,7 @@ pub struct Proxy {
     pub carried: Carried,
     /// What went out of the fleet.
     pub egress: crate::egress::Counters,
+    began: Instant,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
     counters: Mutex<Vec<Arc<Counters>>>,
@@ -81,6 +83,8 @@ pub struct Live {
     pub users: Option<Arc<EdgeUsers>>,
     /// By whose word somebody mints transaction tokens, as the bundles say.
     pub authority: Option<Arc<Issuers>>,
+    /// How often what may be called, as the directory says.
+    pub limits: Arc<Limits>,
     /// What the gateway mints them with.
     pub minting: Option<Arc<Minting>>,
     /// The epochs of the last four.
@@ -105,10 +109,16 @@ impl Proxy {
             inside: OnceLock::new(),
             egress: crate::egress::Counters::default(),
             carried: Carried::default(),
+            began: Instant::now(),
             live: ArcSwap::default(),
             changed: watch::Sender::new(0),
             counters: Mutex::default(),
         }
+    }
+
+    /// Nanoseconds since it began, on a clock that never steps.
+    pub fn steady_ns(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The picture of this moment. Do not hold it over an `await`.

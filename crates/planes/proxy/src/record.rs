@@ -5,6 +5,8 @@ use crate::counters::{Edge, Ended, as_us32};
 use crate::filter;
 use crate::framing::Rule;
 use crate::ledger::{Ongoing, Question};
+use crate::limiting::Passed;
+use crate::message::Fields;
 use crate::plaintext;
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
@@ -42,6 +44,7 @@ pub struct Record {
     rule: Option<Rule>,
     added: Duration,
     ended: Ended,
+    limited: Option<Box<Passed>>,
 }
 
 impl Record {
@@ -77,6 +80,19 @@ impl Record {
             rule: None,
             added: Duration::ZERO,
             ended: Ended::Failed,
+            limited: None,
+        }
+    }
+
+    /// What limits let through; counts as under way until this record ends.
+    pub fn limited(&mut self, passed: Option<Box<Passed>>) {
+        self.limited = passed;
+    }
+
+    /// Tells the caller what is left of its limits.
+    pub fn tell_limits(&self, fields: &mut Fields) {
+        if let Some(passed) = &self.limited {
+            passed.told.write(fields);
         }
     }
 

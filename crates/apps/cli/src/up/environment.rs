@@ -243,6 +243,7 @@ mod tests {
             instances: Default::default(),
             versions: Default::default(),
             mtls: Default::default(),
+            limits: Vec::new(),
         }
     }
 

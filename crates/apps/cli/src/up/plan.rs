@@ -88,6 +88,7 @@ mod tests {
             instances: Default::default(),
             versions: Default::default(),
             mtls: Default::default(),
+            limits: Vec::new(),
         };
         Fleet {
             name: name("shop"),

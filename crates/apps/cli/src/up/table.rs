@@ -215,6 +215,7 @@ mod tests {
             instances: Default::default(),
             versions: Default::default(),
             mtls: Default::default(),
+            limits: Vec::new(),
         };
         Fleet {
             name: name("bank"),

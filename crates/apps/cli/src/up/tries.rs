@@ -272,6 +272,7 @@ mod tests {
             instances: Default::default(),
             versions: Default::default(),
             mtls: Default::default(),
+            limits: Vec::new(),
         };
         let balance = NamedRoute {
             name: name("balance"),
@@ -293,6 +294,7 @@ mod tests {
                     from: Vec::new(),
                     auth: Default::default(),
                     scopes: Vec::new(),
+                    limits: Vec::new(),
                 }],
             }),
             users: None,

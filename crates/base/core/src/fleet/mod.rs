@@ -12,6 +12,7 @@ mod raw_edge;
 mod raw_egress;
 mod raw_federation;
 mod raw_guards;
+mod raw_limit;
 mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
@@ -25,6 +26,7 @@ pub use report::{FleetError, FleetErrors};
 use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::Egress;
 use crate::federation::Federation;
+use crate::limit::Limit;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
 use crate::snapshot::Trust;
@@ -101,6 +103,8 @@ pub struct Service {
     pub versions: Versions,
     /// Whether its guard still takes callers without mutual TLS.
     pub mtls: Mtls,
+    /// How often it may be called.
+    pub limits: Vec<Limit>,
 }
 
 impl Service {
@@ -283,6 +287,9 @@ pub struct GatewayRoute {
     /// Scopes that a user's token has to have, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+    /// How often it may be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
 }
 
 /// Whom a route of the gateway lets in.

@@ -7,11 +7,13 @@ use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, Raw
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
 use super::raw_guards::RawGuards;
+use super::raw_limit::RawLimit;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use super::{Auth, Protocol};
 use crate::edge::Mtls;
+use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -176,6 +178,9 @@ pub(super) struct RawService {
     /// What it may reach outside the fleet, through its guard. Nothing where left out.
     #[schemars(default)]
     pub(super) egress: Field<RawEgress>,
+    /// How often it may be called; a call over one of these is answered 429 by its guard.
+    #[schemars(default, with = "Vec<RawLimit>", length(min = 1, max = LIMITS_MAX))]
+    pub(super) limits: Field<Vec<Result<RawLimit, Reported>>>,
 }
 
 /// A declared edge: the callee's name, alone or with the address where the program expects it.
@@ -246,6 +251,9 @@ pub(super) struct RawGatewayRoute {
     /// Scopes that the token has to have, all of them. For `auth: user`.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) scopes: Field<Vec<Read<String>>>,
+    /// How often it may be used; a request over one of these is answered 429.
+    #[schemars(default, with = "Vec<RawLimit>", length(min = 1, max = LIMITS_MAX))]
+    pub(super) limits: Field<Vec<Result<RawLimit, Reported>>>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -389,6 +397,7 @@ impl RawService {
         "mtls",
         "split",
         "mirror",
+        "limits",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
@@ -414,6 +423,7 @@ impl RawService {
             capture: fields.take("capture", Report::scalar),
             ext_authz: fields.text("ext_authz"),
             egress: fields.take("egress", RawEgress::read),
+            limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -461,7 +471,7 @@ impl RawGateway {
 }
 
 impl RawGatewayRoute {
-    const KEYS: &[&str] = &["path", "to", "from", "auth", "scopes"];
+    const KEYS: &[&str] = &["path", "to", "from", "auth", "scopes", "limits"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -471,6 +481,7 @@ impl RawGatewayRoute {
             from: fields.take("from", |report, node, key| report.list(node, key, Report::text)),
             auth: fields.text("auth"),
             scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
+            limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
             spot: fields.spot,
         })
     }
@@ -518,6 +529,7 @@ mod tests {
             (&schema["$defs"]["Retry"], RawRetry::KEYS),
             (&schema["$defs"]["Breaker"], RawBreaker::KEYS),
             (&schema["$defs"]["Outlier"], RawOutlier::KEYS),
+            (&schema["$defs"]["Limit"], RawLimit::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

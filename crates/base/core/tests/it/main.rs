@@ -5,6 +5,7 @@ mod egress;
 mod federation;
 mod fleet;
 mod guards;
+mod limits;
 mod ocsf;
 mod redact;
 mod resilience;

@@ -32,6 +32,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         instances: Default::default(),
         versions: Default::default(),
         mtls: Default::default(),
+        limits: Vec::new(),
     }
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         from: Vec::new(),
         auth: Default::default(),
         scopes: Vec::new(),
+        limits: Vec::new(),
     };
     Fleet {
         name: name("bank"),

@@ -52,6 +52,7 @@ fn render(status: &Status, totals: &[(String, ProxyStats)], identities_refused: 
     tls(&mut page, status);
     budget(&mut page, status);
     egress(&mut page, status, totals);
+    limits(&mut page, totals);
     ended(&mut page, totals);
     events(&mut page, status);
     issued(&mut page, status);
@@ -301,6 +302,16 @@ fn proxies(page: &mut Page, status: &Status) {
 
 fn label(proxy: &ProxyStatus) -> String {
     proxy.member().to_string()
+}
+
+/// What came too often.
+fn limits(page: &mut Page, totals: &[(String, ProxyStats)]) {
+    page.family("bartizan_limited_total", "counter", "Requests that were refused for coming too often, by limit");
+    for (service, totals) in totals {
+        for (limit, it) in &totals.limits {
+            page.value(&[("service", service.as_str()), ("limit", limit)], it.refused);
+        }
+    }
 }
 
 /// What guards do to make calls succeed, by caller and callee.

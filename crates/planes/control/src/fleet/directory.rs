@@ -71,6 +71,7 @@ fn sidecar(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<Own> {
         // One address: further instances on this machine could not have it too.
         ext_authz: service.ext_authz.filter(|_| member.number() == 1),
         mtls: service.mtls,
+        limits: service.limits.clone(),
     };
     Some(Own {
         name: name.clone(),

@@ -9,6 +9,7 @@ mod form;
 mod hop_headers;
 mod path;
 mod peer;
+mod rate_limit;
 mod ready;
 mod request_id;
 mod route;
@@ -26,6 +27,7 @@ pub use user::written as written_user;
 
 use crate::answer::Answer;
 use crate::conn::Conn;
+use crate::limiting::Passed;
 use crate::live::Live;
 use crate::message::RequestHead;
 use crate::users::Tokens;
@@ -53,6 +55,7 @@ pub const IN_ORDER: &[Filter] = &[
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
+    rate_limit::IT,  // after everything that may say no for good: who may not call uses up nothing that others share
     hop_headers::IT, // changes the head, hence after everything that may still refuse
     request_id::IT,  // writes the trace header; after `hop_headers`, so that no `Connection` line can take it away
     stamp::IT,       // last, for the same reason: what we say about client and caller is the final word
@@ -87,6 +90,8 @@ pub struct Exchange<'a> {
     pub tokens: Option<Tokens>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,
+    /// What limits let through, and have to be told when it is over. Filled in by `rate_limit`.
+    pub limited: Option<Box<Passed>>,
 }
 
 impl Exchange<'_> {

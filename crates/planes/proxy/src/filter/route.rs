@@ -90,6 +90,7 @@ mod tests {
             from: Vec::new(),
             auth: Default::default(),
             scopes: Vec::new(),
+            limits: Vec::new(),
         };
         let routes = [route("/**", "web"), route("/api/**", "api"), route("/api/*", "one"), route("/api/pay", "pay")];
         for (path, to) in [("/", "web"), ("/api/a/b", "api"), ("/api/a", "one"), ("/api/pay", "pay")] {
@@ -106,6 +107,7 @@ mod tests {
             from: from.iter().map(|client| name(client)).collect(),
             auth: Default::default(),
             scopes: Vec::new(),
+            limits: Vec::new(),
         };
         let routes = [route("/**", &[]), route("/private/**", &["report"]), route("/private/open", &[])];
         let (report, other) = (name("report"), name("other"));

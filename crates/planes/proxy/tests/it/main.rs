@@ -17,6 +17,7 @@ mod http;
 mod http2;
 mod ledger;
 mod leg;
+mod limits; // how often
 mod out; // out of the fleet
 mod peers; // who gets in
 mod process; // the binary

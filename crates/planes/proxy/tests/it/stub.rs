@@ -252,6 +252,7 @@ pub async fn api(world: &World) -> Directory {
         callers: Default::default(),
         ext_authz: None,
         mtls: Default::default(),
+        limits: Vec::new(),
     });
     directory
 }

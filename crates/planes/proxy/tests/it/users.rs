@@ -96,6 +96,7 @@ impl Scene {
             from: Vec::new(),
             auth,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            limits: Vec::new(),
         };
         directory.own.gateway = Some(GatewaySide {
             listen: free_addr(),
@@ -133,6 +134,7 @@ impl Scene {
             callers: Default::default(),
             ext_authz: None,
             mtls: Default::default(),
+            limits: Vec::new(),
         });
         directory.own.outbound.insert(name("api"), out);
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));

@@ -10,6 +10,7 @@ use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{csr, random};
 use bartizan_identity::{IssuingCa, RootCa, Svid, TrustBundles, verify_peer};
 use bartizan_policy::{Engine, from_fleet};
+use bartizan_proxy::limiting::Limits;
 use bartizan_proxy::listeners::Listeners;
 use bartizan_proxy::live::{EdgeIdentity, OwnIdentity, Proxy};
 use bartizan_proxy::worker::{self, Handle};
@@ -151,6 +152,7 @@ impl World {
             callers: Default::default(),
             ext_authz: None,
             mtls: Default::default(),
+            limits: Vec::new(),
         });
         Guard::start(self, directory, &policies(extra)).await
     }
@@ -174,6 +176,7 @@ impl World {
             from: Vec::new(),
             auth: Default::default(),
             scopes: Vec::new(),
+            limits: Vec::new(),
         };
         directory.own.gateway = Some(GatewaySide {
             listen: free_addr(),
@@ -220,6 +223,7 @@ impl Guard {
             live.bundles = Some(Arc::clone(&world.bundles));
             live.policies = Some(Arc::new(engine));
             live.directory = Some(Arc::new(directory.clone()));
+            live.limits = Arc::new(Limits::of(&directory, &live.limits));
             live.generation += 1;
         });
         proxy.heard.now();
@@ -253,7 +257,10 @@ impl Guard {
     pub fn redirect(&mut self, change: impl FnOnce(&mut Directory)) {
         change(&mut self.directory);
         let directory = Arc::new(self.directory.clone());
-        self.proxy.change(|live| live.directory = Some(directory));
+        self.proxy.change(|live| {
+            live.limits = Arc::new(Limits::of(&directory, &live.limits));
+            live.directory = Some(directory);
+        });
     }
 
     /// The first event for which `pick` gives something; waited for.

@@ -4,7 +4,7 @@ use super::super::raw::{RawGateway, RawGatewayRoute};
 use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
-use super::{Known, required};
+use super::{Known, limits, required};
 use crate::name::ServiceName;
 use crate::path::PathPattern;
 use std::collections::{BTreeMap, HashMap};
@@ -51,7 +51,7 @@ fn check_route(
     lines: &mut HashMap<String, u64>,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
-    let RawGatewayRoute { path, to, from, auth, scopes, spot } = route;
+    let RawGatewayRoute { path, to, from, auth, scopes, limits, spot } = route;
     let path = required(report, path, &spot, "path", "give a pattern, such as `/api/accounts/**`").and_then(|at| {
         if let Some(line) = lines.insert(at.value.clone(), at.spot.place.line) {
             let problem = format!("the pattern is there already, in line {line}");
@@ -69,8 +69,11 @@ fn check_route(
     });
     let auth = check_auth(report, knows_users, auth);
     let scopes = check_scopes(report, auth.as_ref().ok(), scopes);
+    // Where either makes no sense, nothing more is said of what would follow from it.
+    let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
+    let limits = limits::check(report, limits::Place::Gateway { users, named }, limits);
     let from = check_from(report, clients, to.as_ref().ok(), from);
-    Ok(GatewayRoute { path: path?, to: to?, from: from?, auth: auth?, scopes: scopes? })
+    Ok(GatewayRoute { path: path?, to: to?, from: from?, auth: auth?, scopes: scopes?, limits: limits? })
 }
 
 fn check_auth(report: &mut Report<'_>, knows_users: bool, auth: Field<String>) -> Result<Auth, Reported> {

@@ -148,6 +148,7 @@ pub(super) fn refuse_without(
         asked.extend(at.map(|at| (&at.spot, Some(at), why)));
     }
     asked.extend(raw.egress.get().map(|at| (&at.spot, None, "nothing holds it to this list")));
+    asked.extend(raw.limits.get().map(|at| (&at.spot, None, "nobody counts its calls")));
     let refused = asked.into_iter().map(|(spot, at, why)| {
         let problem = format!("`{name}` has no guard (`guards`), so {why}");
         let way_out = "name the service under `guards`, or delete the line";

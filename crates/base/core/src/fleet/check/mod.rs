@@ -10,6 +10,7 @@ mod gateway;
 mod guards;
 mod instances;
 mod isolate;
+mod limits;
 mod other;
 mod pod;
 mod ports;
@@ -24,7 +25,7 @@ use self::guards::Guards;
 use self::other::{Others, RawOther};
 use self::ports::Ports;
 use super::node::{Node, Value};
-use super::raw::{RawFleet, RawService};
+use super::raw::{RawFleet, RawGateway, RawService};
 use super::raw_federation::RawFederation;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
@@ -46,6 +47,13 @@ pub fn parse(text: &str, file: &str) -> Result<Fleet, FleetErrors> {
     let mut fleet = draft.expect("what failed is in the report, which was empty");
     fleet.warnings = warnings;
     Ok(fleet)
+}
+
+/// Whether some route of the gateway asks for users.
+fn asks_for_users(gateway: &Field<RawGateway>) -> bool {
+    let routes = gateway.get().and_then(|gateway| gateway.value.routes.get());
+    let mut routes = routes.into_iter().flat_map(|routes| &routes.value).filter_map(|route| route.as_ref().ok());
+    routes.any(|route| route.auth.get().is_some_and(|auth| auth.value == "user"))
 }
 
 fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
@@ -116,7 +124,11 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let for_all = guards::refuse_for_all(report, &known, [&isolate, &capture]);
     let isolate = isolate::of_fleet(report, isolate);
     let capture = capture::of_fleet(report, capture);
-    let all = service::OfAll { isolate: isolate.unwrap_or_default(), capture: capture.unwrap_or_default() };
+    let all = service::OfAll {
+        isolate: isolate.unwrap_or_default(),
+        capture: capture.unwrap_or_default(),
+        users: asks_for_users(&gateway),
+    };
     let mut ports = Ports::default();
     let mut names = Vec::with_capacity(services.value.len());
     // Every service is looked at, also after one failed: whoever reads the report wants all of it.

@@ -3,19 +3,21 @@
 use super::super::placeholder::{self, Part, Placeholder, PlaceholderError};
 use super::super::raw::{RawCall, RawService};
 use super::super::raw_edge::RawInstance;
+use super::super::raw_limit::RawLimit;
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
 use super::super::{Call, Capture, Instances, Isolate, NamedRoute, Program, Protocol, Service};
 use super::edge::RawEdge;
 use super::ports::{Network, Ports};
-use super::{Known, capture, edge, egress, guards, instances, isolate, os_text, required, versions};
+use super::{Known, capture, edge, egress, guards, instances, isolate, limits, os_text, required, versions};
 use crate::edge::Edge;
+use crate::limit::Limit;
 use crate::name::{GATEWAY, ServiceName, UNAUTHENTICATED};
 use crate::path::PathPattern;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
 /// Methods that a named route may be for: those of the action classes `read` and `write`.
-const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+pub(super) const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 /// Longest owner or class of data in bytes: a cell of a table.
 const LABEL_BYTES_MAX: usize = 100;
 
@@ -24,6 +26,8 @@ const LABEL_BYTES_MAX: usize = 100;
 pub(super) struct OfAll {
     pub(super) isolate: Isolate,
     pub(super) capture: Capture,
+    /// Whether some route of the gateway asks for users.
+    pub(super) users: bool,
 }
 
 pub(super) fn check(
@@ -61,6 +65,7 @@ pub(super) fn check(
         mtls,
         split,
         mirror,
+        limits,
     } = body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, all.isolate, !matches!(run, Field::Absent));
@@ -89,6 +94,7 @@ pub(super) fn check(
     let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
     let versions = versions::check(report, known, &name.value, protocol.as_ref().ok().copied(), split, mirror);
     let mtls = versions::check_mtls(report, mtls);
+    let limits = check_limits(report, protocol.as_ref().ok(), all.users, limits);
 
     let Checked { program, listen, mesh: own_mesh, instances } = program?;
     unasked?;
@@ -109,6 +115,7 @@ pub(super) fn check(
         instances,
         versions: versions?,
         mtls: mtls?,
+        limits: limits?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
@@ -459,6 +466,20 @@ fn check_routes(
         checked.push(parsed.and_then(|name| route.map(|(method, path)| NamedRoute { name, method, path })));
     }
     checked.into_iter().collect()
+}
+
+fn check_limits(
+    report: &mut Report<'_>,
+    protocol: Option<&Protocol>,
+    users: bool,
+    limits: Field<Vec<Result<RawLimit, Reported>>>,
+) -> Result<Vec<Limit>, Reported> {
+    if let (Some(at), Some(protocol @ (Protocol::Tcp | Protocol::Auto))) = (limits.get(), protocol) {
+        let spoken = if *protocol == Protocol::Tcp { "tcp" } else { "auto" };
+        let problem = format!("requests are counted, and with `protocol: {spoken}` a guard may see bytes alone");
+        return Err(report.refuse(&at.spot, problem, "say `protocol: http` or `grpc`, or delete the limits"));
+    }
+    limits::check(report, limits::Place::Service { users }, limits)
 }
 
 /// `lines` holds the line of each route of the service that came before.

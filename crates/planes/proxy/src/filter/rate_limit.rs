@@ -1,0 +1,59 @@
+//! May it be now? Limits of the gateway's route, or of the own service.
+
+use super::{Exchange, Filter};
+use crate::answer::{Answer, Limited};
+use crate::conn::Side;
+use crate::limiting::{Asked, Now, Refused};
+use bartizan_core::{Decision, Verdict};
+use std::sync::Arc;
+
+pub(super) const IT: Filter = Filter { name: "rate_limit", run };
+
+/// What stands for the policies where a limit refuses: no policy said no.
+const BY: &str = "fleet:limits";
+
+fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    let limits = &x.live.limits;
+    let rules = match (&x.conn.side, x.edge_route) {
+        (Side::Gateway, Some(route)) if !route.limits.is_empty() => limits.route(route.path.as_str()),
+        (Side::Inbound, _) if x.live.directory.as_ref().is_some_and(|it| has_limits(it)) => limits.service(),
+        _ => return Ok(()),
+    };
+    // It was declared, so without it nothing passes.
+    let rules = rules.ok_or_else(|| Answer::new(503, "not_ready", "the limits of this proxy are not known yet"))?;
+    let asked = Asked {
+        caller: x.conn.caller.as_ref().map(|caller| caller.name.as_str()),
+        user: x.user.as_deref(),
+        address: x.conn.remote.ip(),
+        route: x.route.as_deref(),
+        method: x.head.method.as_str(),
+    };
+    let now = Now { steady_ns: x.conn.proxy().steady_ns(), utc_s: x.now.as_secs() };
+    match rules.take(&asked, now) {
+        Ok(passed) => {
+            x.limited = Some(Box::new(passed));
+            Ok(())
+        }
+        Err(refused) => Err(refuse(x, refused)),
+    }
+}
+
+fn has_limits(directory: &bartizan_core::snapshot::Directory) -> bool {
+    directory.own.inbound.as_ref().is_some_and(|inbound| !inbound.limits.is_empty())
+}
+
+/// The caller learns when to come again, the operator which limit it was.
+fn refuse(x: &mut Exchange<'_>, refused: Refused) -> Answer {
+    let Refused { rule, wait_s, told } = refused;
+    let limit = &rule.limit;
+    x.decision = Some(Arc::new(Decision {
+        verdict: Verdict::Deny,
+        policies: vec![BY.into()],
+        reason: Some(format!("over the limit `{}` ({limit}); again in {wait_s} s", limit.name).into()),
+        public: false,
+        epoch: x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
+    }));
+    let grpc = x.head.fields.get("content-type").is_some_and(|it| it.starts_with(b"application/grpc"));
+    let limited = Limited { wait_s, told, grpc };
+    Answer::new(429, "rate_limited", "too many requests, come again later").over(limited)
+}

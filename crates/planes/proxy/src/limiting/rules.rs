@@ -1,0 +1,123 @@
+//! The limits of everything behind one guard, as its directory says them.
+
+use super::Hold;
+use super::headers::{self, Told};
+use super::rule::{Asked, Rule};
+use bartizan_core::limit::Limit;
+use bartizan_core::snapshot::Directory;
+use bartizan_core::stats::LimitStats;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The limits of all routes of a gateway, or of a service.
+#[derive(Debug, Default)]
+pub struct Limits {
+    service: Option<Arc<Rules>>,
+    routes: HashMap<Box<str>, Arc<Rules>>,
+}
+
+/// The limits of one route or service, in the order of the fleet file.
+#[derive(Debug)]
+pub struct Rules {
+    rules: Vec<Arc<Rule>>,
+    policy: Arc<str>,
+}
+
+/// The time, on two clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Nanoseconds of a clock that never steps.
+    pub steady_ns: u64,
+    /// Seconds of UTC.
+    pub utc_s: u64,
+}
+
+/// A request that no limit refused.
+#[derive(Debug)]
+pub struct Passed {
+    /// What its caller is told.
+    pub told: Told,
+    /// To be kept until it is through.
+    pub holds: Vec<Hold>,
+}
+
+/// A request that a limit refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The limit.
+    pub rule: Arc<Rule>,
+    /// Seconds after which it may come again; at least 1.
+    pub wait_s: u64,
+    /// What its caller is told.
+    pub told: Told,
+}
+
+impl Limits {
+    /// The limits of `directory`. Those that are as they were in `before` go on with what was used.
+    pub fn of(directory: &Directory, before: &Self) -> Self {
+        let service = directory.own.inbound.as_ref().map(|inbound| &inbound.limits).filter(|limits| !limits.is_empty());
+        let routes = directory.own.gateway.iter().flat_map(|gateway| &gateway.routes);
+        let routes = routes.filter(|route| !route.limits.is_empty()).map(|route| {
+            let path = route.path.as_str();
+            (path.into(), Arc::new(Rules::of(&route.limits, before.routes.get(path))))
+        });
+        Self {
+            service: service.map(|limits| Arc::new(Rules::of(limits, before.service.as_ref()))),
+            routes: routes.collect(),
+        }
+    }
+
+    /// Those of the own service.
+    pub fn service(&self) -> Option<&Rules> {
+        self.service.as_deref()
+    }
+
+    /// Those of the gateway's route with this path.
+    pub fn route(&self, path: &str) -> Option<&Rules> {
+        self.routes.get(path).map(|rules| &**rules)
+    }
+
+    /// What each refused, by its name; at the gateway behind the route's path.
+    pub fn stats(&self) -> BTreeMap<String, LimitStats> {
+        let stats = |rule: &Rule| LimitStats { refused: rule.refused() };
+        let own = self.service.iter().flat_map(|rules| &rules.rules);
+        let own = own.map(|rule| (rule.limit.name.to_string(), stats(rule)));
+        let routed = self.routes.iter().flat_map(|(path, rules)| {
+            rules.rules.iter().map(move |rule| (format!("{path} {}", rule.limit.name), stats(rule)))
+        });
+        own.chain(routed).collect()
+    }
+}
+
+impl Rules {
+    fn of(limits: &[Limit], before: Option<&Arc<Self>>) -> Self {
+        let known = |limit: &Limit| before?.rules.iter().find(|rule| rule.limit == *limit).cloned();
+        let rules = limits.iter().map(|limit| known(limit).unwrap_or_else(|| Arc::new(Rule::new(limit.clone()))));
+        Self { rules: rules.collect(), policy: headers::policy(limits.iter()) }
+    }
+
+    /// Takes what a request costs from each limit, or from none.
+    ///
+    /// # Errors
+    /// [`Refused`], by the first that has not enough.
+    pub fn take(&self, asked: &Asked<'_>, now: Now) -> Result<Passed, Refused> {
+        let mut passed = Passed { told: Told::new(&self.policy), holds: Vec::new() };
+        for (n, rule) in self.rules.iter().enumerate() {
+            let (outcome, hold) = rule.take(asked, now);
+            if rule.is_told() {
+                passed.told.say(&rule.limit.name, outcome);
+            }
+            passed.holds.extend(hold);
+            if !outcome.passed {
+                self.rules[..n].iter().for_each(|before| before.give_back(asked));
+                // Only it is told: what is said of the others was given back.
+                let mut told = Told::new(&self.policy);
+                if rule.is_told() {
+                    told.say(&rule.limit.name, outcome);
+                }
+                return Err(Refused { rule: Arc::clone(rule), wait_s: outcome.wait_s.max(1), told });
+            }
+        }
+        Ok(passed)
+    }
+}
