@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod authorization;
 pub mod capture; // calls by name
 pub mod decision;
 pub mod deny;

@@ -14,7 +14,7 @@ pub const ALGORITHMS: &[&str] =
 pub struct Users {
     /// Whom tokens have to be for (`aud`).
     pub audience: String,
-    /// Who issues them; at least one.
+    /// Who issues them.
     pub issuers: Vec<TokenIssuer>,
 }
 
@@ -34,6 +34,9 @@ pub struct TokenIssuer {
     pub keys: String,
     /// What that file says. Whoever loads the fleet file reads it.
     pub jwks: String,
+    /// Whether its tokens have to be bound to a certificate or key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bound: bool,
 }
 
 /// A user on whose behalf a call comes, as policies see them. Only what was verified becomes one.

@@ -21,6 +21,7 @@ pub struct VerifiedPeer {
     key: Fingerprint,
     issuers: Vec<Fingerprint>,
     root: Fingerprint,
+    certificate: Fingerprint,
 }
 
 /// SHA-256 of a SubjectPublicKeyInfo, or of a whole root certificate.
@@ -60,6 +61,11 @@ impl VerifiedPeer {
     /// Fingerprints of the keys of all CAs that came along with the leaf.
     pub fn issuers(&self) -> &[Fingerprint] {
         &self.issuers
+    }
+
+    /// SHA-256 of its leaf certificate (DER), as tokens that are bound to it name it (`x5t#S256`, RFC 8705).
+    pub fn certificate(&self) -> &Fingerprint {
+        &self.certificate
     }
 
     /// Fingerprint of the root certificate that its chain led to.
@@ -123,6 +129,7 @@ pub fn verify_peer(chain: &[&[u8]], bundles: &TrustBundles, now: Timestamp) -> R
         issuer: issuers.first().map(|der| hash::hex(&hash::sha256(der))),
         issuers: fingerprints,
         root: hash::sha256(&roots[root]),
+        certificate: hash::sha256(chain[0]),
     })
 }
 

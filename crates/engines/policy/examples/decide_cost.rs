@@ -116,6 +116,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         services: services.collect(),
         gateway: None,
         users: None,
+        authorization: None,
         policies: None,
         trust: Default::default(),
         tls: Default::default(),

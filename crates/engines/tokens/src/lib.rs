@@ -21,6 +21,8 @@ mod revocation; // which of them not any more
 mod scopes;
 mod users; // what a fleet file says of issuers, and what policies see of a token
 
+pub mod form; // parameters of a request
+
 pub mod dpop; // proofs that somebody holds a key
 pub mod exchange; // a token for another audience, on somebody's behalf
 pub mod grant; // how somebody comes to a token
@@ -31,7 +33,8 @@ mod target_uri; // addresses in one form
 pub mod txn; // transaction tokens: who a chain of calls is for
 
 pub use access::{
-    AccessToken, FAMILY as FAMILY_CLAIM, Presented, SubjectToken, TYP as ACCESS_TYP, verify_access, verify_subject,
+    AccessToken, FAMILY as FAMILY_CLAIM, Presented, SubjectToken, TYP as ACCESS_TYP, inspect, verify_access,
+    verify_subject,
 };
 pub use actors::{Actors, Party};
 pub use binding::{Binding, BindingError};

@@ -14,6 +14,10 @@ pub const ISSUERS_MAX: usize = 256;
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// Longest `jti`, `txn` and the like, in bytes; a UUID has 36.
 pub const ID_BYTES_MAX: usize = 256;
+/// Longest body of a request with parameters, in bytes: the longest token in it, escaped where that is needed.
+pub const FORM_BYTES_MAX: usize = 24 << 10;
+/// Most parameters of a request, a count; the longest grant has a dozen.
+pub const FORM_FIELDS_MAX: usize = 32;
 /// Most audiences of one token, a count.
 pub const AUDIENCES_MAX: usize = bartizan_core::limits::AUDIENCES_MAX;
 /// Most scopes of one token, a count.

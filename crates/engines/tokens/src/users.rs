@@ -53,7 +53,7 @@ fn issuer_of(said: &TokenIssuer) -> Result<Issuer, UsersError> {
     let keys = keys.map_err(|why| UsersError::Keys { file: said.keys.clone(), issuer: said.issuer.clone(), why })?;
     let is_named = |alg: &&Alg| said.algorithms.iter().any(|name| name == alg.as_str());
     let algs = Alg::ALL.iter().filter(is_named).copied().collect();
-    let pins = Pins { issuer: said.issuer.clone(), algs, bound: false };
+    let pins = Pins { issuer: said.issuer.clone(), algs, bound: said.bound };
     Issuer::new(pins, &keys).map_err(|why| UsersError::Issuer { file: said.keys.clone(), why })
 }
 

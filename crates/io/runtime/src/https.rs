@@ -1,5 +1,9 @@
 //! HTTPS between organisations: one document asked for, one document served. Both ends are bounded in bytes and time.
 
+mod service;
+
+pub use service::{Shown, serve_router};
+
 use crate::limits;
 use crate::tls::{Judge, Server};
 use bytes::Bytes;
@@ -153,7 +157,7 @@ pub async fn serve_document(
             }
         };
         // One stranger must not keep the others out.
-        let Some(place) = Place::take(&each, remote.ip()) else { continue };
+        let Some(place) = Place::take(&each, remote.ip(), limits::DOCUMENT_CONNECTIONS_EACH_MAX) else { continue };
         let (Some(end), Some(document)) = (ends(), document()) else { continue };
         let stop = stop.clone();
         connections.spawn(async move {
@@ -171,10 +175,10 @@ struct Place(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
 
 impl Place {
     /// `None` where the address has its share.
-    fn take(each: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr) -> Option<Self> {
+    fn take(each: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr, most: usize) -> Option<Self> {
         let mut held = each.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(ip).or_default();
-        (*count < limits::DOCUMENT_CONNECTIONS_EACH_MAX).then(|| *count += 1)?;
+        (*count < most).then(|| *count += 1)?;
         drop(held);
         Some(Self(Arc::clone(each), ip))
     }

@@ -79,6 +79,12 @@ pub const WORKLOAD_DOWN_BYTES_MAX: usize = 16 << 20;
 pub const DOCUMENT_CONNECTIONS_MAX: usize = 64;
 /// Connections of one address among them, a count: a proxy in front of several fleets.
 pub const DOCUMENT_CONNECTIONS_EACH_MAX: usize = 8;
+/// Connections of HTTPS clients to a service of control at once, a count: some hundred workloads that keep theirs.
+pub const SERVICE_CONNECTIONS_MAX: usize = 1_024;
+/// Connections of one address among them, a count: all workloads of one machine.
+pub const SERVICE_CONNECTIONS_EACH_MAX: usize = 256;
+/// Longest life of such a connection: as long as somebody may have been denied without its being asked again, who shows nothing new.
+pub const SERVICE_CONNECTION_LIFE: Duration = Duration::from_secs(300);
 /// Time for a connection on a bundle endpoint, from its first byte to its last.
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(10);
 

@@ -2,6 +2,7 @@
 
 use crate::algorithms::Algorithms;
 use crate::attest::Attestation;
+use crate::authorization::Server;
 use crate::budget::Budgets;
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
@@ -55,6 +56,7 @@ pub(crate) struct App {
     pub(crate) algorithms: Algorithms,
     pub(crate) egress: egress::Book,
     pub(crate) jwt: JwtSigner,
+    pub(crate) authorization: Server,
     pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
@@ -91,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) own: OwnIdentity,
     pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) jwt: JwtSigner,
+    pub(crate) authorization: Server,
     pub(crate) federation: federation::Book,
     pub(crate) rotation: Book,
     pub(crate) attestation: Attestation,
@@ -112,6 +115,7 @@ impl App {
             own,
             workloads_until,
             jwt,
+            authorization,
             federation,
             rotation,
             attestation,
@@ -138,6 +142,7 @@ impl App {
             algorithms: Algorithms::default(),
             egress,
             jwt,
+            authorization,
             federation,
             stop,
             in_force,

@@ -10,13 +10,14 @@ use crate::limits::{JWT_KEY_LEAD, JWT_KEY_LIFE, JWT_KEY_LOOK, JWT_KEYS_FILE_BYTE
 use bartizan_core::limits::CLOCK_SKEW;
 use bartizan_core::snapshot::{Bundles, JwtKey};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
-use bartizan_crypto::jose::Jwk;
-use bartizan_crypto::jws::TokenKey;
-use bartizan_crypto::{CryptoError, base64};
+use bartizan_crypto::jose::{Jwk, JwkSet};
+use bartizan_crypto::jws::{self, TokenKey};
+use bartizan_crypto::{CryptoError, base64, random};
 use bartizan_identity::jwt_svid::{JwtError, kid, sign};
 use bartizan_identity::limits::JWT_KEYS_MAX;
 use bartizan_runtime::{clock, files};
 use bartizan_tokens::limits::DELEGATION_LIFE_MAX;
+use bartizan_tokens::mint::{self, Access};
 use bartizan_tokens::{authority_name, txn};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -28,6 +29,8 @@ use std::time::Duration;
 const KEPT: Duration = Duration::from_secs(DELEGATION_LIFE_MAX.as_secs() + CLOCK_SKEW.as_secs());
 /// The public keys, in the data folder.
 const FILE: &str = "jwt-keys.json";
+/// Those of access tokens: a key signs tokens of one kind.
+const ACCESS_FILE: &str = "authorization-keys.json";
 
 /// Why tokens cannot be signed, or earlier ones not be checked.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +84,15 @@ struct Signing {
 impl JwtSigner {
     /// Reads the keys of earlier processes. They have stopped signing by now, at the latest.
     pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, JwtKeysError> {
-        let path = data.join(FILE);
+        Self::open_file(data.join(FILE), now)
+    }
+
+    /// As [`JwtSigner::open`], for the keys of access tokens.
+    pub(crate) fn open_for_access(data: &Path, now: Timestamp) -> Result<Self, JwtKeysError> {
+        Self::open_file(data.join(ACCESS_FILE), now)
+    }
+
+    fn open_file(path: PathBuf, now: Timestamp) -> Result<Self, JwtKeysError> {
         let refuse = |source| JwtKeysError { path: path.clone(), source };
         let mut kept: Vec<Kept> = match files::read_bounded(&path, JWT_KEYS_FILE_BYTES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -167,6 +178,25 @@ impl JwtSigner {
         bundles
     }
 
+    /// The public keys that count at `now`, under the names that access tokens call them by.
+    pub(crate) fn jwks(&self, now: Timestamp) -> JwkSet {
+        let inner = self.lock();
+        let counts = |one: &&Kept| one.until.is_none_or(|until| now < until);
+        let jwk = |one: &Kept| {
+            let (x, y) = jws::coordinates(&base64::decode(&one.spki).ok()?).ok()?;
+            let jwk = Jwk::p256(&x, &y);
+            let kid = base64::encode_url(&jwk.thumbprint());
+            Some(jwk.with_kid(kid))
+        };
+        JwkSet { keys: inner.kept.iter().filter(counts).filter_map(jwk).collect(), passed_over: Vec::new() }
+    }
+
+    /// An access token. `None` where there is no key to sign it with.
+    pub(crate) fn mint(&self, issuer: &str, said: &Access, now: Timestamp) -> Option<Result<String, CryptoError>> {
+        let current = self.lock().current.clone()?;
+        Some(mint::access(&current.key, issuer, said, random::bytes(), now))
+    }
+
     /// A token for `id`. `None` where there is no key, since nobody in the fleet may have tokens.
     pub(crate) fn sign(&self, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Option<Result<String, JwtError>> {
         let current = self.lock().current.clone()?;
@@ -198,7 +228,8 @@ pub(crate) async fn keep(app: Arc<App>) {
     let mut unpublished = false;
     while app.stop.run_until_cancelled(tokio::time::sleep(JWT_KEY_LOOK)).await.is_some() {
         if !unpublished {
-            let turned = app.jwt.turn(clock::now());
+            let now = clock::now();
+            let turned = app.jwt.turn(now).and_then(|jwt| Ok(app.authorization.keys.turn(now)? || jwt));
             unpublished = turned.unwrap_or_else(|error| {
                 tracing::error!(%error, "the keys of tokens stay as they are, trying again");
                 false

@@ -15,6 +15,7 @@ mod algorithms; // what each edge really uses
 pub mod api; // the local side: people and the supervisor
 mod app; // what all parts share
 mod attest; // how nodes prove who they are, beside the join token
+mod authorization; // tokens for workloads that show their certificate (OAuth 2.1)
 mod budget; // what guards may cost
 pub mod ca; // the root, this process' issuing CA, our own identity
 mod clocks; // whose clock is away from ours

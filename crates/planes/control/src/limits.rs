@@ -18,6 +18,17 @@ pub const ANSWERED_MAX: usize = 16_384;
 /// send them.
 pub const ATTESTATIONS_AT_ONCE: usize = 4;
 
+/// Longest body of a request to the authorization server, in bytes: the longest subject token and its parameters.
+pub const AUTHORIZATION_BODY_BYTES_MAX: usize = 24 << 10;
+/// Requests to the authorization server by one client that showed its certificate, a second: it keeps a token for minutes.
+pub const CLIENT_REQUESTS_PER_S: u32 = 200;
+/// Those by one address without a certificate, a second: metadata and keys, which may be kept.
+pub const STRANGER_REQUESTS_PER_S: u32 = 20;
+/// Whose requests are counted at once, a count; beyond it, whoever is new waits.
+pub const REQUESTERS_MAX: usize = 16_384;
+/// How often it is looked whether the authorization server's certificate is to be renewed.
+pub const WEB_CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
+
 /// Largest deny list on disk, in bytes: its most entries with the longest reasons.
 pub const DENY_LIST_BYTES_MAX: usize = 16 << 20;
 

@@ -9,7 +9,7 @@ use crate::fleet::{Desired, directory, members};
 use crate::jwt::JwtSigner;
 use crate::presence::away_now;
 use bartizan_core::deny::{DenyList, Subject};
-use bartizan_core::snapshot::{Bundles, Epoch, Kind, Policies, Signed};
+use bartizan_core::snapshot::{Bundles, Directory, Epoch, Kind, Policies, Signed};
 use bartizan_core::{Member, Timestamp};
 use bartizan_crypto::hash;
 use bartizan_identity::DenyIndex;
@@ -76,8 +76,10 @@ pub(crate) async fn publish(
 pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, ControlError> {
     let (before, now) = (app.in_force(), clock::now());
     let away = away_now(app, &desired.fleet);
-    let desired = Desired { away, ..desired };
     let deny_list = deny::read(&app.options.data)?;
+    app.authorization.prepare(&desired.fleet, now)?;
+    let own_issuer = app.authorization.issuer(&desired.fleet, now);
+    let desired = Desired { away, own_issuer, ..desired };
     app.jwt.prepare(desired.wants_tokens(), now)?;
     app.federation.settle(&desired.fleet.federation, &desired.sources);
     let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
@@ -133,7 +135,7 @@ impl InForce {
             Kind::DenyList => Some(Ok(self.signed_deny_list.clone())),
             Kind::Policies => Some(Ok(self.policies.clone())),
             Kind::Directory => {
-                let directory = directory(&self.desired.fleet, &self.desired.plan, &self.desired.away, member)?;
+                let directory = directory_of(&self.desired, member)?;
                 Some(sign(kind, self.epoch(kind), &directory, &self.desired, own, now))
             }
         }
@@ -155,6 +157,16 @@ impl InForce {
     }
 }
 
+/// The directory of one instance, with what is not in the files.
+fn directory_of(desired: &Desired, member: &Member) -> Option<Directory> {
+    let mut directory = directory(&desired.fleet, &desired.plan, &desired.away, member)?;
+    let users = directory.own.gateway.as_mut().and_then(|gateway| gateway.users.as_mut());
+    if let Some(users) = users {
+        users.issuers.extend(desired.own_issuer.clone());
+    }
+    Some(directory)
+}
+
 fn sign<P: Serialize>(
     kind: Kind,
     epoch: Epoch,
@@ -170,7 +182,7 @@ fn sign<P: Serialize>(
 
 /// What each kind says for the whole fleet. Only policies are kept as text: `explain` needs them later.
 fn contents(desired: &Desired, deny_list: &DenyList, bundles: &Bundles, mark: &str) -> BTreeMap<Kind, Content> {
-    let of = |member: &Member| directory(&desired.fleet, &desired.plan, &desired.away, member);
+    let of = |member: &Member| directory_of(desired, member);
     let directories: BTreeMap<Member, _> =
         members(&desired.fleet).map(|member| (member.clone(), of(&member))).collect();
     let policies = json(&desired.policies);

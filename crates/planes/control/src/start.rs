@@ -3,6 +3,7 @@
 use crate::api;
 use crate::app::{App, Parts};
 use crate::attest::Attestation;
+use crate::authorization;
 use crate::budget;
 use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
 use crate::deny;
@@ -72,6 +73,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let turning = tokio::spawn(jwt::keep(Arc::clone(&app)));
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
+    let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
@@ -84,8 +86,20 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
-    let tasks =
-        [api, seeing, renewing, rotating, taking_in, watching, noting, comparing, turning, federating, publishing];
+    let tasks = [
+        api,
+        seeing,
+        renewing,
+        rotating,
+        taking_in,
+        watching,
+        noting,
+        comparing,
+        turning,
+        federating,
+        publishing,
+        authorizing,
+    ];
     for task in tasks {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
@@ -138,7 +152,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
 #[expect(clippy::too_many_arguments, reason = "called once, with what was just made")]
 async fn assemble(
     options: Options,
-    desired: Desired,
+    mut desired: Desired,
     store: Store,
     journal: Journal,
     listen: SocketAddr,
@@ -159,6 +173,9 @@ async fn assemble(
     let workloads_until = WorkloadsUntil::of(lately);
     let jwt = JwtSigner::open(&options.data, now)?;
     jwt.prepare(desired.wants_tokens(), now)?;
+    let authorization = authorization::Server::open(&options.data, now)?;
+    authorization.prepare(&desired.fleet, now)?;
+    desired.own_issuer = authorization.issuer(&desired.fleet, now);
     let federation = federation::Book::new(&options.data);
     federation.settle(&desired.fleet.federation, &desired.sources);
     let deny_list = deny::read(&options.data)?;
@@ -181,6 +198,7 @@ async fn assemble(
         own,
         workloads_until,
         jwt,
+        authorization,
         federation,
         rotation,
         attestation,

@@ -262,6 +262,7 @@ mod tests {
             ]),
             gateway: None,
             users: None,
+            authorization: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

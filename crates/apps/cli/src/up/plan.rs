@@ -36,7 +36,8 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let vias = services.flat_map(|s| s.calls.iter()).filter_map(|c| c.via).map(|via| via.port());
     let meshes =
         fleet.services.values().filter_map(|s| s.mesh).chain(fleet.others.values().filter_map(|it| Some(it.at?.mesh)));
-    let meshes = meshes.chain(more).chain(fleet.federation.endpoint.iter().map(|it| it.listen)).map(|at| at.port());
+    let meshes = meshes.chain(more).chain(fleet.federation.endpoint.iter().map(|it| it.listen));
+    let meshes = meshes.chain(fleet.authorization.iter().map(|it| it.listen)).map(|at| at.port());
     let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
     let ways_out = ways_out.flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| at.port());
     own.chain(vias).chain(meshes).chain(ways_out).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
@@ -100,6 +101,7 @@ mod tests {
             ]),
             gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new() }),
             users: None,
+            authorization: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

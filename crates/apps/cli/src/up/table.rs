@@ -223,6 +223,7 @@ mod tests {
             services: BTreeMap::from([(name("accounts"), service(7101)), (name("ledger"), service(7102))]),
             gateway: Some(Gateway { listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)), routes: Vec::new() }),
             users: None,
+            authorization: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

@@ -298,6 +298,7 @@ mod tests {
                 }],
             }),
             users: None,
+            authorization: None,
             policies: None,
             trust: Default::default(),
             tls: Default::default(),

@@ -8,6 +8,7 @@ mod near;
 mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_authorization;
 mod raw_edge;
 mod raw_egress;
 mod raw_federation;
@@ -23,6 +24,7 @@ pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 
+use crate::authorization::Authorization;
 use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::Egress;
 use crate::federation::Federation;
@@ -54,8 +56,10 @@ pub struct Fleet {
     pub others: BTreeMap<ServiceName, Other>,
     /// Other trust domains.
     pub federation: Federation,
-    /// Whose tokens say who a user is; `None` where no user is known.
+    /// Whose tokens say who a user is, beside those of the own authorization server; `None` where no user is known.
     pub users: Option<Users>,
+    /// The fleet's own authorization server.
+    pub authorization: Option<Authorization>,
     /// Folder of Cedar files, relative to the fleet file; `None` where only the declared calls count.
     pub policies: Option<String>,
     /// For how long trust holds that was given.

@@ -3,6 +3,7 @@
 //! The comments here are what an editor shows for each key.
 
 use super::node::{Node, Value};
+use super::raw_authorization::RawAuthorization;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
@@ -44,6 +45,9 @@ pub(super) struct RawFleet {
     /// Whose tokens say who a user is, for routes of the gateway with `auth: user`.
     #[schemars(default)]
     pub(super) users: Field<RawUsers>,
+    /// An authorization server for workloads of this fleet.
+    #[schemars(default)]
+    pub(super) authorization: Field<RawAuthorization>,
     /// Folder of Cedar policy files, relative to this file. Where left out, the declared calls alone count.
     #[schemars(default)]
     pub(super) policies: Field<String>,
@@ -306,6 +310,7 @@ impl RawFleet {
         "services",
         "gateway",
         "users",
+        "authorization",
         "policies",
         "trust",
         "tls",
@@ -325,6 +330,7 @@ impl RawFleet {
             services: fields.take("services", |report, node, key| report.named(node, key, RawService::read)),
             gateway: fields.take("gateway", RawGateway::read),
             users: fields.take("users", RawUsers::read),
+            authorization: fields.take("authorization", RawAuthorization::read),
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),

@@ -54,6 +54,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
             routes: gateway_to.iter().map(route).collect(),
         }),
         users: None,
+        authorization: None,
         policies: None,
         trust: Default::default(),
         tls: Default::default(),

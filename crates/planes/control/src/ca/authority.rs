@@ -111,12 +111,27 @@ impl Authority {
         names: &[String],
         now: Timestamp,
     ) -> Result<Svid, IssueError> {
+        let listen = fleet.gateway.as_ref().map(|gateway| gateway.listen.ip());
+        self.issue_web(spki, names, listen.as_slice(), now)
+    }
+
+    /// A certificate for clients that know no SPIFFE IDs: for this machine, and these names and addresses.
+    pub(crate) fn issue_web(
+        &self,
+        spki: &[u8],
+        names: &[String],
+        at: &[IpAddr],
+        now: Timestamp,
+    ) -> Result<Svid, IssueError> {
         let mut names = [&["localhost".to_owned()], names].concat();
         names.sort();
         names.dedup();
         let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let listen = fleet.gateway.as_ref().map(|gateway| gateway.listen.ip());
-        addresses.extend(listen.filter(|ip| !ip.is_unspecified() && !addresses.contains(ip)));
+        for ip in at.iter().filter(|ip| !ip.is_unspecified()) {
+            if !addresses.contains(ip) {
+                addresses.push(*ip);
+            }
+        }
         self.issuing.issue_edge(spki, &names, &addresses, random::bytes(), now)
     }
 }

@@ -1,8 +1,8 @@
 //! What control itself has to report.
 
 use crate::events::Pipeline;
-use bartizan_core::ServiceName;
 use bartizan_core::event::{Event, EventId, SeenBy, What};
+use bartizan_core::{RequestId, ServiceName};
 use bartizan_crypto::random;
 use bartizan_runtime::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,9 +22,17 @@ impl OwnEvents {
 
     /// Reports something that concerns `service`, or the fleet as a whole.
     pub(crate) fn write(&self, service: Option<&ServiceName>, what: What) {
+        self.offer(service, None, what);
+    }
+
+    /// Reports what became of one request.
+    pub(crate) fn write_of(&self, request: RequestId, what: What) {
+        self.offer(None, Some(request), what);
+    }
+
+    fn offer(&self, service: Option<&ServiceName>, request: Option<RequestId>, what: What) {
         let id = EventId(self.prefix, self.written.fetch_add(1, Ordering::Relaxed));
-        let event =
-            Event { id, at: clock::now(), service: service.cloned(), seen_by: SeenBy::Control, request: None, what };
+        let event = Event { id, at: clock::now(), service: service.cloned(), seen_by: SeenBy::Control, request, what };
         // Nobody waits for its fate; it is counted all the same.
         let _fate = self.pipeline.offer(vec![event]);
     }

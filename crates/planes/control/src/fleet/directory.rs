@@ -125,7 +125,9 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
 
 /// The clients whose certificates the gateway looks at.
 fn clients(fleet: &Fleet, gateway: &Gateway) -> BTreeMap<SpiffeId, ServiceName> {
-    let named = gateway.routes.iter().flat_map(|route| &route.from);
+    // Those of our own authorization server show the certificate that their tokens are bound to.
+    let own = fleet.authorization.iter().flat_map(|it| it.clients.keys());
+    let named = gateway.routes.iter().flat_map(|route| &route.from).chain(own);
     named.filter_map(|client| Some((fleet.others.get(client)?.id.clone(), client.clone()))).collect()
 }
 

@@ -10,6 +10,7 @@ use crate::options::Options;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
+use bartizan_core::user::TokenIssuer;
 use bartizan_policy::Engine;
 use bartizan_runtime::files;
 use std::path::Path;
@@ -24,6 +25,8 @@ pub(crate) struct Desired {
     pub(crate) sources: Sources,
     /// The instances that callers are not told of. Not from the files: whoever publishes puts it in.
     pub(crate) away: Away,
+    /// Our own authorization server with its keys, as the gateway is told of it. Neither from the files.
+    pub(crate) own_issuer: Option<TokenIssuer>,
 }
 
 impl Desired {
@@ -67,7 +70,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
-    Ok(Desired { fleet, plan, policies, sources, away: Away::new() })
+    Ok(Desired { fleet, plan, policies, sources, away: Away::new(), own_issuer: None })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will.

@@ -47,7 +47,8 @@ fn at_the_edge(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let users =
         x.live.users.clone().ok_or_else(|| Answer::new(503, "not_ready", "nobody's tokens are known here yet"))?;
     let token = bearer(x)?;
-    let shown = Presented { token: &token, certificate: None, proof_key: None };
+    let certificate = x.conn.caller.as_ref().map(|caller| caller.peer.certificate());
+    let shown = Presented { token: &token, certificate, proof_key: None };
     let verified = x.conn.worker.users.borrow_mut().access.verify(users.trust(), &shown, users.audience(), x.now);
     let token = verified.map_err(|error| refused(x, &error))?;
     if let Some(missing) = route.scopes.iter().find(|scope| !token.scopes.has(scope)) {

@@ -55,6 +55,7 @@ impl Scene {
             algorithms: vec!["ES256".to_owned()],
             roles: "realm_access.roles".to_owned(),
             tenant: "tenant".to_owned(),
+            bound: false,
             keys: "login.jwks".to_owned(),
             jwks: serde_json::json!({ "keys": [key] }).to_string(),
         };

@@ -1,6 +1,7 @@
 //! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
 
 mod ambiguous;
+mod authorization;
 mod budget;
 mod capture;
 mod edge;
@@ -31,8 +32,10 @@ use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
 use super::report::FleetErrors;
 use super::{Fleet, Protocol};
+use crate::authorization::Authorization;
 use crate::limits::{FLEET_FILE_BYTES_MAX, SERVICES_MAX};
 use crate::name::{GATEWAY, ServiceName, TrustDomain};
+use crate::user::Users;
 use std::collections::{HashMap, HashSet};
 
 /// Parses and checks a fleet file. `file` is its name for messages.
@@ -83,6 +86,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         services,
         gateway,
         users,
+        authorization,
         policies,
         trust,
         tls,
@@ -146,7 +150,15 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     // Last, so that it is the gateway's port that is reported as taken.
     let clients = others.as_ref().ok();
     let users = users.optional().and_then(|at| at.map(|at| users::check(report, at)).transpose());
-    let knows_users = !matches!(users, Ok(None));
+    let context = authorization::Context {
+        fleet: name.as_ref().ok(),
+        users: users.as_ref().ok(),
+        workloads: workloads.as_ref().ok(),
+    };
+    let authorization = authorization
+        .optional()
+        .and_then(|at| at.map(|at| authorization::check(report, context, &mut ports, at)).transpose());
+    let knows_users = !matches!((&users, &authorization), (Ok(None), Ok(None)));
     let context = gateway::Context { known: &known, clients, knows_users };
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
@@ -159,7 +171,8 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         workloads: workloads?,
         others: others?,
         federation: federation?,
-        users: users?,
+        users: users?.or_else(|| believed(&authorization)),
+        authorization: authorization?,
         policies: policies?,
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),
@@ -168,6 +181,12 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     };
     warn_of_uncalled(report, &fleet, &names);
     guards_are_good.and(for_all).and(isolate).and(capture).map(|_| fleet)
+}
+
+/// Users are those of the own authorization server where the file names no other.
+fn believed(authorization: &Result<Option<Authorization>, Reported>) -> Option<Users> {
+    let own = authorization.as_ref().ok()?.as_ref()?;
+    Some(Users { audience: own.audience.clone(), issuers: Vec::new() })
 }
 
 fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]) {

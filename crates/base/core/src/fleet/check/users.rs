@@ -47,6 +47,7 @@ fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIs
         roles: roles?,
         tenant: tenant?,
         jwks: String::new(),
+        bound: false,
     })
 }
 

@@ -1,0 +1,76 @@
+//! What a fleet file says of its authorization server, before anything is checked. Part of [`super::raw`].
+
+use super::node::Node;
+use super::reader::{At, Field, Named, Read, Report};
+use crate::authorization::{AUDIENCES_MAX, SCOPES_MAX};
+use schemars::JsonSchema;
+use std::collections::BTreeMap;
+
+/// An OAuth 2.1 authorization server for workloads of this fleet, which show their certificate instead of a secret.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Authorization", deny_unknown_fields)]
+pub(super) struct RawAuthorization {
+    /// Where it listens, such as `127.0.0.1:8445`.
+    pub(super) listen: Field<String>,
+    /// Its name in tokens (`iss`) and where clients find it, such as `https://auth.bank.example`; `https://LISTEN` where left out.
+    #[schemars(default, regex(pattern = "^https://"))]
+    pub(super) issuer: Field<String>,
+    /// Whom its tokens are for (`aud`); that of `users` where left out, and the name of the fleet where there is none.
+    #[schemars(default)]
+    pub(super) audience: Field<String>,
+    /// Who gets tokens: workloads of this fleet, by name.
+    #[schemars(with = "BTreeMap<String, RawClient>")]
+    pub(super) clients: Field<Named<Read<RawClient>>>,
+}
+
+/// A client of the authorization server.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "AuthorizationClient", deny_unknown_fields)]
+pub(super) struct RawClient {
+    /// The scopes that it may have; none where left out.
+    #[schemars(default, with = "Vec<String>", length(min = 1, max = SCOPES_MAX))]
+    pub(super) scopes: Field<Vec<Read<String>>>,
+    /// Whom its tokens may be for, the first where it does not say; that of the server where left out.
+    #[schemars(default, with = "Vec<String>", length(min = 1, max = AUDIENCES_MAX))]
+    pub(super) audiences: Field<Vec<Read<String>>>,
+    /// How it may come to a token; `client_credentials` where left out.
+    #[schemars(default, with = "Vec<Grants>", length(min = 1, max = 2))]
+    pub(super) grants: Field<Vec<Read<String>>>,
+}
+
+/// A way to a token.
+#[derive(JsonSchema)]
+#[schemars(rename = "AuthorizationGrant", rename_all = "snake_case")]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+enum Grants {
+    /// On its own behalf.
+    ClientCredentials,
+    /// On behalf of whoever gave it a token.
+    TokenExchange,
+}
+
+impl RawAuthorization {
+    pub(super) const KEYS: &[&str] = &["listen", "issuer", "audience", "clients"];
+
+    pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            listen: fields.text("listen"),
+            issuer: fields.text("issuer"),
+            audience: fields.text("audience"),
+            clients: fields.take("clients", |report, node, key| report.named(node, key, RawClient::read)),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawClient {
+    pub(super) const KEYS: &[&str] = &["scopes", "audiences", "grants"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let mut list = |name| fields.take(name, |report, node, key| report.list(node, key, Report::text));
+        let value = Self { scopes: list("scopes"), audiences: list("audiences"), grants: list("grants") };
+        Ok(At { value, spot: fields.spot })
+    }
+}

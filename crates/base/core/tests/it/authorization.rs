@@ -1,0 +1,84 @@
+//! The authorization server of a fleet file: what could never work is refused, and what is left out has one meaning.
+
+use bartizan_core::ServiceName;
+use bartizan_core::authorization::Grant;
+use bartizan_core::fleet::{Fleet, parse};
+
+/// `more` is what stands in the map of the server, `tail` what else the file says.
+fn text(more: &str, tail: &str) -> String {
+    format!(
+        "fleet: shop\ntrust_domain: shop.test\nservices:\n  a: {{ run: [x], listen: \"127.0.0.1:1\", protocol: http, owner: o }}\n\
+         workloads:\n  report: {{ selectors: {{ path: /bin/report }}, calls: [a] }}\n  batch: {{ selectors: {{ path: /bin/batch }} }}\n\
+         authorization: {{ {more} }}\n{tail}"
+    )
+}
+
+fn good(more: &str, tail: &str) -> Fleet {
+    parse(&text(more, tail), "f").unwrap_or_else(|why| panic!("{more}: {why}"))
+}
+
+#[test]
+fn what_could_never_work_is_refused_with_the_way_out() {
+    let one = "listen: \"127.0.0.1:2\", clients: { report: {} }";
+    let users = "users: { audience: api, issuers: [{ issuer: \"https://login.test\", keys: k }] }\n";
+    for (more, tail, why) in [
+        ("", "", "authorization.listen: is missing; say where clients connect, such as `127.0.0.1:8445`"),
+        ("listen: \"127.0.0.1:2\"", "", "authorization.clients: is missing; name who gets tokens"),
+        ("listen: \"127.0.0.1:2\", clients: {}", "", "there have to be 1 to 1000 clients"),
+        ("listen: \"127.0.0.1:1\", clients: { report: {} }", "", "authorization.listen = `127.0.0.1:1`"),
+        (
+            "listen: \"127.0.0.1:2\", clients: { reprot: {} }",
+            "",
+            "authorization.clients.reprot: no such workload; did you mean `report`?",
+        ),
+        // The certificate of a service is with its guard: no program could ever show it.
+        ("listen: \"127.0.0.1:2\", clients: { a: {} }", "", "that of a service is its guard's"),
+        (
+            "listen: \"127.0.0.1:2\", clients: { report: { secret: x } }",
+            "",
+            "unknown key; known here: scopes, audiences, grants",
+        ),
+        ("listen: \"127.0.0.1:2\", clients: { report: { scopes: [] } }", "", "there have to be 1 to 64"),
+        ("listen: \"127.0.0.1:2\", clients: { report: { scopes: [\"a b\"] } }", "", "not a scope"),
+        ("listen: \"127.0.0.1:2\", clients: { report: { audiences: [\"\"] } }", "", "1 to 256 plain characters"),
+        (
+            "listen: \"127.0.0.1:2\", clients: { report: { grants: [password] } }",
+            "",
+            "authorization.clients.report.grants[0] = `password`: no such grant; known are `client_credentials` and `token_exchange`",
+        ),
+        (&format!("issuer: \"http://auth.test\", {one}"), "", "begin it with `https://`"),
+        (&format!("issuer: \"https://auth.test/realms/x\", {one}"), "", "give host and port alone"),
+        (&format!("issuer: \"https://auth.test/\", {one}"), "", "without a `/` behind"),
+        (&format!("issuer: \"https://login.test\", {one}"), users, "an issuer of that name is under `users`"),
+        (&format!("audience: other, {one}"), users, "the gateway believes tokens for `api` alone"),
+    ] {
+        let refusal = parse(&text(more, tail), "f").map(drop).expect_err(more).to_string();
+        assert!(refusal.contains(why), "{refusal}\n{why}");
+    }
+}
+
+#[test]
+fn what_is_left_out_has_one_meaning() {
+    let report = ServiceName::parse("report").unwrap();
+    let fleet = good("listen: \"127.0.0.1:2\", clients: { report: {} }", "");
+    let said = fleet.authorization.unwrap();
+    assert_eq!((said.issuer.as_str(), said.audience.as_str()), ("https://127.0.0.1:2", "shop"));
+    let client = &said.clients[&report];
+    assert_eq!(client.id.to_string(), "spiffe://shop.test/workload/report");
+    assert!(client.scopes.is_empty());
+    assert_eq!(
+        (client.audiences.as_slice(), client.grants.as_slice()),
+        (&["shop".to_owned()][..], &[Grant::ClientCredentials][..])
+    );
+    let users = fleet.users.unwrap();
+    assert_eq!((users.audience.as_str(), users.issuers.len()), ("shop", 0), "its own tokens are users' tokens");
+
+    let users = "users: { audience: api, issuers: [{ issuer: \"https://login.test\", keys: k }] }\n";
+    let more = "listen: \"127.0.0.1:2\", issuer: \"https://auth.shop.test\", clients: { report: { scopes: [a, b], grants: [token_exchange] }, batch: { audiences: [x, y] } }";
+    let fleet = good(more, users);
+    let said = fleet.authorization.unwrap();
+    assert_eq!((said.issuer.as_str(), said.audience.as_str()), ("https://auth.shop.test", "api"));
+    assert_eq!(said.clients[&report].grants, [Grant::TokenExchange]);
+    assert_eq!(said.clients[&ServiceName::parse("batch").unwrap()].audiences, ["x", "y"]);
+    assert_eq!(fleet.users.unwrap().issuers.len(), 1);
+}

@@ -1,0 +1,51 @@
+//! What the authorization server holds: its keys, and who asked how often.
+
+use super::rates::Rates;
+use crate::jwt::{JwtKeysError, JwtSigner};
+use bartizan_core::Timestamp;
+use bartizan_core::authorization::Authorization;
+use bartizan_core::fleet::Fleet;
+use bartizan_core::user::TokenIssuer;
+use bartizan_crypto::jose::Alg;
+use bartizan_tokens::{Issuer, IssuerError, Issuers, Pins};
+use std::path::Path;
+
+/// The authorization server of a fleet, whether the fleet file wants one or not.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) keys: JwtSigner,
+    pub(super) rates: Rates,
+}
+
+impl Server {
+    /// Reads the public keys of earlier processes.
+    pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, JwtKeysError> {
+        Ok(Self { keys: JwtSigner::open_for_access(data, now)?, rates: Rates::default() })
+    }
+
+    /// Makes a key where the fleet file wants one.
+    pub(crate) fn prepare(&self, fleet: &Fleet, now: Timestamp) -> Result<(), JwtKeysError> {
+        self.keys.prepare(fleet.authorization.is_some(), now)
+    }
+
+    /// As whom the gateway believes it. `None` where the fleet file has none.
+    pub(crate) fn issuer(&self, fleet: &Fleet, now: Timestamp) -> Option<TokenIssuer> {
+        let said = fleet.authorization.as_ref()?;
+        let jwks = self.keys.jwks(now).to_json();
+        Some(TokenIssuer {
+            issuer: said.issuer.clone(),
+            algorithms: vec![Alg::Es256.as_str().to_owned()],
+            roles: "roles".to_owned(),
+            tenant: "tenant".to_owned(),
+            keys: String::new(),
+            jwks: String::from_utf8(jwks).unwrap_or_default(),
+            bound: true,
+        })
+    }
+
+    /// As which it believes itself: tokens of its own alone, which are bound.
+    pub(super) fn issuers(&self, said: &Authorization, now: Timestamp) -> Result<Issuers, IssuerError> {
+        let pins = Pins { issuer: said.issuer.clone(), algs: vec![Alg::Es256], bound: true };
+        Issuers::new(1, vec![Issuer::new(pins, &self.keys.jwks(now))?])
+    }
+}
