@@ -270,6 +270,9 @@ pub struct GatewaySide {
     /// Whose tokens say who a user is; `None` where no route asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<Users>,
+    /// Whether it finds out how many requests each service bears, and refuses others.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adaptive: bool,
 }
 
 /// A service that may be called.

@@ -40,12 +40,14 @@ pub struct Limited {
     pub wait_s: u64,
     /// How its limit stands.
     pub told: Told,
-    /// It speaks gRPC, and looks for the status there.
-    pub grpc: bool,
+    /// The status for who speaks gRPC, and looks for it there.
+    pub grpc: Option<&'static str>,
 }
 
 /// The status of gRPC for whoever came too often.
-const GRPC_RESOURCE_EXHAUSTED: &str = "8";
+pub const RESOURCE_EXHAUSTED: &str = "8";
+/// The status of gRPC where there is too much for the moment.
+pub const UNAVAILABLE: &str = "14";
 
 /// Says to another guard that its request did not reach the program. Programs cannot say it: it is taken off their responses.
 pub const UNSENT_HEADER: &str = "x-bartizan-unsent";
@@ -104,8 +106,8 @@ impl Answer {
 
     /// The response, with the id under which the event can be found: status, fields and body.
     pub fn response(&self, request: RequestId) -> (StatusCode, Fields, String) {
-        if let Some(limited) = self.limited.as_ref().filter(|limited| limited.grpc) {
-            return self.grpc(limited, request);
+        if let Some((limited, status)) = self.limited.as_ref().and_then(|limited| Some((limited, limited.grpc?))) {
+            return self.grpc(limited, status, request);
         }
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
         let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });
@@ -128,11 +130,11 @@ impl Answer {
     }
 
     /// The same for a client that speaks gRPC: a head that is trailers too, with the status and when to try again.
-    fn grpc(&self, limited: &Limited, request: RequestId) -> (StatusCode, Fields, String) {
+    fn grpc(&self, limited: &Limited, status: &str, request: RequestId) -> (StatusCode, Fields, String) {
         let mut fields = Fields::with_capacity(240, 8);
         fields.append("content-type", b"application/grpc");
         fields.append(REQUEST_ID_HEADER, request.to_string().as_bytes());
-        fields.append("grpc-status", GRPC_RESOURCE_EXHAUSTED.as_bytes());
+        fields.append("grpc-status", status.as_bytes());
         fields.append("grpc-message", self.text.as_bytes());
         fields.append("grpc-retry-pushback-ms", limited.wait_s.saturating_mul(1000).to_string().as_bytes());
         limited.told.write(&mut fields);

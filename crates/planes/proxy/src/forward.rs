@@ -115,6 +115,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         tokens: None,
         decision: None,
         limited: None,
+        admitted: None,
     };
     let passed = filter::run(&mut exchange);
     let asked: Option<Arc<str>> = exchange.decision.is_some().then(|| match &exchange.canonical_path {
@@ -136,7 +137,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         user: user.clone(),
     });
     record.is_for(user.as_deref());
-    record.limited(exchange.limited.take());
+    record.limited(exchange.limited.take(), exchange.admitted.take());
     // Nothing can end what was neither asked about nor came from a peer.
     // A call without mutual TLS ends once the service is strict, after its answer; a change of policies does not cut it.
     let asked_again = conn.caller.is_some() || conn.side != Side::Inbound;

@@ -33,6 +33,7 @@ pub mod http1; // both ends of HTTP/1.1
 pub mod leg; // many on one connection between guards
 pub mod limiting; // how often, how many at once, how much a day
 pub mod message; // as it stands between two connections
+pub mod overload; // what a service bears, and who goes first
 pub mod record; // what it came to
 pub mod respond; // the way back
 pub mod sending; // to a callee: versions, instances, tries

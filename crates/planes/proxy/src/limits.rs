@@ -97,6 +97,10 @@ pub const LEG_READS_MAX: usize = 8;
 
 /// Counts of one limit whose keys strangers choose, such as addresses and users, a count: a mebibyte.
 pub const LIMIT_ENTRIES: usize = 65_536;
+/// Clients of which the gateway remembers, for each service, how often they come, a count; 40 bytes each.
+pub const OVERLOAD_CLIENTS: usize = 32_768;
+/// For how long after a refusal nothing that comes is taken for usual.
+pub const OVERLOAD_QUIET: Duration = Duration::from_secs(5);
 /// Counts of one limit whose keys the fleet file names, a count.
 pub const LIMIT_ENTRIES_KNOWN: usize = 4_096;
 

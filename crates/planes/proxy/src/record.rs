@@ -7,6 +7,7 @@ use crate::framing::Rule;
 use crate::ledger::{Ongoing, Question};
 use crate::limiting::Passed;
 use crate::message::Fields;
+use crate::overload::Admitted;
 use crate::plaintext;
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
@@ -45,6 +46,7 @@ pub struct Record {
     added: Duration,
     ended: Ended,
     limited: Option<Box<Passed>>,
+    admitted: Option<Admitted>,
 }
 
 impl Record {
@@ -81,12 +83,13 @@ impl Record {
             added: Duration::ZERO,
             ended: Ended::Failed,
             limited: None,
+            admitted: None,
         }
     }
 
     /// What limits let through; counts as under way until this record ends.
-    pub fn limited(&mut self, passed: Option<Box<Passed>>) {
-        self.limited = passed;
+    pub fn limited(&mut self, passed: Option<Box<Passed>>, admitted: Option<Admitted>) {
+        (self.limited, self.admitted) = (passed, admitted);
     }
 
     /// Tells the caller what is left of its limits.
@@ -165,6 +168,9 @@ impl Record {
         self.error = Some("cut_short".into()); // until it is complete
         self.ended = Ended::Answered;
         self.added = added;
+        if let Some(admitted) = self.admitted.take() {
+            admitted.answered(self.conn.proxy().steady_ns());
+        }
         if self.conn.inbound_edge.is_some() {
             self.conn.worker.counters.added(added);
         }

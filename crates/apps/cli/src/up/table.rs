@@ -221,7 +221,11 @@ mod tests {
             name: name("bank"),
             trust_domain: TrustDomain::parse("bank.example").unwrap(),
             services: BTreeMap::from([(name("accounts"), service(7101)), (name("ledger"), service(7102))]),
-            gateway: Some(Gateway { listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)), routes: Vec::new() }),
+            gateway: Some(Gateway {
+                listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)),
+                routes: Vec::new(),
+                adaptive: false,
+            }),
             users: None,
             authorization: None,
             policies: None,

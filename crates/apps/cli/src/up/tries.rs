@@ -296,6 +296,7 @@ mod tests {
                     scopes: Vec::new(),
                     limits: Vec::new(),
                 }],
+                adaptive: false,
             }),
             users: None,
             authorization: None,

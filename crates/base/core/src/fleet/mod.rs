@@ -272,6 +272,8 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// What goes where.
     pub routes: Vec<GatewayRoute>,
+    /// Whether it finds out how many requests each service bears, and refuses others.
+    pub adaptive: bool,
 }
 
 /// One route of the gateway.

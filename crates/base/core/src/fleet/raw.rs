@@ -234,6 +234,10 @@ pub(super) struct RawGateway {
     /// Which paths go to which service. The most exact pattern wins.
     #[schemars(with = "Vec<RawGatewayRoute>", length(min = 1))]
     pub(super) routes: Field<Vec<Result<RawGatewayRoute, Reported>>>,
+    /// Whether it finds out from the time of answers how many requests each service bears at once, and answers 503 to more; clients
+    /// that come as often as usual go first. False where left out.
+    #[schemars(default, with = "bool")]
+    pub(super) adaptive: Field<String>,
 }
 
 /// One route of the gateway.
@@ -464,13 +468,14 @@ impl RawVia {
 }
 
 impl RawGateway {
-    const KEYS: &[&str] = &["listen", "routes"];
+    const KEYS: &[&str] = &["listen", "routes", "adaptive"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
         let value = Self {
             listen: fields.text("listen"),
             routes: fields.take("routes", |report, node, key| report.list(node, key, RawGatewayRoute::read)),
+            adaptive: fields.take("adaptive", Report::scalar),
         };
         Ok(At { value, spot: fields.spot })
     }

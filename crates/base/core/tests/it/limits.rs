@@ -170,6 +170,15 @@ fn refuses_counts_for_each_of_what_is_not_known_there() {
 }
 
 #[test]
+fn adaptive_is_true_or_false() {
+    let with = |word: &str| at_route("{ rate: 5/s }").replace("  routes:", &format!("  adaptive: {word}\n  routes:"));
+    let report = "f:7:13: gateway.adaptive = `yes`: neither true nor false; delete the line for: no";
+    assert_eq!(told(&with("\"yes\"")), report);
+    let adaptive = |text: &str| parse(text, "f").unwrap().gateway.unwrap().adaptive;
+    assert!(adaptive(&with("true")) && !adaptive(&with("false")) && !adaptive(&at_route("{ rate: 5/s }")));
+}
+
+#[test]
 fn takes_what_is_declared_and_fills_in_the_rest() {
     let read = limits(&at_route_with(
         USERS,

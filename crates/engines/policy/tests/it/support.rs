@@ -52,6 +52,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         gateway: (!gateway_to.is_empty()).then(|| Gateway {
             listen: "127.0.0.1:8443".parse().unwrap(),
             routes: gateway_to.iter().map(route).collect(),
+            adaptive: false,
         }),
         users: None,
         authorization: None,

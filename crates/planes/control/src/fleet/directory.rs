@@ -114,6 +114,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
             routes: gateway.routes.clone(),
             callers: clients(fleet, gateway),
             users: fleet.users.clone(),
+            adaptive: gateway.adaptive,
         }),
         egress: None,
         captured: None,

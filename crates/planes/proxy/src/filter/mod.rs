@@ -7,6 +7,7 @@ mod authorize;
 mod body_limit;
 mod form;
 mod hop_headers;
+mod overload;
 mod path;
 mod peer;
 mod rate_limit;
@@ -27,9 +28,10 @@ pub use user::written as written_user;
 
 use crate::answer::Answer;
 use crate::conn::Conn;
-use crate::limiting::Passed;
+use crate::limiting::{Asked, Passed};
 use crate::live::Live;
 use crate::message::RequestHead;
+use crate::overload::Admitted;
 use crate::users::Tokens;
 use bartizan_core::fleet::GatewayRoute;
 use bartizan_core::user::User;
@@ -56,6 +58,7 @@ pub const IN_ORDER: &[Filter] = &[
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
     rate_limit::IT,  // after everything that may say no for good: who may not call uses up nothing that others share
+    overload::IT,    // last of those that refuse: what is refused for another reason takes nobody's place
     hop_headers::IT, // changes the head, hence after everything that may still refuse
     request_id::IT,  // writes the trace header; after `hop_headers`, so that no `Connection` line can take it away
     stamp::IT,       // last, for the same reason: what we say about client and caller is the final word
@@ -92,9 +95,27 @@ pub struct Exchange<'a> {
     pub decision: Option<Arc<Decision>>,
     /// What limits let through, and have to be told when it is over. Filled in by `rate_limit`.
     pub limited: Option<Box<Passed>>,
+    /// Its place among what the service bears. Filled in by `overload`, at the gateway.
+    pub admitted: Option<Admitted>,
 }
 
 impl Exchange<'_> {
+    /// The request, as far as limits tell requests apart.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            caller: self.conn.caller.as_ref().map(|caller| caller.name.as_str()),
+            user: self.user.as_deref(),
+            address: self.conn.remote.ip(),
+            route: self.route.as_deref(),
+            method: self.head.method.as_str(),
+        }
+    }
+
+    /// Whether whoever asks looks for a status in the words of gRPC.
+    pub fn speaks_grpc(&self) -> bool {
+        self.head.fields.get("content-type").is_some_and(|it| it.starts_with(b"application/grpc"))
+    }
+
     /// The path as routes and policies compare it.
     pub fn path(&self) -> &str {
         self.canonical_path.as_deref().unwrap_or_else(|| self.head.path())

@@ -1,9 +1,9 @@
 //! May it be now? Limits of the gateway's route, or of the own service.
 
 use super::{Exchange, Filter};
-use crate::answer::{Answer, Limited};
+use crate::answer::{Answer, Limited, RESOURCE_EXHAUSTED};
 use crate::conn::Side;
-use crate::limiting::{Asked, Now, Refused};
+use crate::limiting::{Now, Refused};
 use bartizan_core::{Decision, Verdict};
 use std::sync::Arc;
 
@@ -21,15 +21,8 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     };
     // It was declared, so without it nothing passes.
     let rules = rules.ok_or_else(|| Answer::new(503, "not_ready", "the limits of this proxy are not known yet"))?;
-    let asked = Asked {
-        caller: x.conn.caller.as_ref().map(|caller| caller.name.as_str()),
-        user: x.user.as_deref(),
-        address: x.conn.remote.ip(),
-        route: x.route.as_deref(),
-        method: x.head.method.as_str(),
-    };
     let now = Now { steady_ns: x.conn.proxy().steady_ns(), utc_s: x.now.as_secs() };
-    match rules.take(&asked, now) {
+    match rules.take(&x.asked(), now) {
         Ok(passed) => {
             x.limited = Some(Box::new(passed));
             Ok(())
@@ -53,7 +46,6 @@ fn refuse(x: &mut Exchange<'_>, refused: Refused) -> Answer {
         public: false,
         epoch: x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
     }));
-    let grpc = x.head.fields.get("content-type").is_some_and(|it| it.starts_with(b"application/grpc"));
-    let limited = Limited { wait_s, told, grpc };
+    let limited = Limited { wait_s, told, grpc: x.speaks_grpc().then_some(RESOURCE_EXHAUSTED) };
     Answer::new(429, "rate_limited", "too many requests, come again later").over(limited)
 }

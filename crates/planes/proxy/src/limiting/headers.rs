@@ -11,7 +11,7 @@ use std::sync::Arc;
 const ITEM_BYTES: usize = 48;
 
 /// Both headers of one answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     policy: Arc<str>,
     left: String,

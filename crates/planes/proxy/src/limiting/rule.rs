@@ -117,6 +117,21 @@ impl Rule {
     }
 }
 
+impl Asked<'_> {
+    /// Whoever asks, as well as that is known, to be hashed.
+    pub fn client(&self) -> impl Hash + '_ {
+        Client(self)
+    }
+}
+
+struct Client<'a>(&'a Asked<'a>);
+
+impl Hash for Client<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        client(self.0, state);
+    }
+}
+
 /// Whoever asks, as well as that is known. The number keeps a user apart from a caller of the same name.
 fn client(asked: &Asked<'_>, hasher: &mut impl Hasher) {
     match (asked.user, asked.caller) {

@@ -3,6 +3,8 @@
 use super::Hold;
 use super::headers::{self, Told};
 use super::rule::{Asked, Rule};
+use crate::overload::Admission;
+use bartizan_core::ServiceName;
 use bartizan_core::limit::Limit;
 use bartizan_core::snapshot::Directory;
 use bartizan_core::stats::LimitStats;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 pub struct Limits {
     service: Option<Arc<Rules>>,
     routes: HashMap<Box<str>, Arc<Rules>>,
+    /// By the service behind the gateway; empty where it lets everything through.
+    admissions: HashMap<ServiceName, Arc<Admission>>,
 }
 
 /// The limits of one route or service, in the order of the fleet file.
@@ -61,7 +65,11 @@ impl Limits {
             let path = route.path.as_str();
             (path.into(), Arc::new(Rules::of(&route.limits, before.routes.get(path))))
         });
+        let gateway = directory.own.gateway.iter().filter(|gateway| gateway.adaptive);
+        let behind = gateway.flat_map(|gateway| &gateway.routes).map(|route| &route.to);
+        let known = |to: &ServiceName| before.admissions.get(to).cloned().unwrap_or_default();
         Self {
+            admissions: behind.map(|to| (to.clone(), known(to))).collect(),
             service: service.map(|limits| Arc::new(Rules::of(limits, before.service.as_ref()))),
             routes: routes.collect(),
         }
@@ -77,6 +85,11 @@ impl Limits {
         self.routes.get(path).map(|rules| &**rules)
     }
 
+    /// Who is let through to a service, where that is found out.
+    pub fn admission(&self, to: &ServiceName) -> Option<&Arc<Admission>> {
+        self.admissions.get(to)
+    }
+
     /// What each refused, by its name; at the gateway behind the route's path.
     pub fn stats(&self) -> BTreeMap<String, LimitStats> {
         let stats = |rule: &Rule| LimitStats { refused: rule.refused() };
@@ -85,7 +98,9 @@ impl Limits {
         let routed = self.routes.iter().flat_map(|(path, rules)| {
             rules.rules.iter().map(move |rule| (format!("{path} {}", rule.limit.name), stats(rule)))
         });
-        own.chain(routed).collect()
+        let adaptive = self.admissions.iter();
+        let adaptive = adaptive.map(|(to, it)| (format!("adaptive {to}"), LimitStats { refused: it.refused() }));
+        own.chain(routed).chain(adaptive).collect()
     }
 }
 

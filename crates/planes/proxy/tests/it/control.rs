@@ -298,7 +298,8 @@ async fn the_gateway_gets_a_certificate_for_outside_clients_too() {
     let stub = Stub::new(World::new());
     let mut directory = stub.world.directory("gateway");
     let listen = free_addr();
-    directory.own.gateway = Some(GatewaySide { listen, routes: vec![], callers: Default::default(), users: None });
+    directory.own.gateway =
+        Some(GatewaySide { listen, routes: vec![], callers: Default::default(), users: None, adaptive: false });
     stub.publish_all(&directory, &policies("")).await;
     let (stub, addr, dir) = (Arc::new(stub), free_addr(), tempfile::tempdir().unwrap());
     let _control = serve(&stub, addr).await;

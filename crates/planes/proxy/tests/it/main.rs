@@ -19,6 +19,7 @@ mod ledger;
 mod leg;
 mod limits; // how often
 mod out; // out of the fleet
+mod overload; // too much at once
 mod peers; // who gets in
 mod process; // the binary
 mod smuggling; // what does not get in

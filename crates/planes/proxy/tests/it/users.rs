@@ -104,6 +104,7 @@ impl Scene {
             routes: vec![route("/private/**", Auth::User, scopes), route("/open/**", Auth::None, &[])],
             callers: Default::default(),
             users: Some(self.users()),
+            adaptive: false,
         });
         directory.peers.insert(service.clone(), to.as_peer(Protocol::Http));
         let guard = Guard::start(&self.world, directory, &policies("")).await;

@@ -183,6 +183,7 @@ impl World {
             routes: vec![route("/api/**", "api"), route("/down/**", "web")],
             callers: Default::default(),
             users: None,
+            adaptive: false,
         });
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
         // Routed, but nobody listens there.

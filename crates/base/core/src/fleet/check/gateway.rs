@@ -28,7 +28,7 @@ pub(super) fn check(
     ports: &mut Ports,
     gateway: At<RawGateway>,
 ) -> Result<Gateway, Reported> {
-    let At { value: RawGateway { listen, routes }, spot } = gateway;
+    let At { value: RawGateway { listen, routes, adaptive }, spot } = gateway;
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8443`")
         .and_then(|at| ports.anywhere(report, &at));
     let routes =
@@ -41,7 +41,17 @@ pub(super) fn check(
                 routes.value.into_iter().map(|route| check_route(report, context, &mut lines, route?)).collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
-    Ok(Gateway { listen: listen?, routes: routes? })
+    let adaptive = check_adaptive(report, adaptive);
+    Ok(Gateway { listen: listen?, routes: routes?, adaptive: adaptive? })
+}
+
+fn check_adaptive(report: &mut Report<'_>, adaptive: Field<String>) -> Result<bool, Reported> {
+    match adaptive.optional()? {
+        None => Ok(false),
+        Some(at) if at.value == "true" => Ok(true),
+        Some(at) if at.value == "false" => Ok(false),
+        Some(at) => Err(report.refuse_value(&at, "neither true nor false", "delete the line for: no")),
+    }
 }
 
 /// `lines` holds the line of each pattern that came before.
