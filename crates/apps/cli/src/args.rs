@@ -146,7 +146,7 @@ pub(crate) enum Command {
     /// Destinations outside the fleet, and which to allow.
     #[command(subcommand)]
     Egress(EgressCommand),
-    /// Make a single-use join token.
+    /// Join tokens of nodes, and users' tokens.
     #[command(subcommand)]
     Token(TokenCommand),
     /// Run the control plane (`up` does this for you).
@@ -392,6 +392,33 @@ pub(crate) enum TokenCommand {
     /// A token with which one node can join the running fleet.
     #[command(after_help = "Example:\n  bartizan token node --data .bartizan/bank")]
     Node(DataArgs),
+    /// Take back users' tokens: the gateway refuses them from then on, also on open connections.
+    #[command(after_help = "Examples:\n  \
+        bartizan token revoke Zr2vQ0yqTn6vXw3b1m0L5g\n  \
+        bartizan token revoke --subject alice --issuer https://login.bank.example\n\n\
+        A subject loses all tokens that were issued until now; a later log-in gives good ones. Without `--issuer` it is \
+        the fleet's own authorization server, or the only issuer under `users`.")]
+    Revoke(RevokeTokenArgs),
+}
+
+/// Which tokens to take back.
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = false, args = ["jti", "subject", "family"])]
+pub(crate) struct RevokeTokenArgs {
+    /// One token, by its claim `jti`.
+    #[arg(value_name = "JTI")]
+    pub(crate) jti: Option<String>,
+    /// All of a subject (`sub`) that were issued until now.
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<String>,
+    /// All of one log-in or grant, by their claim `bartizan_family`.
+    #[arg(long, value_name = "FAMILY")]
+    pub(crate) family: Option<String>,
+    /// Whose tokens.
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) issuer: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// Subcommands of `svid`.

@@ -542,6 +542,31 @@ pub struct NodeToken {
     pub expires: Timestamp,
 }
 
+/// `POST /v1/tokens/revoke`: users' tokens that are not to count any more. One of the three is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeTokens {
+    /// Whose; our own authorization server's, or the only issuer's, where left out.
+    pub issuer: Option<String>,
+    /// One token, by its `jti`.
+    pub token: Option<String>,
+    /// All of a subject that were issued so far.
+    pub subject: Option<String>,
+    /// All of a family.
+    pub family: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedTokens {
+    /// Whose.
+    pub issuer: String,
+    /// Which, for people.
+    pub what: String,
+    /// The epoch of the directory that says so.
+    pub epoch: Epoch,
+}
+
 /// `POST /v1/reload`: what became of the changed files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {

@@ -1,5 +1,6 @@
 //! Users: whose word counts about them, and what policies see of one.
 
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Most issuers of a fleet, a count.
@@ -16,6 +17,43 @@ pub struct Users {
     pub audience: String,
     /// Who issues them.
     pub issuers: Vec<TokenIssuer>,
+    /// Which of their tokens do not count any more. Whoever publishes puts it in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<RevokedToken>,
+}
+
+/// Tokens that were taken back before their time; all of it is within one issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedToken {
+    /// Whose.
+    pub issuer: String,
+    /// Which of them.
+    pub what: WhichTokens,
+    /// From when on nothing that it names could be believed anyway.
+    pub until: Timestamp,
+}
+
+/// Which tokens of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhichTokens {
+    /// The one of that `jti`.
+    Token(String),
+    /// All that came of one log-in or grant, by their claim `bartizan_family`.
+    Family(String),
+    /// Those of that `sub` that were issued before that moment.
+    Subject(String, Timestamp),
+}
+
+impl std::fmt::Display for WhichTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(jti) => write!(f, "token {jti}"),
+            Self::Family(family) => write!(f, "all tokens of family {family}"),
+            Self::Subject(subject, _) => write!(f, "all tokens of {subject} until now"),
+        }
+    }
 }
 
 /// Somebody whose access tokens are believed.

@@ -44,4 +44,4 @@ pub use error::{PublicReason, TokenError};
 pub use issuer::{Issuer, IssuerError, Issuers, Pins};
 pub use revocation::{Revocation, RevocationError, Revocations, Revoked};
 pub use scopes::{ScopeError, Scopes};
-pub use users::{UsersError, authority_name, authority_of, issuers_of, txn_of, user_in, user_of};
+pub use users::{UsersError, authority_name, authority_of, issuers_of, revocations_of, txn_of, user_in, user_of};

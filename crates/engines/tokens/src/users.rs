@@ -2,10 +2,11 @@
 
 use crate::access::AccessToken;
 use crate::issuer::{Issuer, IssuerError, Issuers, Pins};
+use crate::revocation::{Revocation, RevocationError, Revocations, Revoked};
 use crate::scopes::Scopes;
 use crate::txn::{Txn, TxnToken};
 use bartizan_core::snapshot::JwtKey;
-use bartizan_core::user::{TokenIssuer, User, Users};
+use bartizan_core::user::{RevokedToken, TokenIssuer, User, Users, WhichTokens};
 use bartizan_core::{RequestId, SpiffeId, TrustDomain};
 use bartizan_crypto::jose::json::Object;
 use bartizan_crypto::jose::{Alg, Jwk, JwkSet, JwkSetError};
@@ -28,6 +29,9 @@ pub enum UsersError {
         /// What is wrong.
         why: JwkSetError,
     },
+    /// The list of those that were taken back is none.
+    #[error(transparent)]
+    Revoked(#[from] RevocationError),
     /// Its keys and its algorithms do not fit together.
     #[error("`{file}`: {why}")]
     Issuer {
@@ -55,6 +59,22 @@ fn issuer_of(said: &TokenIssuer) -> Result<Issuer, UsersError> {
     let algs = Alg::ALL.iter().filter(is_named).copied().collect();
     let pins = Pins { issuer: said.issuer.clone(), algs, bound: said.bound };
     Issuer::new(pins, &keys).map_err(|why| UsersError::Issuer { file: said.keys.clone(), why })
+}
+
+/// The list number `epoch` of tokens that were taken back.
+///
+/// # Errors
+/// [`RevocationError`].
+pub fn revocations_of(revoked: &[RevokedToken], epoch: u64) -> Result<Revocations, RevocationError> {
+    let one = |it: &RevokedToken| {
+        let what = match &it.what {
+            WhichTokens::Token(jti) => Revoked::Token(jti.clone()),
+            WhichTokens::Family(family) => Revoked::Family(family.clone()),
+            WhichTokens::Subject(subject, before) => Revoked::Subject(subject.clone(), *before),
+        };
+        Revocation { issuer: it.issuer.clone(), what }
+    };
+    Revocations::new(epoch, revoked.iter().map(one).collect())
 }
 
 /// The user that a token speaks for, with roles and tenant from the claims that the fleet file names.

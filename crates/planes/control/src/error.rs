@@ -1,5 +1,6 @@
 //! Why control does not start, or cannot go on.
 
+use crate::authorization::RevokedError;
 use crate::ca::CaError;
 use crate::deny::DenyListError;
 use crate::federation::SourceError;
@@ -24,6 +25,9 @@ pub enum ControlError {
     /// The keys of an issuer of tokens cannot be used. Correct them, or what the fleet file says of its algorithms.
     #[error(transparent)]
     Users(UsersError),
+    /// Tokens cannot be taken back.
+    #[error(transparent)]
+    Revoked(#[from] RevokedError),
     /// The plan cannot be read.
     #[error("cannot read the plan `{}`: {why}", path.display())]
     Plan {

@@ -46,6 +46,7 @@ mod workloads_until;
 #[cfg(test)]
 mod tests;
 
+pub use authorization::RevokedError;
 pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
 pub use fleet::check_users;

@@ -29,6 +29,13 @@ pub const REQUESTERS_MAX: usize = 16_384;
 /// How often it is looked whether the authorization server's certificate is to be renewed.
 pub const WEB_CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 
+/// Tokens that are revoked at once, a count: each is in every directory of the gateway until it would have ended.
+pub const REVOKED_TOKENS_MAX: usize = 10_000;
+/// Their file, in bytes: the most of them with the longest names, which have 2 KiB.
+pub const REVOKED_FILE_BYTES_MAX: usize = 32 << 20;
+/// Pause between two publications of tokens that clients revoked.
+pub(crate) const REVOKED_PAUSE: Duration = Duration::from_millis(100);
+
 /// Largest deny list on disk, in bytes: its most entries with the longest reasons.
 pub const DENY_LIST_BYTES_MAX: usize = 16 << 20;
 

@@ -79,7 +79,8 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     let deny_list = deny::read(&app.options.data)?;
     app.authorization.prepare(&desired.fleet, now)?;
     let own_issuer = app.authorization.issuer(&desired.fleet, now);
-    let desired = Desired { away, own_issuer, ..desired };
+    let revoked = app.authorization.revoked.list(now);
+    let desired = Desired { away, own_issuer, revoked, ..desired };
     app.jwt.prepare(desired.wants_tokens(), now)?;
     app.federation.settle(&desired.fleet.federation, &desired.sources);
     let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
@@ -163,6 +164,7 @@ fn directory_of(desired: &Desired, member: &Member) -> Option<Directory> {
     let users = directory.own.gateway.as_mut().and_then(|gateway| gateway.users.as_mut());
     if let Some(users) = users {
         users.issuers.extend(desired.own_issuer.clone());
+        users.revoked.clone_from(&desired.revoked);
     }
     Some(directory)
 }

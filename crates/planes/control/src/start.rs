@@ -74,6 +74,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
+    let revoking = tokio::spawn(authorization::publish(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
@@ -99,6 +100,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         federating,
         publishing,
         authorizing,
+        revoking,
     ];
     for task in tasks {
         if let Err(error) = task.await {
@@ -176,6 +178,7 @@ async fn assemble(
     let authorization = authorization::Server::open(&options.data, now)?;
     authorization.prepare(&desired.fleet, now)?;
     desired.own_issuer = authorization.issuer(&desired.fleet, now);
+    desired.revoked = authorization.revoked.list(now);
     let federation = federation::Book::new(&options.data);
     federation.settle(&desired.fleet.federation, &desired.sources);
     let deny_list = deny::read(&options.data)?;

@@ -266,11 +266,12 @@ impl Intake {
         let Some(said) = directory.own.gateway.as_ref().and_then(|gateway| gateway.users.as_ref()) else {
             return Ok(None);
         };
-        let held = self.proxy.live().users.clone().filter(|held| held.is(said));
-        if held.is_some() {
-            return Ok(held); // the tokens that were found good stay so
-        }
-        Ok(Some(Arc::new(EdgeUsers::new(said, epoch.0)?)))
+        let users = match self.proxy.live().users.clone() {
+            Some(held) if held.is(said) => return Ok(Some(held)),
+            Some(held) => held.next(said, epoch.0)?,
+            None => EdgeUsers::new(said, epoch.0)?,
+        };
+        Ok(Some(Arc::new(users)))
     }
 
     fn check_own(&self, directory: &Directory) -> Result<(), IntakeError> {

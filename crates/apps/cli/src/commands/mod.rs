@@ -69,6 +69,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Federation(command) => waiting(federation::run(command)),
         Command::Egress(command) => waiting(egress::run(command)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
+        Command::Token(TokenCommand::Revoke(args)) => waiting(token::revoke(&args)),
         Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
         Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),
         Command::Svid(SvidCommand::Jwt(args)) => waiting(svid::jwt(&args)),

@@ -267,3 +267,65 @@ fn a_token_counts_for_whom_it_is_bound_to_and_names_everybody_who_acted() {
     wait_for("the end", Deadline::default(), || (scene.exchange("relay", given, &[]).status == 0).then_some(()));
     assert_eq!(scene.own_token(&[]).status, 200);
 }
+
+#[test]
+fn what_is_taken_back_is_refused_within_a_second_on_open_connections_too() {
+    let scene = Scene::start();
+    let one = scene.own_token(&[("scope", "web:read")]);
+    let (one, two) = (one.token().to_owned(), scene.own_token(&[("scope", "web:read")]));
+    let two = two.token();
+    wait_for("the token to count at the gateway", Deadline::default(), || {
+        (scene.through(Some("report"), &one) == 200).then_some(())
+    });
+    // Somebody else cannot take it back, and what is no token is revoked already.
+    let revoke =
+        |who: &'static str, token: &str| scene.post(Some(who), "/revoke", &[("client_id", who), ("token", token)]);
+    assert_eq!(revoke("relay", &one).error(), (400, "unauthorized_client"));
+    assert_eq!(revoke("report", "x.y.z").status, 200);
+    assert_eq!(scene.through(Some("report"), &one), 200);
+
+    // One connection that asks again and again, with a token that the gateway knows.
+    let url = format!("https://127.0.0.1:{}/", scene.edge);
+    let asking = |seconds: u32| {
+        let bearer = format!("authorization: Bearer {one}");
+        let urls: Vec<_> = (0..seconds * 10).flat_map(|_| ["-o", "/dev/null", url.as_str()]).collect();
+        let who = scene.identity("report");
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--rate", "10/s", "--write-out", "%{http_code} %{num_connects}\\n", "--cacert"]);
+        curl.arg(scene.up.ca()).arg("--cert").arg(who.join("cert.pem")).arg("--key").arg(who.join("key.pem"));
+        curl.args(["-H", &bearer]).args(urls).stdout(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let open = asking(3);
+    std::thread::sleep(std::time::Duration::from_millis(1000));
+    let began = std::time::Instant::now();
+    assert_eq!(revoke("report", &one).status, 200);
+    wait_for("the refusal", Deadline::default(), || (scene.through(Some("report"), &one) == 401).then_some(()));
+    let took = began.elapsed();
+    println!("refused {took:?} after the request to take it back began");
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+    let said = String::from_utf8(open.wait_with_output().unwrap().stdout).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines.first().is_some_and(|line| line.starts_with("200 1")), "{said}");
+    assert!(lines.last().is_some_and(|line| *line == "401 0"), "on the same connection: {said}");
+    assert_eq!(scene.through(Some("report"), two), 200, "the other one counts");
+    assert_eq!(
+        scene.post(Some("report"), "/introspect", &[("client_id", "report"), ("token", &one)]).body["active"],
+        false
+    );
+
+    // An operator takes back everything of a subject; what is issued later counts.
+    let refused = scene.up.cli(&["token", "revoke", "--subject", "x", "--issuer", "https://nobody.test"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nobody whose tokens are believed here"), "{refused:?}");
+    let told = scene.up.say(&["token", "revoke", "--subject", "spiffe://own.test/workload/report"]);
+    assert!(told.contains("refused at the gateway"), "{told}");
+    assert_eq!(scene.through(Some("report"), two), 401);
+    wait_for("a later token to count", Deadline::default(), || {
+        let later = scene.own_token(&[("scope", "web:read")]);
+        (scene.through(Some("report"), later.token()) == 200).then_some(())
+    });
+    let given = scene.own_token(&[("audience", RELAY)]);
+    let jti = claims(given.token())["jti"].as_str().unwrap().to_owned();
+    let told = scene.up.say(&["token", "revoke", &jti, "--json"]);
+    assert!(told.contains("\"enforced\":true") || told.contains("\"enforced\": true"), "{told}");
+    assert_eq!(scene.exchange("relay", given.token(), &[]).error(), (400, "invalid_request"), "not exchanged any more");
+}

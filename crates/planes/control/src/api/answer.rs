@@ -1,5 +1,6 @@
 //! What an endpoint answers when it cannot do what was asked: a status and a line of text.
 
+use crate::authorization::RevokedError;
 use crate::deny::DenyListError;
 use crate::error::{ControlError, chain};
 use axum::http::StatusCode;
@@ -65,12 +66,14 @@ impl From<ControlError> for Failure {
             | ControlError::PlanMisfit { .. }
             | ControlError::Fixed { .. }
             | ControlError::DenyList(DenyListError::Rule(_) | DenyListError::Needed(..) | DenyListError::NotThere(_))
+            | ControlError::Revoked(RevokedError::Full | RevokedError::Unknown(..) | RevokedError::Name(_))
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
             ControlError::ForeignData { .. }
             | ControlError::Ca(_)
             | ControlError::NodeRoots { .. }
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
             | ControlError::Jwt(_)
+            | ControlError::Revoked(RevokedError::File { .. })
             | ControlError::Store(_)
             | ControlError::Journal(_)
             | ControlError::Listen(_)

@@ -18,6 +18,7 @@ mod node_tokens;
 mod policies;
 mod record;
 mod reload;
+mod revoke_tokens;
 mod status;
 mod table; // start here: which endpoints there are, and who may call them
 mod trace;

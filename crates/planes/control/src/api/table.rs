@@ -2,7 +2,7 @@
 
 use crate::api::{
     authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, policies,
-    record, reload, status, trace,
+    record, reload, revoke_tokens, status, trace,
 };
 use crate::app::App;
 use axum::Router;
@@ -54,6 +54,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     deny::LIST,
     deny::REVOKE,
     deny::RESTORE,
+    revoke_tokens::IT,
     ca::STATUS,
     ca::ROTATE,
     ca::REVERT,

@@ -37,7 +37,7 @@ pub(super) fn find(app: &App, asked: &Asked, text: &str, now: Timestamp) -> Resu
     let issuers = app.authorization.issuers(asked.server()?, now);
     let issuers = issuers.map_err(|error| Refusal::unable(error.to_string()))?;
     // Whom it is for and bound to is not for us to check: it was shown by somebody who asks about it.
-    Ok(bartizan_tokens::inspect(&issuers, text, now).ok())
+    Ok(bartizan_tokens::inspect(&issuers, text, now).ok().filter(|token| !app.authorization.revoked.has(token)))
 }
 
 fn active(token: &AccessToken) -> Value {

@@ -38,12 +38,14 @@ fn document(said: &Authorization) -> Value {
         "token_endpoint": format!("{issuer}{}", paths::TOKEN),
         "jwks_uri": format!("{issuer}{}", paths::JWKS),
         "introspection_endpoint": format!("{issuer}{}", paths::INTROSPECT),
+        "revocation_endpoint": format!("{issuer}{}", paths::REVOKE),
         // There is no authorization endpoint, and RFC 8414 wants the list all the same.
         "response_types_supported": [],
         "grant_types_supported": Grant::ALL.map(Grant::grant_type),
         "scopes_supported": scopes,
         "token_endpoint_auth_methods_supported": by_certificate,
         "introspection_endpoint_auth_methods_supported": by_certificate,
+        "revocation_endpoint_auth_methods_supported": by_certificate,
         "tls_client_certificate_bound_access_tokens": true,
     })
 }

@@ -13,10 +13,14 @@ mod introspect;
 mod keep; // as long as the fleet file says
 mod metadata;
 mod rates;
+mod revoke;
+mod revoked; // what was taken back
 mod server; // keys, and who asked how often
 mod token;
 
 pub(crate) use keep::keep;
+pub use revoked::RevokedError;
+pub(crate) use revoked::{publish, revoke};
 pub(crate) use server::Server;
 
 use crate::app::App;
@@ -30,6 +34,7 @@ mod paths {
     pub(super) const JWKS: &str = "/jwks";
     pub(super) const TOKEN: &str = "/token";
     pub(super) const INTROSPECT: &str = "/introspect";
+    pub(super) const REVOKE: &str = "/revoke";
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -38,5 +43,6 @@ fn router(app: Arc<App>) -> Router {
         .route(paths::JWKS, get(metadata::jwks))
         .route(paths::TOKEN, post(token::token))
         .route(paths::INTROSPECT, post(introspect::introspect))
+        .route(paths::REVOKE, post(revoke::revoke))
         .with_state(app)
 }

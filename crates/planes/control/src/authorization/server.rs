@@ -1,6 +1,8 @@
 //! What the authorization server holds: its keys, and who asked how often.
 
 use super::rates::Rates;
+use super::revoked::Book;
+use crate::error::ControlError;
 use crate::jwt::{JwtKeysError, JwtSigner};
 use bartizan_core::Timestamp;
 use bartizan_core::authorization::Authorization;
@@ -15,12 +17,13 @@ use std::path::Path;
 pub(crate) struct Server {
     pub(crate) keys: JwtSigner,
     pub(super) rates: Rates,
+    pub(crate) revoked: Book,
 }
 
 impl Server {
-    /// Reads the public keys of earlier processes.
-    pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, JwtKeysError> {
-        Ok(Self { keys: JwtSigner::open_for_access(data, now)?, rates: Rates::default() })
+    /// Reads the public keys of earlier processes, and what was taken back.
+    pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, ControlError> {
+        Ok(Self { keys: JwtSigner::open_for_access(data, now)?, rates: Rates::default(), revoked: Book::open(data)? })
     }
 
     /// Makes a key where the fleet file wants one.

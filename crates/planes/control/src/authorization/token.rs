@@ -127,6 +127,9 @@ fn on_behalf(app: &App, asked: &Asked, wanted: &Wanted, now: Timestamp) -> Resul
     // It was given to the caller, or it is none of the caller's business.
     let subject =
         verify_subject(&issuers, subject, &[&caller.subject], now).map_err(|error| refused(error.to_string()))?;
+    if app.authorization.revoked.has(subject.token()) {
+        return Err(refused("it was revoked".to_owned()));
+    }
     let ceilings = [Ceiling { audience: wanted.audience.clone(), scopes: possible(client)? }];
     let asked = Exchange {
         subject: &subject,

@@ -10,7 +10,7 @@ use crate::options::Options;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
-use bartizan_core::user::TokenIssuer;
+use bartizan_core::user::{RevokedToken, TokenIssuer};
 use bartizan_policy::Engine;
 use bartizan_runtime::files;
 use std::path::Path;
@@ -27,6 +27,8 @@ pub(crate) struct Desired {
     pub(crate) away: Away,
     /// Our own authorization server with its keys, as the gateway is told of it. Neither from the files.
     pub(crate) own_issuer: Option<TokenIssuer>,
+    /// Users' tokens that were taken back.
+    pub(crate) revoked: Vec<RevokedToken>,
 }
 
 impl Desired {
@@ -70,7 +72,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
-    Ok(Desired { fleet, plan, policies, sources, away: Away::new(), own_issuer: None })
+    Ok(Desired { fleet, plan, policies, sources, away: Away::new(), own_issuer: None, revoked: Vec::new() })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will.

@@ -1,7 +1,7 @@
 //! Whose tokens are believed at the gateway.
 
 use bartizan_core::user::{User, Users};
-use bartizan_tokens::{AccessToken, Issuers, Revocations, Trust, UsersError, issuers_of, user_of};
+use bartizan_tokens::{AccessToken, Issuers, Revocations, Trust, UsersError, issuers_of, revocations_of, user_of};
 
 /// The issuers of the directory in force, ready to be used.
 #[derive(Debug)]
@@ -18,7 +18,20 @@ impl EdgeUsers {
     /// [`UsersError`]. Control checked the same before it published them.
     pub fn new(said: &Users, version: u64) -> Result<Self, UsersError> {
         let issuers = issuers_of(said, version)?;
-        Ok(Self { said: said.clone(), issuers, revocations: Revocations::default() })
+        let revocations = revocations_of(&said.revoked, version)?;
+        Ok(Self { said: said.clone(), issuers, revocations })
+    }
+
+    /// What comes after this. Tokens that were found good stay so where no issuer changed, but for those that were taken back.
+    ///
+    /// # Errors
+    /// As [`EdgeUsers::new`].
+    pub fn next(&self, said: &Users, version: u64) -> Result<Self, UsersError> {
+        if said.issuers != self.said.issuers {
+            return Self::new(said, version);
+        }
+        let revocations = revocations_of(&said.revoked, version)?;
+        Ok(Self { said: said.clone(), issuers: self.issuers.clone(), revocations })
     }
 
     /// Whether this is what the directory says.

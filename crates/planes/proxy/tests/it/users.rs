@@ -59,7 +59,7 @@ impl Scene {
             keys: "login.jwks".to_owned(),
             jwks: serde_json::json!({ "keys": [key] }).to_string(),
         };
-        Users { audience: AUDIENCE.to_owned(), issuers: vec![issuer] }
+        Users { audience: AUDIENCE.to_owned(), issuers: vec![issuer], revoked: Vec::new() }
     }
 
     /// A token of the login, changed.

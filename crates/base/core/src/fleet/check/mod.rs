@@ -186,7 +186,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
 /// Users are those of the own authorization server where the file names no other.
 fn believed(authorization: &Result<Option<Authorization>, Reported>) -> Option<Users> {
     let own = authorization.as_ref().ok()?.as_ref()?;
-    Some(Users { audience: own.audience.clone(), issuers: Vec::new() })
+    Some(Users { audience: own.audience.clone(), issuers: Vec::new(), revoked: Vec::new() })
 }
 
 fn warn_of_uncalled(report: &mut Report<'_>, fleet: &Fleet, names: &[At<String>]) {

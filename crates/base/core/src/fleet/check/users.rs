@@ -20,7 +20,7 @@ pub(super) fn check(report: &mut Report<'_>, users: At<RawUsers>) -> Result<User
     }
     let mut names = HashSet::new();
     let issuers: Vec<_> = issuers.value.into_iter().map(|raw| check_issuer(report, &mut names, raw?)).collect();
-    Ok(Users { audience: audience?, issuers: issuers.into_iter().collect::<Result<_, _>>()? })
+    Ok(Users { audience: audience?, issuers: issuers.into_iter().collect::<Result<_, _>>()?, revoked: Vec::new() })
 }
 
 fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIssuer) -> Result<TokenIssuer, Reported> {
