@@ -9,7 +9,9 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(next_header(bytes).is_none_or(|at| at < bytes.len()));
     let Some(header) = Header::read(bytes) else { return };
     let Some((key_bytes, rest)) = bytes[HEADER_BYTES..].split_at_checked(header.keys as usize) else { return };
-    let Some(records) = rest.get(..header.records as usize).filter(|records| header.fits_records(records)) else { return };
+    let Some(records) = rest.get(..header.records as usize).filter(|records| header.fits_records(records)) else {
+        return;
+    };
     let Some(found) = keys(&header, key_bytes) else { return };
     let events: Vec<StoredEvent> = found
         .into_iter()

@@ -2,6 +2,7 @@
 #![no_main]
 
 use bartizan_core::snapshot::{Epoch, Policies};
+use bartizan_core::user::User;
 use bartizan_core::{Action, ServiceName, fleet};
 use bartizan_policy::{Ask, Engine, Memo, explain, from_fleet};
 use libfuzzer_sys::fuzz_target;
@@ -35,13 +36,15 @@ fuzz_target!(|text: &str| {
         Err(errors) => return assert!(!errors.to_string().is_empty()),
     };
     let mut memo = Memo::default();
+    let user = User { subject: "alice".to_owned(), scopes: vec!["accounts:read".to_owned()], ..User::default() };
     for caller in ["accounts", "payment", "stranger"].map(|name| ServiceName::parse(name).expect("a label")) {
         for callee in ["accounts", "postgres"].map(|name| ServiceName::parse(name).expect("a label")) {
             for (action, method, path) in
                 [(Action::Read, "GET", "/accounts/1"), (Action::Write, "POST", "/"), (Action::Connect, "", "")]
             {
-                for route in [None, Some("balance")] {
-                    let ask = Ask { principal: &caller, id: None, action, resource: &callee, route, method, path };
+                for (route, user) in [(None, None), (Some("balance"), None), (None, Some(&user))] {
+                    let ask =
+                        Ask { principal: &caller, id: None, action, resource: &callee, route, method, path, user };
                     let plain = engine.decide_plainly(&ask);
                     assert_eq!(engine.decide(&ask), plain, "{ask:?}");
                     assert_eq!(*memo.decide(&engine, &ask), plain, "{ask:?}");
