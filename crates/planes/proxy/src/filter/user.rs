@@ -5,7 +5,7 @@
 use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
-use crate::users::{TXN_DELEGATION, TXN_TOKEN, Tokens};
+use crate::users::{TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched};
 use bartizan_core::fleet::Auth;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, Verdict};
@@ -112,7 +112,13 @@ fn handed_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
     };
     let judged = x.conn.worker.users.borrow_mut().user(authority, &token, &delegation, x.now);
     match judged {
-        Ok((user, expires)) => {
+        Ok(Vouched { minter, .. })
+            if x.live.denied.as_ref().is_some_and(|denied| denied.denies_id(&minter).is_some()) =>
+        {
+            deny(x, format!("transaction token: `{minter}`, which minted it, is on the deny list"));
+            Err(Answer::new(401, "token_refused", "the transaction token is not accepted"))
+        }
+        Ok(Vouched { user, expires, .. }) => {
             x.user = Some(user);
             x.tokens = Some(Tokens { token: token.into(), delegation: delegation.into(), expires });
             Ok(())

@@ -2,7 +2,7 @@
 
 use crate::limits::TXN_MEMORY_MAX;
 use bartizan_core::user::User;
-use bartizan_core::{Timestamp, TrustDomain};
+use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::hash;
 use bartizan_tokens::txn::{Delegates, TxnError, verify_txn};
 use bartizan_tokens::{Issuers, TokenCache, user_in};
@@ -21,7 +21,18 @@ pub struct Memory {
     /// Delegations that were taken up, by their hash.
     delegations: HashMap<[u8; 32], Timestamp>,
     /// Transaction tokens by the hash of token and delegation.
-    known: HashMap<[u8; 32], (Arc<User>, Timestamp)>,
+    known: HashMap<[u8; 32], Vouched>,
+}
+
+/// What a transaction token comes to.
+#[derive(Clone, Debug)]
+pub struct Vouched {
+    /// The user that it is for.
+    pub user: Arc<User>,
+    /// Who minted it. Whether that is still trusted is for whoever asks to see, each time.
+    pub minter: SpiffeId,
+    /// The first moment at which it is not believed any more.
+    pub expires: Timestamp,
 }
 
 impl Memory {
@@ -37,7 +48,7 @@ impl Memory {
         }
     }
 
-    /// The user that a transaction token is for, and when it ends.
+    /// The user that a transaction token is for.
     ///
     /// # Errors
     /// [`TxnError`].
@@ -47,20 +58,21 @@ impl Memory {
         token: &str,
         delegation: &str,
         now: Timestamp,
-    ) -> Result<(Arc<User>, Timestamp), TxnError> {
+    ) -> Result<Vouched, TxnError> {
         if self.authority_version != authority.version() {
             let access = std::mem::take(&mut self.access);
             *self = Self { access, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
         }
         let key = hash::sha256([token, "\n", delegation].concat().as_bytes());
-        if let Some((user, expires)) = self.known.get(&key).filter(|(_, expires)| now < *expires) {
-            return Ok((Arc::clone(user), *expires));
+        if let Some(known) = self.known.get(&key).filter(|known| now < known.expires) {
+            return Ok(known.clone());
         }
         self.take_up(authority, delegation, now)?;
         let verified = verify_txn(token, &self.delegates, now)?;
-        let known = (Arc::new(user_in(&verified)), verified.expires);
+        let user = Arc::new(user_in(&verified));
+        let known = Vouched { user, minter: verified.minter, expires: verified.expires };
         if self.known.len() >= TXN_MEMORY_MAX {
-            self.known.retain(|_, (_, expires)| now < *expires);
+            self.known.retain(|_, known| now < known.expires);
         }
         if self.known.len() < TXN_MEMORY_MAX {
             self.known.insert(key, known.clone());

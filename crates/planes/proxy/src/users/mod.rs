@@ -11,7 +11,7 @@ mod slot; // how it gets one
 
 pub use carried::{Carried, Tokens};
 pub use edge::EdgeUsers;
-pub use memory::Memory;
+pub use memory::{Memory, Vouched};
 pub use minting::Minting;
 pub use slot::DelegationSlot;
 

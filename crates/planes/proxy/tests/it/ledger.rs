@@ -27,7 +27,7 @@ use tokio::time::timeout;
 /// A connection that is judged again ends within this: the ledger's own look, and a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 
-fn deny(guard: &Guard, subjects: &[String]) {
+pub fn deny(guard: &Guard, subjects: &[String]) {
     let entry = |text: &String| Denied {
         subject: Subject::parse(text).unwrap(),
         reason: "stolen".to_owned(),

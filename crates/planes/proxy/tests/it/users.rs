@@ -1,6 +1,7 @@
 //! Users: their tokens at the gateway, and what becomes of them on the way from guard to guard.
 
 use crate::client::{get, header, mtls, plain, status, talk, tls};
+use crate::ledger::deny;
 use crate::programs;
 use crate::world::{Guard, World, free_addr, name, policies};
 use bartizan_core::event::What;
@@ -332,6 +333,15 @@ async fn a_transaction_token_counts_only_by_the_authority_and_over_mutual_tls() 
     assert_eq!(send(&own_authority, |token| token).await, 401, "anybody can sign a delegation");
     let stolen = Minting::new(Minting::key().unwrap().0, good.delegation().to_owned(), good.until);
     assert_eq!(send(&stolen, |token| token).await, 401, "another key than the one it is for");
+
+    deny(&api, &[format!("id:{gateway_id}")]);
+    assert_eq!(
+        send(&good, |token| token).await,
+        401,
+        "what a gateway minted that is not trusted any more, known or not"
+    );
+    api.proxy.change(|live| live.denied = None);
+    assert_eq!(send(&good, |token| token).await, 200);
 
     let token = good.mint(&user, request, (&gateway_id, &scene.world.domain), clock::now()).unwrap();
     for fields in [
