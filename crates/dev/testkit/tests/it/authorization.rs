@@ -3,6 +3,7 @@
 use bartizan_crypto::{base64, hash};
 use bartizan_testkit::{Deadline, Up, binary, free_ports, wait_for};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -290,20 +291,32 @@ fn what_is_taken_back_is_refused_within_a_second_on_open_connections_too() {
         let bearer = format!("authorization: Bearer {one}");
         let urls: Vec<_> = (0..seconds * 10).flat_map(|_| ["-o", "/dev/null", url.as_str()]).collect();
         let who = scene.identity("report");
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--rate", "10/s", "--write-out", "%{http_code} %{num_connects}\\n", "--cacert"]);
+        let mut curl = Command::new("stdbuf"); // a line as soon as there is an answer, and not all at the end
+        curl.args([
+            "-oL",
+            "curl",
+            "--silent",
+            "--rate",
+            "10/s",
+            "--write-out",
+            "%{http_code} %{num_connects}\\n",
+            "--cacert",
+        ]);
         curl.arg(scene.up.ca()).arg("--cert").arg(who.join("cert.pem")).arg("--key").arg(who.join("key.pem"));
         curl.args(["-H", &bearer]).args(urls).stdout(std::process::Stdio::piped()).spawn().unwrap()
     };
-    let open = asking(3);
-    std::thread::sleep(std::time::Duration::from_millis(1000));
+    let mut open = asking(3);
+    let mut answers = BufReader::new(open.stdout.take().unwrap());
+    let mut said = String::new();
+    answers.read_line(&mut said).unwrap();
     let began = std::time::Instant::now();
     assert_eq!(revoke("report", &one).status, 200);
     wait_for("the refusal", Deadline::default(), || (scene.through(Some("report"), &one) == 401).then_some(()));
     let took = began.elapsed();
     println!("refused {took:?} after the request to take it back began");
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
-    let said = String::from_utf8(open.wait_with_output().unwrap().stdout).unwrap();
+    answers.read_to_string(&mut said).unwrap();
+    open.wait().unwrap();
     let lines: Vec<_> = said.lines().collect();
     assert!(lines.first().is_some_and(|line| line.starts_with("200 1")), "{said}");
     assert!(lines.last().is_some_and(|line| *line == "401 0"), "on the same connection: {said}");
