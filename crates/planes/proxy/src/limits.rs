@@ -263,10 +263,11 @@ pub const RESOLV_CONF_BYTES_MAX: usize = 64 << 10;
 
 /// Life of a transaction token: as long as the slowest call that it may cause.
 pub const TXN_TTL: Duration = Duration::from_secs(60);
-/// Traces whose tokens are remembered, a count; about two kilobytes each.
-pub const CARRIED_MAX: usize = 16_384;
-/// Transaction tokens that one worker remembers as good, a count; some hundred bytes each.
-pub const TXN_MEMORY_MAX: usize = 8_192;
+/// Traces whose tokens are remembered for certain, a count; twice as many at most, about two kilobytes each. At a thousand requests
+/// of users a second, a program has eight seconds for its calls.
+pub const CARRIED_MAX: usize = 8_192;
+/// Transaction tokens that one worker remembers as good, a count; twice as many at most, some hundred bytes each.
+pub const TXN_MEMORY_MAX: usize = 4_096;
 /// How long before its end another delegation is asked for.
 pub const DELEGATION_LEAD: Duration = Duration::from_secs(1800);
 /// How long until one is asked for again that did not come.

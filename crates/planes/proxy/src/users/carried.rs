@@ -3,6 +3,7 @@
 use crate::limits::CARRIED_MAX;
 use bartizan_core::{RequestId, Timestamp};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A transaction token and the delegation of its minter, as they came.
@@ -33,22 +34,41 @@ impl Held {
     }
 }
 
-/// Tokens by trace, of all workers. Held until they run out: a program may call on after it answered.
+/// Tokens by trace, of all workers. Held until they run out, or so many came after them that the oldest have to go: a program
+/// may call on after it answered.
 #[derive(Debug, Default)]
-pub struct Carried(Mutex<HashMap<RequestId, Held>>);
+pub struct Carried {
+    held: Mutex<Generations>,
+    /// Whether there ever was one: in a fleet without users no call waits for the lock.
+    any: AtomicBool,
+}
+
+/// Once there are [`CARRIED_MAX`] new ones, they become the old ones, and those go. Nothing is ever searched for room, since this
+/// stands in the way of each request of a user.
+#[derive(Debug, Default)]
+struct Generations {
+    new: HashMap<RequestId, Held>,
+    old: HashMap<RequestId, Held>,
+}
+
+impl Generations {
+    fn get(&self, trace: RequestId) -> Option<&Held> {
+        self.new.get(&trace).or_else(|| self.old.get(&trace))
+    }
+
+    fn put(&mut self, trace: RequestId, held: Held) {
+        if self.new.len() >= CARRIED_MAX && !self.new.contains_key(&trace) {
+            self.old = std::mem::take(&mut self.new);
+        }
+        self.new.insert(trace, held);
+    }
+}
 
 impl Carried {
-    /// Remembers what came with a request. Where there is no room for it, its calls go on without a user, and are refused where
-    /// one is needed.
+    /// Remembers what came with a request.
     pub fn remember(&self, trace: RequestId, tokens: Tokens, now: Timestamp) {
         let mut held = self.lock();
-        if held.len() >= CARRIED_MAX {
-            held.retain(|_, it| now < it.expires());
-        }
-        if held.len() >= CARRIED_MAX && !held.contains_key(&trace) {
-            return;
-        }
-        let before = held.get(&trace).filter(|before| now < before.expires());
+        let before = held.get(trace).filter(|before| now < before.expires());
         let new = match before {
             Some(Held::One(before)) if before.token != tokens.token => {
                 Held::Several(before.expires.max(tokens.expires))
@@ -56,20 +76,24 @@ impl Carried {
             Some(Held::Several(until)) => Held::Several(tokens.expires.max(*until)),
             _ => Held::One(Arc::new(tokens)),
         };
-        held.insert(trace, new);
+        held.put(trace, new);
+        self.any.store(true, Relaxed);
     }
 
     /// What a call in that trace is made with.
     pub fn find(&self, trace: RequestId, now: Timestamp) -> Option<Arc<Tokens>> {
-        match self.lock().get(&trace)? {
+        if !self.any.load(Relaxed) {
+            return None;
+        }
+        match self.lock().get(trace)? {
             Held::One(tokens) if now < tokens.expires => Some(Arc::clone(tokens)),
             _ => None,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, Generations> {
         // Every change leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,16 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn what_ran_out_is_gone_and_makes_room() {
+    fn what_ran_out_is_gone_and_of_too_many_the_oldest_go() {
         let carried = Carried::default();
         carried.remember(trace(1), tokens("alice", 60), at(0));
         assert_eq!(carried.find(trace(1), at(60)), None);
         assert_eq!(carried.find(trace(2), at(0)), None);
-        for n in 0..CARRIED_MAX as u128 + 10 {
-            carried.remember(RequestId::from_random((n + 10).to_be_bytes()), tokens("x", 61), at(1));
+        let number = |n: usize| RequestId::from_random((n as u128 + 10).to_be_bytes());
+        for n in 0..CARRIED_MAX * 3 {
+            carried.remember(number(n), tokens("x", 61), at(1));
+            assert!(carried.find(number(n), at(1)).is_some(), "the newest is always there");
+            assert!(n < CARRIED_MAX || carried.find(number(n - CARRIED_MAX + 1), at(1)).is_some(), "{n}");
         }
-        assert_eq!(carried.lock().len(), CARRIED_MAX);
-        carried.remember(trace(3), tokens("late", 100), at(62));
-        assert_eq!(carried.lock().len(), 1);
+        assert_eq!(carried.find(number(0), at(1)), None);
+        let held = carried.lock();
+        assert!(held.new.len() <= CARRIED_MAX && held.old.len() <= CARRIED_MAX);
     }
 }

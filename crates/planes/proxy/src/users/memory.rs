@@ -20,8 +20,10 @@ pub struct Memory {
     delegates: Delegates,
     /// Delegations that were taken up, by their hash.
     delegations: HashMap<[u8; 32], Timestamp>,
-    /// Transaction tokens by the hash of token and delegation.
+    /// Transaction tokens by the hash of token and delegation. Once there are [`TXN_MEMORY_MAX`], they become the old ones, and
+    /// those are forgotten: each request of a user brings one of its own, so nothing may be searched for room.
     known: HashMap<[u8; 32], Vouched>,
+    old: HashMap<[u8; 32], Vouched>,
 }
 
 /// What a transaction token comes to.
@@ -45,6 +47,7 @@ impl Memory {
             authority_version: 0,
             delegations: HashMap::new(),
             known: HashMap::new(),
+            old: HashMap::new(),
         }
     }
 
@@ -64,7 +67,8 @@ impl Memory {
             *self = Self { access, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
         }
         let key = hash::sha256([token, "\n", delegation].concat().as_bytes());
-        if let Some(known) = self.known.get(&key).filter(|known| now < known.expires) {
+        let known = self.known.get(&key).or_else(|| self.old.get(&key));
+        if let Some(known) = known.filter(|known| now < known.expires) {
             return Ok(known.clone());
         }
         self.take_up(authority, delegation, now)?;
@@ -72,11 +76,9 @@ impl Memory {
         let user = Arc::new(user_in(&verified));
         let known = Vouched { user, minter: verified.minter, expires: verified.expires };
         if self.known.len() >= TXN_MEMORY_MAX {
-            self.known.retain(|_, known| now < known.expires);
+            self.old = std::mem::take(&mut self.known);
         }
-        if self.known.len() < TXN_MEMORY_MAX {
-            self.known.insert(key, known.clone());
-        }
+        self.known.insert(key, known.clone());
         Ok(known)
     }
 
