@@ -39,6 +39,27 @@ impl ProofKey {
     }
 }
 
+/// A proof that is good for a request, and may have been shown with it before. [`verify_proof`] is the only constructor.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedProof {
+    thumbprint: [u8; 32],
+    id: [u8; 32],
+}
+
+impl VerifiedProof {
+    /// Takes it, where it is the first time that it is shown.
+    ///
+    /// # Errors
+    /// [`ProofError::Replayed`], [`ProofError::NoRoom`].
+    pub fn take(self, replays: &mut ProofReplays, now: Timestamp) -> Result<ProofKey, ProofError> {
+        match replays.note(&self.id, now) {
+            Shown::First => Ok(ProofKey(self.thumbprint)),
+            Shown::Again => Err(ProofError::Replayed),
+            Shown::NoRoom => Err(ProofError::NoRoom),
+        }
+    }
+}
+
 /// Why a proof is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
@@ -100,7 +121,7 @@ impl ProofError {
     }
 }
 
-/// Checks a proof: form and key, kind, what it is for, its time, token and nonce, signature, and that it is the first time.
+/// [`verify_proof`], and that it is the first time.
 ///
 /// # Errors
 /// [`ProofError`]. A refused proof is not remembered, but for one that was good and shown before.
@@ -110,6 +131,15 @@ pub fn check_proof(
     replays: &mut ProofReplays,
     now: Timestamp,
 ) -> Result<ProofKey, ProofError> {
+    verify_proof(proof, request, now)?.take(replays, now)
+}
+
+/// Checks a proof: form and key, kind, what it is for, its time, token and nonce, and signature. It counts for nothing until it is
+/// taken; apart from that, so that those who share the memory of proofs do not wait for each other's signatures.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn verify_proof(proof: &str, request: &ProofRequest<'_>, now: Timestamp) -> Result<VerifiedProof, ProofError> {
     let unverified = Unverified::parse(proof, EmbeddedKey::Required)?;
     let header = unverified.header();
     if !header.is_typ(TYP) {
@@ -139,11 +169,7 @@ pub fn check_proof(
     unverified.verify(&key).map_err(|_| ProofError::Signature)?;
     let thumbprint = jwk.thumbprint();
     // Within one key: another client may draw the same `jti`.
-    match replays.note(hash::sha256(&[&thumbprint, jti.as_bytes()].concat()), now) {
-        Shown::First => Ok(ProofKey(thumbprint)),
-        Shown::Again => Err(ProofError::Replayed),
-        Shown::NoRoom => Err(ProofError::NoRoom),
-    }
+    Ok(VerifiedProof { thumbprint, id: hash::sha256(&[&thumbprint, jti.as_bytes()].concat()) })
 }
 
 fn check_place(request: &ProofRequest<'_>, htm: &str, htu: &str) -> Result<(), ProofError> {

@@ -32,7 +32,8 @@ pub const CACHE_ENTRIES_MAX: usize = 16_384;
 pub const CACHE_BYTES_MAX: usize = 16 << 20;
 /// Oldest proof of possession that counts: a request on its way, and a client that made its proof before a retry.
 pub const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
-/// Proofs that are remembered, a count: 270 requests with a proof in each second, for as long as one could be shown again.
+/// Proofs that are remembered where nothing else is said, a count: 270 requests with a proof in each second, for as long as one
+/// could be shown again.
 pub const PROOFS_MAX: usize = 65_536;
 /// Life of a transaction token, and the longest that is believed: a chain of calls, with a retry or two.
 pub const TXN_TTL: Duration = Duration::from_secs(60);

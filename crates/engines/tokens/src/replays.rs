@@ -8,11 +8,22 @@ use std::collections::HashSet;
 ///
 /// Two generations: the young one becomes the old one after as long as a proof is good, so that each is held at least that
 /// long. It is shared by all who take proofs for one address, or a proof counts once for each of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ProofReplays {
-    young: HashSet<[u8; 32]>,
-    old: HashSet<[u8; 32]>,
+    young: HashSet<Hash>,
+    old: HashSet<Hash>,
     since: Timestamp,
+    /// Most in one generation.
+    room: usize,
+}
+
+/// The first half of a SHA-256. Who finds two proofs of one hash, at 2^64 tries, has found a proof of theirs that is refused.
+type Hash = [u8; 16];
+
+impl Default for ProofReplays {
+    fn default() -> Self {
+        Self::with_room(PROOFS_MAX)
+    }
 }
 
 /// What became of a proof that was shown.
@@ -25,13 +36,21 @@ pub(crate) enum Shown {
 }
 
 impl ProofReplays {
-    /// Notes a proof.
-    pub(crate) fn note(&mut self, proof: [u8; 32], now: Timestamp) -> Shown {
+    /// Nothing noted; holds `most` at most, of some 20 bytes each. Half of that may be shown within two minutes.
+    pub fn with_room(most: usize) -> Self {
+        Self { young: HashSet::new(), old: HashSet::new(), since: Timestamp::default(), room: most / 2 }
+    }
+
+    /// Notes a proof by its hash.
+    pub(crate) fn note(&mut self, proof: &[u8; 32], now: Timestamp) -> Shown {
         self.turn(now);
+        let mut half = [0; 16];
+        half.copy_from_slice(&proof[..16]);
+        let proof = half;
         if self.old.contains(&proof) || self.young.contains(&proof) {
             return Shown::Again;
         }
-        if self.young.len() >= PROOFS_MAX / 2 {
+        if self.young.len() >= self.room {
             return Shown::NoRoom;
         }
         self.young.insert(proof);
@@ -73,12 +92,12 @@ mod tests {
         for first_s in [0, 1, window / 2, window - 1] {
             for later_s in 0..=window {
                 let mut replays = ProofReplays::default();
-                replays.note([0; 32], begin);
+                replays.note(&[0; 32], begin);
                 let first = begin.plus(Duration::from_secs(first_s));
-                assert_eq!(replays.note([1; 32], first), Shown::First);
-                assert_eq!(replays.note([2; 32], first.plus(Duration::from_secs(later_s / 2))), Shown::First);
+                assert_eq!(replays.note(&[1; 32], first), Shown::First);
+                assert_eq!(replays.note(&[2; 32], first.plus(Duration::from_secs(later_s / 2))), Shown::First);
                 assert_eq!(
-                    replays.note([1; 32], first.plus(Duration::from_secs(later_s))),
+                    replays.note(&[1; 32], first.plus(Duration::from_secs(later_s))),
                     Shown::Again,
                     "{first_s} {later_s}"
                 );
@@ -96,12 +115,12 @@ mod tests {
             proof
         };
         for n in 0..PROOFS_MAX / 2 {
-            assert_eq!(replays.note(proof(n), now), Shown::First);
+            assert_eq!(replays.note(&proof(n), now), Shown::First);
         }
-        assert_eq!(replays.note(proof(PROOFS_MAX), now), Shown::NoRoom);
-        assert_eq!(replays.note(proof(0), now), Shown::Again);
+        assert_eq!(replays.note(&proof(PROOFS_MAX), now), Shown::NoRoom);
+        assert_eq!(replays.note(&proof(0), now), Shown::Again);
         let later = now.plus((PROOF_AGE_MAX + SKEW) * 2);
-        assert_eq!(replays.note(proof(0), later), Shown::First, "by now it is too old to be good");
+        assert_eq!(replays.note(&proof(0), later), Shown::First, "by now it is too old to be good");
         assert_eq!(replays.len(), 1);
     }
 }

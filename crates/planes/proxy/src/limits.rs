@@ -268,6 +268,9 @@ pub const TXN_TTL: Duration = Duration::from_secs(60);
 pub const CARRIED_MAX: usize = 8_192;
 /// Transaction tokens that one worker remembers as good, a count; twice as many at most, some hundred bytes each.
 pub const TXN_MEMORY_MAX: usize = 4_096;
+/// Proofs of possession that one gateway remembers, a count; 20 MB at most. 4,300 requests with a proof in each second, for as long
+/// as one could be shown again; beyond that, proofs are refused.
+pub const PROOFS_MAX: usize = 1 << 20;
 /// How long before its end another delegation is asked for.
 pub const DELEGATION_LEAD: Duration = Duration::from_secs(1800);
 /// How long until one is asked for again that did not come.

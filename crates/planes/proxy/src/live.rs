@@ -3,6 +3,7 @@
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
 use crate::limiting::Limits;
+use crate::limits::PROOFS_MAX;
 use crate::users::{Carried, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
@@ -15,7 +16,7 @@ use bartizan_identity::{DenyIndex, PeerMemo, Refusal, TrustBundles, VerifiedPeer
 use bartizan_policy::Engine;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
-use bartizan_tokens::Issuers;
+use bartizan_tokens::{Issuers, ProofReplays};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -54,6 +55,8 @@ pub struct Proxy {
     pub inside: OnceLock<Arc<Inside>>,
     /// Users' tokens of the requests under way.
     pub carried: Carried,
+    /// Proofs of possession that were shown to it, by whichever worker.
+    pub proofs: Mutex<ProofReplays>,
     /// What went out of the fleet.
     pub egress: crate::egress::Counters,
     began: Instant,
@@ -109,6 +112,7 @@ impl Proxy {
             inside: OnceLock::new(),
             egress: crate::egress::Counters::default(),
             carried: Carried::default(),
+            proofs: Mutex::new(ProofReplays::with_room(PROOFS_MAX)),
             began: Instant::now(),
             live: ArcSwap::default(),
             changed: watch::Sender::new(0),

@@ -5,11 +5,13 @@
 use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
+use crate::users::shown::{self, NotShown};
 use crate::users::{TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched};
 use bartizan_core::fleet::Auth;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, Verdict};
-use bartizan_tokens::{Presented, PublicReason, TokenError};
+use bartizan_tokens::dpop::ProofError;
+use bartizan_tokens::{BindingError, Presented, ProofKey, PublicReason, TokenError};
 use std::sync::Arc;
 
 pub(super) const IT: Filter = Filter { name: "user", run };
@@ -46,38 +48,44 @@ fn at_the_edge(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let Some(route) = x.edge_route.filter(|route| route.auth == Auth::User) else { return Ok(()) };
     let users =
         x.live.users.clone().ok_or_else(|| Answer::new(503, "not_ready", "nobody's tokens are known here yet"))?;
-    let token = bearer(x)?;
+    let by = match shown::read(x.head, x.conn.proxy(), x.now) {
+        Ok(by) => by,
+        Err(NotShown::Missing) => return Err(shown::missing()),
+        Err(NotShown::Proof(error)) => return Err(unproven(x, &error)),
+    };
     let certificate = x.conn.caller.as_ref().map(|caller| caller.peer.certificate());
-    let shown = Presented { token: &token, certificate, proof_key: None };
+    let proof_key = by.key.as_ref().map(ProofKey::thumbprint);
+    let shown = Presented { token: &by.token, certificate, proof_key };
     let verified = x.conn.worker.users.borrow_mut().access.verify(users.trust(), &shown, users.audience(), x.now);
-    let token = verified.map_err(|error| refused(x, &error))?;
+    let token = verified.map_err(|error| refused(x, &error, by.key.is_some()))?;
     if let Some(missing) = route.scopes.iter().find(|scope| !token.scopes.has(scope)) {
         deny(x, format!("the token of {} has no scope `{missing}`", users.user(&token)));
-        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", route.scopes.join(" "));
+        let way = if by.key.is_some() { "DPoP" } else { "Bearer" };
+        let challenge = format!("{way} error=\"insufficient_scope\", scope=\"{}\"", route.scopes.join(" "));
         return Err(Answer::new(403, "scope_missing", "the token does not allow this").with_challenge(challenge));
     }
     x.user = Some(Arc::new(users.user(&token)));
     // It stays at the edge: what goes on is ours, and ends within a minute.
-    x.head.fields.remove("authorization");
+    shown::take_off(x.head);
     Ok(())
 }
 
-/// The text behind `Authorization: Bearer` (RFC 6750 section 2.1), the one way that is not written into logs.
-fn bearer(x: &Exchange<'_>) -> Result<String, Answer> {
-    let missing =
-        || Answer::new(401, "token_missing", "this is for users who show a token").with_challenge("Bearer".to_owned());
-    let value = x.head.fields.only("authorization").ok_or_else(missing)?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_start_matches(' ').to_owned()),
-        _ => Err(missing()),
-    }
+/// The caller learns one word, the operator the check.
+fn refused(x: &mut Exchange<'_>, error: &TokenError, proven: bool) -> Answer {
+    deny(x, error.to_string());
+    // A token that is bound to a key may come back with a proof; others as they came.
+    let with_proof = proven || matches!(error, TokenError::Binding(BindingError::NoProof));
+    told(error.public(), with_proof)
 }
 
-/// The caller learns one word, the operator the check.
-fn refused(x: &mut Exchange<'_>, error: &TokenError) -> Answer {
-    let public: PublicReason = error.public();
+fn unproven(x: &mut Exchange<'_>, error: &ProofError) -> Answer {
     deny(x, error.to_string());
-    let challenge = format!("Bearer error=\"{}\", error_description=\"{}\"", public.code(), public.text());
+    told(error.public(), true)
+}
+
+fn told(public: PublicReason, with_proof: bool) -> Answer {
+    let way = if with_proof { format!("{},", shown::with_proof()) } else { "Bearer".to_owned() };
+    let challenge = format!("{way} error=\"{}\", error_description=\"{}\"", public.code(), public.text());
     Answer::new(401, "token_refused", public.text()).with_challenge(challenge)
 }
 

@@ -7,6 +7,7 @@ mod carried; // tokens of requests under way, by their trace
 mod edge; // whose tokens are believed at the gateway
 mod memory; // tokens that one worker found good
 mod minting; // the gateway's key, and its delegation
+pub mod shown; // what clients show at the gateway
 mod slot; // how it gets one
 
 pub use carried::{Carried, Tokens};

@@ -10,6 +10,7 @@ use bartizan_core::path::PathPattern;
 use bartizan_core::snapshot::{GatewaySide, Inbound, JwtKey};
 use bartizan_core::user::{TokenIssuer, Users};
 use bartizan_core::{SpiffeId, Timestamp};
+use bartizan_crypto::jose::compact::sign_with_jwk;
 use bartizan_crypto::jose::{Jwk, json};
 use bartizan_crypto::jws::TokenKey;
 use bartizan_crypto::{base64, random};
@@ -224,7 +225,95 @@ async fn what_is_no_good_token_is_refused_with_one_word_and_the_operator_learns_
         &[("authorization", &good), ("authorization", &good)],
     ] {
         let response = ask(&gateway, "/private/a", fields).await;
-        assert_eq!((status(&response), header(&response, "www-authenticate")), (401, Some("Bearer")), "{response}");
+        let told = header(&response, "www-authenticate").unwrap_or_default();
+        assert_eq!(status(&response), 401, "{response}");
+        assert_eq!(told, "Bearer, DPoP algs=\"ES256 ES384 EdDSA RS256 PS256\"");
+    }
+}
+
+/// A proof that whoever has `key` makes for one request with `token`, changed.
+fn proof(
+    key: &TokenKey,
+    token: &str,
+    (method, uri): (&str, &str),
+    change: impl FnOnce(&mut serde_json::Value),
+) -> String {
+    let ath = base64::encode_url(&bartizan_crypto::hash::sha256(token.as_bytes()));
+    let jti = base64::encode_url(&random::bytes::<16>());
+    let iat = clock::now().as_secs();
+    let mut claims = serde_json::json!({ "jti": jti, "htm": method, "htu": uri, "iat": iat, "ath": ath });
+    change(&mut claims);
+    sign_with_jwk(key, "dpop+jwt", &claims).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_needs_a_new_proof_each_time() {
+    let scene = Scene::new();
+    let web = scene.world.sidecar("web", programs::http().await, Protocol::Http).await;
+    scene.tell(&web);
+    let gateway = scene.gateway(&web, &["accounts:read"]).await;
+    let (key, other) = (TokenKey::generate().unwrap(), TokenKey::generate().unwrap());
+    let bound = scene.token("alice", |said| said.binding.key = Some(key.public_jwk().thumbprint()));
+    let unbound = scene.token("alice", |_| {});
+    let uri = "https://api.test/private/a";
+    let here = ("GET", uri);
+    let shown = |token: &str| format!("DPoP {token}");
+    let used = proof(&key, &bound, here, |_| {});
+    let first = [("authorization", &*shown(&bound)), ("dpop", &*used)].map(|(n, v)| (n, v.to_owned()));
+    let first = first.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let response = ask(&gateway, "/private/a?x=1", &first).await;
+    assert_eq!(status(&response), 200, "{response}");
+    assert!(!response.contains("dpop:") && !response.contains("authorization:") && response.contains("txn-token"));
+
+    for (token, proof, error, why) in [
+        (shown(&bound), used.clone(), "invalid_dpop_proof", "was shown before"),
+        (
+            bearer(&bound),
+            proof(&key, &bound, here, |_| {}),
+            "invalid_token",
+            "to a key, and the request holds no proof",
+        ),
+        (shown(&bound), proof(&other, &bound, here, |_| {}), "invalid_token", "another key"),
+        (shown(&unbound), proof(&key, &unbound, here, |_| {}), "invalid_token", "to nothing, though a proof"),
+        (shown(&bound), proof(&key, &unbound, here, |_| {}), "invalid_dpop_proof", "another access token"),
+        (shown(&bound), proof(&key, &bound, ("POST", uri), |_| {}), "invalid_dpop_proof", "method"),
+        (
+            shown(&bound),
+            proof(&key, &bound, ("GET", "https://evil.test/private/a"), |_| {}),
+            "invalid_dpop_proof",
+            "is for",
+        ),
+        (
+            shown(&bound),
+            proof(&key, &bound, ("GET", "https://api.test/private/b"), |_| {}),
+            "invalid_dpop_proof",
+            "is for",
+        ),
+        (shown(&bound), proof(&key, &bound, here, |it| it["iat"] = 1.into()), "invalid_dpop_proof", "s ago"),
+        (shown(&bound), "x".to_owned(), "invalid_dpop_proof", "not a readable proof"),
+    ] {
+        let response = ask(&gateway, "/private/a", &[("authorization", &token), ("dpop", &proof)]).await;
+        assert_eq!(status(&response), 401, "{why}: {response}");
+        let told = header(&response, "www-authenticate").unwrap();
+        assert!(told.contains(&format!("error=\"{error}\"")), "{why}: {told}");
+        assert!(!told.contains(why) || error == "invalid_token", "{told}");
+        let id = header(&response, "x-request-id").unwrap().to_owned();
+        let reason = gateway.event(|event| match &event.what {
+            What::Request(r) if event.request.is_some_and(|it| it.to_string() == id) => {
+                r.decision.as_ref().and_then(|d| d.reason.clone())
+            }
+            _ => None,
+        });
+        let reason = reason.await;
+        assert!(reason.contains(why), "{why}: {reason}");
+    }
+    let (one, two) = (proof(&key, &bound, here, |_| {}), proof(&key, &bound, here, |_| {}));
+    for fields in [
+        &[("authorization", &*shown(&bound))][..],
+        &[("authorization", &shown(&bound)), ("dpop", &one), ("dpop", &two)],
+    ] {
+        let response = ask(&gateway, "/private/a", fields).await;
+        assert!(status(&response) == 401 && response.contains("token_missing"), "{response}");
     }
 }
 
