@@ -114,13 +114,15 @@ const fn may_stand_plain(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && !matches!(byte, b'%' | b'/' | b'\\' | b'?' | b'#' | b';')
 }
 
-/// A pattern over paths: literal segments, `*` for exactly one segment, `**` at the end for any number (also none).
+/// A pattern over paths: literal segments, `*` or `{name}` for exactly one segment, `**` at the end for any number (also none).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PathPattern {
     text: Box<str>,
     segments: Box<[Segment]>,
     open_end: bool,
+    /// The segments that have a name, by their number.
+    params: Box<[(usize, Box<str>)]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -146,8 +148,8 @@ impl PatternError {
 
 impl PathPattern {
     /// # Errors
-    /// [`PatternError`] where `**` is not the last segment, `*` is part of a segment, or the literal parts
-    /// are not a path that [`check`] accepts.
+    /// [`PatternError`] where `**` is not the last segment, `*` or `{name}` is part of a segment, a name is none or there twice, or
+    /// the literal parts are not a path that [`check`] accepts.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let refuse = |why| PatternError { text: text.chars().take(80).collect(), why };
         let Some(rest) = text.strip_prefix('/') else { return Err(refuse("it must begin with `/`")) };
@@ -155,10 +157,22 @@ impl PathPattern {
             Some(head) if head.is_empty() || head.ends_with('/') => (head.strip_suffix('/').unwrap_or(head), true),
             _ => (rest, false),
         };
-        let mut segments = Vec::new();
+        let (mut segments, mut params) = (Vec::new(), Vec::<(usize, Box<str>)>::new());
         for segment in rest.split('/').filter(|_| !rest.is_empty()) {
             match segment {
                 "*" => segments.push(Segment::One),
+                _ if segment.contains(['{', '}']) => {
+                    let name =
+                        segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|it| is_param(it));
+                    let name = name.ok_or_else(|| {
+                        refuse("`{name}` stands for a whole segment; a name has lower-case letters, digits and `_`")
+                    })?;
+                    if params.iter().any(|(_, other)| **other == *name) {
+                        return Err(refuse("two segments have one name"));
+                    }
+                    params.push((segments.len(), name.into()));
+                    segments.push(Segment::One);
+                }
                 _ if segment.contains('*') => {
                     return Err(refuse("`*` stands for a whole segment, `**` for the rest at the end"));
                 }
@@ -171,7 +185,7 @@ impl PathPattern {
         if segments.len() > SEGMENTS_MAX || text.len() > PATH_BYTES_MAX {
             return Err(refuse("it is too long"));
         }
-        Ok(Self { text: text.into(), segments: segments.into(), open_end })
+        Ok(Self { text: text.into(), segments: segments.into(), open_end, params: params.into() })
     }
 
     /// Whether `path`, which [`check`] has accepted and [`canonical`] has brought to its one form, fits. A trailing `/` of `path` does not matter.
@@ -190,6 +204,11 @@ impl PathPattern {
         self.open_end || given.next().is_none()
     }
 
+    /// The segments that have a name, in order: the number of each, from 0, and its name.
+    pub fn params(&self) -> &[(usize, Box<str>)] {
+        &self.params
+    }
+
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -200,6 +219,35 @@ impl PathPattern {
         let literals = self.segments.iter().filter(|s| matches!(s, Segment::Literal(_))).count();
         (literals, self.segments.len(), !self.open_end)
     }
+}
+
+/// Longest name of a segment, in bytes.
+const PARAM_BYTES_MAX: usize = 32;
+
+/// Whether policies can ask for something of that name.
+pub(crate) fn is_param(name: &str) -> bool {
+    name.len() <= PARAM_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+/// What stands in segment `number` of a path in its one form, decoded where that leaves a text.
+pub fn segment(path: &str, number: usize) -> Option<Cow<'_, str>> {
+    let raw = path.strip_prefix('/').unwrap_or(path).split('/').nth(number)?;
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((plain, escaped)) = rest.split_once('%') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let (Some(hex), Some(after)) = (escaped.get(..2), escaped.get(2..)) else { return Some(Cow::Borrowed(raw)) };
+        let Ok(byte) = u8::from_str_radix(hex, 16) else { return Some(Cow::Borrowed(raw)) };
+        bytes.push(byte);
+        rest = after;
+    }
+    if rest.len() == raw.len() {
+        return Some(Cow::Borrowed(raw));
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Some(String::from_utf8(bytes).map_or(Cow::Borrowed(raw), Cow::Owned))
 }
 
 impl fmt::Display for PathPattern {
@@ -291,8 +339,29 @@ mod tests {
         ] {
             assert_eq!(PathPattern::parse(pattern).unwrap().matches(path), fits, "{pattern} on {path}");
         }
-        for bad in ["", "a", "/a*", "/**/a", "/a//b", "/a/../b"] {
+        let named = PathPattern::parse("/accounts/{account}/x/{part_2}/**").unwrap();
+        let params: Vec<_> = named.params().iter().map(|(number, name)| (*number, &**name)).collect();
+        assert_eq!(params, [(1, "account"), (3, "part_2")]);
+        assert!(named.matches("/accounts/7/x/8/9") && !named.matches("/accounts/7/x"));
+        assert_eq!(named.rank(), PathPattern::parse("/accounts/*/x/*/**").unwrap().rank());
+        for bad in
+            ["", "a", "/a*", "/**/a", "/a//b", "/a/../b", "/{}", "/{A}", "/a{b}", "/{a", "/a}", "/{a}/{a}", "/{1a}"]
+        {
             assert!(PathPattern::parse(bad).is_err(), "accepted {bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_segment_is_what_programs_see() {
+        for (path, number, expected) in [
+            ("/accounts/acc-1/balance", 1, Some("acc-1")),
+            ("/accounts/a%20b", 1, Some("a b")),
+            ("/caf%C3%A9", 0, Some("caf\u{e9}")),
+            ("/x/%FF", 1, Some("%FF")),
+            ("/accounts", 1, None),
+            ("/", 0, Some("")),
+        ] {
+            assert_eq!(segment(path, number).as_deref(), expected, "{path}");
         }
     }
 

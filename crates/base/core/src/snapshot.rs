@@ -142,6 +142,9 @@ pub struct Facts {
     pub data: Vec<String>,
     /// Names of its named routes.
     pub routes: Vec<ServiceName>,
+    /// The segments of their paths that policies may ask for: by route, the number of each by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<ServiceName, BTreeMap<String, usize>>,
 }
 
 /// How much of Bartizan is switched on, so that the cost of each part can be measured.

@@ -2,9 +2,14 @@
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most issuers of a fleet, a count.
 pub const ISSUERS_MAX: usize = 32;
+/// Most further claims of an issuer that policies see, a count.
+pub const CLAIMS_MAX: usize = 16;
+/// Most values of one claim that are looked at, a count; the rest is not seen.
+pub const CLAIM_VALUES_MAX: usize = 256;
 /// Names of the algorithms that an issuer may sign with (RFC 7518 section 3.1, RFC 8037): all with a public key.
 pub const ALGORITHMS: &[&str] =
     &["ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
@@ -68,6 +73,9 @@ pub struct TokenIssuer {
     pub roles: String,
     /// The claim with a user's tenant.
     pub tenant: String,
+    /// Further claims that policies see, by the name under which they do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
     /// File with its public keys (a JWK Set, RFC 7517), relative to the fleet file.
     pub keys: String,
     /// What that file says. Whoever loads the fleet file reads it.
@@ -92,6 +100,16 @@ pub struct User {
     pub roles: Vec<String>,
     /// The tenant that they belong to, where there are several.
     pub tenant: Option<String>,
+    /// What else was said of them, of what the fleet file asks for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, Vec<String>>,
+}
+
+impl Users {
+    /// Names under which policies see further claims, of whichever issuer.
+    pub fn claims(&self) -> BTreeSet<&str> {
+        self.issuers.iter().flat_map(|issuer| issuer.claims.keys()).map(String::as_str).collect()
+    }
 }
 
 impl std::fmt::Display for User {

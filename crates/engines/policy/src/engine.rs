@@ -9,6 +9,7 @@ use crate::known::{self, Known, Type};
 use crate::read::Written;
 use crate::scope::{Call, Scope};
 use crate::slots::{Key, Prepared, Slot, Slots};
+use bartizan_core::path::segment;
 use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
@@ -245,12 +246,24 @@ impl Engine {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let pairs = [("method".to_owned(), text(ask.method)), ("path".to_owned(), text(ask.path))];
         let user = ask.user.map(|user| Ok(("user".to_owned(), record_of(user).map_err(|error| error.to_string())?)));
-        let pairs = pairs.into_iter().map(Ok).chain(user).collect::<Result<Vec<_>, String>>()?;
+        let params = self.known.has_params().then(|| Ok(("params".to_owned(), self.params(ask)?)));
+        let pairs = pairs.into_iter().map(Ok).chain(user).chain(params).collect::<Result<Vec<_>, String>>()?;
         let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
         let action = self.actions[ask.action as usize].clone();
         let request = Request::new(principal.clone(), action, resource.clone(), context, None)
             .map_err(|error| error.to_string())?;
         Ok(self.judge.outcome(&self.authorizer.is_authorized(&request, policies, &self.entities)))
+    }
+
+    /// The named segments of the route that fits.
+    fn params(&self, ask: &Ask<'_>) -> Result<RestrictedExpression, String> {
+        let service = self.known.get(ask.resource.as_str());
+        let params = ask.route.and_then(|route| service?.params.get(route)).into_iter().flatten();
+        let found = params.filter_map(|(name, number)| {
+            let text = segment(ask.path, *number)?.into_owned();
+            Some((name.clone(), RestrictedExpression::new_string(text)))
+        });
+        RestrictedExpression::new_record(found).map_err(|error| error.to_string())
     }
 
     fn judged(&self, outcome: Result<Outcome, String>, ask: &Ask<'_>) -> Decision {
@@ -263,10 +276,12 @@ impl Engine {
 
 /// A user as the schema describes one.
 fn record_of(user: &User) -> Result<RestrictedExpression, ExpressionConstructionError> {
-    let User { issuer, subject, client, scopes, roles, tenant } = user;
+    let User { issuer, subject, client, scopes, roles, tenant, claims } = user;
     let text = |text: &String| RestrictedExpression::new_string(text.clone());
     let set = |texts: &[String]| RestrictedExpression::new_set(texts.iter().map(text).collect::<Vec<_>>());
+    let claims = claims.iter().map(|(name, values)| (name.clone(), set(values)));
     let fields = [
+        ("claims", Some(RestrictedExpression::new_record(claims)?)),
         ("issuer", Some(text(issuer))),
         ("subject", Some(text(subject))),
         ("client", Some(text(client))),

@@ -49,7 +49,6 @@ type User = {
   "scopes": Set<String>, // what it may do for them
   "roles": Set<String>,
   "tenant"?: String,
-};
 "#;
 
 fn schema(fleet: &Fleet) -> String {
@@ -57,7 +56,13 @@ fn schema(fleet: &Fleet) -> String {
     let foreign = fleet.others.values().any(|it| !it.calls.is_empty() && fleet.is_foreign(&it.id));
     let (entity, principal) = if foreign { (FOREIGN, ", ForeignWorkload") } else { ("", "") };
     // Where no user is known, a policy that asks for one could never be enforced and does not pass.
-    let (user_type, user) = if fleet.users.is_some() { (USER, ", \"user\"?: User") } else { ("", "") };
+    let (user_type, user) = match &fleet.users {
+        Some(users) => (user_type(&users.claims()), ", \"user\"?: User"),
+        None => (String::new(), ""),
+    };
+    let params: BTreeSet<&str> = names_of_params(fleet).collect();
+    let (params_type, params) =
+        if params.is_empty() { (String::new(), "") } else { (params_type(&params), ", \"params\": Params") };
     format!(
         r#"// What policies of the fleet `{}` are checked against.
 
@@ -66,7 +71,7 @@ entity Workload = {{
   "owner": String,     // who answers for it; empty where nobody was named
   "data": Set<String>, // classes of data it handles
 }};
-{entity}{user_type}
+{entity}{user_type}{params_type}
 // A service as callee.
 entity Service = {{ "owner": String, "data": Set<String> }};
 
@@ -80,11 +85,36 @@ action "call";
 action "read", "write", "other", "connect" in ["call"] appliesTo {{
   principal: [Workload{principal}],
   resource: [Service, Route],
-  context: {{ "method": String, "path": String{user} }},
+  context: {{ "method": String, "path": String{user}{params} }},
 }};
 "#,
         fleet.name
     )
+}
+
+fn user_type(claims: &BTreeSet<&str>) -> String {
+    let mut text = USER.to_owned();
+    if !claims.is_empty() {
+        text.push_str("  \"claims\": { // what else tokens say of them; empty where they do not\n");
+        claims.iter().for_each(|claim| text.push_str(&format!("    \"{claim}\": Set<String>,\n")));
+        text.push_str("  },\n");
+    }
+    text.push_str("};\n");
+    text
+}
+
+fn params_type(names: &BTreeSet<&str>) -> String {
+    let mut text =
+        "\n// The named segments of the route that fits: `context.params has account && …`.\ntype Params = {\n"
+            .to_owned();
+    names.iter().for_each(|name| text.push_str(&format!("  \"{name}\"?: String,\n")));
+    text.push_str("};\n");
+    text
+}
+
+fn names_of_params(fleet: &Fleet) -> impl Iterator<Item = &str> {
+    let routes = fleet.services.values().flat_map(|service| &service.routes);
+    routes.flat_map(|route| route.path.params()).map(|(_, name)| &**name)
 }
 
 fn calls(fleet: &Fleet) -> String {
@@ -129,7 +159,12 @@ fn facts(fleet: &Fleet) -> BTreeMap<ServiceName, Facts> {
     for (name, service) in &fleet.services {
         let routes = service.routes.iter().map(|route| route.name.clone()).collect();
         let owner = service.owner.clone().unwrap_or_default();
-        facts.insert(name.clone(), Facts { owner, data: service.data.clone(), routes });
+        let named = service.routes.iter().filter(|route| !route.path.params().is_empty());
+        let params = named.map(|route| {
+            let numbers = route.path.params().iter().map(|(number, name)| (name.to_string(), *number));
+            (route.name.clone(), numbers.collect())
+        });
+        facts.insert(name.clone(), Facts { owner, data: service.data.clone(), routes, params: params.collect() });
     }
     if fleet.gateway.is_some() {
         facts.insert(ServiceName::gateway(), Facts::default());

@@ -4,7 +4,7 @@ use bartizan_core::snapshot::{Caller, Facts, Policies};
 use bartizan_core::{Action, ServiceName, SpiffeId};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// The entity types of a fleet's schema.
@@ -74,6 +74,8 @@ pub(crate) struct KnownService {
     pub(crate) service: Option<EntityUid>,
     /// Named routes, with the number of each.
     pub(crate) routes: HashMap<Box<str>, (u32, EntityUid)>,
+    /// Segments of their paths that policies may ask for, by route.
+    pub(crate) params: HashMap<Box<str>, BTreeMap<String, usize>>,
     /// Its number.
     pub(crate) number: u32,
 }
@@ -81,6 +83,7 @@ pub(crate) struct KnownService {
 /// Every service, by name.
 pub(crate) struct Known {
     services: HashMap<Box<str>, KnownService>,
+    has_params: bool,
 }
 
 impl Known {
@@ -95,6 +98,7 @@ impl Known {
                 id: None,
                 service: (!calls_alone(name)).then(|| uid(Type::Service, name.as_str())),
                 routes: routes.collect(),
+                params: facts.params.iter().map(|(route, params)| (route.as_str().into(), params.clone())).collect(),
                 number,
             };
             (name.as_str().into(), known)
@@ -109,11 +113,18 @@ impl Known {
                 id: Some(caller.id.clone()),
                 service: None,
                 routes: HashMap::new(),
+                params: HashMap::new(),
                 number,
             };
             (name.as_str().into(), known)
         });
-        Self { services: callers.chain(services).collect() }
+        let has_params = policies.services.values().any(|facts| !facts.params.is_empty());
+        Self { services: callers.chain(services).collect(), has_params }
+    }
+
+    /// Whether some route of the fleet has segments that policies may ask for.
+    pub(crate) fn has_params(&self) -> bool {
+        self.has_params
     }
 
     /// Whether callers of other trust domains are known.
@@ -214,7 +225,7 @@ pub(crate) fn entities(policies: &Policies, schema: &Schema) -> Result<Entities,
 }
 
 fn attributes(facts: &Facts) -> HashMap<String, RestrictedExpression> {
-    let Facts { owner, data, routes: _ } = facts;
+    let Facts { owner, data, routes: _, params: _ } = facts;
     let data = data.iter().map(|class| RestrictedExpression::new_string(class.clone()));
     HashMap::from([
         ("owner".to_owned(), RestrictedExpression::new_string(owner.clone())),

@@ -82,8 +82,9 @@ fn put(table: &mut HashMap<u64, (Key, Arc<Decision>)>, hash: u64, ask: &Ask<'_>,
 
 /// Bytes of a user's texts.
 fn bytes_of(user: &User) -> usize {
-    let User { issuer, subject, client, scopes, roles, tenant } = user;
-    let listed = scopes.iter().chain(roles).chain(tenant).map(String::len).sum::<usize>();
+    let User { issuer, subject, client, scopes, roles, tenant, claims } = user;
+    let claims = claims.iter().flat_map(|(name, values)| std::iter::once(name).chain(values));
+    let listed = scopes.iter().chain(roles).chain(tenant).chain(claims).map(String::len).sum::<usize>();
     issuer.len() + subject.len() + client.len() + listed
 }
 

@@ -6,7 +6,7 @@ use crate::revocation::{Revocation, RevocationError, Revocations, Revoked};
 use crate::scopes::Scopes;
 use crate::txn::{Txn, TxnToken};
 use bartizan_core::snapshot::JwtKey;
-use bartizan_core::user::{RevokedToken, TokenIssuer, User, Users, WhichTokens};
+use bartizan_core::user::{CLAIM_VALUES_MAX, RevokedToken, TokenIssuer, User, Users, WhichTokens};
 use bartizan_core::{RequestId, SpiffeId, TrustDomain};
 use bartizan_crypto::jose::json::Object;
 use bartizan_crypto::jose::{Alg, Jwk, JwkSet, JwkSetError};
@@ -95,6 +95,29 @@ pub fn user_of(token: &AccessToken, users: &Users) -> User {
         scopes: token.scopes.iter().map(Into::into).collect(),
         roles,
         tenant: claim(said.map(|it| &it.tenant)).and_then(Value::as_str).map(Into::into),
+        // Policies may ask for each, also of an issuer that does not have it.
+        claims: users
+            .claims()
+            .into_iter()
+            .map(|name| {
+                let path = said.and_then(|said| said.claims.get(name));
+                (name.to_owned(), claim(path).map(values_of).unwrap_or_default())
+            })
+            .collect(),
+    }
+}
+
+/// A claim as texts: those of a list, or the one that it is.
+fn values_of(value: &Value) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    };
+    match value {
+        Value::Array(values) => values.iter().filter_map(text).take(CLAIM_VALUES_MAX).collect(),
+        one => text(one).into_iter().collect(),
     }
 }
 
@@ -122,7 +145,7 @@ pub fn authority_of(domain: &TrustDomain, keys: &[JwtKey], version: u64) -> Resu
 
 /// What a transaction token says of a user, for the calls of one request.
 pub fn txn_of(user: &User, request: RequestId, requester: &SpiffeId) -> Txn {
-    let User { issuer, subject, client, scopes, roles, tenant } = user;
+    let User { issuer, subject, client, scopes, roles, tenant, claims } = user;
     let mut context = Object::new();
     context.insert("iss".to_owned(), json!(issuer));
     context.insert("client".to_owned(), json!(client));
@@ -131,6 +154,9 @@ pub fn txn_of(user: &User, request: RequestId, requester: &SpiffeId) -> Txn {
     }
     if let Some(tenant) = tenant {
         context.insert("tenant".to_owned(), json!(tenant));
+    }
+    if !claims.is_empty() {
+        context.insert("claims".to_owned(), json!(claims));
     }
     Txn {
         txn: request.to_string(),
@@ -155,6 +181,7 @@ pub fn user_in(token: &TxnToken) -> User {
         scopes: scopes.iter().map(str::to_owned).collect(),
         roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
         tenant: text("tenant"),
+        claims: context.get("claims").cloned().and_then(|it| serde_json::from_value(it).ok()).unwrap_or_default(),
     }
 }
 
@@ -183,6 +210,7 @@ mod tests {
             scopes: vec!["a:read".to_owned(), "b".to_owned()],
             roles: vec!["teller".to_owned()],
             tenant: Some("north".to_owned()),
+            claims: [("accounts".to_owned(), vec!["acc-1".to_owned(), "acc-2".to_owned()])].into(),
         };
         let domain = TrustDomain::parse("bank.test").unwrap();
         let id = SpiffeId::parse("spiffe://bank.test/svc/gateway").unwrap();
@@ -196,7 +224,9 @@ mod tests {
         let mut delegates = txn::Delegates::new(domain.clone());
         let until = delegates.add(&authorities, &delegation, now).unwrap().expires;
         let minter = txn::Minter { key: &key, id: &id, domain: &domain, until };
-        for user in [user.clone(), User { scopes: Vec::new(), roles: Vec::new(), tenant: None, ..user }] {
+        let bare =
+            User { scopes: Vec::new(), roles: Vec::new(), tenant: None, claims: Default::default(), ..user.clone() };
+        for user in [user, bare] {
             let said = txn_of(&user, RequestId::from_random([7; 16]), &id);
             let token = txn::mint(&minter, &said, ttl, None, now).unwrap();
             assert_eq!(user_in(&txn::verify_txn(&token, &delegates, now).unwrap()), user);

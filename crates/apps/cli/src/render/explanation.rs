@@ -107,7 +107,7 @@ fn explain(text: &mut String, decision: &ExplainedDecision, hop: &Hop) {
 }
 
 fn attributes(text: &mut String, who: &str, facts: Option<&Facts>) {
-    if let Some(Facts { owner, data, routes: _ }) = facts {
+    if let Some(Facts { owner, data, routes: _, params: _ }) = facts {
         let owner = if owner.is_empty() { "nobody" } else { owner };
         let _ = writeln!(text, "   {who:<10} owner {owner}, data [{}]", data.join(", "));
     }
@@ -157,7 +157,7 @@ mod tests {
                 epoch: Epoch(7),
                 epoch_is_current: false,
                 principal: Some(Facts::default()),
-                resource: Some(Facts { owner: "core".to_owned(), data: vec!["pii".to_owned()], routes: Vec::new() }),
+                resource: Some(Facts { owner: "core".to_owned(), data: vec!["pii".to_owned()], ..Facts::default() }),
             }),
             ..hop.clone()
         };

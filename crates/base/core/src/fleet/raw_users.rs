@@ -1,7 +1,7 @@
 //! What a fleet file says of users, before anything is checked. Part of [`super::raw`].
 
 use super::node::Node;
-use super::reader::{At, Field, Read, Report, Reported, Spot};
+use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use crate::user::ISSUERS_MAX;
 use schemars::JsonSchema;
 
@@ -33,6 +33,10 @@ pub(super) struct RawIssuer {
     /// The claim with a user's tenant; `tenant` where left out.
     #[schemars(default)]
     pub(super) tenant: Field<String>,
+    /// Further claims for policies, by the name under which they see them: `accounts: bank.accounts` becomes
+    /// `context.user.claims.accounts`, a set of texts.
+    #[schemars(default, with = "std::collections::BTreeMap<String, String>")]
+    pub(super) claims: Field<Named<Read<String>>>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -51,7 +55,7 @@ impl RawUsers {
 }
 
 impl RawIssuer {
-    pub(super) const KEYS: &[&str] = &["issuer", "keys", "algorithms", "roles", "tenant"];
+    pub(super) const KEYS: &[&str] = &["issuer", "keys", "algorithms", "roles", "tenant", "claims"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -61,6 +65,7 @@ impl RawIssuer {
             algorithms: fields.take("algorithms", |report, node, key| report.list(node, key, Report::text)),
             roles: fields.text("roles"),
             tenant: fields.text("tenant"),
+            claims: fields.take("claims", |report, node, key| report.named(node, key, Report::text)),
             spot: fields.spot,
         })
     }

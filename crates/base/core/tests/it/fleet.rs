@@ -992,6 +992,14 @@ fn refuses_issuers_and_routes_of_users() {
             ],
         ),
         (
+            "claims that policies could not name",
+            users("{ audience: api, issuers: [{ issuer: i, keys: k, claims: { Accounts: a, good: '' } }] }"),
+            &[
+                "fleet.yaml:5:67: users.issuers[0].claims.Accounts = `Accounts`: policies could not name it; lower-case letters, digits and `_`, such as `accounts`",
+                "fleet.yaml:5:86: users.issuers[0].claims.good = ``: it has to have 1 to 256 plain characters",
+            ],
+        ),
+        (
             "another way in",
             users(&format!("{one}|, auth: token")),
             &[

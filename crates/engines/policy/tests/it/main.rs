@@ -15,3 +15,4 @@ mod refusals;
 mod scoped; // what one guard needs
 mod soup;
 mod support;
+mod users;

@@ -40,6 +40,12 @@ impl Server {
             algorithms: vec![Alg::Es256.as_str().to_owned()],
             roles: "roles".to_owned(),
             tenant: "tenant".to_owned(),
+            claims: fleet
+                .users
+                .iter()
+                .flat_map(|users| users.claims())
+                .map(|it| (it.to_owned(), it.to_owned()))
+                .collect(),
             keys: String::new(),
             jwks: String::from_utf8(jwks).unwrap_or_default(),
             bound: true,

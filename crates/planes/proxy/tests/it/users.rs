@@ -58,6 +58,7 @@ impl Scene {
             roles: "realm_access.roles".to_owned(),
             tenant: "tenant".to_owned(),
             bound: false,
+            claims: Default::default(),
             keys: "login.jwks".to_owned(),
             jwks: serde_json::json!({ "keys": [key] }).to_string(),
         };
@@ -404,7 +405,7 @@ async fn a_transaction_token_counts_only_by_the_authority_and_over_mutual_tls() 
         client: "app".to_owned(),
         scopes: vec!["accounts:read".to_owned()],
         roles: vec!["customer".to_owned()],
-        tenant: None,
+        ..Default::default()
     };
     let request = bartizan_core::RequestId::from_random([9; 16]);
     let send = async |minting: &Minting, mangle: fn(String) -> String| {

@@ -1,10 +1,11 @@
 //! Checks whose tokens are believed.
 
 use super::super::raw_users::{RawIssuer, RawUsers};
-use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
+use super::super::reader::{At, Field, Named, Read, Report, Reported, did_you_mean};
 use super::required;
-use crate::user::{ALGORITHMS, ISSUERS_MAX, TokenIssuer, Users};
-use std::collections::HashSet;
+use crate::path::is_param;
+use crate::user::{ALGORITHMS, CLAIMS_MAX, ISSUERS_MAX, TokenIssuer, Users};
+use std::collections::{BTreeMap, HashSet};
 
 /// Longest name of an issuer, audience or claim, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
@@ -24,7 +25,7 @@ pub(super) fn check(report: &mut Report<'_>, users: At<RawUsers>) -> Result<User
 }
 
 fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIssuer) -> Result<TokenIssuer, Reported> {
-    let RawIssuer { issuer, keys, algorithms, roles, tenant, spot } = raw;
+    let RawIssuer { issuer, keys, algorithms, roles, tenant, claims, spot } = raw;
     let wanted = "give its name as tokens have it, such as `https://login.bank.example`";
     let issuer = required(report, issuer, &spot, "issuer", wanted).and_then(|at| {
         if !names.insert(at.value.clone()) {
@@ -40,12 +41,14 @@ fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIs
         Some(at) => text(report, at),
     };
     let (roles, tenant) = (claim(roles, "roles"), claim(tenant, "tenant"));
+    let claims = check_claims(report, claims);
     Ok(TokenIssuer {
         issuer: issuer?,
         keys: keys?,
         algorithms: algorithms?,
         roles: roles?,
         tenant: tenant?,
+        claims: claims?,
         jwks: String::new(),
         bound: false,
     })
@@ -66,6 +69,31 @@ fn check_algorithms(report: &mut Report<'_>, field: Field<Vec<Read<String>>>) ->
             let way_out = did_you_mean(near, "name one with a public key, such as `ES256`, `EdDSA` or `RS256`");
             Err(report.refuse_value(&at, "not an algorithm that tokens may be signed with", way_out))
         }));
+    }
+    checked.into_iter().collect()
+}
+
+/// Further claims, by the names that policies use for them.
+fn check_claims(
+    report: &mut Report<'_>,
+    field: Field<Named<Read<String>>>,
+) -> Result<BTreeMap<String, String>, Reported> {
+    let Some(claims) = field.optional()? else { return Ok(BTreeMap::new()) };
+    if claims.value.len() > CLAIMS_MAX {
+        let problem = format!("there are more than {CLAIMS_MAX} claims");
+        return Err(report.refuse(&claims.spot, problem, "keep those that policies ask for"));
+    }
+    let mut checked = Vec::new();
+    for (name, claim) in claims.value {
+        let is_good = is_param(&name.value);
+        let way_out = "lower-case letters, digits and `_`, such as `accounts`";
+        let name = if is_good {
+            Ok(name.value)
+        } else {
+            Err(report.refuse_value(&name, "policies could not name it", way_out))
+        };
+        let claim = claim.and_then(|at| text(report, at));
+        checked.push(name.and_then(|name| Ok((name, claim?))));
     }
     checked.into_iter().collect()
 }
