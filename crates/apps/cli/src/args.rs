@@ -5,6 +5,7 @@ mod adopt;
 mod ca;
 mod egress;
 mod federation;
+mod token;
 
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
 pub(crate) use ca::{
@@ -13,6 +14,7 @@ pub(crate) use ca::{
 };
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
+pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 
 use bartizan_core::{Member, RequestId, ServiceName, TrustDomain};
 use bartizan_node::netns::Way;
@@ -162,6 +164,12 @@ pub(crate) enum Command {
         The join token is the first line of standard input; with a `--cache` that serves, an empty one. It stops when its \
         standard input ends and on SIGTERM.")]
     Node(NodeArgs),
+    /// Who you are to the fleet: as an operator by control's local socket, as a workload by the node.
+    #[command(
+        after_help = "Examples:\n  bartizan whoami\n  bartizan whoami --json | jq -r '.workloads[].spiffe_id'\n\n\
+        Exit code 1 where you are nobody to it."
+    )]
+    Whoami(WhoamiArgs),
     /// Ask the node who you are, as a program does over the SPIFFE Workload API.
     #[command(subcommand)]
     Svid(SvidCommand),
@@ -386,41 +394,6 @@ pub(crate) struct EventsArgs {
     pub(crate) data: DataArgs,
 }
 
-/// Subcommands of `token`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TokenCommand {
-    /// A token with which one node can join the running fleet.
-    #[command(after_help = "Example:\n  bartizan token node --data .bartizan/bank")]
-    Node(DataArgs),
-    /// Take back users' tokens: the gateway refuses them from then on, also on open connections.
-    #[command(after_help = "Examples:\n  \
-        bartizan token revoke Zr2vQ0yqTn6vXw3b1m0L5g\n  \
-        bartizan token revoke --subject alice --issuer https://login.bank.example\n\n\
-        A subject loses all tokens that were issued until now; a later log-in gives good ones. Without `--issuer` it is \
-        the fleet's own authorization server, or the only issuer under `users`.")]
-    Revoke(RevokeTokenArgs),
-}
-
-/// Which tokens to take back.
-#[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["jti", "subject", "family"])]
-pub(crate) struct RevokeTokenArgs {
-    /// One token, by its claim `jti`.
-    #[arg(value_name = "JTI")]
-    pub(crate) jti: Option<String>,
-    /// All of a subject (`sub`) that were issued until now.
-    #[arg(long, value_name = "SUBJECT")]
-    pub(crate) subject: Option<String>,
-    /// All of one log-in or grant, by their claim `bartizan_family`.
-    #[arg(long, value_name = "FAMILY")]
-    pub(crate) family: Option<String>,
-    /// Whose tokens.
-    #[arg(long, value_name = "ISSUER")]
-    pub(crate) issuer: Option<String>,
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-}
-
 /// Subcommands of `svid`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SvidCommand {
@@ -450,6 +423,16 @@ pub(crate) struct SocketArgs {
     pub(crate) socket: Option<String>,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+}
+
+/// Arguments of `whoami`.
+#[derive(Debug, Args)]
+pub(crate) struct WhoamiArgs {
+    #[command(flatten)]
+    pub(crate) at: SocketArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `svid fetch` and `svid watch`.

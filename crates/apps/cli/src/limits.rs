@@ -94,3 +94,8 @@ pub(crate) const BENCH_STOP_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) const BENCH_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Load before `bench` measures: connections, certificates and caches are warm after it.
 pub(crate) const BENCH_WARM: Duration = Duration::from_secs(1);
+
+/// Longest file with a private key, in bytes; a P-256 key has 250.
+pub(crate) const KEY_FILE_BYTES_MAX: usize = 16 << 10;
+/// Longest token that is read from standard input, in bytes: more than any gateway takes.
+pub(crate) const TOKEN_INPUT_BYTES_MAX: u64 = 64 << 10;

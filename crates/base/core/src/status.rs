@@ -556,6 +556,23 @@ pub struct RevokeTokens {
     pub family: Option<String>,
 }
 
+/// `POST /v1/tokens/inspect`: a user's token that somebody wonders about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InspectToken {
+    /// Its text.
+    pub token: String,
+}
+
+/// What the gateway thinks of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectedToken {
+    /// Why it is not believed; `None` where it is.
+    pub refused: Option<String>,
+    /// What has to be shown with it.
+    pub needs: Option<String>,
+}
+
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokedTokens {

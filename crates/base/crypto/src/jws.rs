@@ -34,7 +34,14 @@ impl TokenKey {
     /// # Errors
     /// [`CryptoError::Library`] where the library has none to give.
     pub fn generate() -> Result<Self, CryptoError> {
-        let pair = KeyPair::generate()?;
+        Self::from_pair(&KeyPair::generate()?)
+    }
+
+    /// A P-256 key that is there already, for ES256.
+    ///
+    /// # Errors
+    /// [`CryptoError::Library`] where the library refuses it.
+    pub fn from_pair(pair: &KeyPair) -> Result<Self, CryptoError> {
         let inner = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.pkcs8().expose())
             .map_err(|e| CryptoError::Library { what: "making a key", why: e.to_string() })?;
         Ok(Self { inner: Inner::Es256(inner), spki: pair.public_spki().to_vec() })

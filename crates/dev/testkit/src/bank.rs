@@ -6,7 +6,7 @@ use crate::http::{Answer, request};
 use crate::ports::free_ports;
 use crate::wait::{Deadline, wait_for};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 /// The five services.
 pub const BANK_SERVICES: [&str; 5] = ["users", "accounts", "payment", "transactions", "notifications"];
@@ -41,7 +41,22 @@ impl Bank {
     /// # Panics
     /// Where the copy cannot be made or the fleet does not start.
     pub fn start_with(args: &[&str], change: impl FnOnce(&Path)) -> Self {
-        Self::start_by(change, |fleet| Up::start(fleet, args))
+        Self::start_by("fleet.yaml", change, |fleet| Up::start(fleet, args))
+    }
+
+    /// The bank whose customers show tokens; they are made with `login.key` in its folder.
+    ///
+    /// # Panics
+    /// As [`Bank::start_with`].
+    pub fn start_with_customers() -> Self {
+        let keys = |folder: &Path| {
+            let out = folder.join("customers/login");
+            let made =
+                Command::new(crate::fleet::binary("bartizan")).args(["token", "keygen", "--out"]).arg(out).output();
+            let made = made.expect("bartizan starts");
+            assert!(made.status.success(), "{made:?}");
+        };
+        Self::start_by("customers/fleet.yaml", keys, |fleet| Up::start(fleet, &[]))
     }
 
     /// As [`Bank::start`], by copies of our programs in its folder, which the test may replace.
@@ -51,7 +66,7 @@ impl Bank {
             up.wait_ready();
             up
         };
-        Self::start_by(|_| {}, launch)
+        Self::start_by("fleet.yaml", |_| {}, launch)
     }
 
     /// As [`Bank::start`], with the data folder on a disk of its own of `mib` MiB.
@@ -61,7 +76,7 @@ impl Bank {
             up.wait_ready();
             up
         };
-        Self::start_by(|_| {}, launch)
+        Self::start_by("fleet.yaml", |_| {}, launch)
     }
 
     /// As [`Bank::start`], by a clock that the test can set.
@@ -74,15 +89,15 @@ impl Bank {
             made = Some(clock);
             up
         };
-        let bank = Self::start_by(|_| {}, launch);
+        let bank = Self::start_by("fleet.yaml", |_| {}, launch);
         (bank, made.expect("it was started"))
     }
 
-    fn start_by(change: impl FnOnce(&Path), start: impl FnOnce(&Path) -> Up) -> Self {
+    fn start_by(fleet: &str, change: impl FnOnce(&Path), start: impl FnOnce(&Path) -> Up) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         copy(&bank_folder(), folder.path());
         let mut ports = free_ports(6);
-        let fleet = folder.path().join("fleet.yaml");
+        let fleet = folder.path().join(fleet);
         let mut text = std::fs::read_to_string(&fleet).expect("the bank has a fleet file");
         for (old, new) in [7101, 7102, 7103, 7104, 7105, 8443].iter().zip(&ports) {
             text = text.replace(&format!("127.0.0.1:{old}"), &format!("127.0.0.1:{new}"));
@@ -109,7 +124,7 @@ impl Bank {
     /// # Panics
     /// Where the program cannot be started.
     pub fn load(&self, args: &[&str]) -> Output {
-        let mut load = std::process::Command::new(crate::fleet::binary("bank"));
+        let mut load = Command::new(crate::fleet::binary("bank"));
         load.arg("load").arg("--url").arg(&self.gateway).arg("--ca").arg(self.up.ca()).arg("--json").args(args);
         load.output().expect("bank starts")
     }

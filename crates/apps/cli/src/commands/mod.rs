@@ -25,8 +25,11 @@ mod revoke;
 mod status;
 mod svid;
 mod token;
+mod token_inspect;
+mod token_mint;
 mod trace;
 mod upgrade;
+mod whoami;
 
 use crate::args::{Command, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
 use crate::data_dir::{DataDir, find};
@@ -68,7 +71,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Ca(command) => ca::run(command),
         Command::Federation(command) => waiting(federation::run(command)),
         Command::Egress(command) => waiting(egress::run(command)),
+        Command::Whoami(args) => waiting(whoami::run(&args)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
+        Command::Token(TokenCommand::Keygen(args)) => token_mint::keygen(&args),
+        Command::Token(TokenCommand::Mint(args)) => token_mint::mint(&args),
+        Command::Token(TokenCommand::Inspect(args)) => waiting(token_inspect::run(&args)),
         Command::Token(TokenCommand::Revoke(args)) => waiting(token::revoke(&args)),
         Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
         Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),

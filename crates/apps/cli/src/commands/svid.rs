@@ -14,6 +14,16 @@ use bartizan_runtime::workload_v1::{JwtsvidRequest, X509svid, X509svidRequest};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+/// Who the caller is to the node: identities and their ends, without keys.
+pub(crate) async fn identities(at: &SocketArgs) -> Result<Vec<(String, Timestamp)>, Failure> {
+    let (mut client, socket) = client(at).await?;
+    let stream = client.fetch_x509svid(with_header(X509svidRequest {})).await;
+    let mut stream = stream.map_err(|status| refused(&socket, &status))?.into_inner();
+    let response = stream.message().await.map_err(|status| refused(&socket, &status))?;
+    let svids = response.into_iter().flat_map(|response| response.svids);
+    svids.map(|svid| read(svid).map(|one| (one.spiffe_id, one.not_after))).collect()
+}
+
 /// One identity, as it is printed. The key goes to a file and nowhere else.
 #[derive(Serialize)]
 struct Shown {

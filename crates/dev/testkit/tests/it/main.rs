@@ -7,6 +7,7 @@ mod bench; // a fleet with guards and without
 mod capture;
 mod clock; // machines that slept
 mod cost; // what guards cost
+mod customers; // what is whose, at the bank
 mod egress;
 mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again

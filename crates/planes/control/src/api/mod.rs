@@ -12,6 +12,7 @@ mod events;
 mod expiry;
 mod explain;
 mod federation;
+mod inspect_token;
 mod issued;
 mod metrics;
 mod node_tokens;

@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, issued, metrics, node_tokens, policies,
-    record, reload, revoke_tokens, status, trace,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, issued, metrics, node_tokens,
+    policies, record, reload, revoke_tokens, status, trace,
 };
 use crate::app::App;
 use axum::Router;
@@ -55,6 +55,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     deny::REVOKE,
     deny::RESTORE,
     revoke_tokens::IT,
+    inspect_token::IT,
     ca::STATUS,
     ca::ROTATE,
     ca::REVERT,

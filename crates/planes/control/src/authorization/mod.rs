@@ -10,6 +10,7 @@ mod answer; // what is refused, and how that is said
 mod ask; // start here: who asks, and with what
 mod end; // the certificate that it shows
 mod introspect;
+mod judge; // what operators ask about a token
 mod keep; // as long as the fleet file says
 mod metadata;
 mod rates;
@@ -18,6 +19,7 @@ mod revoked; // what was taken back
 mod server; // keys, and who asked how often
 mod token;
 
+pub(crate) use judge::judge;
 pub(crate) use keep::keep;
 pub use revoked::RevokedError;
 pub(crate) use revoked::{publish, revoke};
