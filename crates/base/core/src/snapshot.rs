@@ -120,6 +120,10 @@ pub struct Policies {
     /// The callers beside them, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callers: BTreeMap<ServiceName, Caller>,
+    /// For whose guard this is what concerns it; `None` for the policies of the whole fleet. A guard takes no other's: what forbids
+    /// something about its own service is missing there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_of: Option<ServiceName>,
 }
 
 /// A caller beside the services, for policies.

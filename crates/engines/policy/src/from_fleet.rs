@@ -20,7 +20,7 @@ pub const CALLS_FILE: &str = "fleet:calls";
 pub fn from_fleet(fleet: &Fleet, files: BTreeMap<String, String>) -> Policies {
     let mut files = files;
     files.insert(CALLS_FILE.to_owned(), calls(fleet));
-    Policies { schema: schema(fleet), files, services: facts(fleet), callers: callers(fleet) }
+    Policies { schema: schema(fleet), files, services: facts(fleet), callers: callers(fleet), share_of: None }
 }
 
 /// The actions that a proxy in front of a program of this protocol can tell apart.

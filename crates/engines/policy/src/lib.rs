@@ -25,7 +25,7 @@ mod memo; // a connection's memory of its own decisions
 mod reach; // which guards ask which policy
 mod read; // policy files, from text to policies
 mod scope; // the part of a policy before `when`
-mod scoped; // what one guard needs of them
+mod shares; // what each guard needs of them
 mod slots; // what was prepared for the calls seen so far
 mod validate; // types, and entities that do not exist
 mod warnings; // controls that do less than they seem to, or more
@@ -38,4 +38,4 @@ pub use from_fleet::{CALLS_FILE, OWN_PREFIX, from_fleet};
 pub use matrix::{Matrix, matrix};
 pub use memo::Memo;
 pub use reach::{Reach, reach};
-pub use scoped::scoped;
+pub use shares::Shares;

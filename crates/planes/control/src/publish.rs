@@ -10,7 +10,7 @@ use crate::jwt::JwtSigner;
 use crate::presence::away_now;
 use bartizan_core::deny::{DenyList, Subject};
 use bartizan_core::snapshot::{Bundles, Directory, Epoch, Kind, Policies, Signed};
-use bartizan_core::{Member, Timestamp};
+use bartizan_core::{Member, ServiceName, Timestamp};
 use bartizan_crypto::hash;
 use bartizan_identity::DenyIndex;
 use bartizan_identity::envelope::{self, EnvelopeError};
@@ -33,7 +33,6 @@ pub(crate) struct InForce {
     /// What is the same for everybody, signed once.
     bundles: Vec<u8>,
     signed_deny_list: Vec<u8>,
-    policies: Vec<u8>,
 }
 
 /// What is to be in force.
@@ -59,15 +58,18 @@ pub(crate) async fn publish(
     let Wanted { desired, deny_list, bundles, mark } = wanted;
     // Signed under a number that no snapshot has, to find out beforehand what cannot be signed: an epoch that
     // was given cannot be taken back.
-    sign(Kind::Policies, Epoch(u64::MAX), &desired.policies, &desired, own, now)?;
+    for member in heaviest(&desired) {
+        if let Some(directory) = directory_of(&desired, &member) {
+            sign(Kind::Policies, Epoch(u64::MAX), &desired.shares.share(&directory), &desired, own, now)?;
+        }
+    }
     let denied = DenyIndex::read(&deny_list, &desired.fleet.trust_domain).map_err(DenyListError::Rule)?;
     let published = store.publish(contents(&desired, &deny_list, &bundles, mark), floor).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
     let anchors = bundles;
     let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], &anchors, &desired, own, now)?;
-    let policies = sign(Kind::Policies, epochs[&Kind::Policies], &desired.policies, &desired, own, now)?;
     let signed_deny_list = sign(Kind::DenyList, epochs[&Kind::DenyList], &deny_list, &desired, own, now)?;
-    Ok(InForce { desired, deny_list, denied, epochs, anchors, bundles, signed_deny_list, policies })
+    Ok(InForce { desired, deny_list, denied, epochs, anchors, bundles, signed_deny_list })
 }
 
 /// Publishes `desired` with the present roots and the deny list of the data folder, and puts them in force. Gives the kinds that changed.
@@ -134,7 +136,11 @@ impl InForce {
         match kind {
             Kind::Bundles => Some(Ok(self.bundles.clone())),
             Kind::DenyList => Some(Ok(self.signed_deny_list.clone())),
-            Kind::Policies => Some(Ok(self.policies.clone())),
+            // Gathered when it is asked for: all of them together would be as large as the fleet squared.
+            Kind::Policies => {
+                let share = self.desired.shares.share(&directory_of(&self.desired, member)?);
+                Some(sign(kind, self.epoch(kind), &share, &self.desired, own, now))
+            }
             Kind::Directory => {
                 let directory = directory_of(&self.desired, member)?;
                 Some(sign(kind, self.epoch(kind), &directory, &self.desired, own, now))
@@ -156,6 +162,12 @@ impl InForce {
     pub(crate) fn changed_since(&self, before: &Self) -> Vec<Kind> {
         Kind::ALL.into_iter().filter(|kind| self.epoch(*kind) != before.epoch(*kind)).collect()
     }
+}
+
+/// Those whose share of the policies is the longest: what can be signed for them can be signed for everybody.
+fn heaviest(desired: &Desired) -> impl Iterator<Item = Member> {
+    let service = desired.shares.heaviest().cloned();
+    service.into_iter().chain([ServiceName::gateway()]).map(Member::from)
 }
 
 /// The directory of one instance, with what is not in the files.
@@ -187,15 +199,22 @@ fn contents(desired: &Desired, deny_list: &DenyList, bundles: &Bundles, mark: &s
     let of = |member: &Member| directory_of(desired, member);
     let directories: BTreeMap<Member, _> =
         members(&desired.fleet).map(|member| (member.clone(), of(&member))).collect();
-    let policies = json(&desired.policies);
+    let policies = json(&*desired.policies);
+    // Whom the gateway decides about is its routes' to say; everybody else's share follows from the policies.
+    let gateway = directories.get(&Member::from(ServiceName::gateway())).and_then(Option::as_ref);
+    let led_to = json(&gateway.map(|it| (it.peers.keys().collect::<Vec<_>>(), clients_of(it))));
     let hash_of = |text: &str| hash_of(&format!("{text}{mark}"));
     let unkept = |hash| Content { hash, text: String::new() };
     BTreeMap::from([
         (Kind::Bundles, unkept(hash_of(&json(bundles)))),
         (Kind::DenyList, unkept(hash_of(&json(deny_list)))),
         (Kind::Directory, unkept(hash_of(&json(&directories)))),
-        (Kind::Policies, Content { hash: hash_of(&policies), text: policies }),
+        (Kind::Policies, Content { hash: hash_of(&format!("{policies}{led_to}")), text: policies }),
     ])
+}
+
+fn clients_of(gateway: &Directory) -> Vec<&ServiceName> {
+    gateway.own.gateway.iter().flat_map(|side| side.callers.values()).collect()
 }
 
 fn hash_of(text: &str) -> String {

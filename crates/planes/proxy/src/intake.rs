@@ -12,7 +12,7 @@ use bartizan_core::event::{Change, Config, SeenBy, What};
 use bartizan_core::snapshot::{Bundles, Directory, Envelope, Epoch, Kind, Policies, Signed};
 use bartizan_identity::envelope::{self, EnvelopeError};
 use bartizan_identity::{BundleError, DenyIndex, TrustBundles};
-use bartizan_policy::{Engine, PolicyErrors, scoped};
+use bartizan_policy::{Engine, PolicyErrors};
 use bartizan_tokens::{Issuers, UsersError, authority_of};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
@@ -38,6 +38,14 @@ pub enum IntakeError {
     /// The policies in it do not compile.
     #[error(transparent)]
     Policies(#[from] PolicyErrors),
+    /// The policies in it are another guard's share. What forbids calls to our service is missing there.
+    #[error("the policies are the share of `{found}`, this is the proxy of `{own}`")]
+    NotOurShare {
+        /// Who we are.
+        own: String,
+        /// Whose it is.
+        found: String,
+    },
     /// The directory in it is another proxy's.
     #[error("the directory is for `{found}`, this is the proxy of `{own}`")]
     NotOurs {
@@ -222,12 +230,11 @@ impl Intake {
 
     fn enforce_policies(&self, json: &[u8]) -> Result<Done, IntakeError> {
         let Some(signed) = self.open::<Policies>(Kind::Policies, json)? else { return Ok(Done::Same) };
-        // A sidecar decides about its own service alone; the gateway's routes may change while policies do not.
-        let policies = match self.proxy.is_gateway() {
-            true => signed.payload,
-            false => scoped(signed.payload, &self.proxy.name),
-        };
-        let engine = Arc::new(Engine::compile(&policies, signed.epoch)?);
+        // Those of the whole fleet are ours as well; an earlier control sent them.
+        if let Some(found) = signed.payload.share_of.as_ref().filter(|found| **found != self.proxy.name) {
+            return Err(IntakeError::NotOurShare { own: self.proxy.name.to_string(), found: found.to_string() });
+        }
+        let engine = Arc::new(Engine::compile(&signed.payload, signed.epoch)?);
         self.proxy.change(|live| {
             live.policies = Some(engine);
             live.epochs.insert(Kind::Policies, signed.epoch);

@@ -12,7 +12,7 @@ mod limits;
 mod matrix;
 mod memo;
 mod refusals;
-mod scoped; // what one guard needs
+mod shares; // what one guard needs
 mod soup;
 mod support;
 mod users;

@@ -95,9 +95,13 @@ fn egress(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<EgressSide> {
 /// What is redirected to the guard, where the program finds its callees by name.
 fn captured(plan: &Plan, member: &Member) -> Option<Captured> {
     let (all, callees) = (plan.names.as_ref()?, plan.outbound.get(member)?);
-    let few = all.len() <= CAPTURED_NAMES_MAX;
-    let names = all.iter().filter(|(name, _)| *name != member.service() && (few || callees.contains_key(*name)));
-    let names = names.map(|(name, at)| (*at, name.clone())).collect();
+    // Where the fleet is large, each directory is made without a look at all of it.
+    let names = match all.len() <= CAPTURED_NAMES_MAX {
+        true => {
+            all.iter().filter(|(name, _)| *name != member.service()).map(|(name, at)| (*at, name.clone())).collect()
+        }
+        false => callees.keys().filter_map(|name| Some((*all.get(name)?, name.clone()))).collect(),
+    };
     Some(Captured { at: *plan.captured.get(member)?, names })
 }
 

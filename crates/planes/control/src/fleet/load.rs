@@ -11,16 +11,19 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::{RevokedToken, TokenIssuer};
-use bartizan_policy::Engine;
+use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the files say. A value was checked: the policies compile, and the plan has a place for everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Desired {
     pub(crate) fleet: Fleet,
     pub(crate) plan: Plan,
-    pub(crate) policies: Policies,
+    pub(crate) policies: Arc<Policies>,
+    /// The same, ready to be shared out.
+    pub(crate) shares: Arc<Shares>,
     /// How other trust domains are recognised.
     pub(crate) sources: Sources,
     /// The instances that callers are not told of. Not from the files: whoever publishes puts it in.
@@ -58,9 +61,10 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
         tracing::warn!("{warning}");
     }
     check_users(&fleet)?;
-    let policies = bartizan_policy::from_fleet(&fleet, files);
-    // Exactly what each proxy will do with them. What would fail there is refused here.
+    let policies = Arc::new(bartizan_policy::from_fleet(&fleet, files));
+    // Exactly what each proxy will do with its share of them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;
+    let shares = Arc::new(Shares::of(Arc::clone(&policies)));
     let mut plan = read_plan(&options.plan)?;
     if growing {
         grow(&mut plan, &fleet, &options.plan)?;
@@ -72,7 +76,8 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
-    Ok(Desired { fleet, plan, policies, sources, away: Away::new(), own_issuer: None, revoked: Vec::new() })
+    let (away, own_issuer, revoked) = (Away::new(), None, Vec::new());
+    Ok(Desired { fleet, plan, policies, shares, sources, away, own_issuer, revoked })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will.

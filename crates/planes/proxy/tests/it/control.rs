@@ -4,7 +4,7 @@ use crate::client::{get, mtls, status, talk, until};
 use crate::stub::{Stub, answers, api, mesh, published, serve, until_serving};
 use crate::world::{World, free_addr, name, policies};
 use bartizan_core::event::{Change, Event, What};
-use bartizan_core::snapshot::{Epoch, Freshness, GatewaySide, Kind};
+use bartizan_core::snapshot::{Epoch, Freshness, GatewaySide, Kind, Policies};
 use bartizan_core::{Secret, ServiceName};
 use bartizan_crypto::forge::Recipe;
 use bartizan_crypto::key::KeyPair;
@@ -189,6 +189,9 @@ async fn a_bad_snapshot_is_refused_with_a_reason_and_the_one_before_stays() {
 
     stub.publish(stub.signed(Kind::Policies, 2, policies("permit(principal, action"))).await;
     until("policies that do not compile", async || stub.acked(Kind::Policies, 2, true)).await;
+    let others = Policies { share_of: Some(name("web")), ..policies("") };
+    stub.publish(stub.signed(Kind::Policies, 3, &others)).await;
+    until("another guard's share of the policies", async || stub.acked(Kind::Policies, 3, true)).await;
     stub.publish(stub.signed(Kind::Directory, 3, stub.world.directory("web"))).await;
     until("another proxy's directory", async || stub.acked(Kind::Directory, 3, true)).await;
     let forger = Stub::new(World::new());
