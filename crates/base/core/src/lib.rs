@@ -7,6 +7,7 @@
 
 pub mod authorization;
 pub mod capture; // calls by name
+pub mod counts; // shared between guards
 pub mod decision;
 pub mod deny;
 pub mod edge;

@@ -27,6 +27,9 @@ pub struct Limit {
     /// What a request costs, by its method; 1 where not named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cost: BTreeMap<Box<str>, u32>,
+    /// All guards that have it count together; see [`crate::counts`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// What is counted.
@@ -129,6 +132,7 @@ impl fmt::Display for Limit {
                 write!(f, " for each {}", first.as_str())?;
                 more.iter().try_for_each(|per| write!(f, " and {}", per.as_str()))
             }
-        }
+        }?;
+        if self.shared { f.write_str(", shared") } else { Ok(()) }
     }
 }

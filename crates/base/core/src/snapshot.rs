@@ -1,6 +1,7 @@
 //! What control tells proxies: signed, numbered, whole.
 
 use crate::capture::Captured;
+use crate::counts::Counts;
 use crate::edge::{Edge, Instance, Mtls, Versions};
 use crate::egress::Egress;
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
@@ -177,6 +178,9 @@ pub struct Directory {
     /// Which key exchanges it uses with other proxies.
     #[serde(default, skip_serializing_if = "TlsGroups::is_all")]
     pub tls: TlsGroups,
+    /// Where counts of shared limits lie, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// The proxy's own service.
     pub own: Own,
     /// The services that `own` may call, by name.

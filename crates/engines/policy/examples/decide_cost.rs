@@ -121,6 +121,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         trust: Default::default(),
         tls: Default::default(),
         guard_p99_us: None,
+        counts: None,
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

@@ -14,8 +14,13 @@ const REQUESTS: u32 = 2_000_000;
 
 fn main() {
     let rate = Measure::Rate { count: 1_000_000_000, period_s: 1, burst: 1_000_000_000 };
-    let limit =
-        |name: &str, per: &[Per]| Limit { name: name.into(), per: per.into(), measure: rate, cost: Default::default() };
+    let limit = |name: &str, per: &[Per]| Limit {
+        name: name.into(),
+        per: per.into(),
+        measure: rate,
+        cost: Default::default(),
+        shared: false,
+    };
 
     println!("one limit for each address, 1 thread:    {:>4} ns", measure(1, vec![limit("a", &[Per::Address])]));
     let three = vec![limit("a", &[Per::Address]), limit("b", &[Per::Client]), limit("c", &[])];
@@ -41,7 +46,7 @@ fn measure(threads: usize, limits: Vec<Limit>) -> u128 {
     }))
     .unwrap();
     directory.own.inbound.as_mut().unwrap().limits = limits;
-    let limits = Limits::of(&directory, &Limits::default());
+    let limits = Limits::of(&directory, &Limits::default(), Now { steady_ns: 0, utc_s: 0 });
     let began = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..threads as u32 {

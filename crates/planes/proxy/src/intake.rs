@@ -13,6 +13,7 @@ use bartizan_core::snapshot::{Bundles, Directory, Envelope, Epoch, Kind, Policie
 use bartizan_identity::envelope::{self, EnvelopeError};
 use bartizan_identity::{BundleError, DenyIndex, TrustBundles};
 use bartizan_policy::{Engine, PolicyErrors};
+use bartizan_runtime::clock;
 use bartizan_tokens::{Issuers, UsersError, authority_of};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
@@ -252,10 +253,11 @@ impl Intake {
         let (bound, mut missing) = self.listeners.bind(&signed.payload);
         self.proxy.heard.expire_after(signed.payload.trust.silence_s);
         let directory = Arc::new(signed.payload);
+        let now = self.proxy.clocks(clock::now());
         self.proxy.change(|live| {
             live.directory = Some(Arc::clone(&directory));
             live.users = users;
-            live.limits = Arc::new(Limits::of(&directory, &live.limits));
+            live.limits = Arc::new(Limits::of(&directory, &live.limits, now));
         });
         // After the directory: who comes through finds the rules in force.
         missing = missing.or(self.doors.follow(&directory).err());

@@ -51,6 +51,7 @@ pub mod tcp;
 // What all of it goes by:
 pub mod alarm; // deadlines for many
 pub mod counters;
+pub mod counts; // of limits that several guards share
 pub mod event_queue;
 pub mod ledger; // open connections, judged again as it changes
 pub mod live; // the picture of this moment

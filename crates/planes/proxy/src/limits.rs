@@ -268,6 +268,22 @@ pub const TXN_TTL: Duration = Duration::from_secs(60);
 pub const CARRIED_MAX: usize = 8_192;
 /// Transaction tokens that one worker remembers as good, a count; twice as many at most, some hundred bytes each.
 pub const TXN_MEMORY_MAX: usize = 4_096;
+/// Pause between two looks at shared counts.
+pub const COUNTS_PAUSE: Duration = Duration::from_millis(100);
+/// After this long without an answer the place of shared counts is away.
+pub const COUNTS_LOST: Duration = Duration::from_secs(2);
+/// Time for a connection to it, and for each answer.
+pub const COUNTS_ANSWER: Duration = Duration::from_secs(1);
+/// Pause before it is tried again.
+pub const COUNTS_RETRY: Duration = Duration::from_millis(500);
+/// Counts in use at once of one limit that are shared, a count; further ones stay with their guard.
+pub const COUNTS_ACTIVE_MAX: usize = 65_536;
+/// Counts of one limit that are told and asked at once, a count: with more in use, each is looked at less often.
+pub const COUNTS_BATCH_MAX: usize = 2_048;
+/// Longest answer of the place of shared counts, in bytes.
+pub const COUNTS_REPLY_BYTES_MAX: usize = 128 << 10;
+/// Longest file with its password or roots, in bytes.
+pub const COUNTS_FILE_BYTES_MAX: usize = 256 << 10;
 /// Proofs of possession that one gateway remembers, a count; 20 MB at most. 4,300 requests with a proof in each second, for as long
 /// as one could be shown again; beyond that, proofs are refused.
 pub const PROOFS_MAX: usize = 1 << 20;

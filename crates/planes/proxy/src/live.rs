@@ -2,7 +2,7 @@
 
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
-use crate::limiting::Limits;
+use crate::limiting::{Limits, Now};
 use crate::limits::PROOFS_MAX;
 use crate::users::{Carried, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
@@ -123,6 +123,11 @@ impl Proxy {
     /// Nanoseconds since it began, on a clock that never steps.
     pub fn steady_ns(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Both clocks that limits go by; `utc` is given, since a request has one moment.
+    pub fn clocks(&self, utc: Timestamp) -> Now {
+        Now { steady_ns: self.steady_ns(), utc_s: utc.as_secs() }
     }
 
     /// The picture of this moment. Do not hold it over an `await`.

@@ -1,6 +1,7 @@
 //! The whole process: from its options to its end.
 
 use crate::attach::{Attach, AttachError};
+use crate::counts;
 use crate::disk::Disk;
 use crate::doors::Doors;
 use crate::handover::{self, Inherited};
@@ -125,6 +126,7 @@ async fn main(options: &Options) -> Result<(), RunError> {
     if let Some(predecessor) = predecessor {
         tokio::spawn(predecessor.relieve(Arc::clone(&proxy), Arc::clone(&doors)));
     }
+    tokio::spawn(counts::keep(Arc::clone(&proxy), stop.clone()));
     let winding_down = handover::wind_down(parent, Arc::clone(&proxy), Arc::clone(&doors));
     let relieved = stop.clone();
     tokio::spawn(async move {

@@ -267,6 +267,7 @@ mod tests {
             trust: Default::default(),
             tls: Default::default(),
             guard_p99_us: None,
+            counts: None,
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

@@ -9,6 +9,7 @@ mod node; // text -> tree
 mod placeholder;
 mod raw;
 mod raw_authorization;
+mod raw_counts;
 mod raw_edge;
 mod raw_egress;
 mod raw_federation;
@@ -25,6 +26,7 @@ pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 
 use crate::authorization::Authorization;
+use crate::counts::Counts;
 use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::Egress;
 use crate::federation::Federation;
@@ -68,6 +70,8 @@ pub struct Fleet {
     pub tls: TlsGroups,
     /// Microseconds that a guard may add to a call at the 99th percentile before there is an alarm; `None` for no alarm.
     pub guard_p99_us: Option<u32>,
+    /// Where counts of shared limits lie.
+    pub counts: Option<Counts>,
     /// Things worth saying that are no errors, such as a service without an owner.
     pub warnings: Vec<FleetError>,
 }

@@ -4,6 +4,7 @@
 
 use super::node::{Node, Value};
 use super::raw_authorization::RawAuthorization;
+use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
@@ -60,6 +61,9 @@ pub(super) struct RawFleet {
     /// What guards may cost before there is an alarm.
     #[schemars(default)]
     pub(super) budget: Field<RawBudget>,
+    /// Where counts of limits with `shared: true` lie.
+    #[schemars(default)]
+    pub(super) counts: Field<RawCounts>,
     /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
     #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
     pub(super) workloads: Field<Named<Read<RawWorkload>>>,
@@ -319,6 +323,7 @@ impl RawFleet {
         "trust",
         "tls",
         "budget",
+        "counts",
         "workloads",
         "federation",
         "isolate",
@@ -339,6 +344,7 @@ impl RawFleet {
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),
             budget: fields.take("budget", RawBudget::read),
+            counts: fields.take("counts", RawCounts::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
             isolate: fields.take("isolate", Report::scalar),
@@ -521,6 +527,7 @@ mod tests {
             (&schema["$defs"]["Trust"], RawTrust::KEYS),
             (&schema["$defs"]["Tls"], RawTls::KEYS),
             (&schema["$defs"]["Budget"], RawBudget::KEYS),
+            (&schema["$defs"]["Counts"], RawCounts::KEYS),
             (&schema["$defs"]["Service"], RawService::KEYS),
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),

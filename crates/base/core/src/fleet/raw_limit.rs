@@ -31,12 +31,16 @@ pub(super) struct RawLimit {
     /// What a request counts for, by method, such as `{ POST: 5 }`; 1 where not named.
     #[schemars(default, with = "BTreeMap<String, u32>")]
     pub(super) cost: Field<Named<Read<String>>>,
+    /// Whether all guards that have it count together, at `counts`: instances of a service, and several gateways. A `rate` or a
+    /// `quota` can be.
+    #[schemars(default, with = "bool")]
+    pub(super) shared: Field<String>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
 
 impl RawLimit {
-    pub(super) const KEYS: &[&str] = &["name", "per", "rate", "burst", "quota", "concurrency", "cost"];
+    pub(super) const KEYS: &[&str] = &["name", "per", "rate", "burst", "quota", "concurrency", "cost", "shared"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -48,6 +52,7 @@ impl RawLimit {
             quota: fields.text("quota"),
             concurrency: fields.take("concurrency", Report::scalar),
             cost: fields.take("cost", |report, node, key| report.named(node, key, Report::scalar)),
+            shared: fields.take("shared", Report::scalar),
             spot: fields.spot,
         })
     }

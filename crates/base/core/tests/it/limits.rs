@@ -189,22 +189,68 @@ fn takes_what_is_declared_and_fills_in_the_rest() {
     assert_eq!(
         read,
         [
-            Limit { name: "user-tenant-rate".into(), per: vec![Per::User, Per::Tenant], measure: rate, cost: costs },
+            Limit {
+                name: "user-tenant-rate".into(),
+                per: vec![Per::User, Per::Tenant],
+                measure: rate,
+                cost: costs,
+                shared: false
+            },
             Limit {
                 name: "client-quota".into(),
                 per: vec![Per::Client],
                 measure: Measure::Quota { count: 10_000, window_s: 24 * 3600 },
                 cost: Default::default(),
+                shared: false,
             },
             Limit {
                 name: "all".into(),
                 per: vec![],
                 measure: Measure::Concurrency { most: 8 },
                 cost: Default::default(),
+                shared: false,
             },
         ]
     );
     let read = limits(&at_service("grpc", "{ rate: 30/min, per: [caller, route] }"));
     assert_eq!(read[0].measure, Measure::Rate { count: 30, period_s: 60, burst: 30 });
     assert_eq!(read[0].to_string(), "30/min, 30 at once for each caller and route");
+}
+
+#[test]
+fn refuses_to_share_what_cannot_be_shared() {
+    let route = |limit: &str, counts: &str| told(&at_route_with(counts, limit));
+    let rate = "{ rate: 10/s, shared: true }";
+    for (told, report) in [
+        (
+            route(rate, ""),
+            "f:9:38: gateway.routes[0].limits[0].shared = `true`: the fleet file does not say where shared counts lie; name a Redis under `counts`, such as `counts: { redis: \"127.0.0.1:6379\" }`",
+        ),
+        (
+            route("{ concurrency: 5, shared: true }", "counts: { redis: \"127.0.0.1:6379\" }"),
+            "f:9:42: gateway.routes[0].limits[0].shared = `true`: what is under way is counted by each guard alone; delete the line, or limit a `rate`",
+        ),
+        (
+            route("{ rate: 10/s, shared: yes }", "counts: { redis: \"127.0.0.1:6379\" }"),
+            "f:9:38: gateway.routes[0].limits[0].shared = `yes`: neither true nor false; delete the line for: no",
+        ),
+        (route(rate, "counts: {}"), "f:11:9: counts.redis: is missing; say where it listens, such as `127.0.0.1:6379`"),
+        (
+            route(rate, "counts: { redis: here }"),
+            "f:11:18: counts.redis = `here`: not a host and a port; say where it listens, such as `127.0.0.1:6379`",
+        ),
+        (
+            route(rate, "counts: { redis: \"redis.bank.example:6379\", password_file: p }"),
+            "f:11:18: counts.redis = `redis.bank.example:6379`: counts and password would go over the network in plain; name its `roots`, so that it is spoken to over TLS, or use one on this machine",
+        ),
+        (
+            route(rate, "counts: { redis: \"127.0.0.1:6379\", away: locl }"),
+            "f:11:42: counts.away = `locl`: nothing that guards could do while it is away; did you mean `local`? write `local` or `refuse`",
+        ),
+    ] {
+        assert_eq!(told, report);
+    }
+    for counts in ["{ redis: \"[::1]:6379\" }", "{ redis: \"redis.bank.example:6380\", roots: ca.pem, away: refuse }"] {
+        assert!(limits(&at_route_with(&format!("counts: {counts}"), rate))[0].shared, "{counts}");
+    }
 }

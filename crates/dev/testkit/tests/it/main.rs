@@ -22,6 +22,7 @@ mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod revoke;
 mod rotation; // another root while everything goes on
+mod shared_limits; // several guards, one count
 mod upgrade; // guards are replaced under load
 mod users; // on whose behalf
 mod workloads; // programs that ask who they are

@@ -26,7 +26,10 @@ fn a_program_is_who_the_fleet_file_says_and_no_service() {
     wait_for("the first identity", Deadline::default(), || up.cli(&fetch).status.success().then_some(()));
     assert!(up.say(&["svid", "fetch"]).starts_with("spiffe://mine.test/workload/client until "));
     let me = up.say(&["whoami"]);
-    assert!(me.contains("operator  uid ") && me.contains("workload  spiffe://mine.test/workload/client until "), "{me}");
+    assert!(
+        me.contains("operator  uid ") && me.contains("workload  spiffe://mine.test/workload/client until "),
+        "{me}"
+    );
     assert_eq!(up.say(&["svid", "jwt", "--audience", "web"]).matches('.').count(), 2);
     let node = &up.status().unwrap()["nodes"][0];
     assert_eq!((&node["attached"], &node["entries"]), (&true.into(), &1.into()), "{node}");

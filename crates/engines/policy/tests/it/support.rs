@@ -60,6 +60,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         trust: Default::default(),
         tls: Default::default(),
         guard_p99_us: None,
+        counts: None,
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

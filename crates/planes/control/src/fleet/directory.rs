@@ -36,7 +36,14 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member
         peers.insert(to.clone(), Peer { edge: *edge, ..callee });
     }
     let (fleet_name, mode, trust, tls) = (fleet.name.to_string(), plan.mode, fleet.trust, fleet.tls);
-    Some(Directory { fleet: fleet_name, mode, trust, tls, own, peers })
+    let counts = fleet.counts.clone().filter(|_| has_shared(&own));
+    Some(Directory { fleet: fleet_name, mode, trust, tls, counts, own, peers })
+}
+
+/// Whether a guard shares the counts of a limit.
+fn has_shared(own: &Own) -> bool {
+    let routes = own.gateway.iter().flat_map(|gateway| &gateway.routes).flat_map(|route| &route.limits);
+    own.inbound.iter().flat_map(|inbound| &inbound.limits).chain(routes).any(|limit| limit.shared)
 }
 
 /// Everybody who gets a directory: each instance of each service that has a guard, and the gateway where there is one.

@@ -76,6 +76,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
+    fleet.counts.iter_mut().for_each(|counts| counts.resolve_files(&dir));
     let (away, own_issuer, revoked) = (Away::new(), None, Vec::new());
     Ok(Desired { fleet, plan, policies, shares, sources, away, own_issuer, revoked })
 }

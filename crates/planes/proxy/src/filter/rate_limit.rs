@@ -1,9 +1,9 @@
 //! May it be now? Limits of the gateway's route, or of the own service.
 
 use super::{Exchange, Filter};
-use crate::answer::{Answer, Limited, RESOURCE_EXHAUSTED};
+use crate::answer::{Answer, Limited, RESOURCE_EXHAUSTED, UNAVAILABLE};
 use crate::conn::Side;
-use crate::limiting::{Now, Refused};
+use crate::limiting::Refused;
 use bartizan_core::{Decision, Verdict};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     };
     // It was declared, so without it nothing passes.
     let rules = rules.ok_or_else(|| Answer::new(503, "not_ready", "the limits of this proxy are not known yet"))?;
-    let now = Now { steady_ns: x.conn.proxy().steady_ns(), utc_s: x.now.as_secs() };
+    let now = x.conn.proxy().clocks(x.now);
     match rules.take(&x.asked(), now) {
         Ok(passed) => {
             x.limited = Some(Box::new(passed));
@@ -37,15 +37,27 @@ fn has_limits(directory: &bartizan_core::snapshot::Directory) -> bool {
 
 /// The caller learns when to come again, the operator which limit it was.
 fn refuse(x: &mut Exchange<'_>, refused: Refused) -> Answer {
-    let Refused { rule, wait_s, told } = refused;
+    let Refused { rule, wait_s, told, unknown } = refused;
     let limit = &rule.limit;
+    let reason = match unknown {
+        true => format!(
+            "the limit `{}` ({limit}) is shared, and what others counted is not known: Redis is away",
+            limit.name
+        ),
+        false => format!("over the limit `{}` ({limit}); again in {wait_s} s", limit.name),
+    };
     x.decision = Some(Arc::new(Decision {
         verdict: Verdict::Deny,
         policies: vec![BY.into()],
-        reason: Some(format!("over the limit `{}` ({limit}); again in {wait_s} s", limit.name).into()),
+        reason: Some(reason.into()),
         public: false,
         epoch: x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
     }));
+    if unknown {
+        let limited = Limited { wait_s, told, grpc: x.speaks_grpc().then_some(UNAVAILABLE) };
+        return Answer::new(503, "limits_unknown", "it cannot be told whether this is too much, come again later")
+            .over(limited);
+    }
     let limited = Limited { wait_s, told, grpc: x.speaks_grpc().then_some(RESOURCE_EXHAUSTED) };
     Answer::new(429, "rate_limited", "too many requests, come again later").over(limited)
 }

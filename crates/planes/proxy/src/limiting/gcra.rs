@@ -42,6 +42,21 @@ impl Gcra {
         *state = state.saturating_sub(self.cost_ns(cost));
     }
 
+    /// Nanoseconds until everything that was taken from `state` has come back.
+    pub fn owed_ns(&self, state: u64, now_ns: u64) -> u64 {
+        state.saturating_sub(now_ns)
+    }
+
+    /// What `units` take, in nanoseconds; less than nothing where they were given back.
+    pub fn units_ns(&self, units: i64) -> i64 {
+        i64::try_from(self.unit_ns).unwrap_or(i64::MAX).saturating_mul(units)
+    }
+
+    /// The number by which `owed_ns` come back from `now_ns` on.
+    pub fn state_of(&self, owed_ns: i64, now_ns: u64) -> u64 {
+        now_ns.saturating_add_signed(owed_ns.max(0))
+    }
+
     fn cost_ns(&self, cost: u32) -> u64 {
         self.unit_ns.saturating_mul(cost.into())
     }

@@ -9,6 +9,7 @@ mod holds; // how many at once
 mod quota; // units in a day
 mod rule; // one limit with its numbers
 mod rules; // all of them, by route
+mod shared; // with other guards
 mod table; // whose number it is
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ pub use gcra::Gcra;
 pub use headers::Told;
 pub use holds::{Hold, Holds};
 pub use quota::Quota;
-pub use rule::{Asked, Rule};
+pub use rule::{Asked, Rule, Share};
 pub use rules::{Limits, Now, Passed, Refused, Rules};
+pub use shared::{Id, Shared};
 pub use table::Table;
 
 /// What became of one request at one count.

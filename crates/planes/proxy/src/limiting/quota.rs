@@ -32,6 +32,17 @@ impl Quota {
         }
     }
 
+    /// The window of `now_s`, and when it ends.
+    pub fn window(&self, now_s: u64) -> (u64, u64) {
+        let window = now_s / self.window_s;
+        (window, (window + 1) * self.window_s)
+    }
+
+    /// The number by which `used` units were used in `window`.
+    pub fn state_of(&self, window: u64, used: i64) -> u64 {
+        window << 32 | u64::from(u32::try_from(used.max(0)).unwrap_or(u32::MAX))
+    }
+
     /// Gives `cost` units back that were taken.
     pub fn give_back(&self, state: &mut u64, cost: u32) {
         let used = (*state as u32).saturating_sub(cost);

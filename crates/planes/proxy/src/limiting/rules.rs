@@ -5,6 +5,7 @@ use super::headers::{self, Told};
 use super::rule::{Asked, Rule};
 use crate::overload::Admission;
 use bartizan_core::ServiceName;
+use bartizan_core::counts::Away;
 use bartizan_core::limit::Limit;
 use bartizan_core::snapshot::Directory;
 use bartizan_core::stats::LimitStats;
@@ -25,6 +26,8 @@ pub struct Limits {
 pub struct Rules {
     rules: Vec<Arc<Rule>>,
     policy: Arc<str>,
+    /// Refuses what shared limits cannot tell.
+    strict: bool,
 }
 
 /// The time, on two clocks.
@@ -54,23 +57,36 @@ pub struct Refused {
     pub wait_s: u64,
     /// What its caller is told.
     pub told: Told,
+    /// Nobody could tell whether it is over the limit.
+    pub unknown: bool,
+}
+
+/// Where limits are new: what tells them from those of other guards, what holds where nobody knows, and the time.
+struct Ground<'a> {
+    fleet: &'a str,
+    strict: bool,
+    now: Now,
 }
 
 impl Limits {
     /// The limits of `directory`. Those that are as they were in `before` go on with what was used.
-    pub fn of(directory: &Directory, before: &Self) -> Self {
+    pub fn of(directory: &Directory, before: &Self, now: Now) -> Self {
+        let strict = directory.counts.as_ref().is_some_and(|counts| counts.away == Away::Refuse);
+        let ground = Ground { fleet: directory.own.id.domain(), strict, now };
         let service = directory.own.inbound.as_ref().map(|inbound| &inbound.limits).filter(|limits| !limits.is_empty());
         let routes = directory.own.gateway.iter().flat_map(|gateway| &gateway.routes);
         let routes = routes.filter(|route| !route.limits.is_empty()).map(|route| {
             let path = route.path.as_str();
-            (path.into(), Arc::new(Rules::of(&route.limits, before.routes.get(path))))
+            (path.into(), Arc::new(Rules::of(&route.limits, before.routes.get(path), &ground, path)))
         });
         let gateway = directory.own.gateway.iter().filter(|gateway| gateway.adaptive);
         let behind = gateway.flat_map(|gateway| &gateway.routes).map(|route| &route.to);
         let known = |to: &ServiceName| before.admissions.get(to).cloned().unwrap_or_default();
         Self {
             admissions: behind.map(|to| (to.clone(), known(to))).collect(),
-            service: service.map(|limits| Arc::new(Rules::of(limits, before.service.as_ref()))),
+            service: service.map(|limits| {
+                Arc::new(Rules::of(limits, before.service.as_ref(), &ground, directory.own.name.as_str()))
+            }),
             routes: routes.collect(),
         }
     }
@@ -83,6 +99,12 @@ impl Limits {
     /// Those of the gateway's route with this path.
     pub fn route(&self, path: &str) -> Option<&Rules> {
         self.routes.get(path).map(|rules| &**rules)
+    }
+
+    /// Those that are shared with other guards.
+    pub fn shared(&self) -> Vec<Arc<Rule>> {
+        let all = self.service.iter().chain(self.routes.values());
+        all.flat_map(|rules| &rules.rules).filter(|rule| rule.is_shared()).cloned().collect()
     }
 
     /// Who is let through to a service, where that is found out.
@@ -105,10 +127,15 @@ impl Limits {
 }
 
 impl Rules {
-    fn of(limits: &[Limit], before: Option<&Arc<Self>>) -> Self {
+    fn of(limits: &[Limit], before: Option<&Arc<Self>>, ground: &Ground<'_>, at: &str) -> Self {
         let known = |limit: &Limit| before?.rules.iter().find(|rule| rule.limit == *limit).cloned();
-        let rules = limits.iter().map(|limit| known(limit).unwrap_or_else(|| Arc::new(Rule::new(limit.clone()))));
-        Self { rules: rules.collect(), policy: headers::policy(limits.iter()) }
+        let rules = limits.iter().map(|limit| {
+            known(limit).unwrap_or_else(|| {
+                let place = format!("{}\n{at}", ground.fleet);
+                Arc::new(Rule::new(limit.clone(), &place, ground.now))
+            })
+        });
+        Self { rules: rules.collect(), policy: headers::policy(limits.iter()), strict: ground.strict }
     }
 
     /// Takes what a request costs from each limit, or from none.
@@ -118,6 +145,16 @@ impl Rules {
     pub fn take(&self, asked: &Asked<'_>, now: Now) -> Result<Passed, Refused> {
         let mut passed = Passed { told: Told::new(&self.policy), holds: Vec::new() };
         for (n, rule) in self.rules.iter().enumerate() {
+            if self.strict && rule.is_lost(now) {
+                rule.refuse();
+                self.rules[..n].iter().for_each(|before| before.give_back(asked));
+                return Err(Refused {
+                    rule: Arc::clone(rule),
+                    wait_s: 1,
+                    told: Told::new(&self.policy),
+                    unknown: true,
+                });
+            }
             let (outcome, hold) = rule.take(asked, now);
             if rule.is_told() {
                 passed.told.say(&rule.limit.name, outcome);
@@ -130,7 +167,7 @@ impl Rules {
                 if rule.is_told() {
                     told.say(&rule.limit.name, outcome);
                 }
-                return Err(Refused { rule: Arc::clone(rule), wait_s: outcome.wait_s.max(1), told });
+                return Err(Refused { rule: Arc::clone(rule), wait_s: outcome.wait_s.max(1), told, unknown: false });
             }
         }
         Ok(passed)

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 const NOW: Now = Now { steady_ns: 1_000_000_000, utc_s: 1_000_000 };
 
 fn limit(name: &str, per: &[Per], measure: Measure) -> Limit {
-    Limit { name: name.into(), per: per.to_vec(), measure, cost: Default::default() }
+    Limit { name: name.into(), per: per.to_vec(), measure, cost: Default::default(), shared: false }
 }
 
 fn rate(count: u32, burst: u32) -> Measure {
@@ -25,7 +25,7 @@ fn asked<'a>(caller: Option<&'a str>, user: Option<&'a User>, address: &str) -> 
 
 /// How many of three requests of each go through where one is let through for each count.
 fn passed(per: &[Per], who: &[Asked<'_>]) -> usize {
-    let rule = Rule::new(limit("x", per, rate(1, 1)));
+    let rule = Rule::new(limit("x", per, rate(1, 1)), "", NOW);
     who.iter().cycle().take(3 * who.len()).filter(|asked| rule.take(asked, NOW).0.passed).count()
 }
 
@@ -61,7 +61,7 @@ fn what_a_later_limit_refuses_costs_nothing_at_an_earlier_one() {
     let mut directory = directory();
     let of = |limits: Vec<Limit>, directory: &mut bartizan_core::snapshot::Directory| {
         directory.own.inbound.as_mut().unwrap().limits = limits;
-        Limits::of(directory, &Limits::default())
+        Limits::of(directory, &Limits::default(), NOW)
     };
     let (wide, narrow) = (limit("wide", &[], rate(1, 3)), limit("narrow", &[Per::Caller], rate(1, 1)));
     let limits = of(vec![wide, narrow], &mut directory);
@@ -84,18 +84,18 @@ fn a_limit_that_stays_as_it_was_goes_on_with_what_was_used() {
     let a = asked(Some("a"), None, "::1");
     let is_ok = |limits: &Limits| limits.service().unwrap().take(&a, NOW).is_ok();
     directory.own.inbound.as_mut().unwrap().limits = vec![limit("x", &[], rate(1, 1))];
-    let before = Limits::of(&directory, &Limits::default());
+    let before = Limits::of(&directory, &Limits::default(), NOW);
     assert!(is_ok(&before));
-    let same = Limits::of(&directory, &before);
+    let same = Limits::of(&directory, &before, NOW);
     assert!(!is_ok(&same));
     directory.own.inbound.as_mut().unwrap().limits = vec![limit("x", &[], rate(2, 1))];
-    assert!(is_ok(&Limits::of(&directory, &same)), "another number begins anew");
+    assert!(is_ok(&Limits::of(&directory, &same, NOW)), "another number begins anew");
 }
 
 #[test]
 fn a_request_costs_what_its_method_costs() {
     let costly = Limit { cost: [("POST".into(), 5), ("OPTIONS".into(), 0)].into(), ..limit("x", &[], rate(1, 6)) };
-    let rule = Rule::new(costly);
+    let rule = Rule::new(costly, "", NOW);
     let take = |method| rule.take(&Asked { method, ..asked(None, None, "::1") }, NOW).0;
     assert_eq!((take("POST").left, take("OPTIONS").left), (1, 1));
     assert!(!take("POST").passed);

@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 
 fn limit(name: &str, per: &[Per], measure: Measure) -> Limit {
-    Limit { name: name.into(), per: per.to_vec(), measure, cost: Default::default() }
+    Limit { name: name.into(), per: per.to_vec(), measure, cost: Default::default(), shared: false }
 }
 
 /// Too slow to come back while a test runs.

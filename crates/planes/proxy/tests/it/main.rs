@@ -9,7 +9,8 @@ mod resilience; // what stands behind one
 mod stub; // a control process made by hand
 mod world; // a trust domain, sidecars and gateways in it
 
-mod control; // attached to a control process, restarted without one
+mod control;
+mod counts; // attached to a control process, restarted without one
 mod differential; // beside other readers
 mod floods; // of HTTP/2
 mod gateway;

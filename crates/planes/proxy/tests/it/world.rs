@@ -128,7 +128,7 @@ impl World {
             zone: None,
         };
         let (trust, peers) = (Trust::default(), BTreeMap::new());
-        Directory { fleet: "test".into(), mode: Mode::Full, trust, tls: Default::default(), own, peers }
+        Directory { fleet: "test".into(), mode: Mode::Full, trust, tls: Default::default(), counts: None, own, peers }
     }
 
     /// A sidecar in front of `program`.
@@ -218,13 +218,14 @@ impl Guard {
             let edge = edge.unwrap();
             Arc::new(EdgeIdentity::new(&edge.chain, &key, (edge.not_before, edge.not_after)).unwrap())
         });
+        let now = proxy.clocks(clock::now());
         proxy.change(|live| {
             live.identity = Some(Arc::new(identity));
             live.edge = edge;
             live.bundles = Some(Arc::clone(&world.bundles));
             live.policies = Some(Arc::new(engine));
             live.directory = Some(Arc::new(directory.clone()));
-            live.limits = Arc::new(Limits::of(&directory, &live.limits));
+            live.limits = Arc::new(Limits::of(&directory, &live.limits, now));
             live.generation += 1;
         });
         proxy.heard.now();
@@ -258,8 +259,9 @@ impl Guard {
     pub fn redirect(&mut self, change: impl FnOnce(&mut Directory)) {
         change(&mut self.directory);
         let directory = Arc::new(self.directory.clone());
+        let now = self.proxy.clocks(clock::now());
         self.proxy.change(|live| {
-            live.limits = Arc::new(Limits::of(&directory, &live.limits));
+            live.limits = Arc::new(Limits::of(&directory, &live.limits, now));
             live.directory = Some(directory);
         });
     }

@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) clients: Option<&'a Clients>,
     /// Whether anybody's tokens are believed.
     pub(super) knows_users: bool,
+    /// Whether the fleet says where shared counts lie.
+    pub(super) counts: bool,
 }
 
 pub(super) fn check(
@@ -57,7 +59,7 @@ fn check_adaptive(report: &mut Report<'_>, adaptive: Field<String>) -> Result<bo
 /// `lines` holds the line of each pattern that came before.
 fn check_route(
     report: &mut Report<'_>,
-    Context { known, clients, knows_users }: Context<'_>,
+    Context { known, clients, knows_users, counts }: Context<'_>,
     lines: &mut HashMap<String, u64>,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
@@ -81,7 +83,7 @@ fn check_route(
     let scopes = check_scopes(report, auth.as_ref().ok(), scopes);
     // Where either makes no sense, nothing more is said of what would follow from it.
     let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
-    let limits = limits::check(report, limits::Place::Gateway { users, named }, limits);
+    let limits = limits::check(report, limits::Place::Gateway { users, named, counts }, limits);
     let from = check_from(report, clients, to.as_ref().ok(), from);
     Ok(GatewayRoute { path: path?, to: to?, from: from?, auth: auth?, scopes: scopes?, limits: limits? })
 }

@@ -11,9 +11,18 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Copy)]
 pub(super) enum Place {
     /// A route of the gateway; whether it asks for users, and whether it is for named clients.
-    Gateway { users: bool, named: bool },
+    Gateway { users: bool, named: bool, counts: bool },
     /// A service; whether any route of the gateway asks for users.
-    Service { users: bool },
+    Service { users: bool, counts: bool },
+}
+
+impl Place {
+    /// Whether the fleet says where shared counts lie.
+    const fn counts(self) -> bool {
+        match self {
+            Self::Gateway { counts, .. } | Self::Service { counts, .. } => counts,
+        }
+    }
 }
 
 pub(super) fn check(
@@ -38,7 +47,7 @@ fn check_one(
     lines: &mut HashMap<Box<str>, u64>,
     raw: RawLimit,
 ) -> Result<Limit, Reported> {
-    let RawLimit { name, per, rate, burst, quota, concurrency, cost, spot } = raw;
+    let RawLimit { name, per, rate, burst, quota, concurrency, cost, shared, spot } = raw;
     let named = name.get().map(|at| at.spot.clone());
     let said = [rate.get(), quota.get(), concurrency.get()].into_iter().flatten().count();
     let bad = [&rate, &quota, &concurrency].into_iter().any(|field| matches!(field, Field::Bad(_)));
@@ -50,6 +59,7 @@ fn check_one(
     let per = check_per(report, place, per);
     let measure = check_measure(report, rate, burst, quota, concurrency);
     let cost = check_cost(report, measure.as_ref().ok(), cost);
+    let shared = check_shared(report, place, measure.as_ref().ok(), shared);
     let name = name.optional().and_then(|at| at.map(|at| check_name(report, at)).transpose());
     let (per, measure, cost) = (per?, measure?, cost?);
     let name = name?.unwrap_or_else(|| name_of(&per, &measure));
@@ -57,7 +67,29 @@ fn check_one(
         let problem = format!("there is a limit `{name}` already, in line {line}");
         return Err(report.refuse(named.as_ref().unwrap_or(&spot), problem, "give it another `name`"));
     }
-    Ok(Limit { name, per, measure, cost })
+    Ok(Limit { name, per, measure, cost, shared: shared? })
+}
+
+fn check_shared(
+    report: &mut Report<'_>,
+    place: Place,
+    measure: Option<&Measure>,
+    shared: Field<String>,
+) -> Result<bool, Reported> {
+    let Some(at) = shared.optional()? else { return Ok(false) };
+    match at.value.as_str() {
+        "false" => Ok(false),
+        "true" if matches!(measure, Some(Measure::Concurrency { .. })) => {
+            let problem = "what is under way is counted by each guard alone";
+            Err(report.refuse_value(&at, problem, "delete the line, or limit a `rate`"))
+        }
+        "true" if !place.counts() => {
+            let way_out = "name a Redis under `counts`, such as `counts: { redis: \"127.0.0.1:6379\" }`";
+            Err(report.refuse_value(&at, "the fleet file does not say where shared counts lie", way_out))
+        }
+        "true" => Ok(true),
+        _ => Err(report.refuse_value(&at, "neither true nor false", "delete the line for: no")),
+    }
 }
 
 /// A name for a limit that the file gives none.
@@ -114,7 +146,7 @@ fn one_per(report: &mut Report<'_>, place: Place, before: &[Per], at: &At<String
             "the route lets in everybody, so no user is known",
             "write `auth: user` at the route, or use `client`",
         )),
-        (Per::User | Per::Tenant, Place::Service { users: false }) => Some((
+        (Per::User | Per::Tenant, Place::Service { users: false, .. }) => Some((
             "no route of the gateway asks for a user, so none is known",
             "write `auth: user` at one, or use `caller`",
         )),

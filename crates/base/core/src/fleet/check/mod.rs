@@ -4,6 +4,7 @@ mod ambiguous;
 mod authorization;
 mod budget;
 mod capture;
+mod counts;
 mod edge;
 mod egress;
 mod federation;
@@ -91,6 +92,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust,
         tls,
         budget,
+        counts,
         workloads,
         federation,
         isolate,
@@ -110,6 +112,9 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
     let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
+    // Where it makes no sense itself, nothing is said of what would follow from that.
+    let has_counts = !matches!(counts, Field::Absent);
+    let counts = counts.optional().and_then(|at| at.map(|at| counts::check(report, at)).transpose());
     let trust = trust.optional().and_then(|at| at.map(|at| trust::check(report, at)).transpose());
     let services = required(report, services, &spot, "services", "declare at least one service")?;
     if services.value.is_empty() {
@@ -132,6 +137,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         isolate: isolate.unwrap_or_default(),
         capture: capture.unwrap_or_default(),
         users: asks_for_users(&gateway),
+        counts: has_counts,
     };
     let mut ports = Ports::default();
     let mut names = Vec::with_capacity(services.value.len());
@@ -159,7 +165,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         .optional()
         .and_then(|at| at.map(|at| authorization::check(report, context, &mut ports, at)).transpose());
     let knows_users = !matches!((&users, &authorization), (Ok(None), Ok(None)));
-    let context = gateway::Context { known: &known, clients, knows_users };
+    let context = gateway::Context { known: &known, clients, knows_users, counts: has_counts };
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
 
@@ -177,6 +183,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),
         guard_p99_us: budget?.flatten(),
+        counts: counts?,
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);

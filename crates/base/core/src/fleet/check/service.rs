@@ -28,6 +28,8 @@ pub(super) struct OfAll {
     pub(super) capture: Capture,
     /// Whether some route of the gateway asks for users.
     pub(super) users: bool,
+    /// Whether it says where shared counts lie.
+    pub(super) counts: bool,
 }
 
 pub(super) fn check(
@@ -94,7 +96,7 @@ pub(super) fn check(
     let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
     let versions = versions::check(report, known, &name.value, protocol.as_ref().ok().copied(), split, mirror);
     let mtls = versions::check_mtls(report, mtls);
-    let limits = check_limits(report, protocol.as_ref().ok(), all.users, limits);
+    let limits = check_limits(report, protocol.as_ref().ok(), all, limits);
 
     let Checked { program, listen, mesh: own_mesh, instances } = program?;
     unasked?;
@@ -471,7 +473,7 @@ fn check_routes(
 fn check_limits(
     report: &mut Report<'_>,
     protocol: Option<&Protocol>,
-    users: bool,
+    OfAll { users, counts, .. }: OfAll,
     limits: Field<Vec<Result<RawLimit, Reported>>>,
 ) -> Result<Vec<Limit>, Reported> {
     if let (Some(at), Some(protocol @ (Protocol::Tcp | Protocol::Auto))) = (limits.get(), protocol) {
@@ -479,7 +481,7 @@ fn check_limits(
         let problem = format!("requests are counted, and with `protocol: {spoken}` a guard may see bytes alone");
         return Err(report.refuse(&at.spot, problem, "say `protocol: http` or `grpc`, or delete the limits"));
     }
-    limits::check(report, limits::Place::Service { users }, limits)
+    limits::check(report, limits::Place::Service { users, counts }, limits)
 }
 
 /// `lines` holds the line of each route of the service that came before.
