@@ -6,6 +6,7 @@ mod ca;
 mod egress;
 mod federation;
 mod token;
+mod user;
 
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
 pub(crate) use ca::{
@@ -15,6 +16,7 @@ pub(crate) use ca::{
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
+pub(crate) use user::{AddUserArgs, UserCommand};
 
 use bartizan_core::{Member, RequestId, ServiceName, TrustDomain};
 use bartizan_node::netns::Way;
@@ -148,6 +150,9 @@ pub(crate) enum Command {
     /// Destinations outside the fleet, and which to allow.
     #[command(subcommand)]
     Egress(EgressCommand),
+    /// People who sign in at the fleet's authorization server.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Join tokens of nodes, and users' tokens.
     #[command(subcommand)]
     Token(TokenCommand),

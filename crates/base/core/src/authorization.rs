@@ -1,6 +1,7 @@
 //! The fleet's own authorization server: whom it serves, and with what.
 
 use crate::name::{ServiceName, SpiffeId};
+use crate::people::Rules;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -24,6 +25,8 @@ pub struct Authorization {
     pub audience: String,
     /// Who gets tokens, by their names in the fleet file.
     pub clients: BTreeMap<ServiceName, Client>,
+    /// How people sign in; `None` where nobody does.
+    pub people: Option<Rules>,
 }
 
 /// One client.

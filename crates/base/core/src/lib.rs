@@ -20,6 +20,7 @@ pub mod limit;
 pub mod limits;
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod path;
+pub mod people;
 pub mod plan;
 pub mod redact;
 pub mod rotation;

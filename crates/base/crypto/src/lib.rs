@@ -17,6 +17,7 @@ pub mod random;
 #[cfg(feature = "pkcs11")]
 pub mod hsm; // keys on PKCS#11 tokens
 pub mod key; // P-256 key pairs and signatures
+pub mod password; // Argon2id, for people
 pub mod seal; // AES-256-GCM, Argon2id, HKDF
 
 pub mod cert; // reads certificates, verifies paths

@@ -42,3 +42,9 @@ pub const RSA_BITS_MIN: usize = 2_048;
 pub const RSA_BITS_MAX: usize = 4_096;
 /// Longest RSA exponent in bytes: 65537 takes three.
 pub const RSA_EXPONENT_BYTES_MAX: usize = 4;
+/// Longest password that is hashed, in bytes: 128 characters of four bytes.
+pub const PASSWORD_BYTES_MAX: usize = 512;
+/// Most memory that a stored hash of a password may ask for, in KiB.
+pub const PASSWORD_HASH_MEMORY_KIB_MAX: u32 = 256 << 10;
+/// Most passes that it may ask for, a count.
+pub const PASSWORD_HASH_PASSES_MAX: u32 = 16;

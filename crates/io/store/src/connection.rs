@@ -37,6 +37,11 @@ pub(crate) async fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnecti
         Purpose::Issued => ISSUED_PAGES,
         Purpose::State => ISSUED_PAGES + RESERVED_PAGES,
     };
+    open_with(path, pages_max).await
+}
+
+/// As [`open`], for a file that may have so many pages.
+pub(crate) async fn open_with(path: &Path, pages_max: u64) -> Result<SqliteConnection, StoreError> {
     let options = options(path).synchronous(SqliteSynchronous::Full).pragma("max_page_count", pages_max.to_string());
     SqliteConnection::connect_with(&options).await.map_err(|e| StoreError::of(path, e))
 }

@@ -7,7 +7,9 @@
 //! ([`StoreError::Full`]); it deletes nothing by itself, since the oldest events are what an investigator asks for first,
 //! and an attacker who can make noise must not be able to erase them. What was not stored is for the caller to count.
 //! A batch is stored whole or not at all. Epochs have room of their own, so that policies can change while events are full.
-//! Absent on purpose: what an event means, redaction (done before a record comes here), key material of any kind.
+//! [`People`] is a database of its own beside it.
+//! Absent on purpose: what an event means, redaction (done before a record comes here), key material of any kind: of people
+//! there are hashes, and what control sealed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -20,6 +22,7 @@ mod journal;
 mod limits;
 mod log;
 mod meta;
+mod people;
 mod schema;
 mod store;
 mod writer;
@@ -28,7 +31,8 @@ pub use epoch::{Content, Published};
 pub use error::StoreError;
 pub use event::{Appended, Filter, StoredEvent};
 pub use journal::{Journal, JournalError, Waiting};
-pub use limits::{QUERY_EVENTS_MAX, QUERY_ISSUED_MAX};
+pub use limits::{QUERY_EVENTS_MAX, QUERY_ISSUED_MAX, QUERY_PEOPLE_MAX};
+pub use people::{Consent, People, Person, Session};
 pub use store::{Options, Store};
 
 /// Blocks of the log of events as bytes; for those who test it from outside.

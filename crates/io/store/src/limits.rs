@@ -33,6 +33,11 @@ pub(crate) const ISSUED_REMOVED_AT_ONCE: i64 = 4_096;
 /// Most records of certificates that one query returns, a count.
 pub const QUERY_ISSUED_MAX: u32 = 10_000;
 
+/// Pages of the database of people, a count: 4 GiB, two million people.
+pub(crate) const PEOPLE_PAGES: u64 = 1_048_576;
+/// Most people that one query returns, a count.
+pub const QUERY_PEOPLE_MAX: u32 = 1_000;
+
 /// Longest record of a certificate in the journal, in bytes: the longest SPIFFE ID is 2,048.
 pub(crate) const ISSUED_BYTES_MAX: usize = 4 << 10;
 /// Records that share one flush of the disk, a count: a megabyte at most.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One step per layout; `PRAGMA user_version` holds the number of steps that a file has taken. Never edit a step
 /// that was released: add the next one.
-const STEPS: &[&str] = &[FIRST, ISSUED, NO_EVENTS];
+pub(crate) const STEPS: &[&str] = &[FIRST, ISSUED, NO_EVENTS];
 
 const FIRST: &str = "
 CREATE TABLE events (
@@ -56,18 +56,22 @@ CREATE INDEX issued_not_after ON issued (not_after_ms);
 const NO_EVENTS: &str = "DROP TABLE events;";
 
 /// Brings the file up to the newest layout.
-pub(crate) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+pub(crate) async fn migrate(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    steps: &'static [&'static str],
+) -> Result<(), StoreError> {
     let failed = |e| StoreError::of(path, e);
-    let known = STEPS.len() as i64;
+    let known = steps.len() as i64;
     let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
     let found: i64 = row.try_get(0).map_err(failed)?;
     if found > known {
         return Err(StoreError::TooNew { path: path.to_owned(), found, known });
     }
-    for (step, done) in STEPS.iter().zip(1..).skip(usize::try_from(found).unwrap_or(0)) {
+    for (step, done) in steps.iter().zip(1..).skip(usize::try_from(found).unwrap_or(0)) {
         // The number stands in the file's header, so it changes with the same transaction.
         let sql = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {done}; COMMIT;");
-        // Built from constants above and a number: nothing from outside is in it.
+        // Built from constants of this crate and a number: nothing from outside is in it.
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.map_err(failed)?;
     }
     Ok(())

@@ -49,7 +49,7 @@ impl Store {
     pub async fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         connection::make_file(path)?;
         let mut first = connection::open(path, connection::Purpose::State).await?;
-        schema::migrate(&mut first, path).await?;
+        schema::migrate(&mut first, path, schema::STEPS).await?;
         drop(sqlx::Connection::close(first).await);
 
         let dir = path.with_file_name(EVENTS);

@@ -15,6 +15,7 @@ use crate::fleet::load_growing;
 use crate::jwt::JwtSigner;
 use crate::node_registry::NodeRegistry;
 use crate::options::Options;
+use crate::people::People;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
@@ -57,6 +58,7 @@ pub(crate) struct App {
     pub(crate) egress: egress::Book,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
+    pub(crate) people: People,
     pub(crate) federation: federation::Book,
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
@@ -143,6 +145,7 @@ impl App {
             egress,
             jwt,
             authorization,
+            people: People::default(),
             federation,
             stop,
             in_force,

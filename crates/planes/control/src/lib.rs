@@ -34,6 +34,7 @@ mod jwt; // the key that signs tokens
 pub mod limits;
 mod node_registry; // which node is there
 mod options;
+mod people; // who signs in
 mod presence; // which instances are there
 mod publish; // epochs and signatures
 mod rates;

@@ -1,5 +1,6 @@
 //! Every number that bounds control.
 
+use bartizan_crypto::password::Cost;
 use std::time::Duration;
 
 /// Silence after which an instance counts as gone for good: a supervisor starts one that died long before.
@@ -28,6 +29,35 @@ pub const STRANGER_REQUESTS_PER_S: u32 = 20;
 pub const REQUESTERS_MAX: usize = 16_384;
 /// How often it is looked whether the authorization server's certificate is to be renewed.
 pub const WEB_CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
+
+/// Longest form of a page, in bytes: a way back, a password and its repetition, escaped.
+pub const PAGE_FORM_BYTES_MAX: usize = 16 << 10;
+/// Longest path with query that somebody is led back to after a sign-in, in bytes: sealed, it has to fit a request's head.
+pub const WAY_BYTES_MAX: usize = 4 << 10;
+/// For how long the form of a sign-in or a consent can be sent.
+pub const WAY_TTL: Duration = Duration::from_secs(30 * 60);
+/// For how long a link by which somebody sets a password can be used.
+pub const LINK_TTL: Duration = Duration::from_secs(24 * 3600);
+/// Fewest characters of a password, a count.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+/// Most of them.
+pub const PASSWORD_CHARS_MAX: usize = 128;
+/// What a guess at a password costs: the second recommendation of OWASP's cheat sheet, 16 ms on one core.
+pub const PASSWORD_COST: Cost = Cost { memory_kib: 19 << 10, passes: 2 };
+/// Passwords that are hashed at once, a count at most: each takes the memory above; half of the machine's processors otherwise.
+pub const HASHES_AT_ONCE_MAX: usize = 8;
+/// Those that wait, a count: about half a second of one core.
+pub const HASHES_WAITING_MAX: usize = 32;
+/// Sessions of one person, a count; beyond it, the one used longest ago ends.
+pub const SESSIONS_EACH_MAX: usize = 32;
+/// How often it is noted that a session is used.
+pub const SESSION_SEEN_EVERY: Duration = Duration::from_secs(30);
+/// Longest name of a browser that is kept of a session, in characters.
+pub const AGENT_CHARS_MAX: usize = 200;
+/// How often a change of a person is tried where others change the same, a count.
+pub const PERSON_TRIES: usize = 16;
+/// Largest file with the key of the server's own, in bytes.
+pub const PEOPLE_KEY_FILE_BYTES_MAX: usize = 256;
 
 /// Tokens that are revoked at once, a count: each is in every directory of the gateway until it would have ended.
 pub const REVOKED_TOKENS_MAX: usize = 10_000;

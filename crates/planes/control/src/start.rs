@@ -110,6 +110,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     tell_process(&app, false);
     app.pipeline.drain(DRAIN_WITHIN).await;
     app.store.close().await;
+    app.people.close().await;
     served.map_err(|error| ControlError::Serve(error.into()))
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn stored_event(n: u64) -> StoredEvent {
 
 /// A control over [`FLEET`] in `dir`, with both doors open and nobody behind them.
 pub(crate) async fn started(dir: &Path) -> Started {
+    started_with(dir, FLEET).await
+}
+
+/// As [`started`], over another fleet of the same services.
+pub(crate) async fn started_with(dir: &Path, fleet: &str) -> Started {
     let addr = |port: u16| format!("127.0.0.1:{port}");
     let plan = serde_json::json!({
         "mode": "full", "control": addr(0),
@@ -72,7 +77,7 @@ pub(crate) async fn started(dir: &Path) -> Started {
         "outbound": { "accounts": { "ledger": addr(9203) } },
     });
     std::fs::write(dir.join("plan.json"), plan.to_string()).unwrap();
-    std::fs::write(dir.join("fleet.yaml"), FLEET).unwrap();
+    std::fs::write(dir.join("fleet.yaml"), fleet).unwrap();
     let options = Options::new(dir.join("fleet.yaml"), dir.join("plan.json"), dir.to_owned());
     start(options, CancellationToken::new()).await.unwrap().unwrap()
 }

@@ -29,6 +29,7 @@ mod token_inspect;
 mod token_mint;
 mod trace;
 mod upgrade;
+mod user;
 mod whoami;
 
 use crate::args::{Command, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
@@ -72,6 +73,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Federation(command) => waiting(federation::run(command)),
         Command::Egress(command) => waiting(egress::run(command)),
         Command::Whoami(args) => waiting(whoami::run(&args)),
+        Command::User(command) => waiting(user::run(command)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
         Command::Token(TokenCommand::Keygen(args)) => token_mint::keygen(&args),
         Command::Token(TokenCommand::Mint(args)) => token_mint::mint(&args),

@@ -15,6 +15,7 @@ mod raw_egress;
 mod raw_federation;
 mod raw_guards;
 mod raw_limit;
+mod raw_people;
 mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong

@@ -1,6 +1,7 @@
 //! What a fleet file says of its authorization server, before anything is checked. Part of [`super::raw`].
 
 use super::node::Node;
+use super::raw_people::RawPeople;
 use super::reader::{At, Field, Named, Read, Report};
 use crate::authorization::{AUDIENCES_MAX, SCOPES_MAX};
 use schemars::JsonSchema;
@@ -21,6 +22,9 @@ pub(super) struct RawAuthorization {
     /// Who gets tokens: workloads of this fleet, by name.
     #[schemars(with = "BTreeMap<String, RawClient>")]
     pub(super) clients: Field<Named<Read<RawClient>>>,
+    /// People who sign in here, with password, passkey and one-time codes; nobody where left out.
+    #[schemars(default, with = "RawPeople")]
+    pub(super) people: Field<RawPeople>,
 }
 
 /// A client of the authorization server.
@@ -50,7 +54,7 @@ enum Grants {
 }
 
 impl RawAuthorization {
-    pub(super) const KEYS: &[&str] = &["listen", "issuer", "audience", "clients"];
+    pub(super) const KEYS: &[&str] = &["listen", "issuer", "audience", "clients", "people"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -59,6 +63,7 @@ impl RawAuthorization {
             issuer: fields.text("issuer"),
             audience: fields.text("audience"),
             clients: fields.take("clients", |report, node, key| report.named(node, key, RawClient::read)),
+            people: fields.take("people", RawPeople::read),
         };
         Ok(At { value, spot: fields.spot })
     }

@@ -3,6 +3,7 @@
 use bartizan_core::ServiceName;
 use bartizan_core::authorization::Grant;
 use bartizan_core::fleet::{Fleet, parse};
+use std::time::Duration;
 
 /// `more` is what stands in the map of the server, `tail` what else the file says.
 fn text(more: &str, tail: &str) -> String {
@@ -46,6 +47,26 @@ fn what_could_never_work_is_refused_with_the_way_out() {
             "",
             "authorization.clients.report.grants[0] = `password`: no such grant; known are `client_credentials` and `token_exchange`",
         ),
+        (
+            &format!("{one}, people: {{ password: x }}"),
+            "",
+            "unknown key; known here: sessions, idle, second_factor, second_factor_for",
+        ),
+        (
+            &format!("{one}, people: {{ sessions: \"12\" }}"),
+            "",
+            "authorization.people.sessions = `12`: not a time from 1s to 30d",
+        ),
+        (&format!("{one}, people: {{ sessions: 31d }}"), "", "not a time from 1s to 30d; write it as `45m` or `12h`"),
+        (&format!("{one}, people: {{ idle: 0s }}"), "", "authorization.people.idle = `0s`: not a time"),
+        (&format!("{one}, people: {{ sessions: 1h, idle: 2h }}"), "", "longer than a session lasts at most"),
+        (
+            &format!("{one}, people: {{ second_factor: require }}"),
+            "",
+            "authorization.people.second_factor = `require`: no such choice; did you mean `required`?",
+        ),
+        (&format!("{one}, people: {{ second_factor_for: [] }}"), "", "there have to be 1 to 64"),
+        (&format!("{one}, people: {{ second_factor_for: [\" \"] }}"), "", "not a role"),
         (&format!("issuer: \"http://auth.test\", {one}"), "", "begin it with `https://`"),
         (&format!("issuer: \"https://auth.test/realms/x\", {one}"), "", "give host and port alone"),
         (&format!("issuer: \"https://auth.test/\", {one}"), "", "without a `/` behind"),
@@ -55,6 +76,19 @@ fn what_could_never_work_is_refused_with_the_way_out() {
         let refusal = parse(&text(more, tail), "f").map(drop).expect_err(more).to_string();
         assert!(refusal.contains(why), "{refusal}\n{why}");
     }
+}
+
+#[test]
+fn people_sign_in_where_the_file_says_so() {
+    let one = "listen: \"127.0.0.1:2\", clients: { report: {} }";
+    let of = |people: &str| good(&format!("{one}{people}"), "").authorization.unwrap().people;
+    assert_eq!(of(""), None);
+    let rules = of(", people: {}").unwrap();
+    assert_eq!((rules.sessions, rules.idle), (Duration::from_secs(12 * 3600), Duration::from_secs(3600)));
+    assert!(!rules.second_factor && rules.second_factor_for.is_empty());
+    let rules = of(", people: { sessions: 30m, second_factor: required, second_factor_for: [admin] }").unwrap();
+    assert_eq!((rules.sessions, rules.idle), (Duration::from_secs(1800), Duration::from_secs(1800)));
+    assert_eq!((rules.second_factor, rules.second_factor_for.as_slice()), (true, &["admin".to_owned()][..]));
 }
 
 #[test]

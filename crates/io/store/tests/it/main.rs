@@ -6,6 +6,7 @@ mod epochs;
 mod events;
 mod full;
 mod journal;
+mod people;
 
 use bartizan_core::event::EventId;
 use bartizan_core::{RequestId, ServiceName, Timestamp};

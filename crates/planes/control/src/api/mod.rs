@@ -23,6 +23,7 @@ mod revoke_tokens;
 mod status;
 mod table; // start here: which endpoints there are, and who may call them
 mod trace;
+mod users;
 
 #[cfg(test)]
 mod tests;

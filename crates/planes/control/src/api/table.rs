@@ -2,7 +2,7 @@
 
 use crate::api::{
     authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, issued, metrics, node_tokens,
-    policies, record, reload, revoke_tokens, status, trace,
+    policies, record, reload, revoke_tokens, status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -56,6 +56,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     deny::RESTORE,
     revoke_tokens::IT,
     inspect_token::IT,
+    users::ADD,
     ca::STATUS,
     ca::ROTATE,
     ca::REVERT,

@@ -17,6 +17,7 @@ mod rates;
 mod revoke;
 mod revoked; // what was taken back
 mod server; // keys, and who asked how often
+mod sessions; // what becomes of tokens when a session ends
 mod token;
 
 pub(crate) use judge::judge;
@@ -24,8 +25,10 @@ pub(crate) use keep::keep;
 pub use revoked::RevokedError;
 pub(crate) use revoked::{publish, revoke};
 pub(crate) use server::Server;
+pub(crate) use sessions::sessions_ended;
 
 use crate::app::App;
+use crate::people;
 use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
@@ -46,5 +49,6 @@ fn router(app: Arc<App>) -> Router {
         .route(paths::TOKEN, post(token::token))
         .route(paths::INTROSPECT, post(introspect::introspect))
         .route(paths::REVOKE, post(revoke::revoke))
+        .merge(people::router(&app))
         .with_state(app)
 }

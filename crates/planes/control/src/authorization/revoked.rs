@@ -105,6 +105,14 @@ impl Book {
         Ok(())
     }
 
+    /// Takes back all that our own server gave to a subject until now; everybody hears of it a moment later.
+    pub(super) fn take_back_all_of(&self, issuer: &str, subject: &str, now: Timestamp) -> Result<(), RevokedError> {
+        let what = WhichTokens::Subject(subject.to_owned(), now);
+        self.add(RevokedToken { issuer: issuer.to_owned(), what, until: now.plus(ACCESS_TTL + CLOCK_SKEW) }, now)?;
+        self.unpublished.notify_one();
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         // Every change leaves it whole.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

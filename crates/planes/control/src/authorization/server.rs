@@ -1,6 +1,6 @@
 //! What the authorization server holds: its keys, and who asked how often.
 
-use super::rates::Rates;
+use super::rates::{Rates, Who};
 use super::revoked::Book;
 use crate::error::ControlError;
 use crate::jwt::{JwtKeysError, JwtSigner};
@@ -10,7 +10,9 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::user::TokenIssuer;
 use bartizan_crypto::jose::Alg;
 use bartizan_tokens::{Issuer, IssuerError, Issuers, Pins};
+use std::net::IpAddr;
 use std::path::Path;
+use std::time::Instant;
 
 /// The authorization server of a fleet, whether the fleet file wants one or not.
 #[derive(Debug)]
@@ -24,6 +26,11 @@ impl Server {
     /// Reads the public keys of earlier processes, and what was taken back.
     pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, ControlError> {
         Ok(Self { keys: JwtSigner::open_for_access(data, now)?, rates: Rates::default(), revoked: Book::open(data)? })
+    }
+
+    /// Whether a browser at that address may ask now.
+    pub(crate) fn may_ask(&self, address: IpAddr) -> bool {
+        self.rates.take(Who::Stranger(address), Instant::now())
     }
 
     /// Makes a key where the fleet file wants one.

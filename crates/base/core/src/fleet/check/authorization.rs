@@ -2,6 +2,7 @@
 
 use super::super::raw_authorization::{RawAuthorization, RawClient};
 use super::super::reader::{At, Field, Named, Read, Report, Reported, did_you_mean};
+use super::people;
 use super::ports::Ports;
 use super::required;
 use crate::authorization::{AUDIENCES_MAX, Authorization, CLIENTS_MAX, Client, Grant, SCOPES_MAX, TEXT_BYTES_MAX};
@@ -26,14 +27,15 @@ pub(super) fn check(
     ports: &mut Ports,
     at: At<RawAuthorization>,
 ) -> Result<Authorization, Reported> {
-    let At { value: RawAuthorization { listen, issuer, audience, clients }, spot } = at;
+    let At { value: RawAuthorization { listen, issuer, audience, clients, people }, spot } = at;
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8445`")
         .and_then(|at| ports.anywhere(report, &at));
     let issuer = check_issuer(report, context, listen.as_ref().ok(), issuer);
     let audience = check_audience(report, context, audience);
     let clients = required(report, clients, &spot, "clients", "name who gets tokens, or delete `authorization`")
         .and_then(|at| check_clients(report, context, audience.as_ref().ok(), at));
-    Ok(Authorization { listen: listen?, issuer: issuer?, audience: audience?, clients: clients? })
+    let people = people.optional().and_then(|at| at.map(|at| people::check(report, at)).transpose());
+    Ok(Authorization { listen: listen?, issuer: issuer?, audience: audience?, clients: clients?, people: people? })
 }
 
 fn check_issuer(

@@ -14,6 +14,7 @@ mod instances;
 mod isolate;
 mod limits;
 mod other;
+mod people;
 mod pod;
 mod ports;
 mod service;

@@ -1,0 +1,72 @@
+//! People who sign in at the authorization server: accounts, passwords, sessions, and the pages for them.
+//!
+//! In: requests of browsers over TLS, on the listener of the authorization server; commands of operators over the local API.
+//! Out: who is behind a session ([`signed_in`]), pages that lead back to where somebody came from ([`to_sign_in`],
+//! [`ask_consent`]), what is known of somebody ([`account`]).
+//! How much: forms, states, hashes of passwords at once and sessions of each person are bounded.
+//! Absent on purpose: what tokens come of it, which is for `authorization` to say; scripts in pages, but for one file for
+//! passkeys; passwords that an operator knows.
+
+mod consent; // what a client may do
+mod cookies;
+mod desk; // what all parts share
+mod ended; // who hears that a session is over
+mod forms; // forms that nobody else can send for somebody
+mod gate; // start here: what every request goes through
+mod hasher; // passwords, on threads of their own
+mod home; // the page of somebody who is signed in
+mod keys;
+mod links; // links that are used once
+mod markup; // text in pages
+mod pages; // how a page looks and what a browser may do with it
+mod person; // what is known of somebody
+mod session;
+mod sign_in;
+mod users; // for operators
+mod way; // where somebody came from
+mod welcome; // the first password
+
+pub(crate) use desk::People;
+pub(crate) use ended::Ended;
+pub(crate) use users::{UserError, add};
+
+// What endpoints with codes and refresh tokens ask.
+#[allow(unused_imports, reason = "those endpoints come next")]
+pub(crate) use {
+    consent::{Wanted, ask_consent, has_consent},
+    desk::PeopleError,
+    person::{Account, account},
+    session::{ACR_ONE_FACTOR, ACR_TWO_FACTORS, SignedIn, is_alive, sign_out, signed_in},
+    way::{Way, to_sign_in},
+};
+
+use crate::app::App;
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// Where the pages are, below the issuer.
+mod paths {
+    pub(super) const SIGN_IN: &str = "/sign-in";
+    pub(super) const SIGN_OUT: &str = "/sign-out";
+    pub(super) const WELCOME: &str = "/welcome";
+    pub(super) const CONSENT: &str = "/consent";
+    pub(super) const ACCOUNT: &str = "/account";
+    pub(super) const STYLE: &str = "/static/people.css";
+}
+
+/// The pages; they are not there where the fleet file has no `people`.
+pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route(paths::SIGN_IN, get(sign_in::show).post(sign_in::sign_in))
+        .route(paths::SIGN_OUT, post(home::sign_out))
+        .route(paths::WELCOME, get(welcome::show).post(welcome::set_password))
+        .route(paths::CONSENT, post(consent::answer))
+        .route(paths::ACCOUNT, get(home::show))
+        .route(paths::STYLE, get(pages::style))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(app), gate::gate))
+}
