@@ -1,12 +1,25 @@
-//! SHA-256, hexadecimal, and comparison that tells nothing by its time.
+//! SHA-256 and SHA-512, HMAC, hexadecimal, and comparison that tells nothing by its time.
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::{constant_time, digest, hmac};
 use std::fmt::Write as _;
 
 /// SHA-256 of `data`.
 pub fn sha256(data: &[u8]) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, data);
     digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// SHA-512 of `data`.
+pub fn sha512(data: &[u8]) -> [u8; 64] {
+    let digest = digest::digest(&digest::SHA512, data);
+    digest.as_ref().try_into().expect("SHA-512 gives 64 bytes")
+}
+
+/// HMAC-SHA256 (RFC 2104) of `parts`, one after the other, under `key`.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    parts.iter().for_each(|part| context.update(part));
+    context.sign().as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes")
 }
 
 /// Lower-case hexadecimal.
@@ -41,6 +54,15 @@ mod tests {
     fn hashes_as_fips_180_4_says() {
         // FIPS 180-4, the example of one block.
         assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn authenticates_as_rfc_4231_says() {
+        // Test case 2.
+        let tag = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
+        assert_eq!(hex(&tag), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        // FIPS 180-4, the example of one block.
+        assert!(hex(&sha512(b"abc")).starts_with("ddaf35a193617abacc417349ae204131"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::claims::{needed_date, needed_id, needed_text, text};
 use crate::error::{PublicReason, TokenError, foreign};
 use crate::limits::{PROOF_AGE_MAX, SKEW};
-pub use crate::replays::ProofReplays;
+pub use crate::replays::Replays as ProofReplays;
 use crate::replays::Shown;
 use crate::target_uri::normalise;
 use bartizan_core::Timestamp;

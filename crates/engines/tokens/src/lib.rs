@@ -28,7 +28,8 @@ pub mod exchange; // a token for another audience, on somebody's behalf
 pub mod grant; // how somebody comes to a token
 pub mod mint; // makes access tokens
 pub mod pkce; // that who redeems a code is who began
-mod replays; // proofs that were shown before
+mod replays; // what was shown before
+pub mod signed; // events that their senders signed
 mod target_uri; // addresses in one form
 pub mod txn; // transaction tokens: who a chain of calls is for
 
@@ -42,6 +43,7 @@ pub use cache::{TokenCache, Trust};
 pub use dpop::{ProofKey, ProofReplays};
 pub use error::{PublicReason, TokenError};
 pub use issuer::{Issuer, IssuerError, Issuers, Pins};
+pub use replays::Replays;
 pub use revocation::{Revocation, RevocationError, Revocations, Revoked};
 pub use scopes::{ScopeError, Scopes};
 pub use users::{UsersError, authority_name, authority_of, issuers_of, revocations_of, txn_of, user_in, user_of};

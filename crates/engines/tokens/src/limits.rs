@@ -35,6 +35,18 @@ pub const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
 /// Proofs that are remembered where nothing else is said, a count: 270 requests with a proof in each second, for as long as one
 /// could be shown again.
 pub const PROOFS_MAX: usize = 65_536;
+/// Oldest signed event that counts, where it says when it was signed: what senders of webhooks advise.
+pub const EVENT_AGE_MAX: Duration = Duration::from_secs(300);
+/// How long an event that does not say when it was signed is remembered, so that it counts once.
+pub const EVENT_REMEMBERED: Duration = Duration::from_secs(3600);
+/// Shortest secret of a sender of events, in bytes.
+pub const EVENT_SECRET_BYTES_MIN: usize = 16;
+/// Longest header field with a signature or a digest, in bytes.
+pub const EVENT_FIELD_BYTES_MAX: usize = 4_096;
+/// Signatures of one event that are looked at, a count: a sender that changes its secret sends two.
+pub const EVENT_SIGNATURES_MAX: usize = 8;
+/// Parts of a message that one signature may cover, a count.
+pub const EVENT_COMPONENTS_MAX: usize = 32;
 /// Life of a transaction token, and the longest that is believed: a chain of calls, with a retry or two.
 pub const TXN_TTL: Duration = Duration::from_secs(60);
 /// Longest delegation of minting: the life of a leaf certificate, since it is as good as one.

@@ -1,32 +1,35 @@
-//! Which proofs were shown already. Bounded: when it is full, further proofs are refused rather than old ones forgotten.
+//! What was shown already and must not be shown again. Bounded: when it is full, more is refused rather than old forgotten.
 
 use crate::limits::{PROOF_AGE_MAX, PROOFS_MAX, SKEW};
 use bartizan_core::Timestamp;
 use std::collections::HashSet;
+use std::time::Duration;
 
-/// Proofs that were shown within the time in which they could be shown again, as hashes of key and `jti`.
+/// What was shown within the time in which it could be shown again, as hashes: of proofs of possession, that of key and `jti`.
 ///
-/// Two generations: the young one becomes the old one after as long as a proof is good, so that each is held at least that
-/// long. It is shared by all who take proofs for one address, or a proof counts once for each of them.
+/// Two generations: the young one becomes the old one after as long as something is good, so that each is held at least that
+/// long. It is shared by all who take what is shown in one place, or it counts once for each of them.
 #[derive(Debug)]
-pub struct ProofReplays {
+pub struct Replays {
     young: HashSet<Hash>,
     old: HashSet<Hash>,
     since: Timestamp,
     /// Most in one generation.
     room: usize,
+    /// How long something that was shown is good.
+    window: Duration,
 }
 
 /// The first half of a SHA-256. Who finds two proofs of one hash, at 2^64 tries, has found a proof of theirs that is refused.
 type Hash = [u8; 16];
 
-impl Default for ProofReplays {
+impl Default for Replays {
     fn default() -> Self {
-        Self::with_room(PROOFS_MAX)
+        Self::of_proofs(PROOFS_MAX)
     }
 }
 
-/// What became of a proof that was shown.
+/// What became of something that was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     First,
@@ -35,25 +38,31 @@ pub(crate) enum Shown {
     NoRoom,
 }
 
-impl ProofReplays {
-    /// Nothing noted; holds `most` at most, of some 20 bytes each. Half of that may be shown within two minutes.
-    pub fn with_room(most: usize) -> Self {
-        Self { young: HashSet::new(), old: HashSet::new(), since: Timestamp::default(), room: most / 2 }
+impl Replays {
+    /// For proofs of possession; see [`Replays::new`].
+    pub fn of_proofs(most: usize) -> Self {
+        Self::new(most, PROOF_AGE_MAX + SKEW)
     }
 
-    /// Notes a proof by its hash.
-    pub(crate) fn note(&mut self, proof: &[u8; 32], now: Timestamp) -> Shown {
+    /// Nothing noted; holds `most` at most, of some 20 bytes each. Half of that may be shown within `window`, which is how long
+    /// something is good.
+    pub fn new(most: usize, window: Duration) -> Self {
+        Self { young: HashSet::new(), old: HashSet::new(), since: Timestamp::default(), room: most / 2, window }
+    }
+
+    /// Notes something by its hash.
+    pub(crate) fn note(&mut self, shown: &[u8; 32], now: Timestamp) -> Shown {
         self.turn(now);
-        let mut half = [0; 16];
-        half.copy_from_slice(&proof[..16]);
-        let proof = half;
-        if self.old.contains(&proof) || self.young.contains(&proof) {
+        let mut shown_half = [0; 16];
+        shown_half.copy_from_slice(&shown[..16]);
+        let shown = shown_half;
+        if self.old.contains(&shown) || self.young.contains(&shown) {
             return Shown::Again;
         }
         if self.young.len() >= self.room {
             return Shown::NoRoom;
         }
-        self.young.insert(proof);
+        self.young.insert(shown);
         Shown::First
     }
 
@@ -68,7 +77,7 @@ impl ProofReplays {
     }
 
     fn turn(&mut self, now: Timestamp) {
-        let window = PROOF_AGE_MAX + SKEW;
+        let window = self.window;
         let passed = now.since(self.since);
         if passed >= window * 2 {
             self.young.clear();
@@ -83,7 +92,6 @@ impl ProofReplays {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn holds_each_as_long_as_it_could_be_shown_again() {
@@ -91,7 +99,7 @@ mod tests {
         let window = (PROOF_AGE_MAX + SKEW).as_secs();
         for first_s in [0, 1, window / 2, window - 1] {
             for later_s in 0..=window {
-                let mut replays = ProofReplays::default();
+                let mut replays = Replays::default();
                 replays.note(&[0; 32], begin);
                 let first = begin.plus(Duration::from_secs(first_s));
                 assert_eq!(replays.note(&[1; 32], first), Shown::First);
@@ -107,7 +115,7 @@ mod tests {
 
     #[test]
     fn is_bounded_and_forgets_nothing_for_room() {
-        let mut replays = ProofReplays::default();
+        let mut replays = Replays::default();
         let now = Timestamp::from_secs(1_790_000_000);
         let proof = |n: usize| {
             let mut proof = [0; 32];

@@ -112,7 +112,7 @@ impl Proxy {
             inside: OnceLock::new(),
             egress: crate::egress::Counters::default(),
             carried: Carried::default(),
-            proofs: Mutex::new(ProofReplays::with_room(PROOFS_MAX)),
+            proofs: Mutex::new(ProofReplays::of_proofs(PROOFS_MAX)),
             began: Instant::now(),
             live: ArcSwap::default(),
             changed: watch::Sender::new(0),

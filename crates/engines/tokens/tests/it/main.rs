@@ -6,6 +6,7 @@ mod cache; // tokens that were seen before
 mod dpop; // proofs of possession
 mod exchange; // on somebody's behalf
 mod grants; // codes, refresh tokens, devices, workloads
+mod signed;
 mod txn; // transaction tokens and their narrowings
 
 use bartizan_core::Timestamp;
