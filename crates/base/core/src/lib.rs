@@ -15,6 +15,7 @@ pub mod egress;
 pub mod event;
 pub mod federation;
 pub mod fleet;
+pub mod gateway;
 pub mod issued;
 pub mod limit;
 pub mod limits;

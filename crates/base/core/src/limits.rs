@@ -16,6 +16,10 @@ pub const WEIGHT_MAX: u16 = 1000;
 pub const EDGE_TIME_MAX: Duration = Duration::from_secs(3600);
 /// Most retries of one request that may be asked for, a count.
 pub const RETRIES_MAX: u8 = 10;
+/// Most routes of the gateway, a count: about 60 bytes each in the fleet file and 200 in the gateway's index.
+pub const ROUTES_MAX: usize = 20_000;
+/// Most routes for one host and path, which differ by method and headers, a count: each is compared with each when checked.
+pub const ROUTE_VARIANTS_MAX: usize = 256;
 /// Longest policy file in bytes.
 pub const POLICY_FILE_BYTES_MAX: usize = 1 << 20;
 /// Most policies in force at once, a count: ten per service in the largest fleet.

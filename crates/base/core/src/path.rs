@@ -214,10 +214,82 @@ impl PathPattern {
         &self.text
     }
 
-    /// How exact the pattern is, for choosing the most exact of several: literals before wildcards, closed before open.
-    pub fn rank(&self) -> (usize, usize, bool) {
-        let literals = self.segments.iter().filter(|s| matches!(s, Segment::Literal(_))).count();
-        (literals, self.segments.len(), !self.open_end)
+    /// How exact the pattern is, for choosing the most exact of several.
+    ///
+    /// Two patterns of one rank fit the same path only where they are the same pattern.
+    pub fn rank(&self) -> PathRank {
+        let rank = self.segments.iter().fold(PathRank::default(), |rank, segment| match segment {
+            Segment::Literal(_) => rank.literal(),
+            Segment::One => rank.one(),
+        });
+        if self.open_end { rank } else { rank.closed() }
+    }
+
+    /// Its segments, without the `**`.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => Step::Literal(text),
+            Segment::One => Step::One,
+        })
+    }
+
+    /// Whether it ends with `**`.
+    pub fn has_open_end(&self) -> bool {
+        self.open_end
+    }
+
+    /// The one form of all patterns that fit the same paths.
+    pub fn form(&self) -> String {
+        let mut form = String::with_capacity(self.text.len() + 1);
+        for step in self.steps() {
+            form.push('/');
+            form.push_str(if let Step::Literal(text) = step { text } else { "*" });
+        }
+        if self.open_end {
+            form.push_str("/**");
+        }
+        if form.is_empty() { "/".to_owned() } else { form }
+    }
+}
+
+/// A segment of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// This one, in its one form.
+    Literal(&'a str),
+    /// Any one.
+    One,
+}
+
+/// How exact a pattern is: the number of literal segments, then of all, then whether it ends, then whether its literals stand
+/// further in front.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathRank {
+    literals: u8,
+    segments: u8,
+    closed: bool,
+    /// The first segment is the highest bit; set where it is a literal. [`SEGMENTS_MAX`] of them fit.
+    shape: u64,
+}
+
+impl PathRank {
+    /// With one more segment, a literal.
+    #[must_use]
+    pub fn literal(self) -> Self {
+        let bit = 1_u64.checked_shl(63_u32.saturating_sub(self.segments.into())).unwrap_or(0);
+        Self { literals: self.literals + 1, shape: self.shape | bit, ..self.one() }
+    }
+
+    /// With one more segment, any one.
+    #[must_use]
+    pub fn one(self) -> Self {
+        Self { segments: self.segments + 1, ..self }
+    }
+
+    /// Of a pattern that ends here.
+    #[must_use]
+    pub fn closed(self) -> Self {
+        Self { closed: true, ..self }
     }
 }
 
@@ -363,6 +435,17 @@ mod tests {
         ] {
             assert_eq!(segment(path, number).as_deref(), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn literals_count_first_then_segments_then_the_end_then_the_place() {
+        let rank = |pattern: &str| PathPattern::parse(pattern).unwrap().rank();
+        let in_order = ["/**", "/", "/*/**", "/*", "/a/**", "/a", "/*/a/**", "/a/*/**", "/*/a", "/a/*", "/a/b/**"];
+        for pair in in_order.windows(2) {
+            assert!(rank(pair[0]) < rank(pair[1]), "{} before {}", pair[1], pair[0]);
+        }
+        let longest = "/a".repeat(SEGMENTS_MAX);
+        assert!(rank(&longest) > rank(&format!("{}/*", "/a".repeat(SEGMENTS_MAX - 1))));
     }
 
     #[test]

@@ -162,6 +162,8 @@ pub struct Conn {
     pub memo: RefCell<Memo>,
     /// In what requests come.
     pub carrier: Carrier,
+    /// The host that the client asked for in its handshake, in lower case; at the gateway, where it named one.
+    pub server_name: Option<Box<str>>,
     /// Counters of calls from this caller; `None` outbound.
     pub inbound_edge: Option<Arc<Edge>>,
     /// Requests not finished yet.
@@ -175,13 +177,28 @@ pub struct Conn {
 impl Conn {
     /// A connection that was just accepted.
     pub fn new(about: About, side: Side, caller: Option<Caller>, trust: Registered, carrier: Carrier) -> Rc<Self> {
+        Rc::new(Self::of(about, side, caller, trust, carrier))
+    }
+
+    /// One from outside the fleet.
+    pub fn at_edge(
+        about: About,
+        caller: Option<Caller>,
+        trust: Registered,
+        carrier: Carrier,
+        server_name: Option<Box<str>>,
+    ) -> Rc<Self> {
+        Rc::new(Self { server_name, ..Self::of(about, Side::Gateway, caller, trust, carrier) })
+    }
+
+    fn of(about: About, side: Side, caller: Option<Caller>, trust: Registered, carrier: Carrier) -> Self {
         let About { worker, remote, slot } = about;
         let inbound_edge = match (&side, &caller) {
             (Side::Outbound(_), _) => None,
             (Side::Inbound, None) => Some(worker.counters.inbound(bartizan_core::name::UNAUTHENTICATED)),
             (_, caller) => Some(worker.counters.inbound(caller.as_ref().map_or("", |c| c.name.as_str()))),
         };
-        Rc::new(Self {
+        Self {
             worker,
             side,
             remote,
@@ -189,11 +206,12 @@ impl Conn {
             trust,
             memo: RefCell::default(),
             carrier,
+            server_name: None,
             inbound_edge,
             in_flight: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             _slot: slot,
-        })
+        }
     }
 
     /// What all threads share.

@@ -108,6 +108,8 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         trace,
         upgrade,
         canonical_path: None,
+        host: None,
+        said: None,
         to,
         route: None,
         edge_route: None,
@@ -123,7 +125,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         None => record.path_of(exchange.path()),
     });
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
-    let user = exchange.user.take();
+    let (user, said) = (exchange.user.take(), exchange.said.take());
     let came_as_http2 = exchange.head.http2;
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), (upgrade, came_as_http2)));
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
@@ -135,6 +137,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         method: Arc::clone(record.method()),
         path,
         user: user.clone(),
+        said,
     });
     record.is_for(user.as_deref());
     record.limited(exchange.limited.take(), exchange.admitted.take());

@@ -37,11 +37,12 @@ pub async fn serve(fresh: Fresh) {
     };
     let Ok(trust) = trust else { return };
     let about = About { worker, remote, slot };
+    let server_name = accepted.about.server_name;
     if accepted.about.alpn.as_deref() == Some(ALPN_HTTP2) {
-        let conn = Conn::new(about, Side::Gateway, caller, trust, Carrier::Http2);
+        let conn = Conn::at_edge(about, caller, trust, Carrier::Http2, server_name);
         Box::pin(serve_http2(conn, accepted.stream, &stop)).await;
     } else {
-        let conn = Conn::new(about, Side::Gateway, caller, trust, Carrier::Http1);
+        let conn = Conn::at_edge(about, caller, trust, Carrier::Http1, server_name);
         Box::pin(http1::serve(conn, Stream::Server(Box::new(accepted.stream)), &stop)).await;
     }
 }

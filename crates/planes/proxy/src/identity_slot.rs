@@ -6,6 +6,7 @@ use crate::disk::{Disk, Kept, Slot};
 use crate::limits;
 use crate::live::{EdgeIdentity, OwnIdentity, Proxy};
 use bartizan_core::limits::VOUCHER_TTL;
+use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::{Secret, Timestamp};
 use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{CertError, CryptoError, cert, csr, random};
@@ -65,6 +66,8 @@ pub struct IdentitySlots {
     asked: VecDeque<Asked>,
     svid_due: Timestamp,
     edge_due: Option<Timestamp>,
+    /// The directory whose hosts were looked at.
+    hosts_of: Option<Epoch>,
 }
 
 impl IdentitySlots {
@@ -80,6 +83,7 @@ impl IdentitySlots {
             asked: VecDeque::new(),
             svid_due: Timestamp::from_millis(u64::MAX),
             edge_due,
+            hosts_of: None,
         }
     }
 
@@ -135,6 +139,9 @@ impl IdentitySlots {
     pub fn due(&mut self) -> Vec<Renew> {
         let now = clock::now();
         self.asked.retain(|asked| asked.at.elapsed() < limits::RENEW_ANSWER_TIME);
+        if self.lacks_hosts() {
+            self.edge_due = Some(now);
+        }
         let wanted = [(Slot::Svid, Some(self.svid_due)), (Slot::Edge, self.edge_due)];
         let mut requests = Vec::new();
         for (slot, due) in wanted {
@@ -147,6 +154,18 @@ impl IdentitySlots {
             }
         }
         requests
+    }
+
+    /// Whether routes are for hosts that the certificate for outside clients does not name. Said once for each directory: one that
+    /// control does not put in is not asked for again.
+    fn lacks_hosts(&mut self) -> bool {
+        let live = self.proxy.live();
+        let directory = live.epochs.get(&Kind::Directory).copied();
+        let Some(edge) = live.edge.as_ref().filter(|_| directory.is_some() && directory != self.hosts_of) else {
+            return false;
+        };
+        self.hosts_of = directory;
+        !live.routes.hosts().is_subset(&edge.hosts)
     }
 
     fn ask(&mut self, slot: Slot) -> Result<Renew, CryptoError> {

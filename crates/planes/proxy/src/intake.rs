@@ -3,7 +3,6 @@
 use crate::disk::{Copy, Disk};
 use crate::egress::doors::Doors;
 use crate::egress::resolve::Resolver;
-use crate::limiting::Limits;
 use crate::listeners::{BindError, Listeners};
 use crate::live::Proxy;
 use crate::users::EdgeUsers;
@@ -255,9 +254,8 @@ impl Intake {
         let directory = Arc::new(signed.payload);
         let now = self.proxy.clocks(clock::now());
         self.proxy.change(|live| {
-            live.directory = Some(Arc::clone(&directory));
             live.users = users;
-            live.limits = Arc::new(Limits::of(&directory, &live.limits, now));
+            live.take_up(Arc::clone(&directory), now);
         });
         // After the directory: who comes through finds the rules in force.
         missing = missing.or(self.doors.follow(&directory).err());

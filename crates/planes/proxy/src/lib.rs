@@ -36,6 +36,7 @@ pub mod message; // as it stands between two connections
 pub mod overload; // what a service bears, and who goes first
 pub mod record; // what it came to
 pub mod respond; // the way back
+pub mod routes; // of the gateway, ready to be found
 pub mod sending; // to a callee: versions, instances, tries
 pub mod serve; // HTTP/2
 pub mod upstream; // connections to the next hop

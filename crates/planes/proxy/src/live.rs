@@ -4,6 +4,7 @@ use crate::counters::Counters;
 use crate::event_queue::EventQueue;
 use crate::limiting::{Limits, Now};
 use crate::limits::PROOFS_MAX;
+use crate::routes::Routes;
 use crate::users::{Carried, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
@@ -11,13 +12,14 @@ use bartizan_core::fleet::Protocol;
 use bartizan_core::snapshot::{Directory, Epoch, Freshness, Kind, Trust};
 use bartizan_core::tls::TlsGroups;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::cert;
 use bartizan_crypto::key::KeyPair;
 use bartizan_identity::{DenyIndex, PeerMemo, Refusal, TrustBundles, VerifiedPeer};
 use bartizan_policy::Engine;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
 use bartizan_tokens::{Issuers, ProofReplays};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,6 +90,8 @@ pub struct Live {
     pub authority: Option<Arc<Issuers>>,
     /// How often what may be called, as the directory says.
     pub limits: Arc<Limits>,
+    /// The routes of the gateway, as the directory says, ready to be found.
+    pub routes: Arc<Routes>,
     /// What the gateway mints them with.
     pub minting: Option<Arc<Minting>>,
     /// The epochs of the last four.
@@ -169,6 +173,13 @@ impl Proxy {
 }
 
 impl Live {
+    /// Takes up a directory, and what follows from it alone.
+    pub fn take_up(&mut self, directory: Arc<Directory>, now: Now) {
+        self.limits = Arc::new(Limits::of(&directory, &self.limits, now));
+        self.routes = Arc::new(Routes::of(&directory, &self.limits));
+        self.directory = Some(directory);
+    }
+
     /// The identity, where there is one that is in date and not denied.
     pub fn identity_at(&self, now: Timestamp) -> Option<&Arc<OwnIdentity>> {
         self.identity.as_ref().filter(|own| now < own.not_after && !self.own_is_denied())
@@ -309,6 +320,8 @@ pub struct EdgeIdentity {
     pub not_after: Timestamp,
     /// Accepts clients without certificates.
     pub server: tls::Server,
+    /// The hosts that it names.
+    pub hosts: BTreeSet<Box<str>>,
 }
 
 impl EdgeIdentity {
@@ -319,7 +332,9 @@ impl EdgeIdentity {
     pub fn new(chain: &[Vec<u8>], key: &KeyPair, validity: (Timestamp, Timestamp)) -> Result<Self, TlsError> {
         let shown = tls::Identity::new(chain, key)?;
         let server = tls::Server::new(&shown, ClientAuth::None, &[ALPN_HTTP2, ALPN_HTTP1])?;
-        Ok(Self { not_before: validity.0, not_after: validity.1, server })
+        let leaf = chain.first().and_then(|leaf| cert::read(leaf).ok());
+        let hosts = leaf.iter().flat_map(|leaf| leaf.dns_names()).map(|name| name.as_str().into()).collect();
+        Ok(Self { not_before: validity.0, not_after: validity.1, server, hosts })
     }
 }
 

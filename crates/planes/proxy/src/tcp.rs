@@ -98,6 +98,7 @@ fn question(worker: &Worker, caller: &Caller) -> Question {
         method: "".into(),
         path: "".into(),
         user: None,
+        said: None,
     }
 }
 

@@ -155,7 +155,7 @@ fn candidates(ground: &Ground<'_>) -> Vec<Candidate> {
     let mut all = Vec::new();
     if let (Some(gateway), Some(addr)) = (&ground.fleet.gateway, ground.gateway) {
         let base = format!("curl --cacert {}", quoted(&ground.ca.to_string_lossy()));
-        for route in &gateway.routes {
+        for route in gateway.routes.iter().filter(|route| route.takes_plain_get()) {
             let named = ground.fleet.services.get(&route.to).map(|s| s.routes.as_slice()).unwrap_or_default();
             // A named part of the service that the route lets through is a better example than the route's bare prefix.
             let paths = named.iter().map(|r| example(&r.path)).filter(|p| route.path.matches(p));
@@ -288,14 +288,7 @@ mod tests {
             ]),
             gateway: Some(Gateway {
                 listen: loopback(8443),
-                routes: vec![GatewayRoute {
-                    path: PathPattern::parse("/accounts/**").unwrap(),
-                    to: name("accounts"),
-                    from: Vec::new(),
-                    auth: Default::default(),
-                    scopes: Vec::new(),
-                    limits: Vec::new(),
-                }],
+                routes: vec![GatewayRoute::new(PathPattern::parse("/accounts/**").unwrap(), name("accounts"))],
                 adaptive: false,
             }),
             users: None,

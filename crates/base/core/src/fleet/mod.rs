@@ -31,6 +31,7 @@ use crate::counts::Counts;
 use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::Egress;
 use crate::federation::Federation;
+use crate::gateway::{Conditions, HeaderMatch, HostPattern};
 use crate::limit::Limit;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
@@ -40,6 +41,7 @@ use crate::user::Users;
 use crate::workload::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 
 /// A fleet that was checked whole: every name resolves, every port is used once in its network, every edge has two ends.
@@ -285,8 +287,17 @@ pub struct Gateway {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayRoute {
+    /// Which hosts; any where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostPattern>,
     /// Which paths; the path reaches the service unchanged.
     pub path: PathPattern,
+    /// Which methods; any where empty. GET is HEAD as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<Box<str>>,
+    /// Which headers a request has to have, all of them; each name once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_headers: Vec<HeaderMatch>,
     /// Where they go.
     pub to: ServiceName,
     /// The only clients that it is for, by the certificates that they show; for everybody where empty.
@@ -301,6 +312,53 @@ pub struct GatewayRoute {
     /// How often it may be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+}
+
+impl GatewayRoute {
+    /// A route for everybody, by path alone.
+    pub fn new(path: PathPattern, to: ServiceName) -> Self {
+        Self {
+            host: None,
+            path,
+            methods: Vec::new(),
+            match_headers: Vec::new(),
+            to,
+            from: Vec::new(),
+            auth: Auth::None,
+            scopes: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+
+    /// Whether a client is one of those that it is for.
+    pub fn is_for(&self, client: Option<&ServiceName>) -> bool {
+        self.from.is_empty() || client.is_some_and(|client| self.from.contains(client))
+    }
+
+    /// Whether a plain GET of a path gets there, with no host or header that it would have to know of.
+    pub fn takes_plain_get(&self) -> bool {
+        let get = self.methods.is_empty() || self.methods.iter().any(|method| &**method == "GET");
+        get && self.host.is_none() && self.match_headers.is_empty()
+    }
+
+    /// What it asks of a request besides host and path.
+    pub fn conditions(&self) -> Conditions {
+        Conditions { methods: self.methods.as_slice().into(), headers: self.match_headers.as_slice().into() }
+    }
+}
+
+/// Which requests it is for, as one word where that is its path alone.
+impl fmt::Display for GatewayRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.methods.is_empty() {
+            write!(f, "{} ", self.methods.join(","))?;
+        }
+        if let Some(host) = &self.host {
+            write!(f, "{host}")?;
+        }
+        write!(f, "{}", self.path)?;
+        self.match_headers.iter().try_for_each(|header| write!(f, " {header}"))
+    }
 }
 
 /// Whom a route of the gateway lets in.

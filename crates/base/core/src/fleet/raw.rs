@@ -15,6 +15,7 @@ use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use super::{Auth, Protocol};
 use crate::edge::Mtls;
+use crate::gateway::{HOST_BYTES_MAX, MATCHES_MAX};
 use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
@@ -248,9 +249,18 @@ pub(super) struct RawGateway {
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "GatewayRoute", deny_unknown_fields)]
 pub(super) struct RawGatewayRoute {
+    /// The host that clients name, such as `api.bank.example`, or all below one: `*.bank.example`. Any where left out.
+    #[schemars(default, length(max = HOST_BYTES_MAX))]
+    pub(super) host: Field<String>,
     /// Paths, such as `/api/accounts/**`: `*` is one segment, `**` at the end the rest. The path reaches the service unchanged.
     #[schemars(regex(pattern = "^/"))]
     pub(super) path: Field<String>,
+    /// Methods, such as `[GET, POST]`; any where left out. GET is HEAD as well.
+    #[schemars(default, with = "Vec<String>", length(min = 1))]
+    pub(super) methods: Field<Vec<Read<String>>>,
+    /// Headers that a request has to have, all of them, such as `{ x-version: 2, x-beta: "*" }`; `*` is any value.
+    #[schemars(default, with = "BTreeMap<String, Scalar>", length(min = 1, max = MATCHES_MAX))]
+    pub(super) match_headers: Field<Named<Read<String>>>,
     /// The service they go to.
     pub(super) to: Field<String>,
     /// The only clients that it is for: workloads, of this trust domain or another, that call the service and show their
@@ -488,12 +498,15 @@ impl RawGateway {
 }
 
 impl RawGatewayRoute {
-    const KEYS: &[&str] = &["path", "to", "from", "auth", "scopes", "limits"];
+    const KEYS: &[&str] = &["host", "path", "methods", "match_headers", "to", "from", "auth", "scopes", "limits"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
         Ok(Self {
+            host: fields.text("host"),
             path: fields.text("path"),
+            methods: fields.take("methods", |report, node, key| report.list(node, key, Report::text)),
+            match_headers: fields.take("match_headers", |report, node, key| report.named(node, key, Report::scalar)),
             to: fields.text("to"),
             from: fields.take("from", |report, node, key| report.list(node, key, Report::text)),
             auth: fields.text("auth"),

@@ -181,7 +181,7 @@ foo: 1
 ",
             ),
             &[
-                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: path, to, from, auth, scopes, limits",
+                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, scopes, limits",
             ],
         ),
         (
@@ -955,6 +955,75 @@ gateway:
             ],
         ),
     ]);
+}
+
+#[test]
+fn refuses_hosts_methods_and_headers_of_routes() {
+    let one = |keys: &str| gateway(&format!("  routes: [{{path: /a, to: a, {keys}}}]\n"));
+    let two = |first: &str, second: &str| {
+        gateway(&format!("  routes:\n    - {{path: /a/%61, to: a{first}}}\n    - {{path: /a/a, to: a{second}}}\n"))
+    };
+    let row = |body: String, said: &'static str| assert_refused(&[(said, body, &[said])]);
+    row(
+        one("host: \"bank.example:8443\""),
+        "fleet.yaml:8:36: gateway.routes[0].host = `bank.example:8443`: it has a port, which no route is chosen by; leave it out",
+    );
+    row(
+        one("host: b\u{fc}cher.example"),
+        "fleet.yaml:8:36: gateway.routes[0].host = `b\u{fc}cher.example`: it has letters beyond ASCII; write its labels as DNS has them, such as `xn--bcher-kva.example`",
+    );
+    row(
+        one("host: \"*\""),
+        "fleet.yaml:8:36: gateway.routes[0].host = `*`: `*` stands for one or more whole labels in front: `*.bank.example`",
+    );
+    row(
+        one("methods: [GET, get]"),
+        "fleet.yaml:8:45: gateway.routes[0].methods[1] = `get`: no method of a route; did you mean `GET`? known are GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE",
+    );
+    row(
+        one("methods: []"),
+        "fleet.yaml:8:39: gateway.routes[0].methods: there is none; name one, or delete the line for every method",
+    );
+    row(one("methods: [GET, GET]"), "fleet.yaml:8:45: gateway.routes[0].methods[1] = `GET`: named twice; delete one");
+    row(
+        one("match_headers: {host: a}"),
+        "fleet.yaml:8:46: gateway.routes[0].match_headers.host: the host has a key of its own; write `host:` at the route",
+    );
+    row(
+        one("match_headers: {x-forwarded-for: \"*\"}"),
+        "fleet.yaml:8:46: gateway.routes[0].match_headers.x-forwarded-for: no request could be told by it: the gateway says it itself and believes no client about it; delete the line",
+    );
+    row(
+        one("match_headers: {x-version: \"\"}"),
+        "fleet.yaml:8:57: gateway.routes[0].match_headers.x-version = ``: not what a header can say: 1 to 1024 printable ASCII characters, without blanks at either end; write `\"*\"` for any value",
+    );
+    row(
+        two("", ""),
+        "fleet.yaml:10:14: gateway.routes[1].path = `/a/a`: the pattern is there already, in line 9; keep one of the two",
+    );
+    row(
+        two(", host: a.example", ", host: a.example"),
+        "fleet.yaml:10:14: gateway.routes[1].path = `/a/a`: a request fits the route in line 9 as well, and neither is more exact; give one of them another method, or a header more; or keep one of the two",
+    );
+    row(
+        two(", methods: [GET]", ", methods: [HEAD, POST]"),
+        "fleet.yaml:10:14: gateway.routes[1].path = `/a/a`: HEAD fits the route in line 9 as well, and neither is more exact; give one of them another method, or a header more; or keep one of the two",
+    );
+    row(
+        two(", match_headers: {a: 1}", ", match_headers: {b: \"2\"}"),
+        "fleet.yaml:10:14: gateway.routes[1].path = `/a/a`: a request with `a: 1` and `b: 2` fits the route in line 9 as well, and neither is more exact; give one of them another method, or a header more; or keep one of the two",
+    );
+    for (first, second) in [
+        ("", ", host: a.example"),
+        (", host: a.example", ", host: \"*.example\""),
+        ("", ", methods: [GET]"),
+        (", methods: [GET]", ", methods: [POST]"),
+        (", match_headers: {a: 1}", ", match_headers: {a: 2}"),
+        (", match_headers: {a: 1}", ", match_headers: {a: \"*\"}"),
+    ] {
+        let fleet = parse(&two(first, second), "fleet.yaml").unwrap();
+        assert_eq!(fleet.gateway.unwrap().routes.len(), 2, "{first} {second}");
+    }
 }
 
 #[test]

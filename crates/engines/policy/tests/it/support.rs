@@ -37,14 +37,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
 }
 
 pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Fleet {
-    let route = |to: &&str| GatewayRoute {
-        path: PathPattern::parse(&format!("/{to}/**")).unwrap(),
-        to: name(to),
-        from: Vec::new(),
-        auth: Default::default(),
-        scopes: Vec::new(),
-        limits: Vec::new(),
-    };
+    let route = |to: &&str| GatewayRoute::new(PathPattern::parse(&format!("/{to}/**")).unwrap(), name(to));
     Fleet {
         name: name("bank"),
         trust_domain: TrustDomain::parse("bank.test").unwrap(),

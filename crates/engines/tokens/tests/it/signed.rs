@@ -222,8 +222,8 @@ fn a_message_counts_whole_lately_and_once() {
                 format!(";created={NOW};keyid=\"k1\";alg=\"hmac-sha256\""),
                 EventError::Algorithm("hmac-sha256".to_owned()),
             ),
-            (format!(";created=-1;keyid=\"k1\""), EventError::Unreadable("signature-input")),
-            (format!(";created=1.5;keyid=\"k1\""), EventError::Unreadable("signature-input")),
+            (";created=-1;keyid=\"k1\"".to_owned(), EventError::Unreadable("signature-input")),
+            (";created=1.5;keyid=\"k1\"".to_owned(), EventError::Unreadable("signature-input")),
         ] {
             let shown = signer.sign(&lines(&digest, ""), &params);
             assert_eq!(verify(&sender, &shown, BODY, NOW).unwrap_err(), refusal, "{params}");

@@ -143,6 +143,8 @@ pub struct Accepted<S, P> {
 pub struct About {
     /// The application protocol, such as `h2`; `None` where the peer named none.
     pub alpn: Option<String>,
+    /// As a server: the host that the client asked for (SNI), in lower case; `None` where it named none.
+    pub server_name: Option<Box<str>>,
     /// Key exchange group, such as `X25519MLKEM768`.
     pub group: Arc<str>,
     /// Cipher suite, such as `TLS13_AES_128_GCM_SHA256`.
@@ -158,6 +160,7 @@ impl About {
         let suite = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
         Self {
             alpn,
+            server_name: None,
             group: group.unwrap_or_default().into(),
             suite: suite.unwrap_or_default().into(),
             took_us: took_us(began),

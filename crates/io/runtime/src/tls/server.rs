@@ -100,7 +100,9 @@ impl Server {
                 Err(verifier.failure(&error))
             }
             Ok(Ok(stream)) => {
-                let about = About::of(stream.get_ref().1, began);
+                let connection = stream.get_ref().1;
+                let server_name = connection.server_name().map(|name| name.to_ascii_lowercase().into());
+                let about = About { server_name, ..About::of(connection, began) };
                 Ok(Accepted { peer: verifier.peer()?, about, stream })
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::ca::{CaError, root};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::gateway::certified_hosts;
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::workload::Entry;
 use bartizan_core::{Role, SpiffeId, Timestamp, TrustDomain};
@@ -112,7 +113,9 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Svid, IssueError> {
         let listen = fleet.gateway.as_ref().map(|gateway| gateway.listen.ip());
-        self.issue_web(spki, names, listen.as_slice(), now)
+        let of_routes = fleet.gateway.as_ref().map(|gateway| certified_hosts(&gateway.routes));
+        let names = [names, &of_routes.unwrap_or_default()].concat();
+        self.issue_web(spki, &names, listen.as_slice(), now)
     }
 
     /// A certificate for clients that know no SPIFFE IDs: for this machine, and these names and addresses.

@@ -7,6 +7,7 @@ mod authorize;
 mod body_limit;
 mod form;
 mod hop_headers;
+mod host;
 mod overload;
 mod path;
 mod peer;
@@ -23,7 +24,7 @@ pub use authorize::principal;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
 pub use request_id::{new_id, read as read_trace};
-pub use route::{is_for as route_is_for, named as named_route};
+pub use route::named as named_route;
 pub use user::written as written_user;
 
 use crate::answer::Answer;
@@ -32,8 +33,8 @@ use crate::limiting::{Asked, Passed};
 use crate::live::Live;
 use crate::message::RequestHead;
 use crate::overload::Admitted;
+use crate::routes::{Route, Said};
 use crate::users::Tokens;
-use bartizan_core::fleet::GatewayRoute;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, ServiceName, Timestamp, TraceContext};
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub const IN_ORDER: &[Filter] = &[
     ready::IT,       // without identity, directory or fresh snapshots nothing below can be judged
     peer::IT,        // a caller whose certificate has run out leaves here, before anything is looked up for it
     path::IT,        // an ambiguous path must not reach route or policy, which would read it one way of several
+    host::IT,        // which host it is for; a route may be for some hosts alone
     route::IT,       // says which service (gateway) and which named route; policies ask for both
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
@@ -81,12 +83,16 @@ pub struct Exchange<'a> {
     pub upgrade: bool,
     /// The path in its one form, where that is not how it came. Filled in by `path`; read it through [`Exchange::path`].
     pub canonical_path: Option<Box<str>>,
+    /// The host in its one form. Filled in by `host`, at a gateway with routes for certain hosts.
+    pub host: Option<Box<str>>,
+    /// What its route was chosen by besides method and path. Filled in by `route`, at the gateway.
+    pub said: Option<Arc<Said>>,
     /// The service asked. Filled in by `route` at the gateway, known from the start elsewhere.
     pub to: Option<ServiceName>,
     /// The named route that fits. Filled in by `route`.
     pub route: Option<Arc<str>>,
     /// The gateway's route. Filled in by `route`, at the gateway.
-    pub edge_route: Option<&'a GatewayRoute>,
+    pub edge_route: Option<Route<'a>>,
     /// On whose behalf it comes. Filled in by `user`.
     pub user: Option<Arc<User>>,
     /// By which tokens that is known. Filled in by `user`, inbound.

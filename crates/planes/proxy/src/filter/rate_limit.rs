@@ -15,7 +15,7 @@ const BY: &str = "fleet:limits";
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let limits = &x.live.limits;
     let rules = match (&x.conn.side, x.edge_route) {
-        (Side::Gateway, Some(route)) if !route.limits.is_empty() => limits.route(route.path.as_str()),
+        (Side::Gateway, Some(route)) if !route.said.limits.is_empty() => route.settings.limits.as_deref(),
         (Side::Inbound, _) if x.live.directory.as_ref().is_some_and(|it| has_limits(it)) => limits.service(),
         _ => return Ok(()),
     };

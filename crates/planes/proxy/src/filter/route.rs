@@ -3,8 +3,10 @@
 use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::{Caller, Side};
+use crate::routes::Route;
 use bartizan_core::ServiceName;
-use bartizan_core::fleet::{GatewayRoute, NamedRoute};
+use bartizan_core::fleet::NamedRoute;
+use bartizan_core::gateway::Asked;
 
 pub(super) const IT: Filter = Filter { name: "route", run };
 
@@ -13,12 +15,13 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let path = x.path();
     match &x.conn.side {
         Side::Gateway => {
-            let routes = directory.own.gateway.as_ref().map_or(&[][..], |g| &g.routes);
-            let found = gateway_route(routes, path).ok_or_else(unknown)?;
-            let GatewayRoute { to, from, .. } = found;
-            check_client(from, x.conn.caller.as_ref())?;
+            let asked = Asked { host: x.host.as_deref(), path, method: x.head.method.as_str() };
+            let found = x.live.routes.find(directory, asked, &x.head.fields).ok_or_else(unknown)?;
+            check_client(found, x.conn.caller.as_ref())?;
+            let to = &found.said.to;
             let routes = directory.peers.get(to).map_or(&[][..], |peer| &peer.routes);
             let route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
+            x.said = x.live.routes.said(x.host.as_deref(), &x.head.fields);
             (x.to, x.route, x.edge_route) = (Some(to.clone()), route, Some(found));
         }
         Side::Inbound => {
@@ -42,29 +45,16 @@ fn unknown() -> Answer {
     Answer::new(404, "no_route", "there is nothing here")
 }
 
-/// The most exact pattern that fits; the first of equals.
-fn gateway_route<'a>(routes: &'a [GatewayRoute], path: &str) -> Option<&'a GatewayRoute> {
-    let fits = routes.iter().filter(|r| r.path.matches(path));
-    fits.reduce(|best, r| if r.path.rank() > best.path.rank() { r } else { best })
-}
-
-/// Whether `client` may still use what `path` leads to at the gateway.
-pub fn is_for(routes: &[GatewayRoute], path: &str, client: Option<&ServiceName>) -> bool {
-    let route = gateway_route(routes, path);
-    route.is_some_and(|route| route.from.is_empty() || client.is_some_and(|client| route.from.contains(client)))
-}
-
 /// Whether the client is one of those that a route is for.
-fn check_client(from: &[ServiceName], client: Option<&Caller>) -> Result<(), Answer> {
+fn check_client(route: Route<'_>, client: Option<&Caller>) -> Result<(), Answer> {
     match client {
-        _ if from.is_empty() => Ok(()),
-        Some(client) if from.contains(&client.name) => Ok(()),
+        _ if route.is_for(client) => Ok(()),
         Some(_) => Err(Answer::new(403, "not_for_client", "this is for other clients")),
         None => Err(Answer::new(403, "certificate_required", "this is for clients that show their certificate")),
     }
 }
 
-/// As [`gateway_route`]; a route for exactly this method goes before one for any.
+/// The most exact of the named routes that fit; one for exactly this method goes before one for any.
 pub fn named<'a>(routes: &'a [NamedRoute], method: &str, path: &str) -> Option<&'a ServiceName> {
     let rank = |r: &NamedRoute| (r.path.rank(), r.method.is_some());
     // HEAD is GET without the body (RFC 9110 section 9.3.2).
@@ -80,48 +70,6 @@ mod tests {
 
     fn name(text: &str) -> ServiceName {
         ServiceName::parse(text).unwrap()
-    }
-
-    #[test]
-    fn the_most_exact_gateway_route_wins() {
-        let route = |path: &str, to: &str| GatewayRoute {
-            path: PathPattern::parse(path).unwrap(),
-            to: name(to),
-            from: Vec::new(),
-            auth: Default::default(),
-            scopes: Vec::new(),
-            limits: Vec::new(),
-        };
-        let routes = [route("/**", "web"), route("/api/**", "api"), route("/api/*", "one"), route("/api/pay", "pay")];
-        for (path, to) in [("/", "web"), ("/api/a/b", "api"), ("/api/a", "one"), ("/api/pay", "pay")] {
-            assert_eq!(gateway_route(&routes, path).map(|route| &route.to), Some(&name(to)), "{path}");
-        }
-        assert_eq!(gateway_route(&routes[1..], "/other"), None);
-    }
-
-    #[test]
-    fn a_route_for_some_clients_is_for_nobody_else() {
-        let route = |path: &str, from: &[&str]| GatewayRoute {
-            path: PathPattern::parse(path).unwrap(),
-            to: name("web"),
-            from: from.iter().map(|client| name(client)).collect(),
-            auth: Default::default(),
-            scopes: Vec::new(),
-            limits: Vec::new(),
-        };
-        let routes = [route("/**", &[]), route("/private/**", &["report"]), route("/private/open", &[])];
-        let (report, other) = (name("report"), name("other"));
-        for (path, client, is_one) in [
-            ("/", None, true),
-            ("/private", None, false),
-            ("/private/x", None, false),
-            ("/private/x", Some(&other), false),
-            ("/private/x", Some(&report), true),
-            ("/private/open", None, true),
-        ] {
-            assert_eq!(is_for(&routes, path, client), is_one, "{path} {client:?}");
-        }
-        assert!(!is_for(&routes[1..], "/elsewhere", Some(&report)), "no route at all");
     }
 
     #[test]

@@ -45,7 +45,9 @@ pub(super) fn hand_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
 fn at_the_edge(x: &mut Exchange<'_>) -> Result<(), Answer> {
     x.head.fields.remove(TXN_TOKEN);
     x.head.fields.remove(TXN_DELEGATION);
-    let Some(route) = x.edge_route.filter(|route| route.auth == Auth::User) else { return Ok(()) };
+    let Some(route) = x.edge_route.map(|route| route.said).filter(|route| route.auth == Auth::User) else {
+        return Ok(());
+    };
     let users =
         x.live.users.clone().ok_or_else(|| Answer::new(503, "not_ready", "nobody's tokens are known here yet"))?;
     let by = match shown::read(x.head, x.conn.proxy(), x.now) {

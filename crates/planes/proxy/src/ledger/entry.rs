@@ -1,7 +1,6 @@
 //! One connection: for what it is trusted, until when, and whether that is over.
 
 use super::ongoing::{Ongoing, Question};
-use crate::filter::route_is_for;
 use crate::limits;
 use crate::live::Live;
 use bartizan_core::event::{Ending, SeenBy};
@@ -172,9 +171,10 @@ impl Entry {
         let Some(policies) = &live.policies else { return Vec::new() };
         // A copy: whoever is woken may take itself off the list.
         let all = self.ongoing.borrow().clone();
-        let gateway = live.directory.as_ref().and_then(|directory| directory.own.gateway.as_ref());
+        let gateway = live.directory.as_ref().filter(|directory| directory.own.gateway.is_some());
         let is_for_others = |asked: &Question| {
-            gateway.is_some_and(|gateway| !route_is_for(&gateway.routes, &asked.path, self.name.as_ref()))
+            let came_by = (&*asked.method, &*asked.path, asked.said.as_deref());
+            gateway.is_some_and(|directory| !live.routes.is_for(directory, came_by, self.name.as_ref()))
         };
         let judge = |ongoing: &Rc<Ongoing>| {
             if ongoing.over().is_none() && ongoing.question().is_some_and(is_for_others) {

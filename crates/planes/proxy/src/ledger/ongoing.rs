@@ -1,5 +1,6 @@
 //! Something under way on a connection that may last: a request, a relayed stream of bytes.
 
+use crate::routes::Said;
 use bartizan_core::event::Ending;
 use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, SpiffeId};
@@ -28,6 +29,8 @@ pub struct Question {
     pub path: Arc<str>,
     /// On whose behalf.
     pub user: Option<Arc<User>>,
+    /// What its route at the gateway was chosen by besides method and path.
+    pub said: Option<Arc<Said>>,
 }
 
 impl Question {

@@ -6,6 +6,7 @@ use super::rule::{Asked, Rule};
 use crate::overload::Admission;
 use bartizan_core::ServiceName;
 use bartizan_core::counts::Away;
+use bartizan_core::fleet::GatewayRoute;
 use bartizan_core::limit::Limit;
 use bartizan_core::snapshot::Directory;
 use bartizan_core::stats::LimitStats;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Limits {
     service: Option<Arc<Rules>>,
+    /// By the text of the route.
     routes: HashMap<Box<str>, Arc<Rules>>,
     /// By the service behind the gateway; empty where it lets everything through.
     admissions: HashMap<ServiceName, Arc<Admission>>,
@@ -76,8 +78,9 @@ impl Limits {
         let service = directory.own.inbound.as_ref().map(|inbound| &inbound.limits).filter(|limits| !limits.is_empty());
         let routes = directory.own.gateway.iter().flat_map(|gateway| &gateway.routes);
         let routes = routes.filter(|route| !route.limits.is_empty()).map(|route| {
-            let path = route.path.as_str();
-            (path.into(), Arc::new(Rules::of(&route.limits, before.routes.get(path), &ground, path)))
+            let label = route.to_string();
+            let rules = Rules::of(&route.limits, before.routes.get(&*label), &ground, &label);
+            (label.into(), Arc::new(rules))
         });
         let gateway = directory.own.gateway.iter().filter(|gateway| gateway.adaptive);
         let behind = gateway.flat_map(|gateway| &gateway.routes).map(|route| &route.to);
@@ -96,9 +99,9 @@ impl Limits {
         self.service.as_deref()
     }
 
-    /// Those of the gateway's route with this path.
-    pub fn route(&self, path: &str) -> Option<&Rules> {
-        self.routes.get(path).map(|rules| &**rules)
+    /// Those of a route of the gateway.
+    pub fn route(&self, route: &GatewayRoute) -> Option<Arc<Rules>> {
+        if route.limits.is_empty() { None } else { self.routes.get(&*route.to_string()).cloned() }
     }
 
     /// Those that are shared with other guards.
@@ -112,13 +115,13 @@ impl Limits {
         self.admissions.get(to)
     }
 
-    /// What each refused, by its name; at the gateway behind the route's path.
+    /// What each refused, by its name; at the gateway behind the route.
     pub fn stats(&self) -> BTreeMap<String, LimitStats> {
         let stats = |rule: &Rule| LimitStats { refused: rule.refused() };
         let own = self.service.iter().flat_map(|rules| &rules.rules);
         let own = own.map(|rule| (rule.limit.name.to_string(), stats(rule)));
-        let routed = self.routes.iter().flat_map(|(path, rules)| {
-            rules.rules.iter().map(move |rule| (format!("{path} {}", rule.limit.name), stats(rule)))
+        let routed = self.routes.iter().flat_map(|(route, rules)| {
+            rules.rules.iter().map(move |rule| (format!("{route} {}", rule.limit.name), stats(rule)))
         });
         let adaptive = self.admissions.iter();
         let adaptive = adaptive.map(|(to, it)| (format!("adaptive {to}"), LimitStats { refused: it.refused() }));

@@ -23,6 +23,7 @@ mod out; // out of the fleet
 mod overload; // too much at once
 mod peers; // who gets in
 mod process; // the binary
+mod routes; // of the gateway
 mod smuggling; // what does not get in
 mod tcp;
 mod users; // on whose behalf

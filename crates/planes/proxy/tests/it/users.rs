@@ -95,12 +95,9 @@ impl Scene {
         let service = to.proxy.name.clone();
         let mut directory = self.world.directory("gateway");
         let route = |path: &str, auth, scopes: &[&str]| GatewayRoute {
-            path: PathPattern::parse(path).unwrap(),
-            to: service.clone(),
-            from: Vec::new(),
             auth,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-            limits: Vec::new(),
+            ..GatewayRoute::new(PathPattern::parse(path).unwrap(), service.clone())
         };
         directory.own.gateway = Some(GatewaySide {
             listen: free_addr(),

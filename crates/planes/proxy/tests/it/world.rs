@@ -10,7 +10,6 @@ use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{csr, random};
 use bartizan_identity::{IssuingCa, RootCa, Svid, TrustBundles, verify_peer};
 use bartizan_policy::{Engine, from_fleet};
-use bartizan_proxy::limiting::Limits;
 use bartizan_proxy::listeners::Listeners;
 use bartizan_proxy::live::{EdgeIdentity, OwnIdentity, Proxy};
 use bartizan_proxy::worker::{self, Handle};
@@ -170,14 +169,7 @@ impl World {
     /// A gateway that routes `/api/**` to `api`.
     pub async fn gateway(&self, api: &Guard, extra: &str) -> Guard {
         let mut directory = self.directory("gateway");
-        let route = |path: &str, to: &str| GatewayRoute {
-            path: PathPattern::parse(path).unwrap(),
-            to: name(to),
-            from: Vec::new(),
-            auth: Default::default(),
-            scopes: Vec::new(),
-            limits: Vec::new(),
-        };
+        let route = |path: &str, to: &str| GatewayRoute::new(PathPattern::parse(path).unwrap(), name(to));
         directory.own.gateway = Some(GatewaySide {
             listen: free_addr(),
             routes: vec![route("/api/**", "api"), route("/down/**", "web")],
@@ -224,8 +216,7 @@ impl Guard {
             live.edge = edge;
             live.bundles = Some(Arc::clone(&world.bundles));
             live.policies = Some(Arc::new(engine));
-            live.directory = Some(Arc::new(directory.clone()));
-            live.limits = Arc::new(Limits::of(&directory, &live.limits, now));
+            live.take_up(Arc::new(directory.clone()), now);
             live.generation += 1;
         });
         proxy.heard.now();
@@ -261,8 +252,7 @@ impl Guard {
         let directory = Arc::new(self.directory.clone());
         let now = self.proxy.clocks(clock::now());
         self.proxy.change(|live| {
-            live.limits = Arc::new(Limits::of(&directory, &live.limits, now));
-            live.directory = Some(directory);
+            live.take_up(directory, now);
         });
     }
 

@@ -23,11 +23,13 @@ pub(super) struct Door {
 pub(super) fn of(fleet: &Fleet, paths: &[String]) -> Result<Vec<Target>, Failure> {
     let none = || Failure::new("this fleet has no gateway, and `bench` comes in there; add `gateway:` with a route");
     let gateway = fleet.gateway.as_ref().ok_or_else(none)?;
-    let open = || gateway.routes.iter().filter(|route| route.from.is_empty());
+    let open = || gateway.routes.iter().filter(|route| route.from.is_empty() && route.takes_plain_get());
     let paths =
         if paths.is_empty() { open().map(|route| example(route.path.as_str())).collect() } else { paths.to_vec() };
     if paths.is_empty() {
-        return Err(Failure::new("every route of the gateway is for clients with a certificate; `bench` shows none"));
+        return Err(Failure::new(
+            "every route of the gateway is for clients with a certificate, or for certain hosts, methods or headers; `bench` asks by path alone",
+        ));
     }
     let at = crate::up::loopback_of(gateway.listen);
     let target = |path: String| {

@@ -4,10 +4,13 @@ use super::super::raw::{RawGateway, RawGatewayRoute};
 use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
+use super::routes::{self, Seen};
 use super::{Known, limits, required};
+use crate::gateway::Conditions;
+use crate::limits::ROUTES_MAX;
 use crate::name::ServiceName;
 use crate::path::PathPattern;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Those who may show a certificate.
 type Clients = BTreeMap<ServiceName, Other>;
@@ -38,9 +41,14 @@ pub(super) fn check(
             if routes.value.is_empty() {
                 return Err(report.refuse(&routes.spot, "there is no route", "add one, or delete `gateway`"));
             }
-            let mut lines = HashMap::new();
+            if routes.value.len() > ROUTES_MAX {
+                let problem =
+                    format!("{} routes, more than the {ROUTES_MAX} of the largest gateway", routes.value.len());
+                return Err(report.refuse(&routes.spot, problem, "join some by `*` and `**`"));
+            }
+            let mut seen = Seen::default();
             let routes: Vec<_> =
-                routes.value.into_iter().map(|route| check_route(report, context, &mut lines, route?)).collect();
+                routes.value.into_iter().map(|route| check_route(report, context, &mut seen, route?)).collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
     let adaptive = check_adaptive(report, adaptive);
@@ -56,21 +64,24 @@ fn check_adaptive(report: &mut Report<'_>, adaptive: Field<String>) -> Result<bo
     }
 }
 
-/// `lines` holds the line of each pattern that came before.
 fn check_route(
     report: &mut Report<'_>,
     Context { known, clients, knows_users, counts }: Context<'_>,
-    lines: &mut HashMap<String, u64>,
+    seen: &mut Seen,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
-    let RawGatewayRoute { path, to, from, auth, scopes, limits, spot } = route;
+    let RawGatewayRoute { host, path, methods, match_headers, to, from, auth, scopes, limits, spot } = route;
+    let host = routes::check_host(report, host);
+    let methods = routes::check_methods(report, methods);
+    let match_headers = routes::check_headers(report, match_headers);
     let path = required(report, path, &spot, "path", "give a pattern, such as `/api/accounts/**`").and_then(|at| {
-        if let Some(line) = lines.insert(at.value.clone(), at.spot.place.line) {
-            let problem = format!("the pattern is there already, in line {line}");
-            return Err(report.refuse_value(&at, problem, "keep one of the two"));
+        let path = PathPattern::parse(&at.value)
+            .map_err(|e| report.refuse_value(&at, format!("not a path pattern: {}", e.why()), ""))?;
+        if let (Ok(host), Ok(methods), Ok(headers)) = (&host, &methods, &match_headers) {
+            let asks = Conditions { methods: methods.as_slice().into(), headers: headers.as_slice().into() };
+            seen.add(report, host.as_ref(), &at, &path, asks)?;
         }
-        PathPattern::parse(&at.value)
-            .map_err(|e| report.refuse_value(&at, format!("not a path pattern: {}", e.why()), ""))
+        Ok(path)
     });
     let to = required(report, to, &spot, "to", "name the service that gets the requests").and_then(|at| {
         if known.is_tcp(&at.value) {
@@ -85,7 +96,17 @@ fn check_route(
     let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
     let limits = limits::check(report, limits::Place::Gateway { users, named, counts }, limits);
     let from = check_from(report, clients, to.as_ref().ok(), from);
-    Ok(GatewayRoute { path: path?, to: to?, from: from?, auth: auth?, scopes: scopes?, limits: limits? })
+    Ok(GatewayRoute {
+        host: host?,
+        path: path?,
+        methods: methods?,
+        match_headers: match_headers?,
+        to: to?,
+        from: from?,
+        auth: auth?,
+        scopes: scopes?,
+        limits: limits?,
+    })
 }
 
 fn check_auth(report: &mut Report<'_>, knows_users: bool, auth: Field<String>) -> Result<Auth, Reported> {

@@ -17,6 +17,7 @@ mod other;
 mod people;
 mod pod;
 mod ports;
+mod routes;
 mod service;
 mod tls;
 mod trust;

@@ -1,0 +1,109 @@
+//! The routes of the gateway, ready to be found: their index, and what each came to when it was taken up.
+
+use crate::conn::Caller;
+use crate::limiting::{Limits, Rules};
+use crate::message::Fields;
+use bartizan_core::ServiceName;
+use bartizan_core::fleet::GatewayRoute;
+use bartizan_core::gateway::{Asked, RouteTable, certified_hosts};
+use bartizan_core::snapshot::Directory;
+use std::collections::BTreeSet;
+use std::iter;
+use std::sync::Arc;
+
+/// All routes of a gateway.
+#[derive(Debug, Default)]
+pub struct Routes {
+    table: RouteTable,
+    /// By their place in the directory.
+    settings: Box<[Settings]>,
+    hosts: BTreeSet<Box<str>>,
+}
+
+/// What a route came to when it was taken up, so that no request has to look for it.
+#[derive(Debug)]
+pub struct Settings {
+    /// How often it may be used; `None` where nothing is said.
+    pub limits: Option<Arc<Rules>>,
+}
+
+/// A route that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    /// What the fleet file says.
+    pub said: &'a GatewayRoute,
+    /// What that came to.
+    pub settings: &'a Settings,
+}
+
+/// What a request said besides method and path that routes are chosen by. Kept while it is under way, where there is such a route.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    host: Option<Box<str>>,
+    headers: Vec<(Box<str>, Vec<u8>)>,
+}
+
+impl Routes {
+    /// The routes of `directory`, whose limits are `limits`.
+    pub fn of(directory: &Directory, limits: &Limits) -> Self {
+        let routes = directory.own.gateway.as_ref().map_or(&[][..], |gateway| &gateway.routes);
+        let settings = routes.iter().map(|route| Settings { limits: limits.route(route) });
+        let hosts = certified_hosts(routes).into_iter().map(Into::into);
+        Self { table: RouteTable::of(routes), settings: settings.collect(), hosts: hosts.collect() }
+    }
+
+    /// Whether some route is for certain hosts alone.
+    pub fn asks_host(&self) -> bool {
+        self.table.asks_host()
+    }
+
+    /// The hosts that the gateway has to show a certificate for.
+    pub fn hosts(&self) -> &BTreeSet<Box<str>> {
+        &self.hosts
+    }
+
+    /// The route for a request. `directory` is the one that these routes were made of.
+    pub fn find<'a>(&'a self, directory: &'a Directory, asked: Asked<'_>, fields: &Fields) -> Option<Route<'a>> {
+        self.at(directory, self.table.find(asked, |name| fields.all(name))?)
+    }
+
+    /// Whether `client` may still use what a request under way came by.
+    pub fn is_for(
+        &self,
+        directory: &Directory,
+        (method, path, said): (&str, &str, Option<&Said>),
+        client: Option<&ServiceName>,
+    ) -> bool {
+        let asked = Asked { host: said.and_then(|said| said.host.as_deref()), path, method };
+        let headers = said.map_or(&[][..], |said| &said.headers);
+        let values = |name: &str| -> Vec<&[u8]> {
+            headers.iter().filter(|(n, _)| **n == *name).map(|(_, value)| &**value).collect()
+        };
+        let found = self.table.find(asked, |name| values(name).into_iter());
+        let found = found.and_then(|n| self.at(directory, n));
+        found.is_some_and(|route| route.said.is_for(client))
+    }
+
+    /// What has to be kept of a request so that its route can be found again; `None` where method and path say it all.
+    pub fn said(&self, host: Option<&str>, fields: &Fields) -> Option<Arc<Said>> {
+        let names = self.table.headers();
+        if names.is_empty() && !self.asks_host() {
+            return None;
+        }
+        let values = names.iter().flat_map(|name| iter::repeat(name).zip(fields.all(name)));
+        let headers = values.map(|(name, value)| (name.clone(), value.into())).collect();
+        Some(Arc::new(Said { host: host.map(Into::into), headers }))
+    }
+
+    fn at<'a>(&'a self, directory: &'a Directory, n: usize) -> Option<Route<'a>> {
+        let gateway = directory.own.gateway.as_ref()?;
+        Some(Route { said: gateway.routes.get(n)?, settings: self.settings.get(n)? })
+    }
+}
+
+impl Route<'_> {
+    /// Whether the client is one of those that it is for.
+    pub fn is_for(&self, client: Option<&Caller>) -> bool {
+        self.said.is_for(client.map(|client| &client.name))
+    }
+}
