@@ -174,7 +174,7 @@ impl Attach {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         let mut leave_at = None;
-        self.delegation.attached_again();
+        self.delegation.attached_again(&self.proxy);
         proxy.heard.now();
         loop {
             let leaving = async {

@@ -289,5 +289,8 @@ pub const COUNTS_FILE_BYTES_MAX: usize = 256 << 10;
 pub const PROOFS_MAX: usize = 1 << 20;
 /// How long before its end another delegation is asked for.
 pub const DELEGATION_LEAD: Duration = Duration::from_secs(1800);
+/// How long after the stream to control was lost and found another one is asked for: until every guard has heard of the key by which it
+/// counts.
+pub const DELEGATION_SETTLE: Duration = Duration::from_secs(30);
 /// How long until one is asked for again that did not come.
 pub const DELEGATION_RETRY: Duration = Duration::from_secs(5);

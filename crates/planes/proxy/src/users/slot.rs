@@ -1,7 +1,7 @@
 //! The gateway's key for transaction tokens and the delegation that it has, or waits for.
 
 use super::Minting;
-use crate::limits::{DELEGATION_LEAD, DELEGATION_RETRY};
+use crate::limits::{DELEGATION_LEAD, DELEGATION_RETRY, DELEGATION_SETTLE};
 use crate::live::Proxy;
 use bartizan_core::Timestamp;
 use bartizan_crypto::jws::TokenKey;
@@ -48,8 +48,11 @@ impl DelegationSlot {
         proxy.change(|live| live.minting = Some(minting));
     }
 
-    /// Another stream, perhaps to a control with another key: what it signed itself counts longest.
-    pub fn attached_again(&mut self) {
-        *self = Self::default();
+    /// Another stream, perhaps to a control with another key: what it signed itself counts longest. Not everybody knows that key yet,
+    /// and what an earlier control signed goes on for a while: so it is asked a moment later, where there is one.
+    pub fn attached_again(&mut self, proxy: &Proxy) {
+        let now = clock::now();
+        let goes_on = proxy.live().minting.as_ref().is_some_and(|held| held.until > now.plus(DELEGATION_SETTLE * 2));
+        *self = Self { asked: None, due: if goes_on { now.plus(DELEGATION_SETTLE) } else { Timestamp::default() } };
     }
 }
