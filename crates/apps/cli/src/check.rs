@@ -90,7 +90,8 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Vec<Finding>> {
     let policies = bartizan_policy::check(&fleet, &files).map_err(|errors| place(errors.as_slice()))?;
     let named = bartizan_control::check_federation(&fleet.federation, &crate::data_dir::folder_of(path));
     named.map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
-    bartizan_control::check_users(&fleet).map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
+    bartizan_control::check_users(&fleet, path.parent().unwrap_or(Path::new("")))
+        .map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     let mut warnings: Vec<_> = fleet.warnings.iter().map(Finding::from).collect();
     warnings.extend(place(&policies.warnings));
     Ok(Checked { fleet, files, policies, warnings })

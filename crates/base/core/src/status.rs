@@ -45,6 +45,9 @@ pub struct Status {
     /// Clocks of attached guards and nodes that are away from control's by more than certificates allow for.
     #[serde(default)]
     pub clocks: Vec<ClockStatus>,
+    /// Issuers of users' tokens whose keys are fetched, by name.
+    #[serde(default)]
+    pub issuers: Vec<IssuerStatus>,
     /// Files on disk that say something else than what is in force; `None` where there are none.
     #[serde(default)]
     pub drift: Option<DriftStatus>,
@@ -554,6 +557,24 @@ pub struct RevokeTokens {
     pub subject: Option<String>,
     /// All of a family.
     pub family: Option<String>,
+}
+
+/// How it stands with the keys of an issuer that are fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerStatus {
+    /// Its name.
+    pub issuer: String,
+    /// Whether some are held; else none of its tokens is believed.
+    pub has_keys: bool,
+    /// When they were fetched last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
+    /// Since when that fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Why it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// `POST /v1/tokens/inspect`: a user's token that somebody wonders about.

@@ -76,9 +76,13 @@ pub struct TokenIssuer {
     /// Further claims that policies see, by the name under which they do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
-    /// File with its public keys (a JWK Set, RFC 7517), relative to the fleet file.
+    /// File with its public keys (a JWK Set, RFC 7517), relative to the fleet file; empty where they are fetched from the issuer.
     pub keys: String,
-    /// What that file says. Whoever loads the fleet file reads it.
+    /// File with the roots by which the issuer's server is recognised, where its keys are fetched; those of the system where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<String>,
+    /// The keys, as a JWK Set. Whoever loads the fleet file reads the file, whoever publishes fetches them; empty where that was
+    /// not possible yet, and then none of its tokens is believed.
     pub jwks: String,
     /// Whether its tokens have to be bound to a certificate or key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -103,6 +107,13 @@ pub struct User {
     /// What else was said of them, of what the fleet file asks for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Vec<String>>,
+}
+
+impl TokenIssuer {
+    /// Whether its keys come from its own server, and not from a file.
+    pub fn is_fetched(&self) -> bool {
+        self.keys.is_empty()
+    }
 }
 
 impl Users {

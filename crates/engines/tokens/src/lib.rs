@@ -46,4 +46,6 @@ pub use issuer::{Issuer, IssuerError, Issuers, Pins};
 pub use replays::Replays;
 pub use revocation::{Revocation, RevocationError, Revocations, Revoked};
 pub use scopes::{ScopeError, Scopes};
-pub use users::{UsersError, authority_name, authority_of, issuers_of, revocations_of, txn_of, user_in, user_of};
+pub use users::{
+    UsersError, authority_name, authority_of, issuer_of, issuers_of, revocations_of, txn_of, user_in, user_of,
+};

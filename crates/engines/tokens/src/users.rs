@@ -47,12 +47,18 @@ pub enum UsersError {
 /// # Errors
 /// [`UsersError`]; then none of them counts.
 pub fn issuers_of(users: &Users, version: u64) -> Result<Issuers, UsersError> {
-    let issuers = users.issuers.iter().map(issuer_of).collect::<Result<_, _>>()?;
+    // Of some, nobody could fetch the keys yet.
+    let known = users.issuers.iter().filter(|issuer| !issuer.is_fetched() || !issuer.jwks.is_empty());
+    let issuers = known.map(issuer_of).collect::<Result<_, _>>()?;
     // The fleet file was checked: no issuer is there twice.
     Issuers::new(version, issuers).map_err(|why| UsersError::Issuer { file: String::new(), why })
 }
 
-fn issuer_of(said: &TokenIssuer) -> Result<Issuer, UsersError> {
+/// The issuer with the keys that it has now.
+///
+/// # Errors
+/// [`UsersError`], such as where none of its keys can be used.
+pub fn issuer_of(said: &TokenIssuer) -> Result<Issuer, UsersError> {
     let keys = JwkSet::parse(said.jwks.as_bytes());
     let keys = keys.map_err(|why| UsersError::Keys { file: said.keys.clone(), issuer: said.issuer.clone(), why })?;
     let is_named = |alg: &&Alg| said.algorithms.iter().any(|name| name == alg.as_str());

@@ -12,6 +12,7 @@ use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
 use crate::fleet::load_growing;
+use crate::issuers;
 use crate::jwt::JwtSigner;
 use crate::node_registry::NodeRegistry;
 use crate::options::Options;
@@ -60,6 +61,7 @@ pub(crate) struct App {
     pub(crate) authorization: Server,
     pub(crate) people: People,
     pub(crate) federation: federation::Book,
+    pub(crate) issuers: issuers::Book,
     pub(crate) stop: CancellationToken,
     pub(crate) in_force: watch::Sender<Current>,
     authority: ArcSwap<Authority>,
@@ -97,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) federation: federation::Book,
+    pub(crate) issuers: issuers::Book,
     pub(crate) rotation: Book,
     pub(crate) attestation: Attestation,
     pub(crate) stop: CancellationToken,
@@ -119,6 +122,7 @@ impl App {
             jwt,
             authorization,
             federation,
+            issuers,
             rotation,
             attestation,
             stop,
@@ -147,6 +151,7 @@ impl App {
             authorization,
             people: People::default(),
             federation,
+            issuers,
             stop,
             in_force,
             authority: ArcSwap::from_pointee(authority),
@@ -220,6 +225,7 @@ impl App {
     /// Dropping the future may leave a new epoch unannounced until the next reload.
     pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
         let _one_at_a_time = self.reloading.lock().await;
+        self.issuers.ask();
         let options = self.options.clone();
         let desired = tokio::task::spawn_blocking(move || load_growing(&options))
             .await

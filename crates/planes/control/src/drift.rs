@@ -82,7 +82,13 @@ fn stamp(options: &Options, desired: &Desired) -> Stamp {
 fn differences(in_force: &Desired, on_disk: &Desired) -> Vec<String> {
     let mut what = Vec::new();
     // Warnings name lines, which move.
-    let plain = |fleet: &Fleet| Fleet { warnings: Vec::new(), ..fleet.clone() };
+    let plain = |fleet: &Fleet| {
+        let mut fleet = Fleet { warnings: Vec::new(), ..fleet.clone() };
+        // What was fetched is in no file.
+        let issuers = fleet.users.iter_mut().flat_map(|users| &mut users.issuers);
+        issuers.filter(|issuer| issuer.is_fetched()).for_each(|issuer| issuer.jwks.clear());
+        fleet
+    };
     if plain(&in_force.fleet) != plain(&on_disk.fleet) {
         what.push("the fleet file".to_owned());
     }

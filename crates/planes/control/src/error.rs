@@ -25,6 +25,9 @@ pub enum ControlError {
     /// The keys of an issuer of tokens cannot be used. Correct them, or what the fleet file says of its algorithms.
     #[error(transparent)]
     Users(UsersError),
+    /// The roots by which an issuer's server is recognised cannot be used. Correct the file, or its name under `users`.
+    #[error("{0}")]
+    Roots(String),
     /// Tokens cannot be taken back.
     #[error(transparent)]
     Revoked(#[from] RevokedError),

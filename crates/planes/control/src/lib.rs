@@ -29,7 +29,8 @@ mod explain;
 mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
 mod hops;
-mod issuance; // on record before it leaves
+mod issuance;
+mod issuers; // whose tokens are believed, and their keys // on record before it leaves
 mod jwt; // the key that signs tokens
 pub mod limits;
 mod node_registry; // which node is there

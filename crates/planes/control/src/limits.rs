@@ -192,3 +192,18 @@ pub const EGRESS_KEEP_EVERY: Duration = Duration::from_secs(2);
 pub const EGRESS_BOOK_BYTES_MAX: usize = 32 << 20;
 /// For how long a destination is called new.
 pub const EGRESS_NEW_FOR: Duration = Duration::from_secs(3600);
+
+/// Pause between two looks at an issuer's keys: a new key is shown for longer than that before it signs.
+pub const ISSUER_LOOK: Duration = Duration::from_secs(60);
+/// Time for one look.
+pub const ISSUER_FETCH_WITHIN: Duration = Duration::from_secs(10);
+/// First pause after a look that failed; it doubles.
+pub const ISSUER_RETRY: Duration = Duration::from_secs(1);
+/// Longest pause after one.
+pub const ISSUER_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Longest pause until it is seen whose turn it is.
+pub const ISSUER_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Longest document of an issuer, in bytes: a hundred keys.
+pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 << 10;
+/// Longest file with an issuer's keys, in bytes: those, escaped.
+pub const ISSUER_KEYS_FILE_BYTES_MAX: usize = 1 << 20;

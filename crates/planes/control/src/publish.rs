@@ -82,7 +82,8 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     app.authorization.prepare(&desired.fleet, now)?;
     let own_issuer = app.authorization.issuer(&desired.fleet, now);
     let revoked = app.authorization.revoked.list(now);
-    let desired = Desired { away, own_issuer, revoked, ..desired };
+    let mut desired = Desired { away, own_issuer, revoked, ..desired };
+    desired.fleet.users.iter_mut().for_each(|users| app.issuers.add_to(users));
     app.jwt.prepare(desired.wants_tokens(), now)?;
     app.federation.settle(&desired.fleet.federation, &desired.sources);
     let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
@@ -173,10 +174,8 @@ fn heaviest(desired: &Desired) -> impl Iterator<Item = Member> {
 /// The directory of one instance, with what is not in the files.
 fn directory_of(desired: &Desired, member: &Member) -> Option<Directory> {
     let mut directory = directory(&desired.fleet, &desired.plan, &desired.away, member)?;
-    let users = directory.own.gateway.as_mut().and_then(|gateway| gateway.users.as_mut());
-    if let Some(users) = users {
-        users.issuers.extend(desired.own_issuer.clone());
-        users.revoked.clone_from(&desired.revoked);
+    if let Some(gateway) = directory.own.gateway.as_mut() {
+        gateway.users = desired.believed();
     }
     Some(directory)
 }

@@ -14,6 +14,7 @@ use crate::events::{Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
 use crate::issuance;
+use crate::issuers;
 use crate::jwt::{self, JwtSigner};
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
@@ -72,6 +73,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let comparing = tokio::spawn(drift::watch(Arc::clone(&app)));
     let turning = tokio::spawn(jwt::keep(Arc::clone(&app)));
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
+    let fetching = tokio::spawn(issuers::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
     let revoking = tokio::spawn(authorization::publish(Arc::clone(&app)));
@@ -99,6 +101,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         turning,
         federating,
         publishing,
+        fetching,
         authorizing,
         revoking,
     ];
@@ -180,6 +183,8 @@ async fn assemble(
     authorization.prepare(&desired.fleet, now)?;
     desired.own_issuer = authorization.issuer(&desired.fleet, now);
     desired.revoked = authorization.revoked.list(now);
+    let issuers = issuers::Book::new(&options.data);
+    desired.fleet.users.iter_mut().for_each(|users| issuers.add_to(users));
     let federation = federation::Book::new(&options.data);
     federation.settle(&desired.fleet.federation, &desired.sources);
     let deny_list = deny::read(&options.data)?;
@@ -204,6 +209,7 @@ async fn assemble(
         jwt,
         authorization,
         federation,
+        issuers,
         rotation,
         attestation,
         stop,

@@ -27,6 +27,7 @@ pub(crate) fn text(status: &Status) -> String {
         store,
         issued,
         clocks,
+        issuers,
         drift,
         tls,
         over_budget,
@@ -70,6 +71,12 @@ pub(crate) fn text(status: &Status) -> String {
     for it in over_budget {
         let (added, budget) = (grouped(it.added_p99_us), grouped(it.budget_us));
         let _ = writeln!(text, "OVER BUDGET: the guard of {} adds {added} µs at p99, {budget} are allowed", it.service);
+    }
+    for it in issuers.iter().filter(|it| it.failure.is_some()) {
+        let what =
+            if it.has_keys { "those that are held go on" } else { "none is held, so none of its tokens is believed" };
+        let why = it.failure.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "ISSUER {}: its keys are not renewed; {what}: {why}", it.issuer);
     }
     for clock in clocks {
         let way = if clock.ahead_s < 0 { "behind" } else { "ahead of" };

@@ -22,8 +22,13 @@ pub(super) struct RawUsers {
 pub(super) struct RawIssuer {
     /// Its name as tokens have it (`iss`), to the letter.
     pub(super) issuer: Field<String>,
-    /// File with its public keys (a JWK Set), relative to this file.
+    /// File with its public keys (a JWK Set), relative to this file. Where left out, they are fetched from the issuer, as OpenID
+    /// Connect Discovery says, again and again.
+    #[schemars(default)]
     pub(super) keys: Field<String>,
+    /// File with the roots (PEM) by which the issuer's server is recognised where keys are fetched; the system's where left out.
+    #[schemars(default)]
+    pub(super) roots: Field<String>,
     /// How it signs: `ES256`, `EdDSA`, `RS256`, `PS256` and their longer kin. `ES256` where left out.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) algorithms: Field<Vec<Read<String>>>,
@@ -55,13 +60,14 @@ impl RawUsers {
 }
 
 impl RawIssuer {
-    pub(super) const KEYS: &[&str] = &["issuer", "keys", "algorithms", "roles", "tenant", "claims"];
+    pub(super) const KEYS: &[&str] = &["issuer", "keys", "roots", "algorithms", "roles", "tenant", "claims"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
         Ok(Self {
             issuer: fields.text("issuer"),
             keys: fields.text("keys"),
+            roots: fields.text("roots"),
             algorithms: fields.take("algorithms", |report, node, key| report.list(node, key, Report::text)),
             roles: fields.text("roles"),
             tenant: fields.text("tenant"),

@@ -1055,9 +1055,15 @@ fn refuses_issuers_and_routes_of_users() {
             "twice, without keys, with a secret as key",
             users("{ audience: api, issuers: [{ issuer: i, keys: k }, { issuer: i, algorithms: [HS256] }] }"),
             &[
-                "fleet.yaml:5:59: users.issuers[1].keys: is missing; name the file with its public keys (its `jwks_uri` says where they are), such as `login.jwks`",
                 "fleet.yaml:5:69: users.issuers[1].issuer = `i`: it is there already; keep one of the two",
                 "fleet.yaml:5:85: users.issuers[1].algorithms[0] = `HS256`: not an algorithm that tokens may be signed with; did you mean `ES256`? name one with a public key, such as `ES256`, `EdDSA` or `RS256`",
+            ],
+        ),
+        (
+            "no keys, and nowhere to fetch them",
+            users("{ audience: api, issuers: [{ issuer: i }] }"),
+            &[
+                "fleet.yaml:5:35: users.issuers[0].keys: is missing; name the file with its public keys, such as `login.jwks`; where the issuer is an `https://` address they are fetched",
             ],
         ),
         (
@@ -1090,6 +1096,16 @@ fn refuses_issuers_and_routes_of_users() {
             ],
         ),
     ]);
+    let roots = "{ audience: api, issuers: [{ issuer: i, keys: k, roots: r }] }";
+    assert_refused(&[(
+        "roots for a file",
+        users(roots),
+        &[
+            "fleet.yaml:5:64: users.issuers[0].roots: the keys come from a file, so no server is asked for them; delete the line, or `keys`",
+        ],
+    )]);
+    let fetched = users("{ audience: api, issuers: [{ issuer: 'https://login.test', roots: r }] }");
+    assert!(parse(&fetched, "fleet.yaml").unwrap().users.unwrap().issuers[0].is_fetched());
     let fleet = parse(&users(&format!("{one}|, auth: user, scopes: [a:read]")), "fleet.yaml").unwrap();
     let issuer = &fleet.users.as_ref().unwrap().issuers[0];
     assert_eq!((issuer.algorithms.as_slice(), issuer.roles.as_str()), (&["ES256".to_owned()][..], "roles"));

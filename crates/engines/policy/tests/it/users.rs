@@ -28,6 +28,7 @@ fn with_users() -> Fleet {
         tenant: "tenant".to_owned(),
         claims: [("accounts".to_owned(), "bank.accounts".to_owned())].into(),
         keys: "login.jwks".to_owned(),
+        roots: None,
         jwks: String::new(),
         bound: false,
     };

@@ -62,7 +62,8 @@ pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), Load
     let text = read_text(path, FLEET_FILE_BYTES_MAX)?;
     let mut fleet = fleet::parse(&text, &path.display().to_string()).map_err(LoadError::Fleet)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for issuer in fleet.users.iter_mut().flat_map(|users| &mut users.issuers) {
+    let issuers = fleet.users.iter_mut().flat_map(|users| &mut users.issuers);
+    for issuer in issuers.filter(|issuer| !issuer.is_fetched()) {
         issuer.jwks = read_text(&folder.join(&issuer.keys), JWKS_BYTES_MAX)?;
     }
     let policies = match &fleet.policies {

@@ -60,6 +60,7 @@ impl From<ControlError> for Failure {
             // What the operator wrote is wrong, and can be corrected.
             ControlError::Fleet(_)
             | ControlError::Users(_)
+            | ControlError::Roots(_)
             | ControlError::Policies(_)
             | ControlError::Federation(_)
             | ControlError::Plan { .. }

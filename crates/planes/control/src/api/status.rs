@@ -84,6 +84,7 @@ pub(super) fn status(app: &App) -> Status {
         store: app.pipeline.status(),
         issued: app.journal.status(),
         clocks: app.clocks.status(),
+        issuers: app.issuers.status(),
         drift: app.drift.status(),
         tls: app.algorithms.status(),
         over_budget: app.budgets.status(),

@@ -2,16 +2,13 @@
 
 use crate::app::App;
 use bartizan_core::Timestamp;
-use bartizan_core::user::Users;
 use bartizan_tokens::{Binding, inspect, issuers_of};
 
 /// What has to be shown with a token that is believed; why it is not, for one that is not.
 pub(crate) fn judge(app: &App, text: &str, now: Timestamp) -> Result<Option<String>, String> {
     let desired = &app.in_force().desired;
-    let users = desired.fleet.users.as_ref().ok_or("the fleet file has no `users`, so nobody's tokens are believed")?;
-    let mut believed: Users = users.clone();
-    believed.issuers.extend(desired.own_issuer.clone());
-    let issuers = issuers_of(&believed, 1).map_err(|error| error.to_string())?;
+    let users = desired.believed().ok_or("the fleet file has no `users`, so nobody's tokens are believed")?;
+    let issuers = issuers_of(&users, 1).map_err(|error| error.to_string())?;
     let token = inspect(&issuers, text, now).map_err(|error| error.to_string())?;
     if !token.audiences.contains(&users.audience) {
         return Err(format!("it is for {}, not for `{}`", token.audiences.join(", "), users.audience));

@@ -54,6 +54,7 @@ impl Server {
                 .map(|it| (it.to_owned(), it.to_owned()))
                 .collect(),
             keys: String::new(),
+            roots: None,
             jwks: String::from_utf8(jwks).unwrap_or_default(),
             bound: true,
         })

@@ -13,5 +13,5 @@ mod sources; // how each endpoint is recognised, from the fleet file
 pub(crate) use book::Book;
 pub(crate) use keep::keep;
 pub(crate) use publish::{document, publish};
-pub(crate) use sources::Sources;
 pub use sources::{SourceError, check};
+pub(crate) use sources::{Sources, web_roots};

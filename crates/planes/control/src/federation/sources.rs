@@ -19,7 +19,7 @@ const SYSTEM_ROOTS: [&str; 3] =
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A file cannot be read.
-    #[error("cannot read `{}`, which `federation` names: {source}", path.display())]
+    #[error("cannot read `{}`, which the fleet file names: {source}", path.display())]
     Read {
         /// Which.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum SourceError {
         source: DocumentError,
     },
     /// Roots of the web, or our own certificate, cannot be used.
-    #[error("`{}`, which `federation` names, cannot be used: {source}", path.display())]
+    #[error("`{}`, which the fleet file names, cannot be used: {source}", path.display())]
     Tls {
         /// Which.
         path: PathBuf,
@@ -96,6 +96,14 @@ impl Sources {
         }
         Ok(sources)
     }
+}
+
+/// Roots of the web: those of a file, or the system's.
+///
+/// # Errors
+/// [`SourceError`].
+pub(crate) fn web_roots(path: Option<&Path>) -> Result<String, SourceError> {
+    text(&path.map_or_else(system_roots, |path| Ok(path.to_owned()))?)
 }
 
 fn system_roots() -> Result<PathBuf, SourceError> {

@@ -5,12 +5,13 @@ use crate::federation::Sources;
 use crate::fleet::directory::Away;
 use crate::fleet::grow::grow;
 use crate::fleet::plan::check_plan;
+use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::options::Options;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
-use bartizan_core::user::{RevokedToken, TokenIssuer};
+use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
 use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
 use std::path::Path;
@@ -35,6 +36,14 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
+    /// Whose tokens are believed, and which of them not any more.
+    pub(crate) fn believed(&self) -> Option<Users> {
+        let mut users = self.fleet.users.clone()?;
+        users.issuers.extend(self.own_issuer.clone());
+        users.revoked.clone_from(&self.revoked);
+        Some(users)
+    }
+
     /// Whether anything is to be signed with the key of tokens: JWT-SVIDs, or delegations to the gateway.
     pub(crate) fn wants_tokens(&self) -> bool {
         self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
@@ -60,7 +69,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     for warning in &summary.warnings {
         tracing::warn!("{warning}");
     }
-    check_users(&fleet)?;
+    check_users(&fleet, options.fleet.parent().unwrap_or(Path::new("")))?;
     let policies = Arc::new(bartizan_policy::from_fleet(&fleet, files));
     // Exactly what each proxy will do with its share of them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;
@@ -81,12 +90,14 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     Ok(Desired { fleet, plan, policies, shares, sources, away, own_issuer, revoked })
 }
 
-/// Checks the keys of those whose tokens are believed, as the gateway will.
+/// Checks the keys of those whose tokens are believed, as the gateway will, and the roots of those whose keys are fetched, which lie in
+/// `dir`.
 ///
 /// # Errors
-/// [`ControlError::Users`].
-pub fn check_users(fleet: &Fleet) -> Result<(), ControlError> {
+/// [`ControlError::Users`], [`ControlError::Roots`].
+pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
     let Some(users) = &fleet.users else { return Ok(()) };
+    issuers::check(users, dir).map_err(ControlError::Roots)?;
     bartizan_tokens::issuers_of(users, 1).map(drop).map_err(ControlError::Users)
 }
 

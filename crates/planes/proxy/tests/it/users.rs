@@ -60,6 +60,7 @@ impl Scene {
             bound: false,
             claims: Default::default(),
             keys: "login.jwks".to_owned(),
+            roots: None,
             jwks: serde_json::json!({ "keys": [key] }).to_string(),
         };
         Users { audience: AUDIENCE.to_owned(), issuers: vec![issuer], revoked: Vec::new() }

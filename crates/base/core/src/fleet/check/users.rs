@@ -1,8 +1,9 @@
 //! Checks whose tokens are believed.
 
 use super::super::raw_users::{RawIssuer, RawUsers};
-use super::super::reader::{At, Field, Named, Read, Report, Reported, did_you_mean};
+use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean};
 use super::required;
+use crate::federation::Url;
 use crate::path::is_param;
 use crate::user::{ALGORITHMS, CLAIMS_MAX, ISSUERS_MAX, TokenIssuer, Users};
 use std::collections::{BTreeMap, HashSet};
@@ -25,7 +26,7 @@ pub(super) fn check(report: &mut Report<'_>, users: At<RawUsers>) -> Result<User
 }
 
 fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIssuer) -> Result<TokenIssuer, Reported> {
-    let RawIssuer { issuer, keys, algorithms, roles, tenant, claims, spot } = raw;
+    let RawIssuer { issuer, keys, roots, algorithms, roles, tenant, claims, spot } = raw;
     let wanted = "give its name as tokens have it, such as `https://login.bank.example`";
     let issuer = required(report, issuer, &spot, "issuer", wanted).and_then(|at| {
         if !names.insert(at.value.clone()) {
@@ -33,8 +34,7 @@ fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIs
         }
         text(report, at)
     });
-    let wanted = "name the file with its public keys (its `jwks_uri` says where they are), such as `login.jwks`";
-    let keys = required(report, keys, &spot, "keys", wanted).and_then(|at| super::os_text(report, at));
+    let keys = check_keys(report, issuer.as_ref().ok(), &spot, keys, roots);
     let algorithms = check_algorithms(report, algorithms);
     let mut claim = |field: Field<String>, usual: &str| match field.optional()? {
         None => Ok(usual.to_owned()),
@@ -42,9 +42,11 @@ fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIs
     };
     let (roles, tenant) = (claim(roles, "roles"), claim(tenant, "tenant"));
     let claims = check_claims(report, claims);
+    let (keys, roots) = keys?;
     Ok(TokenIssuer {
         issuer: issuer?,
-        keys: keys?,
+        keys,
+        roots,
         algorithms: algorithms?,
         roles: roles?,
         tenant: tenant?,
@@ -52,6 +54,30 @@ fn check_issuer(report: &mut Report<'_>, names: &mut HashSet<String>, raw: RawIs
         jwks: String::new(),
         bound: false,
     })
+}
+
+/// A file with the keys, or roots for the server that has them.
+fn check_keys(
+    report: &mut Report<'_>,
+    issuer: Option<&String>,
+    spot: &Spot,
+    keys: Field<String>,
+    roots: Field<String>,
+) -> Result<(String, Option<String>), Reported> {
+    if let (Some(_), Some(at)) = (keys.get(), roots.get()) {
+        let problem = "the keys come from a file, so no server is asked for them";
+        return Err(report.refuse(&at.spot, problem, "delete the line, or `keys`"));
+    }
+    let roots = roots.optional().and_then(|at| at.map(|at| super::os_text(report, at)).transpose());
+    match keys.optional()? {
+        Some(at) => Ok((super::os_text(report, at)?, roots?)),
+        None if issuer.is_none_or(|issuer| Url::parse(issuer).is_ok()) => Ok((String::new(), roots?)),
+        None => {
+            let problem = Spot { place: spot.place, key: format!("{}.keys", spot.key) };
+            let way_out = "name the file with its public keys, such as `login.jwks`; where the issuer is an `https://` address they are fetched";
+            Err(report.refuse(&problem, "is missing", way_out))
+        }
+    }
 }
 
 fn check_algorithms(report: &mut Report<'_>, field: Field<Vec<Read<String>>>) -> Result<Vec<String>, Reported> {
