@@ -5,11 +5,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod api; // what an API says of itself
 pub mod authorization;
 pub mod capture; // calls by name
 pub mod counts; // shared between guards
 pub mod decision;
 pub mod deny;
+pub mod document; // YAML and what looks like it, as a tree with places
 pub mod edge;
 pub mod egress;
 pub mod event;

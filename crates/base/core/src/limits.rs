@@ -73,3 +73,7 @@ pub const DENY_REASON_BYTES_MAX: usize = 200;
 pub const EGRESS_DESTINATIONS_MAX: usize = 256;
 /// Ports, addresses, methods or paths of one such destination, a count each.
 pub const EGRESS_ITEMS_MAX: usize = 64;
+/// Longest document that describes an API, in bytes: the largest public ones have some three million.
+pub const API_DOCUMENT_BYTES_MAX: usize = 4 << 20;
+/// Longest documents of a fleet together, in bytes: they travel in one snapshot with everything else a guard is told.
+pub const API_DOCUMENTS_BYTES_MAX: usize = 16 << 20;

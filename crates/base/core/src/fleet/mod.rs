@@ -5,7 +5,7 @@
 
 mod check; // raw -> checked
 mod near;
-mod node; // text -> tree
+pub(crate) mod node; // text -> tree
 mod placeholder;
 mod raw;
 mod raw_authorization;
@@ -22,6 +22,7 @@ mod reader; // tree -> raw, and the report of what is wrong
 mod report;
 
 pub use check::parse;
+pub use node::Place as TextPlace;
 pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};

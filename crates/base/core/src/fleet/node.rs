@@ -24,9 +24,11 @@ const PROBLEM_BYTES_MAX: usize = 200;
 
 /// Line and column, both from 1, in characters; 0 for the file as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: u64,
-    pub(super) column: u64,
+pub struct Place {
+    /// Line.
+    pub line: u64,
+    /// Column.
+    pub column: u64,
 }
 
 impl From<serde_saphyr::Location> for Place {
@@ -37,16 +39,16 @@ impl From<serde_saphyr::Location> for Place {
 
 /// One value and where it stands.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
     /// Where a scalar's text lies in the file, in bytes; empty where unknown.
     source: Range<usize>,
 }
 
 /// What YAML can say, as far as a fleet file needs to tell apart.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// `key:` with nothing behind it.
     Nothing,
     Text(String),
@@ -58,10 +60,10 @@ pub(super) enum Value {
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) place: Place,
-    pub(super) node: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) node: Node,
 }
 
 impl Node {
@@ -70,11 +72,17 @@ impl Node {
     /// # Errors
     /// Where the text is no YAML, or larger than the limits above: place and problem.
     pub(super) fn parse(text: &str) -> Result<Self, (Place, String)> {
+        Self::parse_within(text, (DEPTH_MAX, NODES_MAX))
+    }
+
+    /// The same for another document: `most` is how deep it may be, and how many values it may have.
+    pub(crate) fn parse_within(text: &str, most: (usize, usize)) -> Result<Self, (Place, String)> {
+        let (depth, nodes) = most;
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! {
-                max_depth: DEPTH_MAX,
-                max_nodes: NODES_MAX,
-                max_events: 2 * NODES_MAX,
+                max_depth: depth,
+                max_nodes: nodes,
+                max_events: 2 * nodes,
                 max_aliases: ALIASES_MAX,
                 max_anchors: ALIASES_MAX,
                 max_merge_keys: ALIASES_MAX,
@@ -94,7 +102,7 @@ impl Node {
     }
 
     /// The scalar as the file writes it.
-    pub(super) fn source<'t>(&self, text: &'t str) -> &'t str {
+    pub(crate) fn source<'t>(&self, text: &'t str) -> &'t str {
         text.get(self.source.clone()).unwrap_or_default().trim()
     }
 
@@ -114,10 +122,10 @@ fn problem(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error as E;
     match error {
         E::Budget { .. } | E::AliasReplayLimitExceeded { .. } | E::AliasReplayStackDepthExceeded { .. } => {
-            "deeper, or by its anchors larger, than a fleet file may be".to_owned()
+            "deeper, or by its anchors larger, than such a file may be".to_owned()
         }
         E::AliasError { error, .. } | E::WithSnippet { error, .. } => problem(error),
-        E::MultipleDocuments { .. } => "there is a second document, and a fleet file is one".to_owned(),
+        E::MultipleDocuments { .. } => "there is a second document, and the file has to be one".to_owned(),
         other => shown_within(&UserMessageFormatter.format_message(other), PROBLEM_BYTES_MAX),
     }
 }

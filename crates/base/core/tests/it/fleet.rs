@@ -118,7 +118,7 @@ b: c
 fleet: b
 "
             .to_owned(),
-            &["fleet.yaml:3:1: not readable as YAML: there is a second document, and a fleet file is one"],
+            &["fleet.yaml:3:1: not readable as YAML: there is a second document, and the file has to be one"],
         ),
         (
             "an alias to nothing",
@@ -133,7 +133,7 @@ fleet: b
         (
             "nested deeply",
             "fleet: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n".to_owned(),
-            &["fleet.yaml:1:23: not readable as YAML: deeper, or by its anchors larger, than a fleet file may be"],
+            &["fleet.yaml:1:23: not readable as YAML: deeper, or by its anchors larger, than such a file may be"],
         ),
     ]);
 }
@@ -1145,7 +1145,7 @@ fn refuses_alias_bombs_quickly() {
     for (what, text) in [("nested lists", laughs), ("a long text", long_text), ("merged maps", merges)] {
         let start = Instant::now();
         let error = parse(&text, "fleet.yaml").unwrap_err().to_string();
-        assert!(error.contains("than a fleet file may be"), "{what}: {error}");
+        assert!(error.contains("than such a file may be"), "{what}: {error}");
         assert!(start.elapsed() < Duration::from_secs(5), "{what} took {:?}", start.elapsed());
     }
 }
