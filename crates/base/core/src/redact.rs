@@ -4,8 +4,8 @@
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
 
 use crate::event::{
-    Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Process, Refused,
-    Request, Rotation, What,
+    Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Person, Process,
+    Refused, Request, Rotation, What,
 };
 use std::borrow::Cow;
 use std::ops::Range;
@@ -367,6 +367,12 @@ pub fn redact_event(event: &mut Event) {
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
         What::Budget(Budget { added_p99_us: _, budget_us: _, over: _ }) => {}
         What::Clock(Clock { of, ahead_s: _, wrong: _ }) => clean(of),
+        What::Person(Person { subject: _, name, deed: _, factors, reason, remote: _, by }) => {
+            clean_some(name);
+            clean_some(factors);
+            clean_some(reason);
+            clean_some(by);
+        }
         What::Egress(Egress {
             host,
             address: _,

@@ -1,5 +1,6 @@
 //! Every number that bounds control.
 
+use crate::people::Rule;
 use bartizan_crypto::password::Cost;
 use std::time::Duration;
 
@@ -48,6 +49,15 @@ pub const PASSWORD_COST: Cost = Cost { memory_kib: 19 << 10, passes: 2 };
 pub const HASHES_AT_ONCE_MAX: usize = 8;
 /// Those that wait, a count: about half a second of one core.
 pub const HASHES_WAITING_MAX: usize = 32;
+/// How guesses at one account are slowed down: five at once, then a hundred a day.
+pub(crate) const ACCOUNT_TRIES: Rule =
+    Rule { free: 5, first: Duration::from_secs(2), most: Duration::from_secs(15 * 60) };
+/// How wrong guesses from one address are slowed down, at whomever: an office behind one address has some an hour.
+pub(crate) const ADDRESS_TRIES: Rule = Rule { free: 30, first: Duration::from_secs(1), most: Duration::from_secs(60) };
+/// Whose guesses are counted at once, a count: about 6 MiB.
+pub const TRIERS_MAX: usize = 65_536;
+/// For how long a browser is known as one in which somebody signed in.
+pub const KNOWN_TTL: Duration = Duration::from_secs(90 * 86_400);
 /// Sessions of one person, a count; beyond it, the one used longest ago ends.
 pub const SESSIONS_EACH_MAX: usize = 32;
 /// How often it is noted that a session is used.

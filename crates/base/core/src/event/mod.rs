@@ -3,8 +3,10 @@
 //! A record holds names, numbers and reasons; never a header, a query, a body or a token.
 
 mod ocsf;
+mod person;
 
 pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
+pub use person::{Deed, Person};
 
 use crate::decision::{Action, Verdict};
 use crate::egress::Refusal;
@@ -94,6 +96,8 @@ pub enum What {
     Budget(Budget),
     /// A service went, or tried to go, out of the fleet through its guard.
     Egress(Egress),
+    /// Somebody signed in, was refused, or has another account than before.
+    Person(Person),
 }
 
 /// See [`What::Request`].
@@ -513,6 +517,7 @@ impl Event {
             What::Rotation(r) => r.halted.is_some(),
             What::Clock(c) => c.wrong,
             What::Egress(e) => matches!(e.outcome, Outcome::Refused(_)),
+            What::Person(p) => p.deed.is_denial(),
             What::Process(_) | What::Loss(_) | What::Budget(_) => false,
         }
     }

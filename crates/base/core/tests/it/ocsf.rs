@@ -38,6 +38,7 @@ fn required(class_uid: u64) -> &'static [&'static str] {
             "/process/file/name",
             "/process/file/type_id",
         ],
+        3001 => &["/user/uid", "/user/name"],
         3002 => &["/user/uid", "/service/name"],
         3004 => &["/entity/name"],
         4001 => &["/connection_info/direction_id"],
@@ -61,6 +62,8 @@ fn every_kind_has_what_its_class_requires() {
         (3004, "rotation", 3),
         (6008, "budget", 6),
         (6008, "clock", 6),
+        (3002, "person", 3),
+        (3001, "person", 3),
         (4001, "egress", 4),
     ];
     let events = all("text");

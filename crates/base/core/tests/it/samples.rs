@@ -2,8 +2,8 @@
 
 use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
-    Budget, Change, Clock, Config, Connection, Egress, Event, EventId, Handshake, HandshakeFailure, Identity, Judged,
-    Loss, Outcome, Process, Refused, Request, Rotation, SeenBy, What,
+    Budget, Change, Clock, Config, Connection, Deed, Egress, Event, EventId, Handshake, HandshakeFailure, Identity,
+    Judged, Loss, Outcome, Person, Process, Refused, Request, Rotation, SeenBy, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -157,6 +157,30 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
         ),
         event(SeenBy::Control, What::Budget(Budget { added_p99_us: 900, budget_us: 500, over: true })),
         event(SeenBy::Control, What::Clock(Clock { of: text.into(), ahead_s: -90, wrong: true })),
+        event(
+            SeenBy::Control,
+            What::Person(Person {
+                subject: Some("5f2c".into()),
+                name: Some(text.into()),
+                deed: Deed::NotSignedIn,
+                factors: Some("pwd".into()),
+                reason: Some(text.into()),
+                remote: Some("[::1]:9".parse().unwrap()),
+                by: Some(text.into()),
+            }),
+        ),
+        event(
+            SeenBy::Control,
+            What::Person(Person {
+                subject: None,
+                name: None,
+                deed: Deed::Locked,
+                factors: None,
+                reason: None,
+                remote: None,
+                by: None,
+            }),
+        ),
         event(
             SeenBy::Outbound,
             What::Egress(Egress { error: Some(text.into()), ..egress(text, Outcome::Refused(Refusal::Undeclared)) }),

@@ -5,12 +5,13 @@ use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
 use crate::error::chain;
 use crate::people::{self, UserError};
-use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::routing::post;
+use axum::{Extension, Json};
 use bartizan_core::people::{AddUser, UserLink};
 use bartizan_runtime::clock;
+use bartizan_runtime::local::Caller;
 use std::sync::Arc;
 
 pub(super) const ADD: Endpoint = Endpoint {
@@ -23,10 +24,15 @@ pub(super) const ADD: Endpoint = Endpoint {
 
 async fn add(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     wanted: Result<Json<AddUser>, JsonRejection>,
 ) -> Result<Json<UserLink>, Failure> {
     let Json(wanted) = wanted.map_err(|error| Failure::bad_request(error.body_text()))?;
-    Ok(Json(people::add(&app, wanted, clock::now()).await?))
+    Ok(Json(people::add(&app, wanted, &by(&caller), clock::now()).await?))
+}
+
+fn by(caller: &Caller) -> String {
+    format!("uid {}", caller.uid)
 }
 
 impl From<UserError> for Failure {

@@ -9,6 +9,9 @@ pub(super) const SESSION: &str = "__Host-session";
 /// What the forms of somebody who is not signed in are bound to.
 pub(super) const FORM: &str = "__Host-form";
 
+/// By which a browser is known as one in which somebody signed in before.
+pub(super) const KNOWN: &str = "__Host-known";
+
 /// The value of a cookie. `None` where it is not there, or there twice: which of the two counts would be a guess.
 pub(super) fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());

@@ -3,6 +3,7 @@
 use super::hasher::Hasher;
 use super::keys::{self, Keys};
 use super::person::{Person, Record};
+use super::tries::Tries;
 use crate::app::App;
 use crate::limits::PERSON_TRIES;
 use bartizan_core::people::Rules;
@@ -70,12 +71,18 @@ pub(crate) struct Desk {
     pub(super) store: Database,
     pub(super) keys: Keys,
     pub(super) hasher: Hasher,
+    pub(super) tries: Tries,
 }
 
 impl Desk {
     pub(super) async fn open(data: &Path) -> Result<Self, PeopleError> {
         let keys = Keys::open(data).map_err(|source| PeopleError::Key { path: data.join(keys::FILE), source })?;
-        Ok(Self { store: Database::open(&data.join(DATABASE)).await?, keys, hasher: Hasher::default() })
+        Ok(Self {
+            store: Database::open(&data.join(DATABASE)).await?,
+            keys,
+            hasher: Hasher::default(),
+            tries: Tries::default(),
+        })
     }
 
     /// The person of that id.

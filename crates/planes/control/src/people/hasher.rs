@@ -51,8 +51,8 @@ impl Hasher {
     }
 
     /// Whether `password` is that of `text`; never for somebody who has none, in the same time.
-    pub(super) async fn verify(&self, password: Secret<String>, text: Option<String>) -> Result<bool, HashError> {
-        let nobody = Arc::clone(&self.nobody);
+    pub(super) async fn verify(&self, password: &Secret<String>, text: Option<String>) -> Result<bool, HashError> {
+        let (nobody, password) = (Arc::clone(&self.nobody), Secret::new(password.expose().clone()));
         self.run(move || match text {
             Some(text) => Ok(password::verify(&password, &text)?),
             None => {
@@ -98,11 +98,11 @@ mod tests {
     #[tokio::test]
     async fn nobody_has_no_password_and_somebody_has_one() {
         let hasher = Hasher::new(1, 1);
-        assert!(!hasher.verify(secret(""), None).await.unwrap());
+        assert!(!hasher.verify(&secret(""), None).await.unwrap());
         let text = hasher.hash(secret("correct horse")).await.unwrap();
-        assert!(hasher.verify(secret("correct horse"), Some(text.clone())).await.unwrap());
-        assert!(!hasher.verify(secret("correct horsf"), Some(text)).await.unwrap());
-        assert!(hasher.verify(secret("x"), Some("no hash".to_owned())).await.is_err());
+        assert!(hasher.verify(&secret("correct horse"), Some(text.clone())).await.unwrap());
+        assert!(!hasher.verify(&secret("correct horsf"), Some(text)).await.unwrap());
+        assert!(hasher.verify(&secret("x"), Some("no hash".to_owned())).await.is_err());
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +112,7 @@ mod tests {
             .map(|_| {
                 tokio::spawn({
                     let hasher = Arc::clone(&hasher);
-                    async move { hasher.verify(secret("x"), None).await }
+                    async move { hasher.verify(&secret("x"), None).await }
                 })
             })
             .collect();
@@ -125,6 +125,6 @@ mod tests {
             }
         }
         assert!(done >= 3 && busy >= 20, "{done} were looked at, {busy} sent away");
-        assert!(hasher.verify(secret("x"), None).await.is_ok(), "there is room again");
+        assert!(hasher.verify(&secret("x"), None).await.is_ok(), "there is room again");
     }
 }

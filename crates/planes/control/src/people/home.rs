@@ -1,5 +1,6 @@
 //! `/account`: the page of somebody who is signed in.
 
+use super::deeds;
 use super::forms::{self, mark};
 use super::gate::Visit;
 use super::markup::escape;
@@ -11,6 +12,7 @@ use axum::Extension;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use bartizan_core::event::Deed;
 
 pub(super) async fn show(Extension(visit): Extension<Visit>, request: Request) -> Response {
     let there = session::by_cookie(&visit.desk, &visit.rules, request.headers(), visit.now).await;
@@ -41,6 +43,11 @@ pub(super) async fn sign_out(Extension(visit): Extension<Visit>, request: Reques
 
 async fn leave(visit: &Visit, request: Request) -> Result<Response, Problem> {
     let (headers, _) = forms::read(visit, paths::SIGN_OUT, request).await?;
+    let who = session::by_cookie(&visit.desk, &visit.rules, &headers, visit.now).await?;
+    if let Some(who) = who {
+        let person = visit.desk.person(&who.account.subject).await?;
+        deeds::tell(visit, person.as_ref(), Deed::SignedOut, None, None);
+    }
     let cleared = session::sign_out(&visit.app, &headers, visit.now).await?;
     Ok(with_cookies(see_other(paths::SIGN_IN), [cleared]))
 }

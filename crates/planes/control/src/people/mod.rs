@@ -7,8 +7,10 @@
 //! Absent on purpose: what tokens come of it, which is for `authorization` to say; scripts in pages, but for one file for
 //! passkeys; passwords that an operator knows.
 
+mod common; // passwords that are tried first
 mod consent; // what a client may do
 mod cookies;
+mod deeds; // what is told of people
 mod desk; // what all parts share
 mod ended; // who hears that a session is over
 mod forms; // forms that nobody else can send for somebody
@@ -16,18 +18,21 @@ mod gate; // start here: what every request goes through
 mod hasher; // passwords, on threads of their own
 mod home; // the page of somebody who is signed in
 mod keys;
+mod known; // browsers in which somebody signed in before
 mod links; // links that are used once
 mod markup; // text in pages
 mod pages; // how a page looks and what a browser may do with it
 mod person; // what is known of somebody
 mod session;
 mod sign_in;
+mod tries; // how often somebody may guess
 mod users; // for operators
 mod way; // where somebody came from
 mod welcome; // the first password
 
 pub(crate) use desk::People;
 pub(crate) use ended::Ended;
+pub(crate) use tries::Rule;
 pub(crate) use users::{UserError, add};
 
 // What endpoints with codes and refresh tokens ask.

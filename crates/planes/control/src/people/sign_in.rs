@@ -1,21 +1,30 @@
 //! `/sign-in`: name and password.
 
 use super::cookies;
+use super::deeds;
 use super::forms::{self, mark};
 use super::gate::Visit;
+use super::known;
 use super::markup::{alert, escape, hidden};
 use super::pages::{Page, Problem, see_other, with_cookies};
 use super::paths;
 use super::person::Person;
 use super::session::{self, ACR_TWO_FACTORS, Factor};
+use super::tries::Who;
 use super::way::Way;
+use crate::error::chain;
+use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, PASSWORD_COST};
 use axum::Extension;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bartizan_core::Secret;
+use bartizan_core::event::Deed;
 use bartizan_core::people::name;
 use bartizan_crypto::limits::PASSWORD_BYTES_MAX;
+use bartizan_crypto::password;
+use std::time::{Duration, Instant};
 
 pub(super) async fn show(Extension(visit): Extension<Visit>, request: Request) -> Response {
     let said = ask(&visit, request).await;
@@ -68,26 +77,89 @@ async fn check(visit: &Visit, request: Request) -> Result<Response, Problem> {
     let way = way_of(visit, form.get("way"))?;
     let named = form.get("name").unwrap_or_default().trim();
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
-    match by_password(visit, named, password).await? {
-        Some(person) => {
+    // The same for everybody: who has an account here is nobody's business.
+    match by_password(visit, &headers, named, password).await? {
+        Outcome::Right(person) => {
             let session = session::begin(visit, &headers, &person, vec![Factor::Password]).await?;
-            Ok(with_cookies(see_other(&way.to), [session, cookies::clear(cookies::FORM)]))
+            let cookies = [session, known::cookie(visit, &person), cookies::clear(cookies::FORM)];
+            Ok(with_cookies(see_other(&way.to), cookies))
         }
-        // The same for everybody: who has an account here is nobody's business.
-        None => page(visit, &headers, &way, named, Some("Name or password is wrong.")),
+        Outcome::Wrong => page(visit, &headers, &way, named, Some("Name or password is wrong.")),
+        Outcome::TooEarly(wait) => {
+            let text = "There were too many tries. Wait a while, then try again.";
+            let mut answer = page(visit, &headers, &way, named, Some(text))?;
+            *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            Ok(answer)
+        }
     }
+}
+
+enum Outcome {
+    Right(Person),
+    Wrong,
+    /// Not looked at; how long to wait.
+    TooEarly(Duration),
 }
 
 /// Who has that name and password. Takes as long for names that nobody has, for people without a password, and for those who
 /// may not sign in.
-async fn by_password(visit: &Visit, named: &str, password: Secret<String>) -> Result<Option<Person>, Problem> {
-    let person = match name(named) {
-        Some(name) => visit.desk.person_named(&name).await?,
+async fn by_password(
+    visit: &Visit,
+    headers: &HeaderMap,
+    named: &str,
+    password: Secret<String>,
+) -> Result<Outcome, Problem> {
+    let Visit { desk, .. } = visit;
+    let in_form = name(named);
+    let person = match &in_form {
+        Some(name) => desk.person_named(name).await?,
         None => None,
     };
+    let who = known::counted(visit, headers, in_form.as_deref().unwrap_or(named), person.as_ref());
+    let address = Who::new("address", &visit.remote.ip().to_string());
+    if let Err(wait) = take(visit, who, address) {
+        deeds::tell(visit, person.as_ref(), Deed::Locked, None, Some("too many tries"));
+        return Ok(Outcome::TooEarly(wait));
+    }
     let too_long = password.expose().len() > PASSWORD_BYTES_MAX;
     let password = if too_long { Secret::new(String::new()) } else { password };
     let hash = person.as_ref().and_then(|person| person.record.password.clone());
-    let right = visit.desk.hasher.verify(password, hash).await?;
-    Ok(person.filter(|person| right && !too_long && !person.record.disabled))
+    let right = desk.hasher.verify(&password, hash.clone()).await? && !too_long;
+    match person {
+        Some(person) if right && !person.record.disabled => {
+            desk.tries.forgive(who);
+            desk.tries.undo(address);
+            renew_hash(visit, &person, password, hash).await;
+            deeds::tell(visit, Some(&person), Deed::SignedIn, Some("pwd"), None);
+            Ok(Outcome::Right(person))
+        }
+        person => {
+            let reason = if right { "disabled" } else { "password" };
+            deeds::tell(visit, person.as_ref(), Deed::NotSignedIn, Some("pwd"), Some(reason));
+            Ok(Outcome::Wrong)
+        }
+    }
+}
+
+/// Counts a try before it is looked at.
+fn take(visit: &Visit, who: Who, address: Who) -> Result<(), Duration> {
+    let (tries, now) = (&visit.desk.tries, Instant::now());
+    tries.take(who, ACCOUNT_TRIES, now)?;
+    tries.take(address, ADDRESS_TRIES, now).inspect_err(|_| tries.undo(who))
+}
+
+/// Hashes a password anew that was hashed when guesses were to cost something else. Where that does not work, the next sign-in does it.
+async fn renew_hash(visit: &Visit, person: &Person, password: Secret<String>, held: Option<String>) {
+    if held.as_deref().and_then(password::cost) == Some(PASSWORD_COST) {
+        return;
+    }
+    let Ok(hash) = visit.desk.hasher.hash(password).await else { return };
+    let changed = visit.desk.change(&person.id, |record| {
+        // Another password may have been set meanwhile.
+        (record.password == held).then(|| record.password = Some(hash.clone()))
+    });
+    if let Err(error) = changed.await {
+        tracing::warn!(why = chain(&error), "a password was not hashed anew");
+    }
 }

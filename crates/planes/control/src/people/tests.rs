@@ -3,6 +3,7 @@
 use super::way::{Way, to_sign_in};
 use super::{Wanted, account, add, ask_consent, cookies, has_consent, is_alive, signed_in};
 use crate::app::App;
+use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, PASSWORD_COST};
 use crate::start::Started;
 use crate::stream::Peer;
 use axum::Router;
@@ -10,6 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::Response;
+use bartizan_core::Secret;
 use bartizan_core::people::AddUser;
 use bartizan_runtime::clock;
 use bartizan_runtime::https::Shown;
@@ -97,7 +99,7 @@ impl Scene {
             roles: vec!["teller".to_owned()],
             tenant: None,
         };
-        let added = add(&self.app, wanted, clock::now()).await.unwrap();
+        let added = add(&self.app, wanted, "uid 0", clock::now()).await.unwrap();
         let path = added.link.strip_prefix("https://127.0.0.1:8445").unwrap().to_owned();
         (added.subject, path)
     }
@@ -192,7 +194,7 @@ async fn without_people_there_is_no_page_and_nobody_to_add() {
         roles: Vec::new(),
         tenant: None,
     };
-    let why = add(&scene.app, wanted, clock::now()).await.unwrap_err().to_string();
+    let why = add(&scene.app, wanted, "uid 0", clock::now()).await.unwrap_err().to_string();
     assert!(why.contains("write `people: {}`"), "{why}");
     assert!(!scene._dir.path().join("people.db").exists() && !scene._dir.path().join("people.key").exists());
 }
@@ -425,4 +427,80 @@ async fn a_page_runs_nothing_stands_in_no_frame_and_is_kept_by_nobody() {
     }
     let style = scene.browser().get("/static/people.css").await;
     assert!(style.status == StatusCode::OK && style.text.contains("prefers-color-scheme: dark"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_are_slowed_down_whoever_is_named_and_lock_nobody_out_of_a_known_browser() {
+    let scene = Scene::with_people().await;
+    scene.with_password("ana").await;
+    let mut known = scene.browser();
+    known.sign_in("/sign-in", "ana", PASSWORD).await;
+    known.cookies.remove(cookies::SESSION);
+    for name in ["ana", "nobody"] {
+        for _ in 0..ACCOUNT_TRIES.free {
+            let said = scene.browser().sign_in("/sign-in", name, "another password").await;
+            assert_eq!(said.status, StatusCode::FORBIDDEN, "{name}");
+        }
+        // From another address each time, and with the right password too: a lock that let it through would tell.
+        for password in ["another password", PASSWORD] {
+            let mut browser = scene.browser();
+            let said = browser.sign_in("/sign-in", name, password).await;
+            assert_eq!(said.status, StatusCode::TOO_MANY_REQUESTS, "{name}");
+            assert!(said.headers.contains_key("retry-after") && !browser.cookies.contains_key(cookies::SESSION));
+        }
+    }
+    assert_eq!(known.sign_in("/sign-in", "ana", PASSWORD).await.to(), "/account");
+    let mut other = scene.browser();
+    other.cookies.insert(cookies::KNOWN.to_owned(), known.cookies[cookies::KNOWN].clone());
+    scene.with_password("bob").await;
+    for _ in 0..ACCOUNT_TRIES.free {
+        scene.browser().sign_in("/sign-in", "bob", "another password").await;
+    }
+    let said = other.sign_in("/sign-in", "bob", PASSWORD).await;
+    assert_eq!(said.status, StatusCode::TOO_MANY_REQUESTS, "the browser is not known for bob");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_that_guesses_at_many_is_slowed_down_and_no_other() {
+    let scene = Scene::with_people().await;
+    scene.with_password("ana").await;
+    let mut browser = scene.browser();
+    let mut refused = 0;
+    for n in 0..ADDRESS_TRIES.free + 2 {
+        // The pages themselves are limited too, by the second.
+        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+        let said = browser.sign_in("/sign-in", &format!("user{n}"), "another password").await;
+        refused += u32::from(said.status == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert!((1..=2).contains(&refused), "{refused}");
+    assert_eq!(scene.browser().sign_in("/sign-in", "ana", PASSWORD).await.to(), "/account");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_of_earlier_times_is_made_anew_and_deeds_are_told() {
+    let scene = Scene::with_people().await;
+    let subject = scene.with_password("ana").await;
+    let desk = scene.app.people.desk(&scene.app).await.unwrap().unwrap();
+    let held = async || desk.person(&subject).await.unwrap().unwrap().record.password.unwrap();
+    let before = held().await;
+    scene.browser().sign_in("/sign-in", "ana", PASSWORD).await;
+    assert_eq!(held().await, before, "nothing to do");
+    let cheap = bartizan_crypto::password::Cost { memory_kib: 64, passes: 1 };
+    let weak = bartizan_crypto::password::hash(&Secret::new(PASSWORD.to_owned()), &[1; 16], cheap).unwrap();
+    desk.change(&subject, |record| Some(record.password = Some(weak.clone()))).await.unwrap();
+    scene.browser().sign_in("/sign-in", "ana", "another password").await;
+    assert_eq!(held().await, weak, "not by a wrong one");
+    assert_eq!(scene.browser().sign_in("/sign-in", "ana", PASSWORD).await.to(), "/account");
+    assert_eq!(bartizan_crypto::password::cost(&held().await), Some(PASSWORD_COST));
+
+    scene.browser().sign_in("/sign-in", "hunter2 in the wrong field", PASSWORD).await;
+    scene.app.pipeline.drain(std::time::Duration::from_secs(5)).await;
+    let events = scene.app.store.events(&bartizan_store::Filter::default()).await.unwrap();
+    let told: String = events.iter().map(crate::events::line).collect();
+    for wanted in
+        ["\"deed\":\"added\"", "\"deed\":\"password_set\"", "\"deed\":\"signed_in\"", "\"deed\":\"not_signed_in\""]
+    {
+        assert!(told.contains(wanted), "{wanted} in {told}");
+    }
+    assert!(!told.contains("hunter2") && !told.contains(PASSWORD), "{told}");
 }

@@ -1,11 +1,13 @@
 //! What operators do with people, over the local API. None of it shows or sets a password.
 
+use super::deeds;
 use super::desk::PeopleError;
 use super::links;
 use super::paths;
 use super::person::{Person, Record};
 use crate::app::App;
 use bartizan_core::Timestamp;
+use bartizan_core::event::Deed;
 use bartizan_core::people::{
     AddUser, DISPLAY_BYTES_MAX, NAME_BYTES_MAX, ROLE_BYTES_MAX, ROLES_MAX, UserLink, is_shown, name,
 };
@@ -29,7 +31,7 @@ pub(crate) enum UserError {
 }
 
 /// Adds somebody, with a link by which that person sets a password.
-pub(crate) async fn add(app: &App, wanted: AddUser, now: Timestamp) -> Result<UserLink, UserError> {
+pub(crate) async fn add(app: &App, wanted: AddUser, by: &str, now: Timestamp) -> Result<UserLink, UserError> {
     let AddUser { name: named, display_name, email, email_verified, roles, tenant } = wanted;
     let name = name(&named).ok_or_else(|| {
         let why = format!("not 1 to {NAME_BYTES_MAX} letters, digits and `.`, `_`, `-`, `+`, `@`");
@@ -57,6 +59,7 @@ pub(crate) async fn add(app: &App, wanted: AddUser, now: Timestamp) -> Result<Us
     if !desk.store.add(&person.row()).await.map_err(PeopleError::from)? {
         return Err(UserError::Taken(name));
     }
+    deeds::tell_of(app, &id, &name, Deed::Added, by);
     Ok(UserLink { subject: id, name, link: address(app, &text), until })
 }
 

@@ -74,9 +74,14 @@ struct Sealed<T> {
     what: T,
 }
 
-/// Seals something for a while.
+/// Seals something for as long as a form is good.
 pub(super) fn seal<T: Serialize>(desk: &Desk, use_: &str, what: T, now: Timestamp) -> String {
-    let sealed = Sealed { until: now.plus(WAY_TTL), what };
+    seal_until(desk, use_, what, now.plus(WAY_TTL))
+}
+
+/// Seals something until then.
+pub(super) fn seal_until<T: Serialize>(desk: &Desk, use_: &str, what: T, until: Timestamp) -> String {
+    let sealed = Sealed { until, what };
     let plain = postcard::to_allocvec(&sealed).expect("it is plain data, and memory is there");
     desk.keys.seal(use_, &plain)
 }

@@ -1,5 +1,7 @@
 //! `/welcome`: somebody with a link sets a password, and is the only one to know it.
 
+use super::common::is_common;
+use super::deeds;
 use super::forms::{self, mark};
 use super::gate::Visit;
 use super::links;
@@ -14,6 +16,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bartizan_core::Secret;
+use bartizan_core::event::Deed;
 
 pub(super) async fn show(Extension(visit): Extension<Visit>, request: Request) -> Response {
     let said = ask(&visit, request).await;
@@ -82,6 +85,7 @@ async fn set(visit: &Visit, request: Request) -> Result<Response, Problem> {
     if changed.await?.is_none() {
         return Err(Problem::bad("link: used meanwhile"));
     }
+    deeds::tell(visit, Some(&person), Deed::PasswordSet, Some("pwd"), None);
     session::end_all(&visit.app, &visit.desk, &person.id, None, now).await?;
     Ok(see_other(paths::SIGN_IN))
 }
@@ -95,6 +99,8 @@ fn objection(name: &str, password: &str, again: &str) -> Option<String> {
         Some(format!("A password has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters."))
     } else if password.to_lowercase().contains(&name.to_lowercase()) {
         Some("Your name is in it, which is what is tried first.".to_owned())
+    } else if is_common(password) {
+        Some("That is one of the passwords that are tried first.".to_owned())
     } else {
         None
     }
@@ -112,10 +118,11 @@ mod tests {
             (&"x".repeat(129), &*"x".repeat(129)),
             ("one long password", "other long password"),
             ("my name is ANA!", "my name is ANA!"),
+            ("Password2024!", "Password2024!"),
         ] {
             assert!(objection("ana", password, again).is_some(), "{password}");
         }
-        for password in ["correct horse battery", "zwölf zeichen", &"x".repeat(128)] {
+        for password in ["correct horse battery", "zwölf zeichen", &"xyzab cd".repeat(16)] {
             assert_eq!(objection("bob", password, password), None);
         }
     }

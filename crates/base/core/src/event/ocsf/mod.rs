@@ -13,6 +13,7 @@
 //! | identity | 3002 Authentication | ticket or renewal: the caller proves who it is and gets a credential for an hour; whoever watches failed authentications sees refused identities there. Entity Management has no user and no certificate |
 //! | ended | 4001 Network Activity | close where a certificate ran out, reset where trust was taken back |
 //! | egress | 4001 Network Activity | open, close, fail or refuse; the destination is a host outside |
+//! | person | 3002 Authentication or 3001 Account Change | signing in and out is 3002; what is done with the account, a lock among it, 3001 |
 //! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
@@ -21,6 +22,7 @@
 //! `denial`, `fleet`, `owner`, `data`. `plaintext` is there, and true, for calls that came to a service, or
 //! went on to one, without mutual TLS.
 
+mod person;
 mod record;
 
 use self::record::{
@@ -78,6 +80,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Clock(it) => scene.clock(it),
         What::Budget(it) => scene.budget(it),
         What::Egress(it) => scene.egress(it),
+        What::Person(it) => scene.person(it),
     };
     scene.finish(record)
 }
@@ -557,6 +560,7 @@ impl Scene<'_> {
             What::Clock(_) => "clock",
             What::Budget(_) => "budget",
             What::Egress(_) => "egress",
+            What::Person(_) => "person",
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) struct Record {
 /// `(category_uid, class_uid, class_name)`.
 pub(super) type Class = (u32, u32, &'static str);
 pub(super) const PROCESS_ACTIVITY: Class = (1, 1007, "Process Activity");
+pub(super) const ACCOUNT_CHANGE: Class = (3, 3001, "Account Change");
 pub(super) const AUTHENTICATION: Class = (3, 3002, "Authentication");
 pub(super) const ENTITY_MANAGEMENT: Class = (3, 3004, "Entity Management");
 pub(super) const NETWORK_ACTIVITY: Class = (4, 4001, "Network Activity");
