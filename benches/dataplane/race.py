@@ -54,6 +54,7 @@ CASES = {
     "pair-open-1000": Case("open", "--connections", 16, "--rate", 1000, note="HTTP/1.1, open loop, 1,000 requests/s on 16 connections"),
     "pair-h2-2x16": Case("h2", "--connections", 2, "--streams", 16, port="outbound_h2", note="HTTP/2 from the client and between the ends, HTTP/1.1 to the upstream, 2 connections of 16 streams"),
     "gateway-h1-32": Case("closed", "--connections", 32, port="gateway", way="gateway", note="gateway (TLS without client certificates), then mutual TLS to the inbound end, HTTP/1.1, 32 connections"),
+    "gateway-users-h1-32": Case("closed", "--connections", 32, port="gateway_users", way="gateway", note="the same with users: an access token (ES256, verified once and remembered), a rule on users, and a rate limit for each user at the gateway; for ours besides a transaction token for each request, made at the gateway and checked inbound"),
     "handshakes": Case("handshakes", "--count", HANDSHAKES, port="mesh", unit="handshake", note="full mutual handshake with one request each, one after the other; CPU of the inbound end"),
     "bulk": Case("bulk", "--connections", 2, port="bulk", way="bulk", unit="MB", note="TCP, as many bytes as two connections carry"),
 }
@@ -94,6 +95,8 @@ def command_of(options, racer, case, seconds):
     if case.way == "gateway":
         ca, name = racer.gateway_ca
         command += ["--ca", ca, "--name", name]
+    if case.port == "gateway_users":
+        command += ["--header", f"authorization: Bearer {racer.token}"]
     return list(map(str, command))
 
 
@@ -244,7 +247,9 @@ def parse():
         options.only, options.case = options.only or "ours,relay,envoy", options.case or ",".join(QUICK)
         options.rounds, options.seconds, options.no_file = 3, 3.0, True
     options.cases = options.case.split(",") if options.case else [*CASES, "memory"]
-    options.racers = options.only.split(",") if options.only else list(racers.ALL)
+    # Those that ask for users have that one door alone.
+    with_users = "gateway-users-h1-32" in options.cases
+    options.racers = options.only.split(",") if options.only else [it for it in racers.ALL if with_users or not it.endswith("-users")]
     unknown = [it for it in options.cases if it not in CASES and it != "memory"] + [it for it in options.racers if it not in racers.ALL]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")

@@ -110,7 +110,7 @@ class Racer:
     def stop(self):
         for _, process, _ in reversed(self.running):
             if process.poll() is None:
-                process.send_signal(signal.SIGINT if self.name == "ours" else signal.SIGTERM)
+                process.send_signal(signal.SIGINT if self.name.startswith("ours") else signal.SIGTERM)
                 try:
                     process.wait(STOP_WITHIN_S)
                 except subprocess.TimeoutExpired:
@@ -154,6 +154,7 @@ class Ours(Racer):
         }
         (self.folder / "policies").mkdir()
         (self.folder / "policies/race.cedar").write_text(policies())
+        self.change(fleet)
         (self.folder / "fleet.yaml").write_text(json.dumps(fleet, indent=1))
         self.data = self.folder / "data"
         command = [self.bartizan(), "up", self.folder / "fleet.yaml", "--data", self.data, "--no-table"]
@@ -164,6 +165,9 @@ class Ours(Racer):
                 raise Failed(f"ours is not ready: {procs.read(log)[-3000:]}")
             time.sleep(0.1)
         self.gateway_ca = (self.data / "roots.pem", "127.0.0.1")
+
+    def change(self, fleet):
+        """What a variant has besides."""
 
     def identity(self):
         """The identity of a workload, fetched from the node, for handshakes with the inbound end."""
@@ -193,6 +197,41 @@ class Ours(Racer):
         """Control and node: they take in the events. `bartizan up` itself as well."""
         guards = {pid for pids in self.guards().values() for pid in pids}
         return [pid for pid in procs.tree(self.running[0][1].pid) if pid not in guards]
+
+
+def token_of(folder):
+    """An access token for a day, its issuer's name and audience, and the file with the issuer's public key."""
+    bartizan, issuer, audience = Ours.bartizan(), "https://login.race.test", "https://api.race.test"
+    done = subprocess.run(list(map(str, [bartizan, "token", "keygen", "--out", folder / "login"])), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"no key for tokens: {done.stderr}")
+    said = ["--issuer", issuer, "--audience", audience, "--subject", "alice", "--scope", "items:read", "--claim", "roles=customer", "--seconds", 86400]
+    done = subprocess.run(list(map(str, [bartizan, "token", "mint", "--key", folder / "login.key", *said])), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"no token: {done.stderr}")
+    return done.stdout.strip(), issuer, audience, folder / "login.jwks"
+
+
+LIMIT = 1_000_000  # requests a second and user: counted, and never reached
+
+
+class OursWithUsers(Ours):
+    name = "ours-users"
+    does = "ours, and at the gateway: access token, scope, policy on the user, rate limit; a transaction token for each request"
+
+    def change(self, fleet):
+        self.token, issuer, audience, _ = token_of(self.folder)
+        fleet["users"] = {"audience": audience, "issuers": [{"issuer": issuer, "keys": "login.jwks"}]}
+        limit = {"per": ["user"], "rate": f"{LIMIT}/s"}
+        fleet["gateway"]["routes"] = [{"path": "/items/**", "to": "upstream", "auth": "user", "scopes": ["items:read"], "limits": [limit]}]
+        (self.folder / "policies/users.cedar").write_text(
+            'forbid (principal == Workload::"gateway", action, resource in Service::"upstream")\n'
+            'unless { context has user && context.user.roles.contains("customer") };\n'
+        )
+
+    def start(self):
+        super().start()
+        self.ports = {"gateway_users": self.ports["gateway"]}
 
 
 def policies():
@@ -273,7 +312,7 @@ class Envoy(Racer):
             [cluster("program", up["http"]), cluster("bytes", up["bulk"])],
         )
         gateway = self.config(
-            [listener(ports["gateway"], http("upstream"), self.tls("Downstream", "inbound", ["http/1.1"], mutual=False))],
+            [listener(ports["gateway"], http("upstream", self.gateway_filters()), self.tls("Downstream", "inbound", ["http/1.1"], mutual=False))],
             [cluster("upstream", ports["mesh"], self.tls("Upstream", "outbound", ["http/1.1"]))],
         )
         for role, config in (("inbound", inbound), ("outbound", outbound), ("gateway", gateway)):
@@ -283,6 +322,10 @@ class Envoy(Racer):
             process, log = self.spawn(role, command)
             for listening in config["static_resources"]["listeners"]:
                 wait_for(listening["address"]["socket_address"]["port_value"], process, log)
+
+    def gateway_filters(self):
+        """What the gateway does before it routes."""
+        return []
 
     @staticmethod
     def config(listeners, clusters):
@@ -312,11 +355,41 @@ def listener(port, filters, tls=None):
     return {"name": f"l{port}", "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}, "filter_chains": [chain]}
 
 
-def http(to):
+class EnvoyWithUsers(Envoy):
+    name = "envoy-users"
+    does = "Envoy, and at the gateway: jwt_authn with its cache, rbac on a claim, local_ratelimit"
+
+    def start(self):
+        super().start()
+        self.ports = {"gateway_users": self.ports["gateway"]}
+
+    def gateway_filters(self):
+        self.token, issuer, audience, jwks = token_of(self.folder)
+        kind = "type.googleapis.com/envoy.extensions.filters.http"
+        provider = {
+            "issuer": issuer, "audiences": [audience], "forward": False, "payload_in_metadata": "user",
+            "local_jwks": {"inline_string": jwks.read_text()}, "jwt_cache_config": {"jwt_cache_size": 1000},
+        }
+        claim = {"filter": "envoy.filters.http.jwt_authn", "path": [{"key": "user"}, {"key": "roles"}], "value": {"string_match": {"exact": "customer"}}}
+        bucket = {"max_tokens": LIMIT, "tokens_per_fill": LIMIT, "fill_interval": "1s"}
+        always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+        return [
+            {"name": "envoy.filters.http.jwt_authn", "typed_config": {
+                "@type": f"{kind}.jwt_authn.v3.JwtAuthentication", "providers": {"login": provider},
+                "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "login"}}]}},
+            {"name": "envoy.filters.http.rbac", "typed_config": {"@type": f"{kind}.rbac.v3.RBAC", "rules": {"action": "ALLOW", "policies": {
+                "customers": {"permissions": [{"url_path": {"path": {"prefix": "/items/"}}}], "principals": [{"metadata": claim}]}}}}},
+            {"name": "envoy.filters.http.local_ratelimit", "typed_config": {
+                "@type": f"{kind}.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "users", "token_bucket": bucket,
+                "filter_enabled": always, "filter_enforced": always}},
+        ]
+
+
+def http(to, before=()):
     filters = "type.googleapis.com/envoy.extensions.filters"
     return [{"name": "http", "typed_config": {
         "@type": f"{filters}.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": to,
-        "http_filters": [{"name": "router", "typed_config": {"@type": f"{filters}.http.router.v3.Router"}}],
+        "http_filters": [*before, {"name": "router", "typed_config": {"@type": f"{filters}.http.router.v3.Router"}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": to}}]}]},
     }}]
 
@@ -451,4 +524,4 @@ defaults
 
 
 SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-ALL = {racer.name: racer for racer in (Ours, Relay, Envoy, Nginx, Haproxy)}
+ALL = {racer.name: racer for racer in (Ours, Relay, Envoy, Nginx, Haproxy, OursWithUsers, EnvoyWithUsers)}

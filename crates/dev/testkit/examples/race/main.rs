@@ -34,6 +34,9 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let command = args.next().unwrap_or_default();
     let options = Options::read(args);
+    if options.has("header") {
+        wire::with_header(options.text("header"));
+    }
     if command == "open" {
         return open::run(&options); // no runtime: its timers are too coarse
     }

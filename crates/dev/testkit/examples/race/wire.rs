@@ -2,6 +2,7 @@
 //! that number: an answer to somebody else's request, a lost or doubled byte are seen.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 /// Bytes of a body.
 pub(crate) const BODY_BYTES: usize = 1024;
@@ -50,13 +51,20 @@ pub(crate) fn path(number: u64) -> String {
     format!("/items/{}", number % PATHS)
 }
 
+/// A header that each request has besides, such as `authorization: Bearer …`.
+static HEADER: OnceLock<String> = OnceLock::new();
+
+pub(crate) fn with_header(line: &str) {
+    HEADER.get_or_init(|| format!("{line}\r\n"));
+}
+
 pub(crate) fn put_request(into: &mut Vec<u8>, number: u64, post: bool) {
     let mut head = String::with_capacity(256);
     let (method, more) = if post { ("POST", "content-length: 1024\r\n") } else { ("GET", "") };
-    let path = path(number);
+    let (path, header) = (path(number), HEADER.get().map_or("", String::as_str));
     write!(
         head,
-        "{method} {path} HTTP/1.1\r\nhost: race.test\r\nuser-agent: race/1\r\naccept: */*\r\nx-number: {number}\r\n{more}\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: race.test\r\nuser-agent: race/1\r\naccept: */*\r\nx-number: {number}\r\n{header}{more}\r\n"
     )
     .unwrap();
     into.extend_from_slice(head.as_bytes());
