@@ -3,8 +3,9 @@
 use crate::capture::Captured;
 use crate::counts::Counts;
 use crate::edge::{Edge, Instance, Mtls, Versions};
-use crate::egress::Egress;
+use crate::egress::{Egress, Range};
 use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
+use crate::gateway::{Addresses, Cors, HeaderRules};
 use crate::limit::Limit;
 use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
@@ -284,6 +285,31 @@ pub struct GatewaySide {
     /// Whether it finds out how many requests each service bears, and refuses others.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adaptive: bool,
+    /// Which scripts of other sites may read answers, where a route says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// What is changed about headers, where a route says nothing, and of answers where there is no route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<HeaderRules>,
+    /// From where clients may come; everywhere where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Addresses>,
+    /// Who is believed about the addresses of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<Range>,
+    /// Whether those begin each connection with a header of the PROXY protocol.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub proxy_protocol: bool,
+}
+
+impl GatewaySide {
+    /// One that says nothing but who goes where.
+    pub fn new(listen: SocketAddr, routes: Vec<GatewayRoute>) -> Self {
+        let (callers, trusted_proxies) = (BTreeMap::new(), Vec::new());
+        let (cors, headers, addresses, users) = (None, None, None, None);
+        let (adaptive, proxy_protocol) = (false, false);
+        Self { listen, routes, callers, users, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol }
+    }
 }
 
 /// A service that may be called.

@@ -31,6 +31,8 @@ pub struct Answer {
     pub unsent: bool,
     /// It came too often.
     pub limited: Option<Box<Limited>>,
+    /// Further header fields.
+    pub said: Vec<(&'static str, Box<str>)>,
 }
 
 /// What is said to whoever came too often.
@@ -65,7 +67,14 @@ impl Answer {
             challenge: None,
             unsent: false,
             limited: None,
+            said: Vec::new(),
         }
+    }
+
+    /// With further header fields.
+    #[must_use]
+    pub fn saying(self, said: Vec<(&'static str, Box<str>)>) -> Self {
+        Self { said, ..self }
     }
 
     /// The request broke a framing rule.
@@ -108,6 +117,11 @@ impl Answer {
     pub fn response(&self, request: RequestId) -> (StatusCode, Fields, String) {
         if let Some((limited, status)) = self.limited.as_ref().and_then(|limited| Some((limited, limited.grpc?))) {
             return self.grpc(limited, status, request);
+        }
+        if self.status == 204 {
+            let mut fields = Fields::with_capacity(240, 8);
+            fields.append(REQUEST_ID_HEADER, request.to_string().as_bytes());
+            return (StatusCode::NO_CONTENT, fields, String::new());
         }
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
         let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::live::Live;
 use crate::message::{Body, RequestHead, Trouble, Watch};
 use crate::record::Record;
+use crate::reply::Reply;
 use crate::respond::{Download, Switched};
 use crate::sending::{self, Bounds, Course, Way};
 use crate::upstream::{Failure, Outgoing, Received, Version};
@@ -110,6 +111,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         canonical_path: None,
         host: None,
         said: None,
+        preflight: false,
+        shared: None,
+        address: conn.remote.ip(),
         to,
         route: None,
         edge_route: None,
@@ -141,6 +145,11 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
     });
     record.is_for(user.as_deref());
     record.limited(exchange.limited.take(), exchange.admitted.take());
+    if conn.side == Side::Gateway {
+        let headers = exchange.edge_route.map_or(live.routes.headers(), |route| route.settings.headers.as_ref());
+        record.comes_from(exchange.address);
+        record.replies(Reply { shared: exchange.shared.take(), headers: headers.cloned() });
+    }
     // Nothing can end what was neither asked about nor came from a peer.
     // A call without mutual TLS ends once the service is strict, after its answer; a change of policies does not cut it.
     let asked_again = conn.caller.is_some() || conn.side != Side::Inbound;
@@ -204,6 +213,7 @@ fn pass_on(received: Received, mut record: Record) -> Download {
     filter::strip_response(&mut head.fields, false);
     head.fields.set(REQUEST_ID_HEADER, &record.trace().request.digits());
     record.tell_limits(&mut head.fields);
+    record.finish(&mut head.fields);
     // Our share: until the request was handed to the connection, and since its response was there.
     let added = sent.duration_since(record.began()) + received.elapsed();
     record.passed(head.status.as_u16(), added);

@@ -1,6 +1,7 @@
 //! The door for clients from outside the fleet: TLS, HTTP/1.1 and HTTP/2. Clients are asked for a certificate only where a route
 //! is for some of them alone; who shows one is judged as whom it names.
 
+use crate::access;
 use crate::conn::{About, Carrier, Conn, Fresh, Side, Worker};
 use crate::http1::{self, Stream};
 use crate::inbound::{judge, report_failure, report_success};
@@ -15,6 +16,7 @@ use std::time::Instant;
 
 /// Serves one connection to its end. Dropping the future cuts it off.
 pub async fn serve(fresh: Fresh) {
+    let Some(fresh) = Box::pin(access::admitted(fresh)).await else { return };
     let Fresh { worker, stream, remote, slot, stop } = fresh;
     let began = Instant::now();
     worker.counters.handshake_begun();

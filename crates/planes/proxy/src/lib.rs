@@ -22,11 +22,13 @@ pub mod sniff;
 pub mod worker; // the threads, and accepting // what a plain connection speaks
 
 // One HTTP request:
+pub mod access; // from where clients may come
 pub mod answer; // what the proxy says itself
 pub mod balance; // which instance, and whether to try again; pure
 pub mod filter; // the list of filters
 pub mod flood; // of HTTP/2: frames that only make work; pure
 pub mod forward; // head to head: filters, next hop, answer
+pub mod forwarded_for; // who the client is, by the word of proxies in front; pure
 pub mod framing; // where it begins and ends, strictly; pure
 pub mod gathered; // writes of HTTP/2, together
 pub mod http1; // both ends of HTTP/1.1
@@ -34,7 +36,9 @@ pub mod leg; // many on one connection between guards
 pub mod limiting; // how often, how many at once, how much a day
 pub mod message; // as it stands between two connections
 pub mod overload; // what a service bears, and who goes first
+pub mod proxy_header; // what a balancer says of the client; pure
 pub mod record; // what it came to
+pub mod reply; // what is made of the head of an answer
 pub mod respond; // the way back
 pub mod routes; // of the gateway, ready to be found
 pub mod sending; // to a callee: versions, instances, tries

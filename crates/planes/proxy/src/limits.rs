@@ -76,6 +76,8 @@ pub const UP_QUEUE_MAX: usize = 32;
 /// Distinct callers or callees that are counted apart, a count; more share the name `(others)`.
 pub const EDGES_MAX: usize = 10_000;
 
+/// Longest header of the PROXY protocol, in bytes: addresses, and extras such as the name and certificate data that balancers add.
+pub const PROXY_HEADER_BYTES_MAX: usize = 1 << 10;
 /// Bytes that wait to be written on one HTTP/1.1 connection before more of a body is taken.
 pub const WRITE_AHEAD_BYTES: usize = 64 << 10;
 /// Longest frame with a head on a leg, in bytes: the longest head, its target and the numbers between.
@@ -145,6 +147,8 @@ pub const WRITE_STALL_TIME: Duration = Duration::from_secs(60);
 pub const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// The same where requests are gRPC streams: some are answered only once the client has said all.
 pub const STREAM_REQUEST_TIME: Duration = Duration::from_secs(3600);
+/// For a trusted proxy to send its header of the PROXY protocol, which it does right after it connected.
+pub const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
 /// A TLS handshake, from accept or connect to its end.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// A TCP connection to a program or to a peer's sidecar.

@@ -9,10 +9,12 @@ use crate::limiting::Passed;
 use crate::message::Fields;
 use crate::overload::Admitted;
 use crate::plaintext;
+use crate::reply::Reply;
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::user::User;
 use bartizan_core::{Action, Decision, ServiceName, TraceContext};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,8 @@ pub struct Record {
     ended: Ended,
     limited: Option<Box<Passed>>,
     admitted: Option<Admitted>,
+    client: SocketAddr,
+    reply: Reply,
 }
 
 impl Record {
@@ -84,7 +88,26 @@ impl Record {
             ended: Ended::Failed,
             limited: None,
             admitted: None,
+            client: conn.remote,
+            reply: Reply::default(),
         }
+    }
+
+    /// The client's address, where a trusted proxy in front said it.
+    pub fn comes_from(&mut self, address: IpAddr) {
+        if address != self.client.ip() {
+            self.client = SocketAddr::new(address, 0); // nobody said the port
+        }
+    }
+
+    /// What is to be made of the answer's head.
+    pub fn replies(&mut self, reply: Reply) {
+        self.reply = reply;
+    }
+
+    /// Makes that of it.
+    pub fn finish(&self, fields: &mut Fields) {
+        self.reply.finish(fields);
     }
 
     /// What limits let through; counts as under way until this record ends.
@@ -155,6 +178,12 @@ impl Record {
     /// The proxy answered itself.
     pub fn answered(&mut self, answer: &crate::answer::Answer) {
         self.status = answer.status;
+        if answer.status < 400 {
+            // What was asked for, and nothing that was refused.
+            self.ended = Ended::Answered;
+            self.added = self.began.elapsed();
+            return;
+        }
         self.error = Some(Arc::clone(&answer.word));
         self.rule = answer.rule;
         let denied = self.decision.as_ref().is_some_and(|d| !d.is_allow());
@@ -226,7 +255,7 @@ impl Record {
             error: self.error.take(),
             took_us: as_us32(self.began.elapsed()),
             added_us: as_us32(self.added),
-            client: (self.conn.side == Side::Gateway).then_some(self.conn.remote),
+            client: (self.conn.side == Side::Gateway).then_some(self.client),
             span: self.trace.span,
             parent_span: self.parent_span,
         })

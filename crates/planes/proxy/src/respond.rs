@@ -46,7 +46,9 @@ impl Download {
     /// An answer of our own.
     pub fn own(answer: &Answer, mut record: Record) -> Self {
         record.answered(answer);
-        let (status, fields, text) = answer.response(record.trace().request);
+        let (status, mut fields, text) = answer.response(record.trace().request);
+        record.finish(&mut fields);
+        answer.said.iter().for_each(|(name, value)| fields.append(name, value.as_bytes()));
         let head = ResponseHead { status, fields };
         let body = Body::whole(Bytes::from(text));
         Self { head, close: answer.close, switched: None, body, own: true, record: Some(record) }

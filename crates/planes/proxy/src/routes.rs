@@ -1,11 +1,12 @@
 //! The routes of the gateway, ready to be found: their index, and what each came to when it was taken up.
 
+use crate::access::Access;
 use crate::conn::Caller;
 use crate::limiting::{Limits, Rules};
 use crate::message::Fields;
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::GatewayRoute;
-use bartizan_core::gateway::{Asked, RouteTable, certified_hosts};
+use bartizan_core::gateway::{AddressTable, Asked, Cors, HeaderRules, Overrule, RouteTable, certified_hosts};
 use bartizan_core::snapshot::Directory;
 use std::collections::BTreeSet;
 use std::iter;
@@ -18,6 +19,11 @@ pub struct Routes {
     /// By their place in the directory.
     settings: Box<[Settings]>,
     hosts: BTreeSet<Box<str>>,
+    access: Option<Access>,
+    /// What is changed about answers where there is no route.
+    headers: Option<Arc<HeaderRules>>,
+    /// Whether some route says which scripts of other sites may read answers.
+    shares: bool,
 }
 
 /// What a route came to when it was taken up, so that no request has to look for it.
@@ -25,6 +31,12 @@ pub struct Routes {
 pub struct Settings {
     /// How often it may be used; `None` where nothing is said.
     pub limits: Option<Arc<Rules>>,
+    /// Which scripts of other sites may read answers; `None` where nothing is said.
+    pub cors: Option<Arc<Cors>>,
+    /// What is changed about headers.
+    pub headers: Option<Arc<HeaderRules>>,
+    /// From where clients may come.
+    pub addresses: Option<AddressTable>,
 }
 
 /// A route that was found.
@@ -46,10 +58,41 @@ pub struct Said {
 impl Routes {
     /// The routes of `directory`, whose limits are `limits`.
     pub fn of(directory: &Directory, limits: &Limits) -> Self {
-        let routes = directory.own.gateway.as_ref().map_or(&[][..], |gateway| &gateway.routes);
-        let settings = routes.iter().map(|route| Settings { limits: limits.route(route) });
-        let hosts = certified_hosts(routes).into_iter().map(Into::into);
-        Self { table: RouteTable::of(routes), settings: settings.collect(), hosts: hosts.collect() }
+        let Some(gateway) = &directory.own.gateway else { return Self::default() };
+        let routes = &gateway.routes;
+        let (cors, headers) = (gateway.cors.clone().map(Arc::new), gateway.headers.clone().map(Arc::new));
+        let settings: Box<[_]> = routes
+            .iter()
+            .map(|route| Settings {
+                limits: limits.route(route),
+                cors: overruled(&cors, route.cors.as_ref()),
+                headers: overruled(&headers, route.headers.as_ref()),
+                addresses: route.addresses.as_ref().map(AddressTable::of),
+            })
+            .collect();
+        Self {
+            table: RouteTable::of(routes),
+            hosts: certified_hosts(routes).into_iter().map(Into::into).collect(),
+            access: Access::of(gateway),
+            headers,
+            shares: settings.iter().any(|it| it.cors.is_some()),
+            settings,
+        }
+    }
+
+    /// From where clients may come; `None` where from everywhere, and nobody is believed about others.
+    pub fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
+    }
+
+    /// What is changed about answers where there is no route.
+    pub fn headers(&self) -> Option<&Arc<HeaderRules>> {
+        self.headers.as_ref()
+    }
+
+    /// Whether some route says which scripts of other sites may read answers.
+    pub fn shares(&self) -> bool {
+        self.shares
     }
 
     /// Whether some route is for certain hosts alone.
@@ -99,6 +142,11 @@ impl Routes {
         let gateway = directory.own.gateway.as_ref()?;
         Some(Route { said: gateway.routes.get(n)?, settings: self.settings.get(n)? })
     }
+}
+
+/// What holds for a route: what it says itself, or what the gateway does.
+fn overruled<T: Clone>(all: &Option<Arc<T>>, own: Option<&Overrule<T>>) -> Option<Arc<T>> {
+    own.map_or_else(|| all.clone(), |own| own.clone().these().map(Arc::new))
 }
 
 impl Route<'_> {

@@ -99,7 +99,7 @@ mod tests {
                 (name("b"), service(2, &[("c", None)])),
                 (name("c"), service(3, &[])),
             ]),
-            gateway: Some(Gateway { listen: loopback(8443), routes: Vec::new(), adaptive: false }),
+            gateway: Some(Gateway::new(loopback(8443), Vec::new())),
             users: None,
             authorization: None,
             policies: None,

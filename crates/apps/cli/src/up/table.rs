@@ -221,11 +221,7 @@ mod tests {
             name: name("bank"),
             trust_domain: TrustDomain::parse("bank.example").unwrap(),
             services: BTreeMap::from([(name("accounts"), service(7101)), (name("ledger"), service(7102))]),
-            gateway: Some(Gateway {
-                listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8443)),
-                routes: Vec::new(),
-                adaptive: false,
-            }),
+            gateway: Some(Gateway::new(std::net::SocketAddr::from(([127, 0, 0, 1], 8443)), Vec::new())),
             users: None,
             authorization: None,
             policies: None,

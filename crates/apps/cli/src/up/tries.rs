@@ -286,11 +286,10 @@ mod tests {
                 (name("accounts"), service(Protocol::Http, &["db"], vec![balance])),
                 (name("db"), service(Protocol::Tcp, &[], Vec::new())),
             ]),
-            gateway: Some(Gateway {
-                listen: loopback(8443),
-                routes: vec![GatewayRoute::new(PathPattern::parse("/accounts/**").unwrap(), name("accounts"))],
-                adaptive: false,
-            }),
+            gateway: Some(Gateway::new(
+                loopback(8443),
+                vec![GatewayRoute::new(PathPattern::parse("/accounts/**").unwrap(), name("accounts"))],
+            )),
             users: None,
             authorization: None,
             policies: None,

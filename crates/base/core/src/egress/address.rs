@@ -59,6 +59,16 @@ impl Range {
         Self { first, bits: if first.is_ipv4() { 32 } else { 128 } }
     }
 
+    /// Its first address.
+    pub fn first(&self) -> IpAddr {
+        self.first
+    }
+
+    /// How many bits all of its addresses share; at least 1.
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
     /// The one address that it is; `None` where it is more.
     pub fn single(&self) -> Option<IpAddr> {
         (self.bits == if self.first.is_ipv4() { 32 } else { 128 }).then_some(self.first)

@@ -13,6 +13,7 @@ mod raw_counts;
 mod raw_edge;
 mod raw_egress;
 mod raw_federation;
+mod raw_gateway;
 mod raw_guards;
 mod raw_limit;
 mod raw_people;
@@ -30,9 +31,9 @@ pub use report::{FleetError, FleetErrors};
 use crate::authorization::Authorization;
 use crate::counts::Counts;
 use crate::edge::{Edge, Mtls, Versions};
-use crate::egress::Egress;
+use crate::egress::{Egress, Range};
 use crate::federation::Federation;
-use crate::gateway::{Conditions, HeaderMatch, HostPattern};
+use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, HostPattern, Overrule};
 use crate::limit::Limit;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
@@ -282,6 +283,24 @@ pub struct Gateway {
     pub routes: Vec<GatewayRoute>,
     /// Whether it finds out how many requests each service bears, and refuses others.
     pub adaptive: bool,
+    /// Which scripts of other sites may read answers, where a route says nothing.
+    pub cors: Option<Cors>,
+    /// What is changed about headers, where a route says nothing.
+    pub headers: Option<HeaderRules>,
+    /// From where clients may come; everywhere where `None`.
+    pub addresses: Option<Addresses>,
+    /// Who is believed about the addresses of others.
+    pub trusted_proxies: Vec<Range>,
+    /// Whether those begin each connection with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+}
+
+impl Gateway {
+    /// One that says nothing but who goes where.
+    pub fn new(listen: SocketAddr, routes: Vec<GatewayRoute>) -> Self {
+        let (trusted_proxies, adaptive, proxy_protocol) = (Vec::new(), false, false);
+        Self { listen, routes, adaptive, cors: None, headers: None, addresses: None, trusted_proxies, proxy_protocol }
+    }
 }
 
 /// One route of the gateway.
@@ -313,6 +332,15 @@ pub struct GatewayRoute {
     /// How often it may be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+    /// Which scripts of other sites may read answers; as the gateway says where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Overrule<Cors>>,
+    /// What is changed about headers; as the gateway says where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Overrule<HeaderRules>>,
+    /// From where clients may come, of those that the gateway lets in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Addresses>,
 }
 
 impl GatewayRoute {
@@ -328,6 +356,9 @@ impl GatewayRoute {
             auth: Auth::None,
             scopes: Vec::new(),
             limits: Vec::new(),
+            cors: None,
+            headers: None,
+            addresses: None,
         }
     }
 

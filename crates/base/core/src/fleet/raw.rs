@@ -8,6 +8,7 @@ use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
+use super::raw_gateway::{CorsSchema, HeadersSchema, RawAddresses, RawCors, RawHeaders, WordOr, texts};
 use super::raw_guards::RawGuards;
 use super::raw_limit::RawLimit;
 use super::raw_users::RawUsers;
@@ -15,7 +16,7 @@ use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use super::{Auth, Protocol};
 use crate::edge::Mtls;
-use crate::gateway::{HOST_BYTES_MAX, MATCHES_MAX};
+use crate::gateway::{HOST_BYTES_MAX, MATCHES_MAX, RANGES_MAX};
 use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
@@ -243,6 +244,22 @@ pub(super) struct RawGateway {
     /// that come as often as usual go first. False where left out.
     #[schemars(default, with = "bool")]
     pub(super) adaptive: Field<String>,
+    /// Which scripts of other sites may read answers (CORS), where a route says nothing; none where left out.
+    #[schemars(default, with = "CorsSchema")]
+    pub(super) cors: Field<WordOr<RawCors>>,
+    /// What is changed about headers, where a route says nothing.
+    #[schemars(default, with = "HeadersSchema")]
+    pub(super) headers: Field<WordOr<RawHeaders>>,
+    /// From where clients may come; everywhere where left out. Others are closed before TLS.
+    #[schemars(default)]
+    pub(super) addresses: Field<RawAddresses>,
+    /// Addresses and ranges of proxies in front that are believed about the addresses of clients (`X-Forwarded-For`); nobody is where
+    /// left out.
+    #[schemars(default, with = "Vec<String>", length(min = 1, max = RANGES_MAX))]
+    pub(super) trusted_proxies: Field<Vec<Read<String>>>,
+    /// Whether those begin each connection with a header of the PROXY protocol (version 1 or 2); false where left out.
+    #[schemars(default, with = "bool")]
+    pub(super) proxy_protocol: Field<String>,
 }
 
 /// One route of the gateway.
@@ -276,6 +293,15 @@ pub(super) struct RawGatewayRoute {
     /// How often it may be used; a request over one of these is answered 429.
     #[schemars(default, with = "Vec<RawLimit>", length(min = 1, max = LIMITS_MAX))]
     pub(super) limits: Field<Vec<Result<RawLimit, Reported>>>,
+    /// Which scripts of other sites may read answers (CORS); as the gateway says where left out.
+    #[schemars(default, with = "CorsSchema")]
+    pub(super) cors: Field<WordOr<RawCors>>,
+    /// What is changed about headers; as the gateway says where left out.
+    #[schemars(default, with = "HeadersSchema")]
+    pub(super) headers: Field<WordOr<RawHeaders>>,
+    /// From where clients may come, of those that the gateway lets in.
+    #[schemars(default)]
+    pub(super) addresses: Field<RawAddresses>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -284,7 +310,7 @@ pub(super) struct RawGatewayRoute {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[allow(dead_code, reason = "stands for its JSON Schema alone")]
-enum Scalar {
+pub(super) enum Scalar {
     Text(String),
     Number(f64),
     Bool(bool),
@@ -484,7 +510,8 @@ impl RawVia {
 }
 
 impl RawGateway {
-    const KEYS: &[&str] = &["listen", "routes", "adaptive"];
+    const KEYS: &[&str] =
+        &["listen", "routes", "adaptive", "cors", "headers", "addresses", "trusted_proxies", "proxy_protocol"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -492,13 +519,31 @@ impl RawGateway {
             listen: fields.text("listen"),
             routes: fields.take("routes", |report, node, key| report.list(node, key, RawGatewayRoute::read)),
             adaptive: fields.take("adaptive", Report::scalar),
+            cors: fields.take("cors", RawCors::read),
+            headers: fields.take("headers", RawHeaders::read),
+            addresses: fields.take("addresses", RawAddresses::read),
+            trusted_proxies: fields.take("trusted_proxies", texts),
+            proxy_protocol: fields.take("proxy_protocol", Report::scalar),
         };
         Ok(At { value, spot: fields.spot })
     }
 }
 
 impl RawGatewayRoute {
-    const KEYS: &[&str] = &["host", "path", "methods", "match_headers", "to", "from", "auth", "scopes", "limits"];
+    const KEYS: &[&str] = &[
+        "host",
+        "path",
+        "methods",
+        "match_headers",
+        "to",
+        "from",
+        "auth",
+        "scopes",
+        "limits",
+        "cors",
+        "headers",
+        "addresses",
+    ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -512,6 +557,9 @@ impl RawGatewayRoute {
             auth: fields.text("auth"),
             scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
             limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
+            cors: fields.take("cors", RawCors::read),
+            headers: fields.take("headers", RawHeaders::read),
+            addresses: fields.take("addresses", RawAddresses::read),
             spot: fields.spot,
         })
     }
@@ -521,6 +569,7 @@ impl RawGatewayRoute {
 mod tests {
     use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader};
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
+    use super::super::raw_gateway::RawEdits;
     use super::super::raw_workload::{RawContainer, RawSelectors};
     use super::*;
     use serde_json::Value as Json;
@@ -561,6 +610,10 @@ mod tests {
             (&schema["$defs"]["Breaker"], RawBreaker::KEYS),
             (&schema["$defs"]["Outlier"], RawOutlier::KEYS),
             (&schema["$defs"]["Limit"], RawLimit::KEYS),
+            (&schema["$defs"]["CorsFull"], RawCors::KEYS),
+            (&schema["$defs"]["HeadersFull"], RawHeaders::KEYS),
+            (&schema["$defs"]["HeaderEdits"], RawEdits::KEYS),
+            (&schema["$defs"]["Addresses"], RawAddresses::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

@@ -74,11 +74,8 @@ impl HeaderMatch {
     /// [`HeaderMatchError`].
     pub fn parse(name: &str, value: &str) -> Result<Self, HeaderMatchError> {
         check_name(name)?;
-        if let Some((_, why)) = UNFIT.iter().find(|(unfit, _)| *unfit == name) {
-            return Err(*why);
-        }
-        if name.starts_with("x-bartizan-") || name.starts_with("x-forwarded-") {
-            return Err(HeaderMatchError::Ours);
+        if let Some(why) = unfit(name) {
+            return Err(why);
         }
         let value = match value {
             "*" => HeaderValueMatch::Present,
@@ -103,14 +100,24 @@ impl HeaderMatch {
     }
 }
 
+/// Why a header is not for the fleet file to say anything about, where it is not.
+pub(super) fn unfit(name: &str) -> Option<HeaderMatchError> {
+    let ours = name.starts_with("x-bartizan-") || name.starts_with("x-forwarded-");
+    let listed = UNFIT.iter().find(|(unfit, _)| *unfit == name).map(|(_, why)| *why);
+    listed.or(ours.then_some(HeaderMatchError::Ours))
+}
+
 /// Whether a text is a header's name in lower case, without the characters that some servers take for others.
-fn check_name(name: &str) -> Result<(), HeaderMatchError> {
+///
+/// # Errors
+/// [`HeaderMatchError::Name`].
+pub fn check_name(name: &str) -> Result<(), HeaderMatchError> {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let is_name = (1..=64).contains(&name.len()) && name.bytes().all(good);
     if is_name { Ok(()) } else { Err(HeaderMatchError::Name) }
 }
 
-fn is_value(value: &str) -> bool {
+pub(super) fn is_value(value: &str) -> bool {
     (1..=VALUE_BYTES_MAX).contains(&value.len())
         && value.bytes().all(|b| matches!(b, 0x20..=0x7e))
         && !value.starts_with(' ')

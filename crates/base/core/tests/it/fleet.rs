@@ -181,7 +181,7 @@ foo: 1
 ",
             ),
             &[
-                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, scopes, limits",
+                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, scopes, limits, cors, headers, addresses",
             ],
         ),
         (
@@ -1024,6 +1024,84 @@ fn refuses_hosts_methods_and_headers_of_routes() {
         let fleet = parse(&two(first, second), "fleet.yaml").unwrap();
         assert_eq!(fleet.gateway.unwrap().routes.len(), 2, "{first} {second}");
     }
+}
+
+#[test]
+fn refuses_what_a_gateway_cannot_say_of_sites_headers_and_addresses() {
+    let of = |keys: &str| gateway(&format!("  routes: [{{path: /a, to: a}}]\n  {keys}\n"));
+    let row = |keys: &str, said: &'static str| assert_refused(&[(said, of(keys), &[said])]);
+    row(
+        "cors: {origins: [\"*\"], credentials: true}",
+        "fleet.yaml:9:19: gateway.cors.origins: with credentials, any site could read what is for the user alone; name the origins, or delete `credentials`",
+    );
+    row(
+        "cors: {origins: [https://app.test/]}",
+        "fleet.yaml:9:20: gateway.cors.origins[0] = `https://app.test/`: a browser sends neither a path nor a `/` at the end",
+    );
+    row(
+        "cors: {origins: [\"null\"]}",
+        "fleet.yaml:9:20: gateway.cors.origins[0] = `null`: `null` is what any page can make its frames say",
+    );
+    row(
+        "cors: {origins: [\"https://*.app.test\"]}",
+        "fleet.yaml:9:20: gateway.cors.origins[0] = `https://*.app.test`: origins are compared to the letter; name each, or write `*` alone for every one",
+    );
+    row(
+        "cors: {}",
+        "fleet.yaml:9:9: gateway.cors.origins: is missing; name the origins, such as `[https://app.bank.example]`",
+    );
+    row(
+        "cors: {origins: [https://app.test], headers: [\"*\"]}",
+        "fleet.yaml:9:49: gateway.cors.headers[0] = `*`: not the name of a header: letters, digits and `-`, in lower case; name each",
+    );
+    row(
+        "cors: {origins: [https://app.test], max_age: 2d}",
+        "fleet.yaml:9:48: gateway.cors.max_age = `2d`: not a time from 0s to 24h; write it as `10min`; delete the line for the default",
+    );
+    row(
+        "cors: everybody",
+        "fleet.yaml:9:9: gateway.cors = `everybody`: neither `off` nor a map; write `off`, or a map such as `{ origins: [https://app.bank.example] }`",
+    );
+    row(
+        "headers: safe",
+        "fleet.yaml:9:12: gateway.headers = `safe`: neither `secure` nor `off` nor a map; write `secure`, `off`, or a map such as `{ secure: true, response: { remove: [via] } }`",
+    );
+    row("headers: {secure: false}", "fleet.yaml:9:12: gateway.headers: it changes nothing; write `secure`, or `off`");
+    row(
+        "headers: {request: {set: {authorization: Basic x}}}",
+        "fleet.yaml:9:29: gateway.headers.request.set.authorization: a credential does not belong into the fleet file; let the service have it by its own means",
+    );
+    row(
+        "headers: {response: {remove: [content-length]}}",
+        "fleet.yaml:9:33: gateway.headers.response.remove[0] = `content-length`: the gateway sees to it itself; delete the line",
+    );
+    row(
+        "headers: {response: {set: {access-control-allow-origin: \"*\"}}}",
+        "fleet.yaml:9:30: gateway.headers.response.set.access-control-allow-origin: what scripts of other sites may read is said under `cors`; write `cors:`",
+    );
+    row(
+        "addresses: {allow: [10.0.0.0/8], deny: [10.0.0.0/8]}",
+        "fleet.yaml:9:43: gateway.addresses.deny[0] = `10.0.0.0/8`: it stands under `allow` as well; delete one of the two",
+    );
+    row(
+        "addresses: {allow: [10.0.0.1/8]}",
+        "fleet.yaml:9:23: gateway.addresses.allow[0] = `10.0.0.1/8`: the address has bits beyond its `/bits`; such as `203.0.113.7` or `10.1.0.0/16`",
+    );
+    row(
+        "addresses: {deny: [\"::ffff:10.0.0.0/104\"]}",
+        "fleet.yaml:9:22: gateway.addresses.deny[0] = `::ffff:10.0.0.0/104`: IPv4 addresses in IPv6 spelling; write the IPv4 range, which holds for both spellings",
+    );
+    row(
+        "addresses: {}",
+        "fleet.yaml:9:14: gateway.addresses: no address is named; give `allow` or `deny` with a range such as `10.0.0.0/8`, or delete the line",
+    );
+    row(
+        "proxy_protocol: true",
+        "fleet.yaml:9:19: gateway.proxy_protocol = `true`: anybody could say to be anybody; name the balancers under `trusted_proxies`; nobody else is believed",
+    );
+    let all = "cors: {origins: [\"*\"]}\n  headers: secure\n  addresses: {deny: [\"2001:db8::/32\"]}\n  trusted_proxies: [10.0.0.1]\n  proxy_protocol: true";
+    let gateway = parse(&of(all), "fleet.yaml").unwrap().gateway.unwrap();
+    assert!(gateway.cors.unwrap().is_for_all() && gateway.headers.unwrap().secure && gateway.proxy_protocol);
 }
 
 #[test]

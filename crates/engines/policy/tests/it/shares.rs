@@ -16,13 +16,7 @@ fn directory(fleet: &Fleet, own: &str) -> Directory {
     let peer = |to: &ServiceName| (to.clone(), Peer::alone(id(to), at, Protocol::Http));
     let gateway = fleet.gateway.as_ref().filter(|_| own == "gateway");
     let peers = gateway.iter().flat_map(|it| &it.routes).map(|route| peer(&route.to)).collect();
-    let gateway = gateway.map(|it| GatewaySide {
-        listen: at,
-        routes: it.routes.clone(),
-        callers: BTreeMap::new(),
-        users: None,
-        adaptive: false,
-    });
+    let gateway = gateway.map(|it| GatewaySide::new(at, it.routes.clone()));
     let inbound = gateway.is_none().then(|| Inbound {
         mesh: at,
         program: at,

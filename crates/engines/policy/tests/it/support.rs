@@ -42,11 +42,8 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         name: name("bank"),
         trust_domain: TrustDomain::parse("bank.test").unwrap(),
         services: services.into_iter().map(|(of, service)| (name(of), service)).collect(),
-        gateway: (!gateway_to.is_empty()).then(|| Gateway {
-            listen: "127.0.0.1:8443".parse().unwrap(),
-            routes: gateway_to.iter().map(route).collect(),
-            adaptive: false,
-        }),
+        gateway: (!gateway_to.is_empty())
+            .then(|| Gateway::new("127.0.0.1:8443".parse().unwrap(), gateway_to.iter().map(route).collect())),
         users: None,
         authorization: None,
         policies: None,

@@ -3,9 +3,13 @@
 //! A filter looks at the request and its connection, may change the head, and either lets it go on or answers it.
 //! Filters do no I/O. What cannot be checked is refused.
 
+mod address;
 mod authorize;
 mod body_limit;
+mod client;
+mod cors;
 mod form;
+mod headers;
 mod hop_headers;
 mod host;
 mod overload;
@@ -33,10 +37,12 @@ use crate::limiting::{Asked, Passed};
 use crate::live::Live;
 use crate::message::RequestHead;
 use crate::overload::Admitted;
+use crate::reply::Shared;
 use crate::routes::{Route, Said};
 use crate::users::Tokens;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, ServiceName, Timestamp, TraceContext};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A filter: its name, for this list's reader and for tests, and its work.
@@ -54,14 +60,18 @@ pub const IN_ORDER: &[Filter] = &[
     ready::IT,       // without identity, directory or fresh snapshots nothing below can be judged
     peer::IT,        // a caller whose certificate has run out leaves here, before anything is looked up for it
     path::IT,        // an ambiguous path must not reach route or policy, which would read it one way of several
+    client::IT,      // from where it comes; whom a list of the gateway keeps out learns nothing of its routes
     host::IT,        // which host it is for; a route may be for some hosts alone
     route::IT,       // says which service (gateway) and which named route; policies ask for both
+    address::IT,     // the list of the route; whom it keeps out is asked for nothing
+    cors::IT,        // before `user`: a browser that asks beforehand shows no token
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
     rate_limit::IT,  // after everything that may say no for good: who may not call uses up nothing that others share
     overload::IT,    // last of those that refuse: what is refused for another reason takes nobody's place
     hop_headers::IT, // changes the head, hence after everything that may still refuse
+    headers::IT,     // what the fleet file changes; before the next ones, whose word is final
     request_id::IT,  // writes the trace header; after `hop_headers`, so that no `Connection` line can take it away
     stamp::IT,       // last, for the same reason: what we say about client and caller is the final word
 ];
@@ -87,6 +97,12 @@ pub struct Exchange<'a> {
     pub host: Option<Box<str>>,
     /// What its route was chosen by besides method and path. Filled in by `route`, at the gateway.
     pub said: Option<Arc<Said>>,
+    /// A browser asks beforehand about the request that `edge_route` is for. Filled in by `route`, at the gateway.
+    pub preflight: bool,
+    /// What a browser is told about who may read the answer. Filled in by `cors`, at the gateway.
+    pub shared: Option<Box<Shared>>,
+    /// From where it comes. Made right by `client`, where a trusted proxy speaks for others.
+    pub address: IpAddr,
     /// The service asked. Filled in by `route` at the gateway, known from the start elsewhere.
     pub to: Option<ServiceName>,
     /// The named route that fits. Filled in by `route`.
@@ -111,7 +127,7 @@ impl Exchange<'_> {
         Asked {
             caller: self.conn.caller.as_ref().map(|caller| caller.name.as_str()),
             user: self.user.as_deref(),
-            address: self.conn.remote.ip(),
+            address: self.address,
             route: self.route.as_deref(),
             method: self.head.method.as_str(),
         }

@@ -1,6 +1,6 @@
 //! Which service a request is for, and which of its named routes.
 
-use super::{Exchange, Filter};
+use super::{Exchange, Filter, cors};
 use crate::answer::Answer;
 use crate::conn::{Caller, Side};
 use crate::routes::Route;
@@ -15,14 +15,25 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let path = x.path();
     match &x.conn.side {
         Side::Gateway => {
-            let asked = Asked { host: x.host.as_deref(), path, method: x.head.method.as_str() };
-            let found = x.live.routes.find(directory, asked, &x.head.fields).ok_or_else(unknown)?;
-            check_client(found, x.conn.caller.as_ref())?;
+            let routes = &x.live.routes;
+            let find = |method| {
+                let asked = Asked { host: x.host.as_deref(), path, method };
+                routes.find(directory, asked, &x.head.fields)
+            };
+            // A browser that asks beforehand asks about another request, and shows neither headers nor certificate of that.
+            let later = cors::preflight(&x.head.method, &x.head.fields).filter(|_| routes.shares());
+            let shared = later.and_then(find).filter(|route| route.settings.cors.is_some());
+            let preflight = shared.is_some();
+            let found = shared.or_else(|| find(x.head.method.as_str())).ok_or_else(unknown)?;
+            if !preflight {
+                check_client(found, x.conn.caller.as_ref())?;
+            }
             let to = &found.said.to;
             let routes = directory.peers.get(to).map_or(&[][..], |peer| &peer.routes);
             let route = named(routes, x.head.method.as_str(), path).map(|name| name.as_str().into());
             x.said = x.live.routes.said(x.host.as_deref(), &x.head.fields);
             (x.to, x.route, x.edge_route) = (Some(to.clone()), route, Some(found));
+            x.preflight = preflight;
         }
         Side::Inbound => {
             let routes = directory.own.inbound.as_ref().map_or(&[][..], |i| &i.routes);

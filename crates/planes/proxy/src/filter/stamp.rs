@@ -23,7 +23,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
 fn stamp_client(x: &mut Exchange<'_>) {
     let host = x.head.authority().or_else(|| x.head.fields.get("host")).map(<[u8]>::to_vec);
     let fields = &mut x.head.fields;
-    fields.set("x-forwarded-for", x.conn.remote.ip().to_string().as_bytes());
+    fields.set("x-forwarded-for", x.address.to_string().as_bytes());
     fields.set("x-forwarded-proto", b"https");
     if let Some(host) = host {
         fields.set("x-forwarded-host", &host);

@@ -17,13 +17,29 @@ fn every_file_of_this_folder_is_in_the_list_once() {
 #[test]
 fn what_refuses_comes_before_what_changes_the_head() {
     let place = |name: &str| IN_ORDER.iter().position(|f| f.name == name).unwrap();
-    for judge in ["form", "ready", "peer", "path", "host", "route", "body_limit", "authorize", "rate_limit", "overload"]
-    {
+    for judge in [
+        "form",
+        "ready",
+        "peer",
+        "path",
+        "client",
+        "host",
+        "route",
+        "address",
+        "cors",
+        "body_limit",
+        "authorize",
+        "rate_limit",
+        "overload",
+    ] {
         assert!(place(judge) < place("hop_headers"), "{judge}");
     }
     assert!(place("authorize") < place("rate_limit"), "who may not call uses nothing up");
     assert!(place("rate_limit") < place("overload"), "who is refused takes no place");
     assert!(place("host") < place("route"), "a route may be for some hosts alone");
     assert!(place("route") < place("authorize"), "policy asks for the service and its route");
+    assert!(place("client") < place("route"), "whom the gateway keeps out learns nothing of its routes");
+    assert!(place("address") < place("cors") && place("cors") < place("user"), "a preflight shows no token");
+    assert!(place("hop_headers") < place("headers") && place("headers") < place("stamp"));
     assert!(place("hop_headers") < place("request_id") && place("hop_headers") < place("stamp"));
 }

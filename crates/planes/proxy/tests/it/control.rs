@@ -301,8 +301,7 @@ async fn the_gateway_gets_a_certificate_for_outside_clients_too() {
     let stub = Stub::new(World::new());
     let mut directory = stub.world.directory("gateway");
     let listen = free_addr();
-    directory.own.gateway =
-        Some(GatewaySide { listen, routes: vec![], callers: Default::default(), users: None, adaptive: false });
+    directory.own.gateway = Some(GatewaySide::new(listen, Vec::new()));
     stub.publish_all(&directory, &policies("")).await;
     let (stub, addr, dir) = (Arc::new(stub), free_addr(), tempfile::tempdir().unwrap());
     let _control = serve(&stub, addr).await;

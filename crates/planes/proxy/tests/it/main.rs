@@ -1,6 +1,7 @@
 //! The proxy as a whole: real sockets, real TLS, real policies; only control and node are made by hand.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod addresses; // from where
 mod client; // what comes to a proxy
 mod plain_callee;
 mod plaintext;
@@ -9,8 +10,9 @@ mod resilience; // what stands behind one
 mod stub; // a control process made by hand
 mod world; // a trust domain, sidecars and gateways in it
 
-mod control;
-mod counts; // attached to a control process, restarted without one
+mod control; // attached to a control process, restarted without one
+mod cors; // who may read answers
+mod counts; // several guards, one count
 mod differential; // beside other readers
 mod floods; // of HTTP/2
 mod gateway;

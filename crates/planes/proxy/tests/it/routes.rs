@@ -29,7 +29,8 @@ pub async fn edge(routes: Vec<GatewayRoute>) -> (World, Guard, Guard) {
     edge_of(programs::http().await, routes).await
 }
 
-async fn edge_of(program: SocketAddr, routes: Vec<GatewayRoute>) -> (World, Guard, Guard) {
+/// The same in front of a program of one's own.
+pub async fn edge_of(program: SocketAddr, routes: Vec<GatewayRoute>) -> (World, Guard, Guard) {
     let world = World::new();
     let api = world.sidecar("api", program, Protocol::Http).await;
     let mut gateway = world.gateway(&api, "").await;

@@ -100,13 +100,9 @@ impl Scene {
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             ..GatewayRoute::new(PathPattern::parse(path).unwrap(), service.clone())
         };
-        directory.own.gateway = Some(GatewaySide {
-            listen: free_addr(),
-            routes: vec![route("/private/**", Auth::User, scopes), route("/open/**", Auth::None, &[])],
-            callers: Default::default(),
-            users: Some(self.users()),
-            adaptive: false,
-        });
+        let routes = vec![route("/private/**", Auth::User, scopes), route("/open/**", Auth::None, &[])];
+        directory.own.gateway =
+            Some(GatewaySide { users: Some(self.users()), ..GatewaySide::new(free_addr(), routes) });
         directory.peers.insert(service.clone(), to.as_peer(Protocol::Http));
         let guard = Guard::start(&self.world, directory, &policies("")).await;
         self.tell(&guard);

@@ -170,13 +170,8 @@ impl World {
     pub async fn gateway(&self, api: &Guard, extra: &str) -> Guard {
         let mut directory = self.directory("gateway");
         let route = |path: &str, to: &str| GatewayRoute::new(PathPattern::parse(path).unwrap(), name(to));
-        directory.own.gateway = Some(GatewaySide {
-            listen: free_addr(),
-            routes: vec![route("/api/**", "api"), route("/down/**", "web")],
-            callers: Default::default(),
-            users: None,
-            adaptive: false,
-        });
+        let routes = vec![route("/api/**", "api"), route("/down/**", "web")];
+        directory.own.gateway = Some(GatewaySide::new(free_addr(), routes));
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
         // Routed, but nobody listens there.
         directory.peers.insert(name("web"), Peer::alone(self.id("web"), free_addr(), Protocol::Http));

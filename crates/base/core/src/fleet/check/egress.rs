@@ -5,7 +5,7 @@ use super::super::ServiceEgress;
 use super::super::raw_egress::{Destinations, RawDestination, RawDestinationFull, RawEgress, RawEgressFull, RawHeader};
 use super::super::reader::{At, Field, Read, Report, Reported, Spot};
 use super::ports::{Network, Ports};
-use super::{os_text, required};
+use super::{os_text, required, truth};
 use crate::egress::{Destination, Egress, HeaderFrom, HostPattern, HttpRule, Originate, Outside, Range};
 use crate::limits::{EGRESS_DESTINATIONS_MAX, EGRESS_ITEMS_MAX};
 use crate::path::PathPattern;
@@ -297,13 +297,4 @@ fn bounded(report: &mut Report<'_>, list: At<Vec<Read<String>>>) -> Result<Vec<A
         return Err(report.refuse(&spot, problem, "make two rules of it"));
     }
     value.into_iter().collect()
-}
-
-fn truth(report: &mut Report<'_>, field: Field<String>) -> Result<Option<bool>, Reported> {
-    let Some(at) = field.optional()? else { return Ok(None) };
-    match at.value.as_str() {
-        "true" => Ok(Some(true)),
-        "false" => Ok(Some(false)),
-        _ => Err(report.refuse_value(&at, "neither true nor false", "delete the line for `false`")),
-    }
 }

@@ -5,8 +5,8 @@ use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::routes::{self, Seen};
-use super::{Known, limits, required};
-use crate::gateway::Conditions;
+use super::{Known, addresses, cors, headers, limits, required};
+use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
 use crate::name::ServiceName;
 use crate::path::PathPattern;
@@ -33,7 +33,8 @@ pub(super) fn check(
     ports: &mut Ports,
     gateway: At<RawGateway>,
 ) -> Result<Gateway, Reported> {
-    let At { value: RawGateway { listen, routes, adaptive }, spot } = gateway;
+    let At { value, spot } = gateway;
+    let RawGateway { listen, routes, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol } = value;
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8443`")
         .and_then(|at| ports.anywhere(report, &at));
     let routes =
@@ -52,7 +53,21 @@ pub(super) fn check(
             routes.into_iter().collect::<Result<_, _>>()
         });
     let adaptive = check_adaptive(report, adaptive);
-    Ok(Gateway { listen: listen?, routes: routes?, adaptive: adaptive? })
+    let cors = cors::check(report, cors);
+    let headers = headers::check(report, headers);
+    let addresses = addresses::check(report, addresses);
+    let proxies = addresses::check_proxies(report, trusted_proxies, proxy_protocol);
+    let (trusted_proxies, proxy_protocol) = proxies?;
+    Ok(Gateway {
+        listen: listen?,
+        routes: routes?,
+        adaptive: adaptive?,
+        cors: cors?.and_then(Overrule::these),
+        headers: headers?.and_then(Overrule::these),
+        addresses: addresses?,
+        trusted_proxies,
+        proxy_protocol,
+    })
 }
 
 fn check_adaptive(report: &mut Report<'_>, adaptive: Field<String>) -> Result<bool, Reported> {
@@ -70,7 +85,24 @@ fn check_route(
     seen: &mut Seen,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
-    let RawGatewayRoute { host, path, methods, match_headers, to, from, auth, scopes, limits, spot } = route;
+    let RawGatewayRoute {
+        host,
+        path,
+        methods,
+        match_headers,
+        to,
+        from,
+        auth,
+        scopes,
+        limits,
+        cors,
+        headers,
+        addresses,
+        spot,
+    } = route;
+    let cors = cors::check(report, cors);
+    let headers = headers::check(report, headers);
+    let addresses = addresses::check(report, addresses);
     let host = routes::check_host(report, host);
     let methods = routes::check_methods(report, methods);
     let match_headers = routes::check_headers(report, match_headers);
@@ -106,6 +138,9 @@ fn check_route(
         auth: auth?,
         scopes: scopes?,
         limits: limits?,
+        cors: cors?,
+        headers: headers?,
+        addresses: addresses?,
     })
 }
 

@@ -1,15 +1,18 @@
 //! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
 
+mod addresses;
 mod ambiguous;
 mod authorization;
 mod budget;
 mod capture;
+mod cors;
 mod counts;
 mod edge;
 mod egress;
 mod federation;
 mod gateway;
 mod guards;
+mod headers;
 mod instances;
 mod isolate;
 mod limits;
@@ -323,6 +326,16 @@ fn protocol(text: &str) -> Option<Protocol> {
 fn required<T>(report: &mut Report<'_>, field: Field<T>, map: &Spot, key: &str, way_out: &str) -> Read<T> {
     let missing = Spot { place: map.place, key: dot(&map.key, key) };
     field.optional()?.ok_or_else(|| report.refuse(&missing, "is missing", way_out))
+}
+
+/// `true` or `false`.
+fn truth(report: &mut Report<'_>, field: Field<String>) -> Result<Option<bool>, Reported> {
+    let Some(at) = field.optional()? else { return Ok(None) };
+    match at.value.as_str() {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        _ => Err(report.refuse_value(&at, "neither true nor false", "delete the line for `false`")),
+    }
 }
 
 /// A text for the operating system: not empty, without NUL.
