@@ -31,7 +31,7 @@ fn make() -> Option<Good> {
     let keys = JwkSet { keys: vec![authority.public_jwk()], passed_over: vec![] };
     let authorities = Issuers::new(1, vec![Issuer::new(pins, &keys).ok()?]).ok()?;
     let (from, to) = ((&authority, AUTHORITY), key.public_jwk());
-    let delegation = delegate(from, &domain, (&gateway, &to), Duration::from_secs(600), NOW).ok()?;
+    let delegation = delegate(from, &domain, (&gateway, &to), None, Duration::from_secs(600), NOW).ok()?;
     let mut delegates = Delegates::new(domain.clone());
     delegates.add(&authorities, &delegation, NOW).ok()?;
     let txn = Txn {

@@ -226,7 +226,7 @@ mod tests {
         let broken = JwtKey { kid: String::new(), spki: "none".to_owned() };
         let authorities = authority_of(&domain, &[broken, said], 1).unwrap();
         let name = authority_name(&domain);
-        let delegation = txn::delegate((&authority, &name), &domain, (&id, &key.public_jwk()), ttl, now).unwrap();
+        let delegation = txn::delegate((&authority, &name), &domain, (&id, &key.public_jwk()), None, ttl, now).unwrap();
         let mut delegates = txn::Delegates::new(domain.clone());
         let until = delegates.add(&authorities, &delegation, now).unwrap().expires;
         let minter = txn::Minter { key: &key, id: &id, domain: &domain, until };

@@ -203,17 +203,18 @@ impl JwtSigner {
         Some(sign(&current.key, id, audiences, now))
     }
 
-    /// Lets `key`, a JSON Web Key of the gateway `id`, mint transaction tokens; the delegation and its end. `None` where there is
-    /// no key to sign it with.
+    /// Lets `key`, a JSON Web Key of the gateway `id` that showed `certificate`, mint transaction tokens; the delegation and its
+    /// end. `None` where there is no key to sign it with.
     pub(crate) fn delegate(
         &self,
         domain: &TrustDomain,
         (id, key): (&SpiffeId, &Jwk),
+        certificate: &txn::Certificate,
         now: Timestamp,
     ) -> Option<Result<(String, Timestamp), CryptoError>> {
         let current = self.lock().current.clone()?;
         let (name, ttl) = (authority_name(domain), DELEGATION_LIFE_MAX);
-        let signed = txn::delegate((&current.key, &name), domain, (id, key), ttl, now);
+        let signed = txn::delegate((&current.key, &name), domain, (id, key), Some(certificate), ttl, now);
         Some(signed.map(|text| (text, now.plus(ttl))))
     }
 

@@ -10,17 +10,32 @@ use crate::error::{TokenError, foreign};
 use crate::issuer::Issuers;
 use crate::limits::{DELEGATION_LIFE_MAX, DELEGATIONS_MAX, SKEW};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::jose::json::Object;
 use bartizan_crypto::jose::{self, EmbeddedKey, Jwk, Unverified, VerifyKey};
 use bartizan_crypto::jws::TokenKey;
 use bartizan_crypto::{CryptoError, base64};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The `typ` of a delegation.
 pub const TYP: &str = "bartizan-delegation+jwt";
 
+/// The claim with the certificate that a delegate showed. Ours, as delegations are.
+const CERTIFICATE: &str = "bartizan_certificate";
+
+/// The certificate that a delegate showed, by what a deny list can name it by; in lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its serial number.
+    pub serial: String,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key: String,
+}
+
 /// Lets `to` mint with `key` within `domain`, for `ttl` (at most [`DELEGATION_LIFE_MAX`]). Whether it may was decided before.
+/// `shown` is how it proved who it is: who denies that certificate or its key means what was delegated by it too.
 ///
 /// # Errors
 /// [`CryptoError`] where signing fails.
@@ -28,15 +43,19 @@ pub fn delegate(
     authority: (&TokenKey, &str),
     domain: &TrustDomain,
     (to, key): (&SpiffeId, &Jwk),
+    shown: Option<&Certificate>,
     ttl: Duration,
     now: Timestamp,
 ) -> Result<String, CryptoError> {
     let (signing, issuer) = authority;
-    let claims = json!({
+    let mut claims = json!({
         "iss": issuer, "sub": to.as_str(), "aud": domain.as_str(),
         "iat": now.as_secs(), "exp": now.plus(ttl.min(DELEGATION_LIFE_MAX)).as_secs(),
         "cnf": { "jwk": key.to_json() },
     });
+    if let Some(Certificate { serial, key }) = shown {
+        claims[CERTIFICATE] = json!({ "serial": serial, "key": key });
+    }
     jose::sign(signing, TYP, signing.public_jwk().kid().unwrap_or_default(), &claims)
 }
 
@@ -47,6 +66,8 @@ pub struct Delegate {
     pub id: SpiffeId,
     /// Its key.
     pub key: VerifyKey,
+    /// The certificate that it showed; `None` where the authority did not say.
+    pub certificate: Option<Arc<Certificate>>,
     /// When it was delegated.
     pub issued: Timestamp,
     /// The first moment at which it may not any more.
@@ -148,6 +169,19 @@ impl Delegates {
         let jwk = jwk.and_then(|jwk| Jwk::parse(jwk).ok()).ok_or(refuse.clone())?;
         let [alg] = jwk.algs() else { return Err(refuse.into()) };
         let key = jwk.verify_key(*alg)?;
-        Ok((base64::encode_url(&jwk.thumbprint()), Delegate { id, key, issued, expires }))
+        let certificate = certificate(&claims)?.map(Arc::new);
+        Ok((base64::encode_url(&jwk.thumbprint()), Delegate { id, key, certificate, issued, expires }))
     }
+}
+
+/// What is not said as it has to be is refused: nobody would find it on a deny list.
+fn certificate(claims: &Object) -> Result<Option<Certificate>, TokenError> {
+    let Some(said) = claims.get(CERTIFICATE) else { return Ok(None) };
+    let hex = |name: &str| {
+        let text = said.get(name)?.as_str()?;
+        let is_hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        (!text.is_empty() && is_hex).then(|| text.to_owned())
+    };
+    let refuse = TokenError::Claim { claim: CERTIFICATE, why: "names no certificate" };
+    Ok(Some(Certificate { serial: hex("serial").ok_or(refuse.clone())?, key: hex("key").ok_or(refuse)? }))
 }

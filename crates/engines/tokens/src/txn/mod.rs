@@ -12,7 +12,7 @@ mod narrow; // links of a chain
 mod token; // start here: what a token says, and the check
 mod verify;
 
-pub use delegation::{Delegate, Delegates, delegate};
+pub use delegation::{Certificate, Delegate, Delegates, delegate};
 pub use error::TxnError;
 pub use mint::{Minter, mint};
 pub use narrow::{Narrower, narrow};

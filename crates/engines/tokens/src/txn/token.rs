@@ -1,5 +1,6 @@
 //! What a transaction token says.
 
+use super::delegation::Certificate;
 use crate::claims::{needed_id, needed_text, text};
 use crate::error::TokenError;
 use crate::scopes::Scopes;
@@ -7,6 +8,7 @@ use bartizan_core::{SpiffeId, Timestamp};
 use bartizan_crypto::base64;
 use bartizan_crypto::jose::json::Object;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The `typ` of a transaction token.
 pub(super) const TYP: &str = "txntoken+jwt";
@@ -64,6 +66,8 @@ impl Txn {
 pub struct TxnToken {
     /// Who minted it.
     pub minter: SpiffeId,
+    /// The certificate that it showed when it was let; `None` where that was not said.
+    pub certificate: Option<Arc<Certificate>>,
     /// What it says; its scopes are those that the last narrowing left.
     pub txn: Txn,
     /// When it was minted.

@@ -72,7 +72,8 @@ fn verify_root(text: &str, delegates: &Delegates, now: Timestamp) -> Result<TxnT
     }
     let expires = expires.min(delegate.expires);
     let next = next(&claims)?;
-    Ok(TxnToken { minter: delegate.id.clone(), txn: Txn::read(&claims)?, issued, expires, narrowed: 0, next })
+    let (minter, certificate) = (delegate.id.clone(), delegate.certificate.clone());
+    Ok(TxnToken { minter, certificate, txn: Txn::read(&claims)?, issued, expires, narrowed: 0, next })
 }
 
 fn verify_link(text: &str, before: &str, token: TxnToken, key: [u8; 32]) -> Result<TxnToken, TxnError> {

@@ -2,7 +2,9 @@
 
 use crate::*;
 use bartizan_core::{Secret, SpiffeId, TrustDomain};
-use bartizan_tokens::txn::{Delegates, Minter, Narrower, Txn, TxnError, TxnToken, delegate, mint, narrow, verify_txn};
+use bartizan_tokens::txn::{
+    Certificate, Delegates, Minter, Narrower, Txn, TxnError, TxnToken, delegate, mint, narrow, verify_txn,
+};
 use bartizan_tokens::{Scopes, TokenError};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -29,7 +31,7 @@ fn authorities() -> Issuers {
 
 fn delegation() -> String {
     let to = (&id("gateway"), &GATEWAY.public_jwk());
-    delegate((&KEY, AUTHORITY), &domain(), to, Duration::from_secs(600), NOW).unwrap()
+    delegate((&KEY, AUTHORITY), &domain(), to, None, Duration::from_secs(600), NOW).unwrap()
 }
 
 fn delegates() -> Delegates {
@@ -103,6 +105,24 @@ fn only_a_delegated_key_mints_and_only_for_its_time() {
 }
 
 #[test]
+fn a_token_says_by_which_certificate_its_minter_was_known() {
+    let with = |certificate: &Certificate| {
+        let (to, ttl) = ((&id("gateway"), &GATEWAY.public_jwk()), Duration::from_secs(600));
+        let text = delegate((&KEY, AUTHORITY), &domain(), to, Some(certificate), ttl, NOW).unwrap();
+        let mut delegates = Delegates::new(domain());
+        delegates.add(&authorities(), &text, NOW).map(drop)?;
+        verify_txn(&minted(None), &delegates, NOW).map(|token| token.certificate)
+    };
+    let certificate = |serial: &str, key: &str| Certificate { serial: serial.to_owned(), key: key.to_owned() };
+    for (serial, key) in [("", "ab"), ("0a", ""), ("0A", "ab"), ("0a", "x")] {
+        assert!(with(&certificate(serial, key)).is_err(), "{serial:?} {key:?}");
+    }
+    let good = certificate("0a", "ab");
+    assert_eq!(with(&good).unwrap().as_deref(), Some(&good));
+    assert_eq!(verify_txn(&minted(None), &delegates(), NOW).unwrap().certificate, None, "not said");
+}
+
+#[test]
 fn a_revoked_delegation_does_not_come_back_with_the_next_token() {
     let (token, mut delegates) = (minted(None), delegates());
     let other = Delegates::new(domain());
@@ -112,7 +132,7 @@ fn a_revoked_delegation_does_not_come_back_with_the_next_token() {
     assert_eq!(verify_txn(&token, &delegates, NOW), Err(TxnError::NotDelegated(kid(&GATEWAY))));
     let add = |mut delegates: Delegates, made_s: u64, at_s: u64| {
         let to = (&id("gateway"), &GATEWAY.public_jwk());
-        let text = delegate((&KEY, AUTHORITY), &domain(), to, Duration::from_secs(600), later(made_s)).unwrap();
+        let text = delegate((&KEY, AUTHORITY), &domain(), to, None, Duration::from_secs(600), later(made_s)).unwrap();
         delegates.add(&authorities(), &text, later(at_s)).map(drop)
     };
     for made_s in [0, 29, 30] {

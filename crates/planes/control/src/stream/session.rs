@@ -312,14 +312,16 @@ impl Session {
 
     async fn delegate(&mut self, request: &Delegate) -> Result<(), End> {
         let now = clock::now();
-        let answer = match delegate(&self.app, request, &self.member, &self.id, &mut self.delegations, now) {
-            Ok((text, until)) => down::Message::Delegation(Delegation { text, until_ms: until.as_millis() }),
-            Err(refusal) => {
-                let why = refusal.detail().to_owned();
-                tracing::warn!(member = %self.member, why, "a delegation was refused");
-                down::Message::Refusal(control_v1::Refusal { what: "delegation".to_owned(), why })
-            }
-        };
+        let answer =
+            match delegate(&self.app, request, &self.member, (&self.id, &self.certificate), &mut self.delegations, now)
+            {
+                Ok((text, until)) => down::Message::Delegation(Delegation { text, until_ms: until.as_millis() }),
+                Err(refusal) => {
+                    let why = refusal.detail().to_owned();
+                    tracing::warn!(member = %self.member, why, "a delegation was refused");
+                    down::Message::Refusal(control_v1::Refusal { what: "delegation".to_owned(), why })
+                }
+            };
         self.send(answer).await
     }
 

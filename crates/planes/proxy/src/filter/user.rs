@@ -122,10 +122,8 @@ fn handed_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
     };
     let judged = x.conn.worker.users.borrow_mut().user(authority, &token, &delegation, x.now);
     match judged {
-        Ok(Vouched { minter, .. })
-            if x.live.denied.as_ref().is_some_and(|denied| denied.denies_id(&minter).is_some()) =>
-        {
-            deny(x, format!("transaction token: `{minter}`, which minted it, is on the deny list"));
+        Ok(vouched) if x.live.denied.as_ref().is_some_and(|denied| vouched.is_denied(denied)) => {
+            deny(x, format!("transaction token: `{}`, which minted it, is on the deny list", vouched.minter));
             Err(Answer::new(401, "token_refused", "the transaction token is not accepted"))
         }
         Ok(Vouched { user, expires, .. }) => {

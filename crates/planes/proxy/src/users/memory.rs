@@ -4,7 +4,8 @@ use crate::limits::TXN_MEMORY_MAX;
 use bartizan_core::user::User;
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::hash;
-use bartizan_tokens::txn::{Delegates, TxnError, verify_txn};
+use bartizan_identity::DenyIndex;
+use bartizan_tokens::txn::{Certificate, Delegates, TxnError, verify_txn};
 use bartizan_tokens::{Issuers, TokenCache, user_in};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,8 +34,21 @@ pub struct Vouched {
     pub user: Arc<User>,
     /// Who minted it. Whether that is still trusted is for whoever asks to see, each time.
     pub minter: SpiffeId,
+    /// The certificate by which it was known when it was let; `None` where control did not say.
+    pub certificate: Option<Arc<Certificate>>,
     /// The first moment at which it is not believed any more.
     pub expires: Timestamp,
+}
+
+impl Vouched {
+    /// Whether who minted it is on the deny list: by its name, by the certificate that it showed, or by the key of that.
+    pub fn is_denied(&self, denied: &DenyIndex) -> bool {
+        let entry = match self.certificate.as_deref() {
+            Some(Certificate { serial, key }) => denied.denies_certificate(&self.minter, serial, key),
+            None => denied.denies_id(&self.minter),
+        };
+        entry.is_some()
+    }
 }
 
 impl Memory {
@@ -74,7 +88,8 @@ impl Memory {
         self.take_up(authority, delegation, now)?;
         let verified = verify_txn(token, &self.delegates, now)?;
         let user = Arc::new(user_in(&verified));
-        let known = Vouched { user, minter: verified.minter, expires: verified.expires };
+        let (minter, certificate, expires) = (verified.minter, verified.certificate, verified.expires);
+        let known = Vouched { user, minter, certificate, expires };
         if self.known.len() >= TXN_MEMORY_MAX {
             self.old = std::mem::take(&mut self.known);
         }

@@ -16,15 +16,23 @@ pub struct DelegationSlot {
     asked: Option<(Arc<TokenKey>, Timestamp)>,
     /// When the next one is asked for.
     due: Timestamp,
+    /// The end of the certificate that was shown when one was asked for last: the delegation says by which it was.
+    shown: Option<Timestamp>,
+    /// When that was.
+    last: Timestamp,
 }
 
 impl DelegationSlot {
     /// What to ask for now: another key each time. `None` where nothing is due, or nobody's tokens are believed here.
     pub fn due(&mut self, proxy: &Proxy) -> Option<Delegate> {
         let now = clock::now();
-        if proxy.live().users.is_none() || now < self.due {
+        let live = proxy.live();
+        let shown = live.identity.as_ref().map(|own| own.not_after);
+        // With another certificate another delegation: what is said of the one of before ends with it.
+        if live.users.is_none() || (now < self.due && (self.shown == shown || now < self.last.plus(DELEGATION_RETRY))) {
             return None;
         }
+        (self.shown, self.last) = (shown, now);
         self.due = now.plus(DELEGATION_RETRY);
         match Minting::key() {
             Ok((key, jwk)) => {

@@ -23,6 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// The certificate that the gateway showed when it was delegated to.
+const SERIAL: &str = "0badcafe";
+const KEY: &str = "abababababababababababababababababababababababababababababababab";
 const ISSUER: &str = "https://login.test";
 const AUDIENCE: &str = "https://api.test";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -78,7 +81,8 @@ impl Scene {
     fn delegation(&self, by: &TokenKey, to: &SpiffeId, jwk: &str, now: Timestamp) -> String {
         let jwk = Jwk::parse(&json::object(jwk.as_bytes()).unwrap()).unwrap();
         let name = authority_name(&self.world.domain);
-        txn::delegate((by, &name), &self.world.domain, (to, &jwk), Duration::from_secs(600), now).unwrap()
+        let shown = txn::Certificate { serial: SERIAL.to_owned(), key: KEY.to_owned() };
+        txn::delegate((by, &name), &self.world.domain, (to, &jwk), Some(&shown), Duration::from_secs(600), now).unwrap()
     }
 
     fn minting(&self, by: &TokenKey, to: &SpiffeId) -> Minting {
@@ -418,12 +422,13 @@ async fn a_transaction_token_counts_only_by_the_authority_and_over_mutual_tls() 
     let stolen = Minting::new(Minting::key().unwrap().0, good.delegation().to_owned(), good.until);
     assert_eq!(send(&stolen, |token| token).await, 401, "another key than the one it is for");
 
-    deny(&api, &[format!("id:{gateway_id}")]);
-    assert_eq!(
-        send(&good, |token| token).await,
-        401,
-        "what a gateway minted that is not trusted any more, known or not"
-    );
+    for by in [format!("id:{gateway_id}"), format!("serial:{SERIAL}"), format!("key:{KEY}")] {
+        deny(&api, std::slice::from_ref(&by));
+        let denied = send(&good, |token| token).await;
+        assert_eq!(denied, 401, "{by}: what a gateway minted that is not trusted any more, known or not");
+    }
+    deny(&api, &[format!("key:{}", "c".repeat(64)), "serial:0c".to_owned()]);
+    assert_eq!(send(&good, |token| token).await, 200, "another certificate");
     api.proxy.change(|live| live.denied = None);
     assert_eq!(send(&good, |token| token).await, 200);
 
