@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
                 frame::write_request(&mut again, stream, head, *content, *end);
             }
             Frame::Response(head, content, end) => frame::write_response(&mut again, stream, head, *content, *end),
+            Frame::Interim(head) => frame::write_interim(&mut again, stream, head),
             Frame::Trailers(fields) => frame::write_trailers(&mut again, stream, fields),
             Frame::Data(data, end) => frame::write_data(&mut again, stream, data, *end),
             Frame::Credit(_) | Frame::Reset(_) | Frame::GoingAway(_) | Frame::Ping | Frame::Pong => continue,

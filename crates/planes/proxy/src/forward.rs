@@ -3,6 +3,7 @@
 use crate::answer::{Answer, REQUEST_ID_HEADER};
 use crate::conn::{Caller, Conn, Side};
 use crate::filter::{self, Exchange};
+use crate::interim::Interims;
 use crate::ledger::Question;
 use crate::limits;
 use crate::live::Live;
@@ -21,12 +22,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// How a request came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Came {
     /// When its head was complete.
     pub began: Instant,
     /// It asks for a switch to WebSocket.
     pub upgrade: bool,
+    /// Where interim responses go.
+    pub interims: Interims,
 }
 
 /// What is to be done with a request that passed the filters.
@@ -51,7 +54,8 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
     let body = body.bounded(plan.endless, &watch);
     let patience = if plan.endless { limits::STREAM_REQUEST_TIME } else { limits::REQUEST_TIME };
     let bounds = Bounds { began: came.began, patience };
-    let sending = sending::send(&conn.worker, plan.way, plan.version, Outgoing::new(head, body), bounds, &watch);
+    let outgoing = Outgoing::new(head, body).with_interims(came.interims);
+    let sending = sending::send(&conn.worker, plan.way, plan.version, outgoing, bounds, &watch);
     let sent = match record.ongoing().cloned() {
         None => sending.await,
         Some(ongoing) => tokio::select! {

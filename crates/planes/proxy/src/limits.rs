@@ -99,6 +99,12 @@ pub const LEG_READS_MAX: usize = 8;
 
 /// Counts of one limit whose keys strangers choose, such as addresses and users, a count: a mebibyte.
 pub const LIMIT_ENTRIES: usize = 65_536;
+/// Points that the other end of a leg has at most; see `leg/meter.rs`. Each frame that carries nothing costs one or two.
+pub const LEG_FLOOD_POINTS: u32 = 16 << 10;
+/// Bytes written to the other end of a leg that give back one point.
+pub const LEG_FLOOD_BYTES: usize = 32;
+/// Interim responses of one request that are passed on, a count: hints come once, progress (102) a few times.
+pub const INTERIM_MAX: usize = 8;
 /// Clients of which the gateway remembers, for each service, how often they come, a count; 40 bytes each.
 pub const OVERLOAD_CLIENTS: usize = 32_768;
 /// For how long after a refusal nothing that comes is taken for usual.

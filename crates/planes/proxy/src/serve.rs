@@ -4,6 +4,7 @@ use crate::conn::Conn;
 use crate::forward::{Came, handle};
 use crate::framing::Rule;
 use crate::gathered::gathered;
+use crate::interim::Interims;
 use crate::limits;
 use crate::message::{Body, Chunk, Fields, RequestHead};
 use crate::respond::{self, Download};
@@ -82,7 +83,8 @@ fn is_breach(error: &hyper::Error) -> bool {
 /// One request, and its response in hyper's words.
 async fn respond(conn: Rc<Conn>, request: Request<Incoming>) -> Response<Download> {
     let (parts, body) = request.into_parts();
-    let came = Came { began: Instant::now(), upgrade: false };
+    // hyper has no way to send interim responses.
+    let came = Came { began: Instant::now(), upgrade: false, interims: Interims::default() };
     let download = match parts.uri.path_and_query() {
         // The filter for the form of a request has the last word about what stands in it.
         Some(target) => {

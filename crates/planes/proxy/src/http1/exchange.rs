@@ -6,6 +6,7 @@ use super::print::{self, Framing};
 use super::response::{self, Rest};
 use crate::alarm::{Alarm, Alarms};
 use crate::framing::{Chunks, Piece};
+use crate::interim::Interims;
 use crate::limits;
 use crate::message::{Body, Chunk, Fields, RequestHead, ResponseHead, Trouble};
 use crate::upstream::Failure;
@@ -38,6 +39,7 @@ pub struct Exchange {
     /// Made where the response is waited for.
     stalled: Option<Alarm>,
     back: Option<Box<dyn Finished>>,
+    interims: Interims,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,13 @@ enum State {
 
 impl Exchange {
     /// Writes the request into the connection's buffer; nothing is sent before it is polled.
-    pub fn new(mut io: Io, head: &RequestHead, body: Body, alarms: Alarms, back: Option<Box<dyn Finished>>) -> Self {
+    pub fn new(
+        mut io: Io,
+        head: &RequestHead,
+        (body, interims): (Body, Interims),
+        alarms: Alarms,
+        back: Option<Box<dyn Finished>>,
+    ) -> Self {
         let framing = body.length().map_or(Framing::Chunked, Framing::Length);
         print::request(io.out(), head, framing);
         let mut it = Self {
@@ -68,6 +76,7 @@ impl Exchange {
             alarms,
             stalled: None,
             back,
+            interims,
         };
         it.begin_upload();
         it
@@ -130,7 +139,7 @@ impl Exchange {
         if io.waiting() > 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// The head of the response. Interim responses are left out and do not end the wait.
+    /// The head of the response. Interim ones are passed on and do not end the wait.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Failure>> {
         // A response may come although the request cannot be sent to its end: a refusal of its body, say.
         let sending = self.poll_upload(cx);
@@ -142,8 +151,10 @@ impl Exchange {
                     io.consume(read.bytes);
                     let status = read.head.status;
                     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+                        self.interims.pass(read.head, cx);
                         continue;
                     }
+                    self.interims = Interims::default();
                     self.keep_alive = read.keep_alive;
                     self.patience = read.patience;
                     self.rest = match read.rest {

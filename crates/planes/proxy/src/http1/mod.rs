@@ -12,4 +12,4 @@ mod writer; // a response that goes out
 pub use exchange::{Exchange, Finished};
 pub use io::{Io, Stream};
 pub use response::ResponseRule;
-pub use server::{RequestBody, Times, serve};
+pub use server::{Ahead, RequestBody, Times, serve};

@@ -4,13 +4,15 @@
 mod tests;
 
 use super::io::{Io, Stream};
+use super::print::{self, Framing};
 use super::writer::Writer;
 use crate::alarm::Alarm;
 use crate::conn::Conn;
 use crate::forward::{Came, handle};
 use crate::framing::{self, BodyPiece, Guard, Rule, Verdict};
+use crate::interim::Interims;
 use crate::limits;
-use crate::message::{Body, Chunk, RequestHead, Trouble};
+use crate::message::{Body, Chunk, RequestHead, ResponseHead, Trouble};
 use crate::relay;
 use crate::respond::{self, Download, Switched};
 use bytes::Bytes;
@@ -72,6 +74,21 @@ struct Shared {
     continue_due: Cell<bool>,
 }
 
+/// Writes interim responses ahead of the one that is to come.
+#[derive(Clone, Debug)]
+pub struct Ahead(Rc<Shared>);
+
+impl Ahead {
+    /// Writes one, unless the client leaves too much unread. Nothing of a response has been written by then.
+    pub fn write(&self, head: &ResponseHead, cx: &mut Context<'_>) {
+        let mut io = self.0.io.borrow_mut();
+        if io.waiting() < limits::WRITE_AHEAD_BYTES {
+            print::response(io.out(), head.status, &head.fields, Framing::None, false);
+            let _ = io.poll_write_out(cx); // what does not fit now goes out before the response
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Nothing,
@@ -119,7 +136,10 @@ async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, closing: &Cell<bool>) {
             Arrived::Request(head, announced) => (head, announced),
         };
         let method = head.method.clone();
-        let came = Came { began: Instant::now(), upgrade: announced.upgrade };
+        // HTTP/1.0 knows no interim responses (RFC 9110 section 15.2).
+        let ahead = announced.http11.then(|| Interims::to_http1(Ahead(Rc::clone(shared))));
+        let interims = ahead.unwrap_or_default();
+        let came = Came { began: Instant::now(), upgrade: announced.upgrade, interims };
         let Some(mut download) = handled(conn, shared, head, announced, came).await else { return };
         if let Some(rule) = shared.broken.get() {
             respond::report(conn, rule);

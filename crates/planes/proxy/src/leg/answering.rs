@@ -6,7 +6,8 @@ use super::stream::{Inflow, Stream};
 use crate::conn::Conn;
 use crate::forward::{Came, handle};
 use crate::framing::Rule;
-use crate::message::{Body, Chunk, RequestHead};
+use crate::interim::Interims;
+use crate::message::{Body, Chunk, RequestHead, ResponseHead};
 use crate::respond::{self, Download};
 use bartizan_runtime::tls::Records;
 use bytes::Bytes;
@@ -63,6 +64,22 @@ pub struct Asked {
     head: RequestHead,
 }
 
+/// Sends interim responses ahead of the one that is to come.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    leg: Leg,
+    stream: u32,
+}
+
+impl Ahead {
+    /// Sends one; nothing where the other end knows none.
+    pub fn write(&self, head: &ResponseHead) {
+        if self.leg.takes_interim() {
+            self.leg.write(|out| frame::write_interim(out, self.stream, head));
+        }
+    }
+}
+
 /// A stream that is answered, until it is dropped.
 #[derive(Debug)]
 struct Answering {
@@ -85,7 +102,8 @@ async fn answer(Asked { conn, answering, head }: Asked) {
     } else {
         Body::leg_request(Inflow { leg: leg.clone(), stream: Rc::clone(stream) })
     };
-    let came = Came { began: Instant::now(), upgrade: false };
+    let interims = Interims::to_leg(Ahead { leg: leg.clone(), stream: stream.id });
+    let came = Came { began: Instant::now(), upgrade: false, interims };
     let mut handling = pin!(handle(conn, head, body, came));
     let download = poll_fn(|cx| match handling.as_mut().poll(cx) {
         Poll::Ready(download) => Poll::Ready(Some(download)),

@@ -4,6 +4,7 @@
 use super::connection::Leg;
 use super::frame::{self, Reset};
 use super::stream::Stream;
+use crate::interim::Interims;
 use crate::message::{Body, Chunk, RequestHead, ResponseHead, Trouble};
 use crate::upstream::Failure;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ pub struct Exchange {
     stream: Rc<Stream>,
     /// What is sent of the request by whoever waits for its response.
     upload: Option<Upload>,
+    interims: Interims,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ struct Upload {
 
 impl Exchange {
     /// Sends a request's head, and its body where that is here and short; `Err` gives the body back where the leg takes no more.
-    pub fn begin(leg: &Leg, head: &RequestHead, body: Body) -> Result<Self, Body> {
+    pub fn begin(leg: &Leg, head: &RequestHead, body: Body, interims: Interims) -> Result<Self, Body> {
         let Some(stream) = leg.open() else { return Err(body) };
         let whole = body.as_whole().filter(|whole| stream.has_room(whole.len()));
         let length = body.length();
@@ -43,7 +45,7 @@ impl Exchange {
                 frame::write_data(out, stream.id, whole, true);
             }
         });
-        let mut it = Self { leg: leg.clone(), stream, upload: None };
+        let mut it = Self { leg: leg.clone(), stream, upload: None, interims };
         if whole.is_some() {
             it.stream.said_all();
             return Ok(it);
@@ -74,11 +76,17 @@ impl Exchange {
         Poll::Ready(sent)
     }
 
-    /// The head of the response.
+    /// The head of the response. Interim ones are passed on meanwhile.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Failure>> {
         let sending = self.poll_upload(cx);
+        for head in self.stream.take_interim() {
+            self.interims.pass(head, cx);
+        }
         match self.stream.poll_head(cx) {
-            Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
+            Poll::Ready(Ok(head)) => {
+                self.interims = Interims::default();
+                Poll::Ready(Ok(head))
+            }
             Poll::Ready(Err(Reset::Refused)) => Poll::Ready(Err(Failure::Unprocessed)),
             Poll::Ready(Err(reset)) => Poll::Ready(Err(Failure::Broken(format!("the leg ended ({reset:?})")))),
             Poll::Pending => match sending {

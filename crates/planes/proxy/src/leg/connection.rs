@@ -1,6 +1,7 @@
 //! A leg as a whole: its streams, what is to be written, and the one task that reads and writes.
 
 use super::frame::{self, Frame, Reset};
+use super::meter::{self, Meter, Points};
 use super::stream::{Stream, Violation};
 use crate::alarm::Alarm;
 use crate::limits;
@@ -31,6 +32,8 @@ struct Inner {
     streams: RefCell<HashMap<u32, Rc<Stream>, BuildHasherDefault<Number>>>,
     /// The number of the newest stream.
     newest: Cell<u32>,
+    /// What the other end said that it understands; see [`frame::UNDERSTANDS_INTERIM`].
+    understands: Cell<u32>,
     /// No new streams.
     leaving: Cell<bool>,
     ended: Cell<bool>,
@@ -57,13 +60,18 @@ impl Hasher for Number {
 impl Leg {
     /// An end that asks, or one that answers.
     pub fn new(asks: bool) -> Self {
+        let mut out = Vec::new();
+        if asks {
+            frame::write_credit(&mut out, 0, frame::UNDERSTANDS_INTERIM); // goes out with the first request
+        }
         Self(Rc::new(Inner {
             asks,
-            out: RefCell::default(),
+            out: RefCell::new(out),
             driver: RefCell::default(),
             crowd: RefCell::default(),
             streams: RefCell::default(),
             newest: Cell::new(0),
+            understands: Cell::new(0),
             leaving: Cell::new(false),
             ended: Cell::new(false),
         }))
@@ -126,6 +134,12 @@ impl Leg {
         Poll::Pending
     }
 
+    /// Whether an interim response may be sent now: the other end knows such, and reads what it is sent.
+    pub(super) fn takes_interim(&self) -> bool {
+        self.0.understands.get() & frame::UNDERSTANDS_INTERIM != 0
+            && self.0.out.borrow().len() < limits::LEG_WAITING_BYTES_MAX
+    }
+
     /// Takes no new streams and ends once those under way are through.
     pub fn leave(&self) {
         if self.0.leaving.replace(true) {
@@ -164,43 +178,40 @@ impl Leg {
         self.0.streams.borrow().get(&id).cloned()
     }
 
-    /// Takes a frame in. New requests are given to `begin`.
-    fn take(&self, id: u32, frame: Frame<'_>, begin: &mut dyn FnMut(RequestHead, Rc<Stream>)) -> Result<(), Violation> {
+    /// Takes a frame in, and says what it was worth. New requests are given to `begin`.
+    fn take(
+        &self,
+        id: u32,
+        frame: Frame<'_>,
+        begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
+    ) -> Result<Points, Violation> {
         match frame {
             // Where the other end does not read, answers to its questions are not piled up.
-            Frame::Ping if self.0.out.borrow().len() >= limits::LEG_WAITING_BYTES_MAX => {}
-            Frame::Ping => self.write(|out| frame::write_ping(out, true)),
-            Frame::Pong => {}
+            Frame::Ping if self.0.out.borrow().len() >= limits::LEG_WAITING_BYTES_MAX => Ok(meter::ASKS),
+            Frame::Ping => {
+                self.write(|out| frame::write_ping(out, true));
+                Ok(meter::ASKS)
+            }
+            Frame::Pong => Ok(meter::IDLE),
             Frame::GoingAway(last) => {
                 self.0.leaving.set(true);
                 let streams = self.0.streams.borrow();
                 streams.values().filter(|stream| stream.id > last).for_each(|stream| stream.end(Reset::Refused));
+                Ok(meter::IDLE)
             }
-            Frame::Request(head, length, end) => return self.request_came(id, head, length, end, begin),
-            Frame::Response(..) if !self.0.asks => return Err(Violation("a response to who answers")),
-            frame => {
-                let Some(stream) = self.stream(id) else {
-                    // Late, for a stream that was given up here.
-                    return if id <= self.0.newest.get() {
-                        Ok(())
-                    } else {
-                        Err(Violation("a stream that there is not"))
-                    };
-                };
-                return match frame {
-                    Frame::Response(head, length, end) => stream.head_came(Some(head), length, end),
-                    Frame::Data(data, end) => stream.data_came(data, end),
-                    Frame::Trailers(trailers) => stream.trailers_came(trailers),
-                    Frame::Credit(bytes) => stream.credit_came(bytes),
-                    Frame::Reset(reset) => {
-                        stream.end(reset);
-                        Ok(())
-                    }
-                    _ => Err(Violation("a frame that belongs to no stream")),
-                };
+            Frame::Credit(bits) if id == 0 => {
+                self.0.understands.set(bits);
+                Ok(meter::IDLE)
             }
+            Frame::Request(head, length, end) => self.request_came(id, head, length, end, begin).map(|()| meter::HEAD),
+            Frame::Response(..) | Frame::Interim(_) if !self.0.asks => Err(Violation("a response to who answers")),
+            frame => match self.stream(id) {
+                Some(stream) => take_on(&stream, frame),
+                // Late, for a stream that was given up here.
+                None if id <= self.0.newest.get() => Ok(meter::IDLE),
+                None => Err(Violation("a stream that there is not")),
+            },
         }
-        Ok(())
     }
 
     fn request_came(
@@ -228,6 +239,29 @@ impl Leg {
     }
 }
 
+/// Takes in what belongs to a stream.
+fn take_on(stream: &Stream, frame: Frame<'_>) -> Result<Points, Violation> {
+    match frame {
+        Frame::Response(head, length, end) => stream.head_came(Some(head), length, end).map(|()| meter::HEAD),
+        Frame::Interim(head) => stream.interim_came(head).map(|()| meter::IDLE),
+        Frame::Data(data, end) => {
+            let worth = match (data.is_empty(), end) {
+                (true, false) => meter::IDLE,
+                (true, true) => meter::NOTHING,
+                (false, _) => meter::CONTENT,
+            };
+            stream.data_came(data, end).map(|()| worth)
+        }
+        Frame::Trailers(trailers) => stream.trailers_came(trailers).map(|()| meter::CONTENT),
+        Frame::Credit(bytes) => stream.credit_came(bytes).map(|()| meter::IDLE),
+        Frame::Reset(reset) => {
+            stream.end(reset);
+            Ok(meter::NOTHING)
+        }
+        _ => Err(Violation("a frame that belongs to no stream")),
+    }
+}
+
 /// Reads and writes until the leg is over. Requests are given to `begin`, which starts something that answers them.
 ///
 /// # Errors
@@ -239,7 +273,8 @@ pub(crate) async fn drive(
     quiet: Alarm,
     begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
 ) -> io::Result<()> {
-    let mut driver = Driver { leg, held: Vec::new(), writing: Vec::new(), quiet, silences: 0 };
+    let meter = Meter::default();
+    let mut driver = Driver { leg, held: Vec::new(), writing: Vec::new(), meter, quiet, silences: 0 };
     let ended = poll_fn(|cx| driver.poll(&mut records, begin, cx)).await;
     leg.end();
     ended
@@ -251,6 +286,7 @@ struct Driver<'a> {
     held: Vec<u8>,
     /// Lent for what is written.
     writing: Vec<u8>,
+    meter: Meter,
     quiet: Alarm,
     /// How often in a row nothing came for [`limits::LEG_QUIET_TIME`].
     silences: u32,
@@ -300,8 +336,8 @@ impl Driver<'_> {
         cx: &mut Context<'_>,
     ) -> io::Result<Read> {
         for _ in 0..limits::LEG_READS_MAX {
-            let (leg, held) = (self.leg, &mut self.held);
-            match records.poll_read(cx, &mut |plain| take(leg, held, plain, begin)) {
+            let (leg, held, meter) = (self.leg, &mut self.held, &mut self.meter);
+            match records.poll_read(cx, &mut |plain| take(leg, (held, meter), plain, begin)) {
                 Poll::Pending => return Ok(Read::Waiting),
                 Poll::Ready(Ok(0)) => return Ok(Read::End),
                 Poll::Ready(Ok(_)) => {
@@ -326,6 +362,7 @@ impl Driver<'_> {
             }
             std::mem::swap(&mut *self.leg.0.out.borrow_mut(), &mut self.writing);
             records.write(&self.writing)?;
+            self.meter.wrote(self.writing.len());
             self.writing.clear();
             if self.writing.capacity() > limits::LEG_KEEP_BYTES {
                 self.writing = Vec::new();
@@ -352,6 +389,7 @@ impl Driver<'_> {
         ready!(self.quiet.poll(cx));
         self.quiet.set(limits::LEG_QUIET_TIME);
         self.silences += 1;
+        self.meter.rested();
         self.give_back();
         if unread && self.silences > 1 {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end does not read")));
@@ -379,7 +417,12 @@ enum Read {
 }
 
 /// Takes every whole frame out of `plain`; what is left of it is held.
-fn take(leg: &Leg, held: &mut Vec<u8>, plain: &[u8], begin: &mut dyn FnMut(RequestHead, Rc<Stream>)) -> io::Result<()> {
+fn take(
+    leg: &Leg,
+    (held, meter): (&mut Vec<u8>, &mut Meter),
+    plain: &[u8],
+    begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
+) -> io::Result<()> {
     let broken = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let is_whole = held.is_empty();
     if !is_whole {
@@ -389,7 +432,11 @@ fn take(leg: &Leg, held: &mut Vec<u8>, plain: &[u8], begin: &mut dyn FnMut(Reque
     let mut at = 0;
     while let Some((id, frame, bytes)) = frame::read(&all[at..]).map_err(|error| broken(error.to_string()))? {
         at += bytes;
-        leg.take(id, frame, begin).map_err(|Violation(what)| broken(format!("the other end sent {what}")))?;
+        let worth = leg.take(id, frame, begin);
+        let worth = worth.map_err(|Violation(what)| broken(format!("the other end sent {what}")))?;
+        if !meter.came(worth) {
+            return Err(broken("the other end sent too much that carries nothing".to_owned()));
+        }
     }
     if is_whole {
         held.extend_from_slice(&plain[at..]);

@@ -3,14 +3,16 @@
 //! ```text
 //! frame    = stream(4) kind(1) length(3) payload          numbers are big-endian
 //! kind     = 1 request | 2 response | 3 data | 4 trailers | 5 credit | 6 reset | 7 going away | 8 ping | 9 pong
+//!            | 10 interim response
 //!            | 0x80 on request, response, data and trailers: nothing of this direction follows
 //!            | 0x40 on request: it came as HTTP/2, or is for a program that speaks nothing else
 //! request  = length(1) method, length(2) target, content(8), fields
-//! response = status(2), content(8), fields
+//! response = status(2), content(8), fields       interim = status(2), fields
 //! trailers = fields
 //! fields   = count(2), each: length(2) name, length(4) value
 //! content  = 0 where the length of the body is not known, else the length and 1
 //! credit   = bytes(4) that may be sent beyond what might be before
+//!            | on stream 0, said first by whoever asks: what it understands, 1 interim responses. Who does not know this passes it over
 //! reset    = reason(1)       going away = stream(4), the last one that is worked on
 //! ```
 //!
@@ -28,6 +30,9 @@ pub const HEADER_BYTES: usize = 8;
 const END: u8 = 0x80;
 /// A request of HTTP/2.
 const HTTP2: u8 = 0x40;
+
+/// Said on stream 0: this end understands interim responses.
+pub const UNDERSTANDS_INTERIM: u32 = 1;
 
 /// Why a stream ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub enum Frame<'a> {
     Request(RequestHead, Option<u64>, bool),
     /// The head of a response.
     Response(ResponseHead, Option<u64>, bool),
+    /// The head of an interim response; the response is still to come.
+    Interim(ResponseHead),
     /// A piece of a body.
     Data(&'a [u8], bool),
     /// What follows a body, and its end.
@@ -98,6 +105,7 @@ pub fn read(held: &[u8]) -> Result<Option<(u32, Frame<'_>, usize)>, FrameError> 
     let most = match kind {
         _ if http2 && kind != 1 => return Err(FrameError::Malformed),
         1 | 2 | 4 => limits::LEG_HEAD_BYTES_MAX,
+        10 if !end => limits::LEG_HEAD_BYTES_MAX,
         3 => limits::LEG_DATA_BYTES_MAX,
         5..=9 if !end => 4,
         _ => return Err(FrameError::Malformed),
@@ -125,6 +133,7 @@ pub fn read(held: &[u8]) -> Result<Option<(u32, Frame<'_>, usize)>, FrameError> 
         (7, &[a, b, c, d]) => Frame::GoingAway(u32::from_be_bytes([a, b, c, d])),
         (8, []) => Frame::Ping,
         (9, []) => Frame::Pong,
+        (10, payload) => interim(payload)?,
         _ => return Err(FrameError::Malformed),
     };
     Ok(Some((stream, frame, HEADER_BYTES + length)))
@@ -151,6 +160,17 @@ fn response(payload: &[u8], end: bool) -> Result<Frame<'_>, FrameError> {
     let length = text.content()?;
     let fields = text.fields()?;
     Ok(Frame::Response(ResponseHead { status, fields }, length, end))
+}
+
+fn interim(payload: &[u8]) -> Result<Frame<'_>, FrameError> {
+    let mut text = Text { payload, at: 0 };
+    let status = u16::try_from(text.number(2)?).map_err(|_| FrameError::Malformed)?;
+    let status = StatusCode::from_u16(status).map_err(|_| FrameError::Malformed)?;
+    if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(FrameError::Malformed);
+    }
+    let fields = text.fields()?;
+    Ok(Frame::Interim(ResponseHead { status, fields }))
 }
 
 /// A payload, read from its beginning.
@@ -252,6 +272,14 @@ pub fn write_response(out: &mut Vec<u8>, stream: u32, head: &ResponseHead, lengt
     });
 }
 
+/// Writes the head of an interim response.
+pub fn write_interim(out: &mut Vec<u8>, stream: u32, head: &ResponseHead) {
+    frame(out, stream, 10, |out| {
+        out.extend_from_slice(&head.status.as_u16().to_be_bytes());
+        fields(out, &head.fields, None);
+    });
+}
+
 /// Writes a piece of a body, at most [`limits::LEG_DATA_BYTES_MAX`].
 pub fn write_data(out: &mut Vec<u8>, stream: u32, data: &[u8], end: bool) {
     frame(out, stream, with_end(3, end), |out| out.extend_from_slice(data));
@@ -337,6 +365,12 @@ mod tests {
             write_request(out, 1, &head, None, true);
         });
         assert_eq!(read(&bad_value).map(|_| ()), Err(FrameError::Rule(Rule::HeaderValue)));
+        for status in [StatusCode::OK, StatusCode::SWITCHING_PROTOCOLS] {
+            let head = ResponseHead { status, fields: Fields::default() };
+            let bytes = written(|out| write_interim(out, 1, &head));
+            assert_eq!(read(&bytes).map(|_| ()), Err(FrameError::Malformed), "{status} is not interim");
+        }
+        assert_eq!(read(&[0, 0, 0, 1, 0x8a, 0, 0, 4, 0, 103, 0, 0]).map(|_| ()), Err(FrameError::Malformed), "its end");
         bad_value[4] = 0x77;
         assert_eq!(read(&bad_value).map(|_| ()), Err(FrameError::Malformed), "a kind that there is not");
         let mut longer = good.clone();

@@ -10,9 +10,10 @@ mod asking; // a request sent over it
 mod connection; // both ends of it
 pub mod frame; // in bytes
 mod lanes; // tasks that answer
+mod meter; // what the other end has left to do without use
 mod stream; // one request on it
 
-pub use answering::{Asked, serve};
+pub use answering::{Ahead, Asked, serve};
 pub use asking::Exchange;
 pub use connection::Leg;
 pub(crate) use connection::drive;

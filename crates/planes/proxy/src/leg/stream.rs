@@ -33,6 +33,8 @@ struct Inbox {
     /// A head came.
     begun: bool,
     head: Option<ResponseHead>,
+    /// Interim responses that came before it and were not passed on yet.
+    interim: Vec<ResponseHead>,
     data: VecDeque<Bytes>,
     trailers: Option<Fields>,
     /// Nothing comes any more.
@@ -81,6 +83,25 @@ impl Stream {
         drop(inbox);
         self.wake_reader();
         Ok(())
+    }
+
+    /// An interim response came. More than are passed on are dropped.
+    pub(super) fn interim_came(&self, head: ResponseHead) -> Result<(), Violation> {
+        let mut inbox = self.inbox.borrow_mut();
+        if inbox.begun || inbox.ended {
+            return Err(Violation("an interim response after the response"));
+        }
+        if inbox.interim.len() < limits::INTERIM_MAX {
+            inbox.interim.push(head);
+        }
+        drop(inbox);
+        self.wake_reader();
+        Ok(())
+    }
+
+    /// The interim responses that came since this was asked.
+    pub(super) fn take_interim(&self) -> Vec<ResponseHead> {
+        std::mem::take(&mut self.inbox.borrow_mut().interim)
     }
 
     /// A piece of the body came.

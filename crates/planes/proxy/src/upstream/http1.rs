@@ -3,6 +3,7 @@
 use super::dial::Dialled;
 use super::{Failure, Outgoing, Pools, Received, Target, is_idempotent};
 use crate::http1::{Exchange, Finished, Io, Stream};
+use crate::interim::Interims;
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::ALPN_HTTP1;
@@ -99,18 +100,18 @@ impl Pools {
     pub(super) async fn send_http1(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
         name_host(&mut request.head, target);
         if let Some(pooled) = self.0.http1.take(target, self.generation_for(target)) {
-            let (head, body) = request.hand_over();
+            let (head, body, interims) = request.hand_over();
             // Kept where it may be sent again.
             let again = body.as_whole().filter(|_| is_idempotent(&head.method));
-            match self.exchange(target, pooled, head, body).await {
+            match self.exchange(target, pooled, head, (body, interims)).await {
                 Err((Failure::Broken(_), false)) if again.is_some() => request.body = again.map(Body::whole),
                 Err((failure, _)) => return Err(failure),
                 Ok(received) => return Ok(received),
             }
         }
         let fresh = Box::pin(self.connect_http1(target)).await?;
-        let (head, body) = request.hand_over();
-        self.exchange(target, fresh, head, body).await.map_err(|(failure, _)| failure)
+        let (head, body, interims) = request.hand_over();
+        self.exchange(target, fresh, head, (body, interims)).await.map_err(|(failure, _)| failure)
     }
 
     /// Sends a request over a connection of a peer that was just dialled and does not speak our leg.
@@ -121,8 +122,8 @@ impl Pools {
         request: &mut Outgoing,
     ) -> Result<Received, Failure> {
         name_host(&mut request.head, target);
-        let (head, body) = request.hand_over();
-        self.exchange(target, connection(dialled), head, body).await.map_err(|(failure, _)| failure)
+        let (head, body, interims) = request.hand_over();
+        self.exchange(target, connection(dialled), head, (body, interims)).await.map_err(|(failure, _)| failure)
     }
 
     /// One request and the head of its response. With a failure comes whether anything had been heard by then.
@@ -131,7 +132,7 @@ impl Pools {
         target: &Target,
         connection: Connection,
         head: &RequestHead,
-        body: Body,
+        body: (Body, Interims),
     ) -> Result<Received, (Failure, bool)> {
         let Connection { io, generation, trust } = connection;
         let back = Back { pools: self.clone(), target: target.clone(), generation, trust: trust.clone() };

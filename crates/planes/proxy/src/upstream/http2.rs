@@ -120,7 +120,7 @@ impl Pools {
     pub(super) async fn send_http2(&self, target: &Target, request: &mut Outgoing) -> Result<Received, Failure> {
         for last_try in [false, true] {
             let mut connection = self.http2_connection(target).await?;
-            let (head, body) = request.hand_over();
+            let (head, body, _) = request.hand_over(); // hyper knows no interim responses there
             let said = said(head, body, target)?;
             let lease = Lease::new(&connection.load);
             let sent = Instant::now();

@@ -124,10 +124,10 @@ impl Pools {
                 },
             };
             held.used.set(Instant::now());
-            let (head, body) = request.hand_over();
+            let (head, body, interims) = request.hand_over();
             // Kept where it may be sent again.
             let again = body.as_whole().filter(|_| !last_try);
-            let exchange = match Exchange::begin(&held.leg, head, body) {
+            let exchange = match Exchange::begin(&held.leg, head, body, interims) {
                 Ok(exchange) => exchange,
                 Err(unsent) => {
                     request.body = Some(unsent);

@@ -18,6 +18,7 @@ pub(crate) use local_exec::LocalExec;
 
 use crate::alarm::Alarms;
 use crate::counters::Counters;
+use crate::interim::Interims;
 use crate::ledger::{Ledger, Registered};
 use crate::live::Proxy;
 use crate::message::{Body, RequestHead, ResponseHead};
@@ -103,17 +104,24 @@ pub struct Outgoing {
     pub head: RequestHead,
     /// The body. Taken out once it is handed to a connection, and put back where that turns out to be as if it never was.
     pub body: Option<Body>,
+    /// Where interim responses go.
+    interims: Interims,
 }
 
 impl Outgoing {
-    /// From its parts.
+    /// From its parts; nobody hears of interim responses.
     pub fn new(head: RequestHead, body: Body) -> Self {
-        Self { head, body: Some(body) }
+        Self { head, body: Some(body), interims: Interims::default() }
+    }
+
+    /// With somebody who is to hear of interim responses.
+    pub fn with_interims(self, interims: Interims) -> Self {
+        Self { interims, ..self }
     }
 
     /// The head, and the body to be handed to a connection.
-    fn hand_over(&mut self) -> (&RequestHead, Body) {
-        (&self.head, self.body.take().unwrap_or_default())
+    fn hand_over(&mut self) -> (&RequestHead, Body, Interims) {
+        (&self.head, self.body.take().unwrap_or_default(), self.interims.clone())
     }
 }
 

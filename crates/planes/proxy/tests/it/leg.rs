@@ -217,18 +217,107 @@ async fn events_are_passed_on_as_they_come() {
     hear_until(&mut stream, "data: 0\n").await;
 }
 
+/// Says hints and progress before its answer, `hints` times each.
+async fn hinting(hints: usize) -> SocketAddr {
+    programs::custom(move |mut stream| async move {
+        let mut head = [0; 2048];
+        while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
+            let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\nconnection: x-hop\r\nx-hop: 1\r\n\
+                         content-length: 5\r\nx-bartizan-unsent: 1\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+                .repeat(hints);
+            let answer = format!("{hints}HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc");
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await
+}
+
 #[tokio::test]
-async fn trailers_and_interim_answers_pass_or_are_left_out() {
+async fn interim_responses_do_not_reach_whom_they_cannot() {
+    let (world, caller, callee) = two(hinting(1).await).await;
+    let old = talk(plain(caller.outbound("api")).await, "GET / HTTP/1.0\r\nhost: api\r\n\r\n").await;
+    assert!(old.starts_with("HTTP/1.1 200") && !old.contains("HTTP/1.1 10"), "HTTP/1.0 knows none: {old}");
+
+    // A guard that does not say that it understands them.
+    let mut stream = tls(callee.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+    stream.write_all(&request("/", &[("host", "api")])).await.unwrap();
+    let mut held = Vec::new();
+    let first = loop {
+        assert!(stream.read_buf(&mut held).await.unwrap() > 0, "a response comes");
+        if let Some((_, frame, _)) = frame::read(&held).unwrap() {
+            break format!("{frame:?}");
+        }
+    };
+    assert!(first.starts_with("Response(") && first.contains("200"), "{first}");
+
+    let many = two(hinting(limits::INTERIM_MAX).await).await;
+    let response = talk(plain(many.1.outbound("api")).await, get("/")).await;
+    assert_eq!(response.matches("HTTP/1.1 10").count(), limits::INTERIM_MAX, "no more than so many: {response}");
+    assert!(response.ends_with("\r\n\r\nabc"), "{response}");
+}
+
+#[tokio::test]
+async fn interim_responses_pass_every_hop_ahead_of_the_response() {
+    let (world, caller, callee) = two(hinting(1).await).await;
+    let gateway = world.gateway(&callee, "").await;
+    let request = "GET /api/x HTTP/1.1\r\nhost: api\r\n\r\n";
+    let mut over_leg = plain(caller.outbound("api")).await;
+    let mut from_outside = tls(gateway.edge(), None, &["http/1.1"]).await.unwrap();
+    // The second time a connection to the program is used again.
+    for _ in 0..2 {
+        over_leg.write_all(request.as_bytes()).await.unwrap();
+        from_outside.write_all(request.as_bytes()).await.unwrap();
+        for heard in [hear_until(&mut over_leg, "abc").await, hear_until(&mut from_outside, "abc").await] {
+            let heads: Vec<&str> = heard.split("\r\n\r\n").collect();
+            let [hints, progress, response, "abc"] = heads.as_slice() else { panic!("{heard}") };
+            assert_eq!(
+                *hints, "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload",
+                "what is for one hop is taken out"
+            );
+            assert!(progress.starts_with("HTTP/1.1 102 ") && response.starts_with("HTTP/1.1 200 "), "{heard}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn frames_that_carry_nothing_end_the_leg_once_they_are_too_many() {
+    let (world, caller, callee) = two(programs::http().await).await;
+    let many = |write: fn(&mut Vec<u8>)| {
+        let mut frames = Vec::new();
+        write(&mut frames);
+        frames.repeat(2 * limits::LEG_FLOOD_POINTS as usize)
+    };
+    for (frames, what) in [
+        (many(|out| frame::write_ping(out, true)), "pongs"),
+        (many(|out| frame::write_ping(out, false)), "pings"),
+        (many(|out| frame::write_credit(out, 0, 1)), "words of what it understands"),
+        (many(|out| frame::write_reset(out, 0, frame::Reset::Cancelled)), "resets of what there is not"),
+    ] {
+        let mut stream = tls(callee.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+        let refused = || bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events).refused;
+        let before = refused();
+        let _ = stream.write_all(&frames).await;
+        until(what, async || refused() > before).await;
+    }
+    assert_eq!(callee.refused_rule().await, "leg");
+    let response = talk(plain(caller.outbound("api")).await, get("/")).await;
+    assert_eq!(status(&response), 200, "others are served");
+}
+
+#[tokio::test]
+async fn trailers_pass_and_those_that_would_decide_something_are_left_out() {
     let program = programs::custom(async |mut stream| {
         let mut head = [0; 2048];
         let _ = stream.read(&mut head).await;
-        let answer = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\
+        let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\
                       trailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\ncontent-length: 9\r\n\r\n";
         stream.write_all(answer.as_bytes()).await.unwrap();
     });
     let (_world, caller, _callee) = two(program.await).await;
     let response = talk(plain(caller.outbound("api")).await, get("/")).await;
-    assert!(response.starts_with("HTTP/1.1 200") && !response.contains("103"), "{response}");
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     assert!(response.ends_with("3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"), "{response}");
 }
 
