@@ -46,6 +46,39 @@ pub struct ProxyStats {
     pub egress: EgressStats,
     /// What limits refused, by their name; at the gateway behind the route's path.
     pub limits: BTreeMap<String, LimitStats>,
+    /// How often something could not be opened, by what there was none of.
+    pub shortages: BTreeMap<Shortage, u64>,
+}
+
+/// What a process can run out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shortage {
+    /// File descriptors, of the process or of the machine.
+    Descriptors,
+    /// Local ports for connections to one address.
+    Ports,
+}
+
+impl Shortage {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Descriptors, Self::Ports];
+
+    /// The word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors",
+            Self::Ports => "ports",
+        }
+    }
+
+    /// The word in events and answers.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors_exhausted",
+            Self::Ports => "ports_exhausted",
+        }
+    }
 }
 
 /// Counters of one limit.

@@ -1,11 +1,14 @@
 //! TCP sockets: listeners with clear errors, accepted and dialled connections without Nagle's delay.
 
 use crate::{limits, proc_net};
+use bartizan_core::stats::Shortage;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +102,52 @@ pub async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
             tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             None
         }
+    }
+}
+
+/// The next connection, without Nagle's delay.
+///
+/// Cancel safe: a dropped future takes no connection.
+///
+/// # Errors
+/// What the kernel says. Where it has no descriptor to give, accepting again at once would spin: see [`until_room`].
+pub async fn try_accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, remote) = listener.accept().await?;
+    let _ = socket.set_nodelay(true); // see `accept`
+    Ok((socket, remote))
+}
+
+/// Told when this process gave a descriptor back, as far as somebody waits for that.
+static ROOM: Notify = Notify::const_new();
+/// How many wait for it.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// A descriptor was given back, or will be at once.
+pub fn gave_back() {
+    if WAITING.load(Ordering::Relaxed) > 0 {
+        ROOM.notify_waiters();
+    }
+}
+
+/// Waits until somebody gave a descriptor back, at most `within`: other processes give some back too, and do not say so.
+pub async fn until_room(within: Duration) {
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    let _waits = Waits;
+    let _ = tokio::time::timeout(within, ROOM.notified()).await;
+}
+
+/// What there is none of, where that is why something could not be opened.
+pub fn shortage(error: &io::Error) -> Option<Shortage> {
+    match rustix::io::Errno::from_io_error(error)? {
+        rustix::io::Errno::MFILE | rustix::io::Errno::NFILE => Some(Shortage::Descriptors),
+        rustix::io::Errno::ADDRNOTAVAIL => Some(Shortage::Ports),
+        _ => None,
     }
 }
 

@@ -285,6 +285,7 @@ impl Attach {
         let mut stats = counters::sum(&self.proxy.counters(), &self.proxy.events);
         stats.egress = self.proxy.egress.stats();
         stats.limits = self.proxy.live().limits.stats();
+        stats.shortages = self.proxy.shortages.stats();
         match postcard::to_stdvec(&stats) {
             Ok(totals) => self.outbox.push_back(up::Message::Stats(Stats { totals })),
             Err(error) => tracing::error!(%error, "statistics cannot be encoded"),

@@ -5,7 +5,7 @@ use crate::limits;
 use bartizan_core::event::{Ending, HandshakeFailure};
 use bartizan_core::stats::{EdgeStats, Histogram, PlaintextStats, ProxyStats, SendingStats};
 use bartizan_core::{ServiceName, Timestamp};
-use bartizan_runtime::process;
+use bartizan_runtime::{listen, process};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -266,6 +266,7 @@ pub struct Open(Arc<Counters>);
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections_closed.fetch_add(1, Relaxed);
+        listen::gave_back();
     }
 }
 

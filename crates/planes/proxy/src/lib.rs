@@ -61,6 +61,7 @@ pub mod counts; // of limits that several guards share
 pub mod event_queue;
 pub mod ledger; // open connections, judged again as it changes
 pub mod live; // the picture of this moment
+pub mod shortage; // of descriptors and ports
 
 // Where that comes from:
 pub mod attach; // the stream to control

@@ -185,6 +185,8 @@ pub const LINGER_TIME: Duration = Duration::from_secs(1);
 pub const LINGER_BYTES_MAX: usize = 1 << 20;
 /// Pause after a failed accept (usually out of file descriptors), so that accepting again does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is reported that the process ran out of descriptors or ports; each time is counted.
+pub const SHORTAGE_REPORT_EVERY: Duration = Duration::from_secs(10);
 /// Longest event sent to control, in bytes; longer ones count as lost. A whole batch stays below 2 MiB, half of what control
 /// takes in one message, so that no batch can end the stream again and again.
 pub const RECORD_BYTES_MAX: usize = 4 << 10;

@@ -61,6 +61,8 @@ pub struct Proxy {
     pub proofs: Mutex<ProofReplays>,
     /// What went out of the fleet.
     pub egress: crate::egress::Counters,
+    /// What there was none of.
+    pub shortages: crate::shortage::Shortages,
     began: Instant,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
@@ -115,6 +117,7 @@ impl Proxy {
             winding_down: CancellationToken::new(),
             inside: OnceLock::new(),
             egress: crate::egress::Counters::default(),
+            shortages: crate::shortage::Shortages::default(),
             carried: Carried::default(),
             proofs: Mutex::new(ProofReplays::of_proofs(PROOFS_MAX)),
             began: Instant::now(),

@@ -153,7 +153,8 @@ fn outcome(sent: &Result<Received, Failure>, watch: &Watch) -> Outcome {
         // The client's own doing, or ours.
         Err(_) if watch.trouble().is_some() => Outcome::GivenUp,
         Err(failure) => match failure {
-            Failure::NotReady | Failure::BreakerOpen => Outcome::GivenUp,
+            // What is lacking is lacking here: no instance is to be left out for it.
+            Failure::NotReady | Failure::BreakerOpen | Failure::Exhausted(_) => Outcome::GivenUp,
             Failure::Connect(_) | Failure::ConnectTimeout | Failure::Handshake { .. } | Failure::Unprocessed => {
                 Outcome::Unsent
             }
@@ -174,6 +175,7 @@ pub(crate) async fn dial(worker: &Worker, course: &Course) -> Result<Reached, Fa
         let dialled = Box::pin(reach(worker, course.id.as_ref(), attempt.mesh)).await;
         let outcome = match &dialled {
             Ok(_) => Outcome::Status(200),
+            Err(Failure::Exhausted(_)) => Outcome::GivenUp,
             Err(failure) if failure.is_unsent() => Outcome::Unsent,
             Err(_) => Outcome::GivenUp,
         };

@@ -218,6 +218,7 @@ fn word(failure: &Failure) -> &'static str {
     match failure {
         Failure::NotReady => "not_ready",
         Failure::Connect(_) => "upstream_unreachable",
+        Failure::Exhausted(shortage) => shortage.rule(),
         Failure::ConnectTimeout | Failure::Timeout => "upstream_connect_timeout",
         Failure::Handshake { .. } => "upstream_handshake",
         Failure::Broken(_) | Failure::Unprocessed | Failure::Malformed(_) => "upstream_broken",

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::live::Proxy;
 use crate::upstream::Pools;
 use crate::users::Memory;
-use crate::{capture, ext_authz, gateway, inbound, outbound};
+use crate::{capture, ext_authz, gateway, inbound, outbound, shortage};
 use bartizan_runtime::listen;
 use std::cell::Cell;
 use std::io;
@@ -184,13 +184,27 @@ async fn accept(worker: Rc<Worker>, listen: Listen) {
     };
     let mut no_more = pin!(no_more);
     loop {
-        let next = async { (Arc::clone(&slots).acquire_owned().await, listen::accept(&listener).await) };
+        let next = async { (Arc::clone(&slots).acquire_owned().await, listen::try_accept(&listener).await) };
         let (permit, accepted) = tokio::select! {
             () = no_more.as_mut() => break,
             next = next => next,
         };
         let Ok(permit) = permit else { break };
-        let Some((stream, remote)) = accepted else { continue };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                drop(permit);
+                // Whoever came waits in the kernel's queue, and is let in as soon as there is room.
+                match listen::shortage(&error) {
+                    Some(shortage) => shortage::tell(&worker.proxy, shortage, None),
+                    None => tracing::warn!(%error, "accept failed, pausing"),
+                }
+                tokio::select! {
+                    () = no_more.as_mut() => break,
+                    () = listen::until_room(limits::ACCEPT_PAUSE) => continue,
+                }
+            }
+        };
         let slot = Slot { permit, open: worker.counters.connection() };
         let fresh = Fresh { worker: Rc::clone(&worker), stream, remote, slot, stop: stop.clone() };
         match door.clone() {

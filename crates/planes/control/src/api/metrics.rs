@@ -118,6 +118,12 @@ fn calls(page: &mut Page, totals: &[(String, ProxyStats)]) {
     }
     page.family("bartizan_input_refused_total", "counter", "Input refused before it was a request");
     totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.refused));
+    page.family("bartizan_shortages_total", "counter", "Times that a guard could open nothing for want of something");
+    for (at, totals) in totals {
+        for (what, times) in &totals.shortages {
+            page.value(&[("service", at.as_str()), ("what", what.as_str())], *times);
+        }
+    }
 }
 
 fn budget(page: &mut Page, status: &Status) {

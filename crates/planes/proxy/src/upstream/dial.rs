@@ -6,6 +6,7 @@ use crate::inside;
 use crate::ledger::Registered;
 use crate::limits;
 use crate::live::{ALPN_HTTP2, ALPN_LEG, OwnIdentity, Proxy};
+use crate::shortage;
 use bartizan_core::event::{Handshake, HandshakeFailure, SeenBy, What};
 use bartizan_core::{SpiffeId, Timestamp};
 use bartizan_identity::{VerifiedPeer, expect_peer};
@@ -42,12 +43,12 @@ struct Means {
 impl Pools {
     /// Connects to the own program.
     pub(crate) async fn dial_program(&self, addr: SocketAddr) -> Result<TcpStream, Failure> {
-        reached(inside::dial_program(self.0.proxy.inside.get().map(|it| &**it), addr).await)
+        self.reached(inside::dial_program(self.0.proxy.inside.get().map(|it| &**it), addr).await, addr)
     }
 
     /// Connects to a peer's program where no guard stands. Nobody proves anything.
     pub(crate) async fn dial_plain(&self, addr: SocketAddr) -> Result<TcpStream, Failure> {
-        connect(addr).await
+        self.reached(listen::connect(addr, limits::CONNECT_TIME).await, addr)
     }
 
     /// Connects to a peer's sidecar, which has to prove `id` and agree on one of `alpn`.
@@ -58,7 +59,7 @@ impl Pools {
         alpn: &[&'static str],
     ) -> Result<Dialled, Failure> {
         let means = self.means()?;
-        let socket = connect(mesh).await?;
+        let socket = self.dial_plain(mesh).await?;
         let began = Instant::now();
         self.0.counters.handshake_begun();
         let limited = means.identity.client(alpn).limited_to(self.0.proxy.live().tls_groups());
@@ -108,6 +109,17 @@ impl Pools {
         }
     }
 
+    fn reached(&self, dialled: io::Result<TcpStream>, addr: SocketAddr) -> Result<TcpStream, Failure> {
+        dialled.map_err(|error| match (error.kind(), listen::shortage(&error)) {
+            (io::ErrorKind::TimedOut, _) => Failure::ConnectTimeout,
+            (_, Some(shortage)) => {
+                shortage::tell(&self.0.proxy, shortage, Some(addr));
+                Failure::Exhausted(shortage)
+            }
+            (_, None) => Failure::Connect(error.to_string()),
+        })
+    }
+
     /// Takes a connection up in the ledger. Certificates are required: without one there is no handshake.
     fn trust(&self, peer: Option<VerifiedPeer>, own_not_after: Timestamp) -> Result<Registered, Failure> {
         let seen_by = if self.0.proxy.is_gateway() { SeenBy::Gateway } else { SeenBy::Outbound };
@@ -147,16 +159,5 @@ fn judge(proxy: &Arc<Proxy>, expected: SpiffeId) -> Judge<VerifiedPeer> {
     Arc::new(move |chain| {
         let peer = proxy.live().verify(chain, clock::now()).and_then(|peer| expect_peer(peer, &expected));
         peer.map_err(|refusal| JudgeError { failure: refusal.failure, detail: refusal.detail })
-    })
-}
-
-async fn connect(addr: SocketAddr) -> Result<TcpStream, Failure> {
-    reached(listen::connect(addr, limits::CONNECT_TIME).await)
-}
-
-fn reached(dialled: io::Result<TcpStream>) -> Result<TcpStream, Failure> {
-    dialled.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => Failure::ConnectTimeout,
-        _ => Failure::Connect(error.to_string()),
     })
 }

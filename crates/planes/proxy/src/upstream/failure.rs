@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::http1::ResponseRule;
 use bartizan_core::event::HandshakeFailure;
+use bartizan_core::stats::Shortage;
 
 /// One variant per thing that the caller is told differently.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum Failure {
     /// Nobody listens there. 502; it passes once the program is up again.
     #[error("no connection: {0}")]
     Connect(String),
+    /// Nothing can be opened here at the moment; the next hop is not at fault. 503; it passes once something is closed.
+    #[error("this process has no more {}", .0.as_str())]
+    Exhausted(Shortage),
     /// It did not accept the connection in time. 504.
     #[error("no connection in time")]
     ConnectTimeout,
@@ -44,7 +48,10 @@ pub enum Failure {
 impl Failure {
     /// Whether the next hop never got the request.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::ConnectTimeout | Self::Handshake { .. } | Self::Unprocessed)
+        matches!(
+            self,
+            Self::Connect(_) | Self::Exhausted(_) | Self::ConnectTimeout | Self::Handshake { .. } | Self::Unprocessed
+        )
     }
 
     /// What the caller is told.
@@ -52,6 +59,9 @@ impl Failure {
         match self {
             Self::NotReady => Answer::new(503, "not_ready", "this proxy has no valid identity or configuration yet"),
             Self::Connect(_) => Answer::new(502, "upstream_unreachable", "the service is not reachable"),
+            Self::Exhausted(shortage) => {
+                Answer::new(503, shortage.rule(), "this proxy cannot open another connection at the moment")
+            }
             Self::ConnectTimeout => Answer::new(504, "upstream_connect_timeout", "the service did not answer in time"),
             Self::Handshake { .. } => {
                 Answer::new(502, "upstream_handshake", "the service could not prove its identity")
