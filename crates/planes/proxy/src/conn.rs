@@ -6,6 +6,7 @@ use crate::counters::{Counters, Edge, Open};
 use crate::ledger::{Ledger, Registered};
 use crate::leg::{Asked, Lanes};
 use crate::live::{Live, Proxy};
+use crate::relay::First;
 use crate::upstream::Pools;
 use crate::users;
 use bartizan_core::event::SeenBy;
@@ -13,7 +14,7 @@ use bartizan_core::{ServiceName, SpiffeId, TrustDomain};
 use bartizan_identity::VerifiedPeer;
 use bartizan_policy::Memo;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,8 +101,8 @@ pub struct Worker {
     pub balance: Balance,
     /// Users' tokens that it found good.
     pub users: RefCell<users::Memory>,
-    /// Callees of unknown protocol whose end was seen to speak first.
-    pub server_first: RefCell<HashSet<ServiceName>>,
+    /// Who speaks first on connections to callees of unknown protocol, as far as that was seen.
+    pub speaks_first: RefCell<HashMap<ServiceName, First>>,
     /// Copies under way.
     pub copies: Cell<usize>,
     /// Every task that serves somebody.

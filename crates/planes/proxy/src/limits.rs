@@ -65,6 +65,8 @@ pub const H2_CONNECTIONS_PER_PEER_MAX: usize = 8;
 pub const POOL_IDLE_MAX: usize = 64;
 /// Bytes read ahead while a protocol switch is undecided; a client has no business sending more before the answer.
 pub const AHEAD_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a callee's greeting that are held while it is not known yet what its caller speaks: more wait in its socket.
+pub const GREETING_BYTES: usize = 4 << 10;
 /// Bytes moved at once in each direction of a relayed connection: one TLS record.
 pub const RELAY_BYTES: usize = 16 << 10;
 /// Threads that serve traffic, a count: beyond four a sidecar takes more from its program than it gives.
@@ -94,17 +96,17 @@ pub const LEG_STREAMS_MAX: usize = 256;
 pub const LEG_WAITING_BYTES_MAX: usize = 256 << 10;
 /// A buffer of a leg larger than this many bytes is given back once it is empty; a smaller one once the leg is quiet.
 pub const LEG_KEEP_BYTES: usize = 128 << 10;
-/// Reads from one leg in a row, a count; then others are served.
-pub const LEG_READS_MAX: usize = 8;
-
-/// Counts of one limit whose keys strangers choose, such as addresses and users, a count: a mebibyte.
-pub const LIMIT_ENTRIES: usize = 65_536;
 /// Points that the other end of a leg has at most; see `leg/meter.rs`. Each frame that carries nothing costs one or two.
 pub const LEG_FLOOD_POINTS: u32 = 16 << 10;
 /// Bytes written to the other end of a leg that give back one point.
 pub const LEG_FLOOD_BYTES: usize = 32;
 /// Interim responses of one request that are passed on, a count: hints come once, progress (102) a few times.
 pub const INTERIM_MAX: usize = 8;
+/// Reads from one leg in a row, a count; then others are served.
+pub const LEG_READS_MAX: usize = 8;
+
+/// Counts of one limit whose keys strangers choose, such as addresses and users, a count: a mebibyte.
+pub const LIMIT_ENTRIES: usize = 65_536;
 /// Clients of which the gateway remembers, for each service, how often they come, a count; 40 bytes each.
 pub const OVERLOAD_CLIENTS: usize = 32_768;
 /// For how long after a refusal nothing that comes is taken for usual.

@@ -68,6 +68,19 @@ pub async fn at_once(stream: &TcpStream) -> io::Result<Speaks> {
     Ok(look(stream, Duration::ZERO, judge).await?.unwrap_or(Speaks::Bytes))
 }
 
+/// What the bytes tell that are there; `None` where there are none, or too few.
+///
+/// # Errors
+/// Where the connection breaks or ended.
+pub async fn already(stream: &TcpStream) -> io::Result<Option<Speaks>> {
+    let mut bytes = [0; LOOK];
+    match timeout(Duration::ZERO, stream.peek(&mut bytes)).await {
+        Err(_) => Ok(None),
+        Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(n) => Ok(judge(&bytes[..n?])),
+    }
+}
+
 /// `None` while more bytes could still tell.
 fn judge(bytes: &[u8]) -> Option<Speaks> {
     let begins = |word: &[u8]| {

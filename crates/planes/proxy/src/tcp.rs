@@ -3,6 +3,7 @@
 use crate::conn::{About, Caller, Side, Worker};
 use crate::counters::{Ended, as_us};
 use crate::ledger::{Ongoing, Question, Registered};
+use crate::limits;
 use crate::live::Live;
 use crate::plaintext;
 use crate::record::judged;
@@ -17,7 +18,7 @@ use bartizan_runtime::tls::ServerStream;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -150,22 +151,65 @@ fn program(live: &Live) -> Option<SocketAddr> {
     Some(live.directory.as_ref()?.own.inbound.as_ref()?.program)
 }
 
-/// From the own program to a peer's sidecar, or to its program where it has none. Dropping the future closes both connections.
-pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
+/// A connection to a callee that was opened before its caller said what it speaks.
+#[derive(Debug)]
+pub struct Early {
+    reached: Reached,
+    /// What the callee said meanwhile.
+    greeting: Vec<u8>,
+}
+
+impl Early {
+    /// Opens one. `None` where the callee is not to be called, or not reached; that is for [`outbound`] to report.
+    pub async fn open(worker: &Worker, callee: &ServiceName) -> Option<Self> {
+        to_peer(worker, callee).await.ok().map(|reached| Self { reached, greeting: Vec::new() })
+    }
+
+    /// Waits for the callee to speak; false where it closed instead. Cancel safe.
+    pub async fn is_greeted(&mut self) -> bool {
+        self.greeting.reserve(limits::GREETING_BYTES);
+        let read = match &mut self.reached {
+            Reached::Guard(dialled) => dialled.stream.read_buf(&mut self.greeting).await,
+            Reached::Program(program) => program.read_buf(&mut self.greeting).await,
+        };
+        read.is_ok_and(|n| n > 0)
+    }
+}
+
+/// From the own program to a peer's sidecar, or to its program where it has none; by what was opened `early`, if anything was.
+/// Dropping the future closes both connections.
+pub async fn outbound(about: About, callee: ServiceName, mut stream: TcpStream, early: Option<Early>) {
     let About { worker, slot: _slot, .. } = about;
     let began = Instant::now();
-    let relayed = match to_peer(&worker, &callee).await {
-        Ok(Reached::Guard(dialled)) => {
-            let Dialled { stream: peer, trust, .. } = *dialled;
-            let ongoing = trust.begin(None);
-            let told = |first| learn(&worker, &callee, first);
-            Ok(relay::run_telling(stream, peer, &worker.stop, ongoing.until_over(), &told).await)
-        }
-        Ok(Reached::Program(program)) => {
-            let trust = worker.ledger.register_plain(&Side::Outbound(callee.clone()));
-            let ongoing = trust.begin(None);
-            let told = |first| learn(&worker, &callee, first);
-            Ok(relay::run_telling(stream, program, &worker.stop, ongoing.until_over(), &told).await)
+    let reached = match early {
+        Some(Early { reached, greeting }) => Ok((reached, greeting)),
+        None => to_peer(&worker, &callee).await.map(|reached| (reached, Vec::new())),
+    };
+    let relayed = match reached {
+        Ok((reached, greeting)) => {
+            let greeted = if greeting.is_empty() { None } else { Some(First::Service) };
+            greeted.into_iter().for_each(|first| learn(&worker, &callee, first));
+            // Where it cannot be written, the relay finds out at once.
+            let _ = stream.write_all(&greeting).await;
+            let told = |first| {
+                if greeted.is_none() {
+                    learn(&worker, &callee, first)
+                }
+            };
+            let mut relayed = match reached {
+                Reached::Guard(dialled) => {
+                    let Dialled { stream: peer, trust, .. } = *dialled;
+                    let ongoing = trust.begin(None);
+                    relay::run_telling(stream, peer, &worker.stop, ongoing.until_over(), &told).await
+                }
+                Reached::Program(program) => {
+                    let trust = worker.ledger.register_plain(&Side::Outbound(callee.clone()));
+                    let ongoing = trust.begin(None);
+                    relay::run_telling(stream, program, &worker.stop, ongoing.until_over(), &told).await
+                }
+            };
+            relayed.bytes_down += greeting.len() as u64;
+            Ok(relayed)
         }
         Err(error) => Err(error),
     };
@@ -186,12 +230,13 @@ pub async fn outbound(about: About, callee: ServiceName, stream: TcpStream) {
     worker.proxy.events.offer(SeenBy::Outbound, None, What::Connection(event));
 }
 
-/// Remembers which callees speak first, so that their next caller waits for nothing. Bounded by the callees that there are.
-fn learn(worker: &Worker, callee: &ServiceName, first: First) {
-    let mut known = worker.server_first.borrow_mut();
-    match first {
-        First::Service => drop(known.insert(callee.clone())),
-        First::Caller => drop(known.remove(callee)),
+/// Remembers who speaks first on connections to a callee, so that the next one begins with that. Bounded by the callees that
+/// there are.
+pub fn learn(worker: &Worker, callee: &ServiceName, first: First) {
+    let mut known = worker.speaks_first.borrow_mut();
+    match known.get_mut(callee) {
+        Some(held) => *held = first,
+        None => drop(known.insert(callee.clone(), first)),
     }
 }
 

@@ -99,7 +99,7 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
     let looking = tokio::task::spawn_local(keep_looking(proxy.changes(), ledger.clone()));
     let balance = Balance::new(Arc::clone(&counters));
     let (tasks, copies, told) = (TaskTracker::new(), Cell::new(0), stop.clone());
-    let (lanes, server_first) = <(Rc<_>, _)>::default();
+    let (lanes, speaks_first) = <(Rc<_>, _)>::default();
     let users = Memory::new(proxy.domain.clone()).into();
     let worker = Rc::new(Worker {
         proxy,
@@ -108,7 +108,7 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
         pools,
         balance,
         users,
-        server_first,
+        speaks_first,
         copies,
         lanes,
         alarms,

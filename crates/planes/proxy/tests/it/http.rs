@@ -145,7 +145,7 @@ async fn a_program_of_unknown_protocol_gets_what_its_caller_speaks() {
     // The second one is not kept waiting, although its caller says nothing either.
     let fastest = async {
         let mut all = Vec::new();
-        for _ in 0..5 {
+        for _ in 0..20 {
             let began = std::time::Instant::now();
             hear_until(&mut plain(caller.outbound("any")).await, "hello\n").await;
             all.push(began.elapsed());
@@ -154,6 +154,60 @@ async fn a_program_of_unknown_protocol_gets_what_its_caller_speaks() {
     };
     let fastest = fastest.await;
     assert!(fastest < bartizan_proxy::limits::SNIFF_TIME, "{fastest:?}");
+}
+
+#[tokio::test]
+async fn the_first_caller_of_who_speaks_first_hears_it_at_once() {
+    let world = World::new();
+    let callee = world.sidecar("any", programs::tcp_that_greets().await, Protocol::Auto).await;
+    // One callee under several names: each is called for the first time.
+    let mut directory = world.directory("web");
+    let names: Vec<_> = (0..12).map(|n| name(&format!("any-{n}"))).collect();
+    for name in &names {
+        directory.own.outbound.insert(name.clone(), free_addr());
+        directory.peers.insert(name.clone(), callee.as_peer(Protocol::Auto));
+    }
+    let caller = Guard::start(&world, directory, &crate::world::policies("")).await;
+    let mut fastest = std::time::Duration::MAX;
+    for name in &names {
+        let mut stream = plain(caller.directory.own.outbound[name]).await;
+        let began = std::time::Instant::now();
+        hear_until(&mut stream, "hello\n").await;
+        fastest = fastest.min(began.elapsed());
+        stream.write_all(b"and then an echo").await.unwrap();
+        hear_until(&mut stream, "and then an echo").await;
+    }
+    assert!(fastest < bartizan_proxy::limits::SNIFF_TIME, "nobody is kept waiting: {fastest:?}");
+}
+
+#[tokio::test]
+async fn who_hesitates_and_then_speaks_http_is_served_as_that() {
+    let (_world, caller, callee) = two("any", programs::http().await, Protocol::Auto).await;
+    for n in 0..6 {
+        let stream = plain(caller.outbound("any")).await;
+        tokio::time::sleep(bartizan_proxy::limits::SNIFF_TIME / 2).await;
+        let response = talk(stream, get(&format!("/{n}"))).await;
+        assert!(response.contains(&format!("GET /{n}\n")), "{response}");
+    }
+    // The connection that was opened ahead was for nothing, and each thread learns from the first.
+    let for_nothing = |e: &&bartizan_core::event::Event| matches!(&e.what, What::Connection(c) if c.bytes_up == 0);
+    let opened = callee.proxy.events.take().iter().filter(for_nothing).count();
+    assert!(opened <= 2, "{opened}");
+}
+
+#[tokio::test]
+async fn nothing_is_opened_ahead_to_whom_nobody_declared() {
+    let (_world, mut caller, callee) = two("any", programs::tcp_that_greets().await, Protocol::Auto).await;
+    let addr = caller.outbound("any");
+    caller.redirect(|directory| directory.own.outbound.clear());
+    let mut stream = plain(addr).await;
+    assert_eq!(crate::client::hear(&mut stream).await, "");
+    let error = caller.event(|e| match &e.what {
+        What::Connection(c) => c.error.clone(),
+        _ => None,
+    });
+    assert_eq!(&*error.await, "undeclared");
+    assert!(callee.proxy.events.take().is_empty(), "the callee has heard of nobody");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn conn() -> Rc<Conn> {
     let trust = ledger.register_plain(&side);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let (balance, copies) = (Balance::new(Arc::clone(&counters)), Cell::new(0));
-    let (lanes, server_first) = <(Rc<_>, _)>::default();
+    let (lanes, speaks_first) = <(Rc<_>, _)>::default();
     let users = Memory::new(proxy.domain.clone()).into();
     let worker = Rc::new(Worker {
         proxy,
@@ -43,7 +43,7 @@ fn conn() -> Rc<Conn> {
         pools,
         balance,
         users,
-        server_first,
+        speaks_first,
         copies,
         lanes,
         alarms,
