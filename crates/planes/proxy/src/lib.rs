@@ -32,8 +32,8 @@ pub mod forwarded_for; // who the client is, by the word of proxies in front; pu
 pub mod framing; // where it begins and ends, strictly; pure
 pub mod gathered; // writes of HTTP/2, together
 pub mod http1; // both ends of HTTP/1.1
-pub mod leg; // many on one connection between guards
 pub mod interim; // responses ahead of the response
+pub mod leg; // many on one connection between guards
 pub mod limiting; // how often, how many at once, how much a day
 pub mod message; // as it stands between two connections
 pub mod overload; // what a service bears, and who goes first

@@ -61,6 +61,11 @@ impl DelegationSlot {
     pub fn attached_again(&mut self, proxy: &Proxy) {
         let now = clock::now();
         let goes_on = proxy.live().minting.as_ref().is_some_and(|held| held.until > now.plus(DELEGATION_SETTLE * 2));
-        *self = Self { asked: None, due: if goes_on { now.plus(DELEGATION_SETTLE) } else { Timestamp::default() } };
+        *self = if goes_on {
+            let later = now.plus(DELEGATION_SETTLE);
+            Self { asked: None, due: later, shown: self.shown, last: later }
+        } else {
+            Self::default()
+        };
     }
 }
