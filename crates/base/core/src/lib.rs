@@ -26,6 +26,7 @@ pub mod path;
 pub mod people;
 pub mod plan;
 pub mod redact;
+pub mod redirect; // where a browser may be sent back to
 pub mod rotation;
 pub mod secret;
 pub mod snapshot;

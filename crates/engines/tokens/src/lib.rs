@@ -26,9 +26,11 @@ pub mod form; // parameters of a request
 pub mod dpop; // proofs that somebody holds a key
 pub mod exchange; // a token for another audience, on somebody's behalf
 pub mod grant; // how somebody comes to a token
+pub mod id_token; // who signed in, for the app that asked
 pub mod mint; // makes access tokens
 pub mod pkce; // that who redeems a code is who began
 mod replays; // what was shown before
+pub mod request; // what an app asks for when it sends a browser
 pub mod signed; // events that their senders signed
 mod target_uri; // addresses in one form
 pub mod txn; // transaction tokens: who a chain of calls is for

@@ -57,6 +57,16 @@ pub const DELEGATIONS_MAX: usize = 1_024;
 pub const NARROWINGS_MAX: usize = 8;
 /// Most actors in a chain, a count: a call that goes further than eight hops goes in circles.
 pub const ACTORS_MAX: usize = 8;
+/// Life of an ID token: an app looks at it once.
+pub const ID_TTL: Duration = Duration::from_secs(3600);
+/// Longest `state` of a request, in bytes: apps seal what they have to remember into it.
+pub const STATE_BYTES_MAX: usize = 1_536;
+/// Longest `nonce`, `login_hint` or `acr_values` of a request, in bytes.
+pub const HINT_BYTES_MAX: usize = 256;
+/// Life of a request that was pushed (RFC 9126 section 2.2): a redirect.
+pub const PUSHED_TTL: Duration = Duration::from_secs(60);
+/// How long one nonce for proofs is given out; it counts for as long again.
+pub const NONCE_PERIOD: Duration = Duration::from_secs(120);
 /// Life of an authorization code: a redirect and one request. OAuth 2.1 allows ten minutes and recommends less.
 pub const CODE_TTL: Duration = Duration::from_secs(60);
 /// How long it is remembered what came of a code, so that a second use ends it.

@@ -1,6 +1,7 @@
 //! Proof Key for Code Exchange (RFC 7636), by SHA-256 alone: `plain` would show the secret to whoever sees the first request.
 
 use bartizan_crypto::{base64, hash};
+use serde::{Deserialize, Serialize};
 
 /// Why a code is not exchanged. None of it changes with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +21,7 @@ pub enum PkceError {
 }
 
 /// The challenge of a log-in that began; [`Challenge::check`] is asked when its code is redeemed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge([u8; 32]);
 
 impl Challenge {

@@ -1,6 +1,7 @@
 //! Scopes: what a token allows, as a set of words (RFC 6749 section 3.3).
 
 use crate::limits::{SCOPE_BYTES_MAX, SCOPES_MAX};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -19,7 +20,8 @@ pub enum ScopeError {
 }
 
 /// A set of scopes, in order, none twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Scopes(BTreeSet<Box<str>>);
 
 impl Scopes {
@@ -71,6 +73,20 @@ impl Scopes {
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)
+    }
+}
+
+impl TryFrom<String> for Scopes {
+    type Error = ScopeError;
+
+    fn try_from(text: String) -> Result<Self, ScopeError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Scopes> for String {
+    fn from(scopes: Scopes) -> Self {
+        scopes.to_string()
     }
 }
 

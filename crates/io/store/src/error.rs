@@ -69,6 +69,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same for another who waited for the same write.
+    pub(crate) fn again(&self) -> Self {
+        let copied = |source: &sqlx::Error| sqlx::Error::Protocol(source.to_string());
+        match self {
+            Self::Full { path } => Self::Full { path: path.clone() },
+            Self::Damaged { path, source } => Self::Damaged { path: path.clone(), source: copied(source) },
+            Self::Failed { path, source } => Self::Failed { path: path.clone(), source: copied(source) },
+            // Nothing else comes of writing to a database.
+            _ => Self::Closed,
+        }
+    }
+
     /// Sorts an error of SQLite by what can be done about it.
     pub(crate) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();

@@ -7,7 +7,7 @@
 //! ([`StoreError::Full`]); it deletes nothing by itself, since the oldest events are what an investigator asks for first,
 //! and an attacker who can make noise must not be able to erase them. What was not stored is for the caller to count.
 //! A batch is stored whole or not at all. Epochs have room of their own, so that policies can change while events are full.
-//! [`People`] is a database of its own beside it.
+//! [`Grants`] and [`People`] are databases of their own beside it.
 //! Absent on purpose: what an event means, redaction (done before a record comes here), key material of any kind: of people
 //! there are hashes, and what control sealed.
 
@@ -17,6 +17,7 @@ mod connection;
 mod epoch;
 mod error;
 mod event; // start here: what is stored, and how it is asked for
+mod grants;
 mod issued;
 mod journal;
 mod limits;
@@ -30,8 +31,9 @@ mod writer;
 pub use epoch::{Content, Published};
 pub use error::StoreError;
 pub use event::{Appended, Filter, StoredEvent};
+pub use grants::{Grants, Put, StoredApp, StoredFamily, Whose};
 pub use journal::{Journal, JournalError, Waiting};
-pub use limits::{QUERY_EVENTS_MAX, QUERY_ISSUED_MAX, QUERY_PEOPLE_MAX};
+pub use limits::{FAMILIES_AT_ONCE, QUERY_EVENTS_MAX, QUERY_ISSUED_MAX, QUERY_PEOPLE_MAX};
 pub use people::{Consent, People, Person, Session};
 pub use store::{Options, Store};
 

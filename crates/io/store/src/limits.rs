@@ -33,6 +33,16 @@ pub(crate) const ISSUED_REMOVED_AT_ONCE: i64 = 4_096;
 /// Most records of certificates that one query returns, a count.
 pub const QUERY_ISSUED_MAX: u32 = 10_000;
 
+/// Pages of the database of grants, a count: 4 GiB, five million families of tokens.
+pub(crate) const GRANTS_PAGES: u64 = 1_048_576;
+/// Changes of grants that wait for the writer, a count; callers wait beyond that.
+pub(crate) const GRANTS_QUEUE_MAX: usize = 1_024;
+/// Changes of grants that share one flush of the disk, a count.
+pub(crate) const GRANTS_GROUP_MAX: usize = 256;
+/// Families that ended which one transaction removes, a count: more than it can add.
+pub(crate) const FAMILIES_REMOVED_AT_ONCE: i64 = 512;
+/// Families of somebody that are read at once, a count.
+pub const FAMILIES_AT_ONCE: u32 = 256;
 /// Pages of the database of people, a count: 4 GiB, two million people.
 pub(crate) const PEOPLE_PAGES: u64 = 1_048_576;
 /// Most people that one query returns, a count.

@@ -23,3 +23,14 @@ pub(crate) async fn claim(
         sqlx::query("SELECT value FROM meta WHERE key = ?").bind(key).fetch_one(connection).await.map_err(failed)?;
     row.try_get(0).map_err(failed)
 }
+
+/// What `key` is; `None` where it has no value.
+pub(crate) async fn claimed(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
+    let failed = |e| StoreError::of(path, e);
+    let row = sqlx::query("SELECT value FROM meta WHERE key = ?").bind(key).fetch_optional(connection).await;
+    row.map_err(failed)?.map(|row| row.try_get(0).map_err(failed)).transpose()
+}

@@ -12,10 +12,11 @@ use bartizan_core::snapshot::{Bundles, JwtKey};
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::jose::{Jwk, JwkSet};
 use bartizan_crypto::jws::{self, TokenKey};
-use bartizan_crypto::{CryptoError, base64, random};
+use bartizan_crypto::{CryptoError, base64};
 use bartizan_identity::jwt_svid::{JwtError, kid, sign};
 use bartizan_identity::limits::JWT_KEYS_MAX;
 use bartizan_runtime::{clock, files};
+use bartizan_tokens::id_token::{IdToken, id_token};
 use bartizan_tokens::limits::DELEGATION_LIFE_MAX;
 use bartizan_tokens::mint::{self, Access};
 use bartizan_tokens::{authority_name, txn};
@@ -31,6 +32,8 @@ const KEPT: Duration = Duration::from_secs(DELEGATION_LIFE_MAX.as_secs() + CLOCK
 const FILE: &str = "jwt-keys.json";
 /// Those of access tokens: a key signs tokens of one kind.
 const ACCESS_FILE: &str = "authorization-keys.json";
+/// Those of ID tokens.
+const IDS_FILE: &str = "id-token-keys.json";
 
 /// Why tokens cannot be signed, or earlier ones not be checked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,11 @@ impl JwtSigner {
     /// As [`JwtSigner::open`], for the keys of access tokens.
     pub(crate) fn open_for_access(data: &Path, now: Timestamp) -> Result<Self, JwtKeysError> {
         Self::open_file(data.join(ACCESS_FILE), now)
+    }
+
+    /// As [`JwtSigner::open`], for the keys of ID tokens.
+    pub(crate) fn open_for_ids(data: &Path, now: Timestamp) -> Result<Self, JwtKeysError> {
+        Self::open_file(data.join(IDS_FILE), now)
     }
 
     fn open_file(path: PathBuf, now: Timestamp) -> Result<Self, JwtKeysError> {
@@ -191,10 +199,27 @@ impl JwtSigner {
         JwkSet { keys: inner.kept.iter().filter(counts).filter_map(jwk).collect(), passed_over: Vec::new() }
     }
 
-    /// An access token. `None` where there is no key to sign it with.
-    pub(crate) fn mint(&self, issuer: &str, said: &Access, now: Timestamp) -> Option<Result<String, CryptoError>> {
+    /// An access token of that name. `None` where there is no key to sign it with.
+    pub(crate) fn mint(
+        &self,
+        issuer: &str,
+        said: &Access,
+        name: [u8; 16],
+        now: Timestamp,
+    ) -> Option<Result<String, CryptoError>> {
         let current = self.lock().current.clone()?;
-        Some(mint::access(&current.key, issuer, said, random::bytes(), now))
+        Some(mint::access(&current.key, issuer, said, name, now))
+    }
+
+    /// An ID token. `None` where there is no key to sign it with.
+    pub(crate) fn mint_id(
+        &self,
+        issuer: &str,
+        said: &IdToken<'_>,
+        now: Timestamp,
+    ) -> Option<Result<String, CryptoError>> {
+        let current = self.lock().current.clone()?;
+        Some(id_token(&current.key, issuer, said, now))
     }
 
     /// A token for `id`. `None` where there is no key, since nobody in the fleet may have tokens.
@@ -230,7 +255,7 @@ pub(crate) async fn keep(app: Arc<App>) {
     while app.stop.run_until_cancelled(tokio::time::sleep(JWT_KEY_LOOK)).await.is_some() {
         if !unpublished {
             let now = clock::now();
-            let turned = app.jwt.turn(now).and_then(|jwt| Ok(app.authorization.keys.turn(now)? || jwt));
+            let turned = app.jwt.turn(now).and_then(|jwt| Ok(app.authorization.turn(now)? || jwt));
             unpublished = turned.unwrap_or_else(|error| {
                 tracing::error!(%error, "the keys of tokens stay as they are, trying again");
                 false

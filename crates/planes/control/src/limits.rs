@@ -24,8 +24,37 @@ pub const ATTESTATIONS_AT_ONCE: usize = 4;
 pub const AUTHORIZATION_BODY_BYTES_MAX: usize = 24 << 10;
 /// Requests to the authorization server by one client that showed its certificate, a second: it keeps a token for minutes.
 pub const CLIENT_REQUESTS_PER_S: u32 = 200;
-/// Those by one address without a certificate, a second: metadata and keys, which may be kept.
-pub const STRANGER_REQUESTS_PER_S: u32 = 20;
+/// Those by one address without a certificate, a second: apps and browsers of an office behind one address.
+pub const STRANGER_REQUESTS_PER_S: u32 = 50;
+/// Requests by one address that are remembered for a minute (RFC 9126), a second.
+pub const PUSHES_PER_S: u32 = 20;
+/// Devices by one address that begin, a second: each is remembered for ten minutes.
+pub const DEVICES_PER_S: u32 = 2;
+/// Codes that are remembered, a count: for an hour after they were redeemed, 70 sign-ins a second.
+pub const CODES_MAX: usize = 262_144;
+/// Requests that were pushed and not used, a count; each has 3 KiB at most.
+pub const PUSHED_MAX: usize = 8_192;
+/// Devices that wait, a count.
+pub const DEVICES_MAX: usize = 32_768;
+/// Wrong codes of devices that one person may type within ten minutes, a count: of 34 bits, with 32,768 devices waiting, one guess in
+/// 800,000 is right.
+pub const DEVICE_GUESSES_MAX: u32 = 5;
+/// People whose guesses are counted, a count.
+pub const DEVICE_GUESSERS_MAX: usize = 65_536;
+/// Longest address that a browser carries while somebody signs in, in bytes.
+pub const CARRIED_BYTES_MAX: usize = 4 << 10;
+/// How long somebody has to sign in and allow.
+pub const CARRIED_TTL: Duration = Duration::from_secs(30 * 60);
+/// Tries to store a family where others change it at the same time, a count.
+pub const FAMILY_TRIES: usize = 8;
+/// Largest file with the key of refresh tokens, in bytes.
+pub const REFRESH_KEY_BYTES_MAX: usize = 256;
+/// Longest body of a registration, in bytes.
+pub const REGISTRATION_BYTES_MAX: usize = 16 << 10;
+/// Most values in it, a count.
+pub const REGISTRATION_VALUES_MAX: usize = 256;
+/// Sessions that ended and whose tokens are still to be taken back, a count; what does not fit ends when it is renewed.
+pub const ENDED_WAITING_MAX: usize = 16_384;
 /// Whose requests are counted at once, a count; beyond it, whoever is new waits.
 pub const REQUESTERS_MAX: usize = 16_384;
 /// How often it is looked whether the authorization server's certificate is to be renewed.

@@ -77,6 +77,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
     let revoking = tokio::spawn(authorization::publish(Arc::clone(&app)));
+    let ending = tokio::spawn(authorization::end_sessions(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
@@ -104,6 +105,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         fetching,
         authorizing,
         revoking,
+        ending,
     ];
     for task in tasks {
         if let Err(error) = task.await {
@@ -114,6 +116,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     app.pipeline.drain(DRAIN_WITHIN).await;
     app.store.close().await;
     app.people.close().await;
+    app.authorization.granting.close().await;
     served.map_err(|error| ControlError::Serve(error.into()))
 }
 

@@ -8,6 +8,7 @@ mod near;
 pub(crate) mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_apps;
 mod raw_authorization;
 mod raw_counts;
 mod raw_edge;

@@ -1,13 +1,15 @@
 //! What a fleet file says of its authorization server, before anything is checked. Part of [`super::raw`].
 
 use super::node::Node;
+use super::raw_apps::{RawApp, RawRegistration, texts};
 use super::raw_people::RawPeople;
 use super::reader::{At, Field, Named, Read, Report};
 use crate::authorization::{AUDIENCES_MAX, SCOPES_MAX};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
-/// An OAuth 2.1 authorization server for workloads of this fleet, which show their certificate instead of a secret.
+/// An OAuth 2.1 authorization server: for workloads of this fleet, which show their certificate instead of a secret, and for apps that
+/// people use.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "Authorization", deny_unknown_fields)]
 pub(super) struct RawAuthorization {
@@ -19,9 +21,15 @@ pub(super) struct RawAuthorization {
     /// Whom its tokens are for (`aud`); that of `users` where left out, and the name of the fleet where there is none.
     #[schemars(default)]
     pub(super) audience: Field<String>,
-    /// Who gets tokens: workloads of this fleet, by name.
-    #[schemars(with = "BTreeMap<String, RawClient>")]
+    /// Who gets tokens on its own behalf: workloads of this fleet, by name.
+    #[schemars(default, with = "BTreeMap<String, RawClient>")]
     pub(super) clients: Field<Named<Read<RawClient>>>,
+    /// Who gets tokens on behalf of people: apps, by the name that they are called in requests.
+    #[schemars(default, with = "BTreeMap<String, RawApp>")]
+    pub(super) apps: Field<Named<Read<RawApp>>>,
+    /// Apps that register themselves; none may where left out.
+    #[schemars(default)]
+    pub(super) registration: Field<RawRegistration>,
     /// People who sign in here, with password, passkey and one-time codes; nobody where left out.
     #[schemars(default, with = "RawPeople")]
     pub(super) people: Field<RawPeople>,
@@ -54,7 +62,7 @@ enum Grants {
 }
 
 impl RawAuthorization {
-    pub(super) const KEYS: &[&str] = &["listen", "issuer", "audience", "clients", "people"];
+    pub(super) const KEYS: &[&str] = &["listen", "issuer", "audience", "clients", "apps", "registration", "people"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -63,6 +71,8 @@ impl RawAuthorization {
             issuer: fields.text("issuer"),
             audience: fields.text("audience"),
             clients: fields.take("clients", |report, node, key| report.named(node, key, RawClient::read)),
+            apps: fields.take("apps", |report, node, key| report.named(node, key, RawApp::read)),
+            registration: fields.take("registration", RawRegistration::read),
             people: fields.take("people", RawPeople::read),
         };
         Ok(At { value, spot: fields.spot })
@@ -74,8 +84,11 @@ impl RawClient {
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
-        let mut list = |name| fields.take(name, |report, node, key| report.list(node, key, Report::text));
-        let value = Self { scopes: list("scopes"), audiences: list("audiences"), grants: list("grants") };
+        let value = Self {
+            scopes: texts(&mut fields, "scopes"),
+            audiences: texts(&mut fields, "audiences"),
+            grants: texts(&mut fields, "grants"),
+        };
         Ok(At { value, spot: fields.spot })
     }
 }

@@ -116,3 +116,67 @@ fn what_is_left_out_has_one_meaning() {
     assert_eq!(said.clients[&ServiceName::parse("batch").unwrap()].audiences, ["x", "y"]);
     assert_eq!(fleet.users.unwrap().issuers.len(), 1);
 }
+
+#[test]
+fn apps_that_could_never_work_or_send_codes_to_strangers_are_refused() {
+    let shop = |body: &str| format!("listen: \"127.0.0.1:2\", apps: {{ shop: {{ {body} }} }}");
+    let redirect = "redirect: [\"https://shop.test/back\"]";
+    let hash = "a".repeat(64);
+    for (more, why) in [
+        ("listen: \"127.0.0.1:2\", apps: {}".to_owned(), "there have to be 1 to 1000 apps"),
+        (shop(""), "nobody can come back to it with a code; give it `redirect`"),
+        (shop(redirect), "apps are for people, and nobody can sign in; add `people: {}` beside `apps`"),
+        (shop("redirect: []"), "there have to be 1 to 16"),
+        (shop("redirect: [\"http://shop.test/back\"]"), "`http` is for 127.0.0.1 and [::1] alone"),
+        (shop("redirect: [\"https://*.shop.test/\"]"), "no fragment, wildcard"),
+        (shop("redirect: [\"http://localhost/back\"]"), "`http` is for 127.0.0.1"),
+        (shop("redirect: [\"https://a@shop.test/\"]"), "without a user in front"),
+        (shop("redirect: [\"javascript:alert(1)\"]"), "use `https`, or a scheme that is the app's own"),
+        (shop(&format!("{redirect}, signed_out: [\"http://x.test\"]")), "authorization.apps.shop.signed_out[0]"),
+        (shop(&format!("{redirect}, grants: [implicit]")), "known are `authorization_code`, `refresh_token` and"),
+        (shop(&format!("{redirect}, grants: [client_credentials]")), "no such grant"),
+        (shop("grants: [refresh_token]"), "it has no way to its first token"),
+        (shop(&format!("{redirect}, consent: never")), "expected `ask` or `trusted`"),
+        (shop(&format!("{redirect}, bearer: perhaps")), "expected `true` or `false`"),
+        (shop(&format!("{redirect}, workload: reprot")), "no such workload; did you mean `report`?"),
+        (shop(&format!("{redirect}, secret: x")), "unknown key; known here: title, redirect, signed_out"),
+        (
+            format!("listen: \"127.0.0.1:2\", clients: {{ report: {{}} }}, apps: {{ report: {{ {redirect} }} }}"),
+            "there is a client of that name",
+        ),
+        ("listen: \"127.0.0.1:2\", registration: {}".to_owned(), "authorization.registration.token_sha256: is missing"),
+        ("listen: \"127.0.0.1:2\", registration: { token_sha256: secret }".to_owned(), "not a SHA-256"),
+        (format!("listen: \"127.0.0.1:2\", registration: {{ token_sha256: {hash}, most: 0 }}"), "expected 1 to 1000"),
+    ] {
+        let refusal = parse(&text(&more, ""), "f").map(drop).expect_err(&more).to_string();
+        assert!(refusal.contains(why), "{refusal}\n{why}");
+    }
+}
+
+#[test]
+fn an_app_is_a_public_client_with_bound_tokens_where_nothing_else_is_said() {
+    let shop = ServiceName::parse("shop").unwrap();
+    let fleet =
+        good("listen: \"127.0.0.1:2\", people: {}, apps: { shop: { redirect: [\"https://shop.test/back\"] } }", "");
+    let said = fleet.authorization.unwrap();
+    assert!(said.clients.is_empty() && said.has_apps() && !said.has_bearers());
+    let app = &said.apps[&shop];
+    assert_eq!((app.title.as_str(), app.scopes.as_slice()), ("shop", &["openid".to_owned()][..]));
+    assert_eq!(app.grants, [Grant::AuthorizationCode, Grant::RefreshToken]);
+    assert_eq!(app.audiences, ["shop"]);
+    assert!(!app.trusted && !app.bearer && app.workload.is_none() && app.signed_out.is_empty());
+    assert!(app.redirect[0].allows("https://shop.test/back") && !app.redirect[0].allows("https://shop.test/back/"));
+
+    let hash = "a5".repeat(32);
+    let more = format!(
+        "listen: \"127.0.0.1:2\", people: {{}}, apps: {{ tv: {{ title: \"The TV\", grants: [device_code], workload: report, consent: trusted, bearer: true }} }}, \
+         registration: {{ token_sha256: \"{hash}\", scopes: [openid, email], most: 5 }}"
+    );
+    let said = good(&more, "").authorization.unwrap();
+    assert!(said.has_bearers());
+    let app = &said.apps[&ServiceName::parse("tv").unwrap()];
+    assert_eq!(app.workload.as_ref().unwrap().to_string(), "spiffe://shop.test/workload/report");
+    assert!(app.trusted && app.redirect.is_empty() && app.title == "The TV");
+    let registration = said.registration.unwrap();
+    assert_eq!((registration.token_sha256, registration.most, registration.bearer), ([0xa5; 32], 5, false));
+}

@@ -186,7 +186,9 @@ impl Device {
             }
             Self::Approved { granted, .. } => {
                 let client_id = granted.client_id.clone();
-                let begun = Family::begin(family, granted, now);
+                // A device that showed no key when it began shows one now.
+                let key = granted.key.or(proof_key.copied());
+                let begun = Family::begin(family, Granted { key, ..granted }, now);
                 (Self::Redeemed { client_id, family, at: now }, Ok(begun))
             }
             Self::Denied { .. } => (self, Err(DeviceError::Denied)),
@@ -204,7 +206,8 @@ impl Device {
         }
     }
 
-    fn client_id(&self) -> &str {
+    /// The client.
+    pub fn client_id(&self) -> &str {
         match self {
             Self::Waiting { request, .. } => &request.client_id,
             Self::Approved { granted, .. } => &granted.client_id,

@@ -11,9 +11,11 @@ use crate::mint::Access;
 use crate::scopes::Scopes;
 use bartizan_core::{Secret, Timestamp};
 use bartizan_crypto::hash;
+use serde::{Deserialize, Serialize};
 
 /// The state of a family, as it is stored: the same size however many tokens came of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Family {
     /// Its name.
     pub id: FamilyId,
@@ -154,7 +156,12 @@ impl Family {
 
     /// Whether nothing of it can be used any more, by time alone.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.begun.plus(FAMILY_LIFE) || now >= self.made.plus(REFRESH_IDLE)
+        now >= self.ends()
+    }
+
+    /// When that is so, if it is not used before.
+    pub fn ends(&self) -> Timestamp {
+        self.begun.plus(FAMILY_LIFE).min(self.made.plus(REFRESH_IDLE))
     }
 
     /// The scopes of the answer, and whether the token is the one that counts.

@@ -3,10 +3,12 @@
 use crate::scopes::Scopes;
 use bartizan_crypto::base64;
 use bartizan_crypto::jose::json::Object;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a client may have on behalf of a subject.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The client.
     pub client_id: String,
@@ -24,7 +26,8 @@ pub struct Granted {
 }
 
 /// The name of a family: all tokens that came of one grant. Random, so that nobody can guess another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct FamilyId(pub [u8; 16]);
 
 impl FamilyId {
@@ -37,5 +40,19 @@ impl FamilyId {
 impl fmt::Display for FamilyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&base64::encode_url(&self.0))
+    }
+}
+
+impl TryFrom<String> for FamilyId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not the name of a family")
+    }
+}
+
+impl From<FamilyId> for String {
+    fn from(id: FamilyId) -> Self {
+        id.to_string()
     }
 }

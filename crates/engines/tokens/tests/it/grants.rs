@@ -304,3 +304,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_device_that_begins_without_a_key_is_bound_to_the_one_that_it_asks_with() {
+    let (approved, _) = device().approve("alice", &scopes("pay"), Default::default(), NOW);
+    assert_eq!(approved.ask("tv", Some(&[3; 32]), ID, NOW).1.unwrap().granted.key, Some([3; 32]));
+}
+
+#[test]
+fn a_family_comes_back_from_where_it_lay_and_nothing_else_does() {
+    let family = Family::begin(ID, granted(Some([3; 32])), NOW);
+    let text = serde_json::to_string(&family).unwrap();
+    assert_eq!(serde_json::from_str::<Family>(&text).unwrap(), family);
+    assert_eq!(family.ends(), NOW.plus(REFRESH_IDLE));
+    for (from, to) in [("\"scopes\":\"", "\"scopes\":\" "), ("\"revoked\"", "\"revoced\""), ("\"id\":\"", "\"id\":\"A")]
+    {
+        let broken = text.replacen(from, to, 1);
+        assert_ne!(broken, text);
+        assert!(serde_json::from_str::<Family>(&broken).is_err(), "{broken}");
+    }
+}

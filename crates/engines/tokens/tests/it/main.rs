@@ -6,6 +6,7 @@ mod cache; // tokens that were seen before
 mod dpop; // proofs of possession
 mod exchange; // on somebody's behalf
 mod grants; // codes, refresh tokens, devices, workloads
+mod id_tokens; // who signed in
 mod signed;
 mod txn; // transaction tokens and their narrowings
 

@@ -5,6 +5,7 @@ mod damage;
 mod epochs;
 mod events;
 mod full;
+mod grants;
 mod journal;
 mod people;
 

@@ -24,11 +24,39 @@ pub(super) struct Refusal {
     public: &'static str,
     /// What an operator has to know.
     detail: String,
+    /// What else goes out with it.
+    headers: Vec<(HeaderName, String)>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, public: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, public, detail: detail.into() }
+        Self { status, code, public, detail: detail.into(), headers: Vec::new() }
+    }
+
+    /// With a header.
+    pub(super) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Its word.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What the client may know.
+    pub(super) fn public(&self) -> &'static str {
+        self.public
+    }
+
+    /// With another status.
+    pub(super) fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// What is shown (a code, a refresh token) counts for nothing here (RFC 6749 section 5.2).
+    pub(super) fn invalid_grant(detail: impl Into<String>) -> Self {
+        Self::bad("invalid_grant", "it is not accepted", detail)
     }
 
     /// With an error of the token endpoint.
@@ -62,9 +90,15 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again", detail)
     }
 
+    /// The word and the sentence for a client that is told in another way; operators find the rest in the log.
+    pub(super) fn words(self) -> (&'static str, String) {
+        tracing::warn!(code = self.code, detail = self.detail, "a request was refused");
+        (self.code, self.public.to_owned())
+    }
+
     /// Tells the client what it may know, and operators the rest.
     pub(super) fn answer(self, app: &App, from: &Connection) -> Response {
-        let Self { status, code, public, detail } = self;
+        let Self { status, code, public, detail, headers } = self;
         let request = RequestId::from_random(random::bytes());
         let rule = if detail.is_empty() { code.to_owned() } else { format!("{code}: {detail}") };
         let peer = from.peer.as_ref().map(|peer| peer.id().clone());
@@ -74,6 +108,11 @@ impl Refusal {
         let mut answer = (status, unstored(body)).into_response();
         if let Ok(id) = HeaderValue::from_str(&request.to_string()) {
             answer.headers_mut().insert(REQUEST_ID, id);
+        }
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                answer.headers_mut().append(name, value);
+            }
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -1,7 +1,9 @@
-//! `POST /introspect` (RFC 7662): what a token says, for the client that has it and for the one that it is for.
+//! `POST /introspect` (RFC 7662): what a token says, for the client that has it and for the one that it is for. Both show a certificate:
+//! what proves nothing about who asks is told nothing.
 
 use super::answer::{Refusal, unstored};
 use super::ask::{Asked, Connection, take};
+use super::paths;
 use crate::app::App;
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -24,9 +26,12 @@ pub(super) async fn introspect(
 async fn say(app: &App, from: &Connection, request: Request) -> Result<Value, Refusal> {
     take(app, from)?;
     let now = clock::now();
-    let asked = Asked::read(app, from, request, now).await?;
+    let asked = Asked::read(app, from, paths::INTROSPECT, request, now).await?;
+    if asked.peer().is_none() {
+        return Err(Refusal::invalid_client(format!("`{}` showed no certificate", asked.id())));
+    }
     let text = asked.form.get("token").ok_or_else(|| Refusal::invalid_request("`token` is missing", ""))?;
-    let id = asked.peer.id().to_string();
+    let id = asked.id();
     let token = find(app, &asked, text, now)?.filter(|token| token.client_id == id || token.audiences.contains(&id));
     // Whoever may not know learns as much as of a token that is none.
     Ok(token.map_or_else(|| json!({ "active": false }), |token| active(&token)))
@@ -43,6 +48,6 @@ pub(super) fn find(app: &App, asked: &Asked, text: &str, now: Timestamp) -> Resu
 fn active(token: &AccessToken) -> Value {
     let mut said = Value::Object(token.claims.clone());
     said["active"] = json!(true);
-    said["token_type"] = json!("Bearer");
+    said["token_type"] = json!(if token.binding.key.is_some() { "DPoP" } else { "Bearer" });
     said
 }

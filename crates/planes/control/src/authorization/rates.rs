@@ -1,6 +1,6 @@
 //! How often somebody may ask: a bucket for each client and each address of strangers.
 
-use crate::limits::{CLIENT_REQUESTS_PER_S, REQUESTERS_MAX, STRANGER_REQUESTS_PER_S};
+use crate::limits::{CLIENT_REQUESTS_PER_S, DEVICES_PER_S, PUSHES_PER_S, REQUESTERS_MAX, STRANGER_REQUESTS_PER_S};
 use bartizan_core::SpiffeId;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,6 +14,10 @@ pub(super) enum Who {
     Client(SpiffeId),
     /// Everybody else at one address.
     Stranger(IpAddr),
+    /// Requests of that address which are remembered for a while.
+    Pushing(IpAddr),
+    /// Devices at that address that begin.
+    Device(IpAddr),
 }
 
 impl Who {
@@ -21,6 +25,8 @@ impl Who {
         match self {
             Self::Client(_) => CLIENT_REQUESTS_PER_S,
             Self::Stranger(_) => STRANGER_REQUESTS_PER_S,
+            Self::Pushing(_) => PUSHES_PER_S,
+            Self::Device(_) => DEVICES_PER_S,
         }
     }
 }

@@ -105,12 +105,44 @@ impl Book {
         Ok(())
     }
 
+    /// Takes back all that our own server gave of one grant; everybody hears of it a moment later.
+    pub(super) fn take_back_family(&self, issuer: &str, family: &str, now: Timestamp) -> Result<(), RevokedError> {
+        self.take_back_for_a_token(issuer, WhichTokens::Family(family.to_owned()), now)
+    }
+
     /// Takes back all that our own server gave to a subject until now; everybody hears of it a moment later.
     pub(super) fn take_back_all_of(&self, issuer: &str, subject: &str, now: Timestamp) -> Result<(), RevokedError> {
-        let what = WhichTokens::Subject(subject.to_owned(), now);
+        self.take_back_for_a_token(issuer, WhichTokens::Subject(subject.to_owned(), now), now)
+    }
+
+    /// For as long as a token lives.
+    fn take_back_for_a_token(&self, issuer: &str, what: WhichTokens, now: Timestamp) -> Result<(), RevokedError> {
         self.add(RevokedToken { issuer: issuer.to_owned(), what, until: now.plus(ACCESS_TTL + CLOCK_SKEW) }, now)?;
         self.unpublished.notify_one();
         Ok(())
+    }
+
+    /// The moment that a token of `subject` says it was issued at, for one that is issued at `issued`. Tokens say whole seconds: one of
+    /// the second in which all earlier ones were taken back says the next, lest it is taken for one of them.
+    pub(super) fn issued_at(&self, issuer: &str, subject: &str, issued: Timestamp) -> Timestamp {
+        let of_subject = |it: &RevokedToken| match &it.what {
+            WhichTokens::Subject(one, before) if one == subject && it.issuer == issuer => Some(*before),
+            _ => None,
+        };
+        let before = self.lock().list.iter().filter_map(of_subject).max();
+        match before {
+            Some(before) if issued >= before && issued.as_secs() == before.as_secs() => {
+                Timestamp::from_secs(before.as_secs() + 1)
+            }
+            _ => issued,
+        }
+    }
+
+    /// Whether a grant was taken back of late.
+    pub(super) fn has_family(&self, issuer: &str, family: &str) -> bool {
+        let is =
+            |it: &RevokedToken| it.issuer == issuer && matches!(&it.what, WhichTokens::Family(one) if one == family);
+        self.lock().list.iter().any(is)
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -175,6 +207,24 @@ mod tests {
 
     fn token(jti: &str, until: u64) -> RevokedToken {
         RevokedToken { issuer: "i".to_owned(), what: WhichTokens::Token(jti.to_owned()), until: at(until) }
+    }
+
+    #[test]
+    fn what_is_given_in_the_second_of_a_revocation_is_not_taken_back_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::open(dir.path()).unwrap();
+        let ms = |ms: u64| Timestamp::from_millis(1_790_000_000_000 + ms);
+        book.take_back_all_of("i", "ana", ms(300)).unwrap();
+        for (issuer, subject, issued, says) in [
+            ("i", "ana", ms(299), ms(299)),
+            ("i", "ana", ms(300), ms(1000)),
+            ("i", "ana", ms(999), ms(1000)),
+            ("i", "ana", ms(1000), ms(1000)),
+            ("i", "bob", ms(300), ms(300)),
+            ("j", "ana", ms(300), ms(300)),
+        ] {
+            assert_eq!(book.issued_at(issuer, subject, issued), says, "{issuer} {subject}");
+        }
     }
 
     #[test]

@@ -1,13 +1,19 @@
-//! `POST /token`: a token on a client's own behalf (RFC 6749 section 4.4), or on behalf of whoever gave it one (RFC 8693).
+//! `POST /token`: a token on a client's own behalf (RFC 6749 section 4.4), on behalf of whoever gave it one (RFC 8693), or on behalf of
+//! somebody who uses an app.
 
 use super::answer::{Refusal, unstored};
-use super::ask::{Asked, Connection, take};
+use super::ask::{Asked, Caller, Connection, take};
+use super::given::Given;
+use super::proof::DPOP_NONCE;
+use super::{code, device, family, paths};
 use crate::app::App;
 use axum::Extension;
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
 use axum::response::Response;
 use bartizan_core::Timestamp;
 use bartizan_core::authorization::{Client, Grant};
+use bartizan_crypto::random;
 use bartizan_runtime::clock;
 use bartizan_tokens::exchange::{Ceiling, Exchange, ExchangeError, Rules, exchange};
 use bartizan_tokens::mint::Access;
@@ -24,34 +30,43 @@ pub(super) async fn token(
     request: Request,
 ) -> Response {
     let given = give(&app, &from, request).await;
-    given.map_or_else(|refusal| refusal.answer(&app, &from), unstored)
+    let mut answer = given.map_or_else(|refusal| refusal.answer(&app, &from), unstored);
+    add_nonce(&app, &mut answer);
+    answer
+}
+
+/// Has the next proof come with a nonce that counts for longer (RFC 9449 section 8.2).
+pub(super) fn add_nonce(app: &App, answer: &mut Response) {
+    if answer.headers().contains_key(DPOP_NONCE) {
+        return;
+    }
+    if let Ok(nonce) = HeaderValue::from_str(&app.authorization.proofs.nonce(clock::now())) {
+        answer.headers_mut().insert(DPOP_NONCE, nonce);
+    }
 }
 
 async fn give(app: &App, from: &Connection, request: Request) -> Result<Value, Refusal> {
     take(app, from)?;
     let now = clock::now();
-    let asked = Asked::read(app, from, request, now).await?;
+    let asked = Asked::read(app, from, paths::TOKEN, request, now).await?;
     let grant = grant(&asked)?;
-    let wanted = Wanted::read(&asked)?;
-    let mut access = match grant {
-        Grant::ClientCredentials => own(&asked, wanted)?,
-        Grant::TokenExchange => on_behalf(app, &asked, &wanted, now)?,
+    let given = match grant {
+        Grant::ClientCredentials => at_once(own(&asked)?, now),
+        Grant::TokenExchange => at_once(on_behalf(app, &asked, now)?, now),
+        Grant::AuthorizationCode => code::redeem(app, &asked, now).await?,
+        Grant::RefreshToken => family::refresh(app, &asked, now).await?,
+        Grant::DeviceCode => device::redeem(app, &asked, now).await?,
     };
-    // A token that outlived the certificate that it is bound to would be of no use.
-    access.ttl = access.ttl.min(asked.peer.not_after().since(now));
-    let signed = app.authorization.keys.mint(&asked.server()?.issuer, &access, now);
-    let text = signed.ok_or_else(|| Refusal::unable("there is no key to sign with"))?;
-    let text = text.map_err(|error| Refusal::unable(error.to_string()))?;
-    let mut answer = json!({
-        "access_token": text,
-        "token_type": "Bearer",
-        "expires_in": access.ttl.as_secs(),
-        "scope": access.scopes.to_string(),
-    });
+    let mut answer = given.answer(app, &asked, now)?;
     if grant == Grant::TokenExchange {
         answer["issued_token_type"] = json!(ACCESS_TOKEN);
     }
     Ok(answer)
+}
+
+/// Without anything beside it.
+fn at_once(access: Access, now: Timestamp) -> Given {
+    Given { access, name: random::bytes(), issued: now, refresh: None, id: None }
 }
 
 /// The way that is asked for, where the client may go it.
@@ -59,18 +74,24 @@ fn grant(asked: &Asked) -> Result<Grant, Refusal> {
     let Some(named) = asked.form.get("grant_type") else {
         return Err(Refusal::invalid_request("`grant_type` is missing", ""));
     };
-    let Some(grant) = Grant::ALL.into_iter().find(|grant| grant.grant_type() == named) else {
-        let public = "this server has the grants client_credentials and token-exchange alone";
+    let of_apps = Grant::OF_APPS.into_iter().filter(|_| asked.server().is_ok_and(|said| said.has_apps()));
+    let mut known = Grant::OF_CLIENTS.into_iter().chain(of_apps);
+    let Some(grant) = known.find(|grant| grant.grant_type() == named) else {
+        let public = "this server has no such grant; its metadata name those that it has";
         return Err(Refusal::bad("unsupported_grant_type", public, ""));
     };
-    if asked.client()?.grants.contains(&grant) {
+    let had = match &asked.caller {
+        Caller::Workload { .. } => asked.client()?.1.grants.contains(&grant),
+        Caller::App(app) => app.rules.grants.contains(&grant),
+    };
+    if had {
         return Ok(grant);
     }
-    let detail = format!("`{}` has no grant `{}` in the fleet file", asked.peer.id(), grant.as_str());
+    let detail = format!("`{}` has no grant `{}` in the fleet file", asked.id(), grant.as_str());
     Err(Refusal::bad("unauthorized_client", "this client has no such grant", detail))
 }
 
-/// What is asked for, where the client may have that.
+/// What a workload asks for, where it may have that.
 struct Wanted {
     audience: String,
     /// `None` for all that are possible.
@@ -79,7 +100,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(asked: &Asked) -> Result<Self, Refusal> {
-        let client = asked.client()?;
+        let (_, client) = asked.client()?;
         let target =
             |detail: String| Refusal::bad("invalid_target", "no tokens for that are given to this client", detail);
         let audience = match (asked.form.get("audience"), asked.form.get("resource")) {
@@ -90,7 +111,7 @@ impl Wanted {
             (None, None) => client.audiences.first().cloned().unwrap_or_default(),
         };
         if !client.audiences.contains(&audience) {
-            return Err(target(format!("`{}` may not have a token for that audience", asked.peer.id())));
+            return Err(target(format!("`{}` may not have a token for that audience", asked.id())));
         }
         let scopes = asked.form.get("scope").map(Scopes::parse).transpose();
         let scopes = scopes.map_err(|why| scope(why.to_string()))?;
@@ -106,8 +127,10 @@ fn possible(client: &Client) -> Result<Scopes, Refusal> {
     Scopes::parse(&client.scopes.join(" ")).map_err(|why| Refusal::unable(why.to_string()))
 }
 
-fn own(asked: &Asked, wanted: Wanted) -> Result<Access, Refusal> {
-    let (client, id) = (asked.client()?, asked.peer.id().to_string());
+fn own(asked: &Asked) -> Result<Access, Refusal> {
+    let wanted = Wanted::read(asked)?;
+    let (_, client) = asked.client()?;
+    let id = asked.id();
     let possible = possible(client)?;
     let scopes = wanted.scopes.unwrap_or_else(|| possible.clone());
     if !scopes.are_within(&possible) {
@@ -118,11 +141,12 @@ fn own(asked: &Asked, wanted: Wanted) -> Result<Access, Refusal> {
     Ok(access)
 }
 
-fn on_behalf(app: &App, asked: &Asked, wanted: &Wanted, now: Timestamp) -> Result<Access, Refusal> {
+fn on_behalf(app: &App, asked: &Asked, now: Timestamp) -> Result<Access, Refusal> {
+    let wanted = Wanted::read(asked)?;
     let subject = subject_token(asked)?;
-    let (server, client) = (asked.server()?, asked.client()?);
+    let (server, (_, client)) = (asked.server()?, asked.client()?);
     let issuers = app.authorization.issuers(server, now).map_err(|error| Refusal::unable(error.to_string()))?;
-    let caller = Party { subject: asked.peer.id().to_string(), issuer: None };
+    let caller = Party { subject: asked.id(), issuer: None };
     let refused = |detail: String| Refusal::invalid_request("the subject token is not accepted", detail);
     // It was given to the caller, or it is none of the caller's business.
     let subject =

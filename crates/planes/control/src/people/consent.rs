@@ -48,7 +48,6 @@ struct Asked {
 ///
 /// # Errors
 /// [`PeopleError`], where nobody can say. Ask then, or refuse.
-#[allow(dead_code, reason = "for endpoints that come next")]
 pub(crate) async fn has_consent(
     app: &App,
     subject: &str,
@@ -73,7 +72,6 @@ async fn given(
 }
 
 /// The page that asks. `headers` are those of the request that it answers, `visitor` its address.
-#[allow(dead_code, reason = "for endpoints that come next")]
 pub(crate) async fn ask_consent(
     app: &std::sync::Arc<App>,
     headers: &HeaderMap,
@@ -91,7 +89,6 @@ pub(crate) async fn ask_consent(
     }
 }
 
-#[allow(dead_code, reason = "for endpoints that come next")]
 fn page(visit: &Visit, headers: &HeaderMap, who: &SignedIn, wanted: Wanted) -> Result<Response, Problem> {
     for to in [&wanted.allowed, &wanted.denied] {
         Way::to(to.as_str()).seal(&visit.desk, visit.now).ok_or_else(|| Problem::bad("way: it leads elsewhere"))?;

@@ -20,15 +20,15 @@ const MARK: &str = "mark";
 const SITE: &str = "sec-fetch-site";
 
 /// What a form needs.
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// A hidden field.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// A cookie for the mark to fit, where the browser has none.
-    pub(super) cookie: Option<HeaderValue>,
+    pub(crate) cookie: Option<HeaderValue>,
 }
 
 /// The mark of the form that is sent to `path`.
-pub(super) fn mark(visit: &Visit, headers: &HeaderMap, path: &str) -> Mark {
+pub(crate) fn mark(visit: &Visit, headers: &HeaderMap, path: &str) -> Mark {
     let of = |cookie: &str| hidden(MARK, &visit.desk.keys.form(path, cookie));
     if let Some(cookie) = bound_to(headers) {
         return Mark { field: of(cookie), cookie: None };
@@ -43,7 +43,7 @@ fn bound_to(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Reads what the form at `path` of this browser sent, cheapest check first.
-pub(super) async fn read(visit: &Visit, path: &str, request: Request) -> Result<(HeaderMap, Form), Problem> {
+pub(crate) async fn read(visit: &Visit, path: &str, request: Request) -> Result<(HeaderMap, Form), Problem> {
     let (head, body) = request.into_parts();
     let headers = head.headers;
     check_origin(&headers, &visit.origin)?;
@@ -86,7 +86,7 @@ fn shown(text: &str) -> String {
 }
 
 /// What stands in the address.
-pub(super) fn query(request: &Request) -> Result<Form, Problem> {
+pub(crate) fn query(request: &Request) -> Result<Form, Problem> {
     let query = request.uri().query().unwrap_or_default();
     Form::parse(query.as_bytes()).map_err(|why| Problem::bad(format!("query: {why}")))
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// What a page has to know of the request that it answers.
 #[derive(Clone, Debug)]
-pub(super) struct Visit {
+pub(crate) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) desk: Arc<Desk>,
     pub(super) rules: Rules,
@@ -30,7 +30,7 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Or what to answer where there are no pages.
-    pub(super) async fn of(app: &Arc<App>, remote: SocketAddr, now: Timestamp) -> Result<Self, Box<Response>> {
+    pub(crate) async fn of(app: &Arc<App>, remote: SocketAddr, now: Timestamp) -> Result<Self, Box<Response>> {
         let nothing = || Box::new(StatusCode::NOT_FOUND.into_response());
         let desk = app.people.desk(app).await.map_err(|error| {
             tracing::error!(why = chain(&error), "nobody can sign in");

@@ -1,7 +1,7 @@
 //! Text in pages. Whatever is not written here goes through [`escape`].
 
 /// Text as it may stand in an element or in a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -20,7 +20,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A field that nobody sees.
-pub(super) fn hidden(name: &str, value: &str) -> String {
+pub(crate) fn hidden(name: &str, value: &str) -> String {
     format!(r#"<input type="hidden" name="{name}" value="{}">"#, escape(value))
 }
 

@@ -13,7 +13,7 @@ mod cookies;
 mod deeds; // what is told of people
 mod desk; // what all parts share
 mod ended; // who hears that a session is over
-mod forms; // forms that nobody else can send for somebody
+pub(crate) mod forms; // forms that nobody else can send for somebody
 mod gate; // start here: what every request goes through
 mod hasher; // passwords, on threads of their own
 mod home; // the page of somebody who is signed in
@@ -35,11 +35,12 @@ pub(crate) use ended::Ended;
 pub(crate) use tries::Rule;
 pub(crate) use users::{UserError, add};
 
-// What endpoints with codes and refresh tokens ask.
-#[allow(unused_imports, reason = "those endpoints come next")]
 pub(crate) use {
     consent::{Wanted, ask_consent, has_consent},
     desk::PeopleError,
+    gate::Visit,
+    markup::{escape, hidden},
+    pages::{Page, Problem},
     person::{Account, account},
     session::{ACR_ONE_FACTOR, ACR_TWO_FACTORS, SignedIn, is_alive, sign_out, signed_in},
     way::{Way, to_sign_in},

@@ -24,7 +24,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A page.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     status: StatusCode,
     title: &'static str,
     body: String,
@@ -34,7 +34,7 @@ pub(super) struct Page {
 
 impl Page {
     /// `body` is markup.
-    pub(super) fn new(title: &'static str, body: String) -> Self {
+    pub(crate) fn new(title: &'static str, body: String) -> Self {
         Self { status: StatusCode::OK, title, body, cookies: Vec::new(), leads_out: false }
     }
 
@@ -42,17 +42,17 @@ impl Page {
         Self { status, ..self }
     }
 
-    pub(super) fn cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
+    pub(crate) fn cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.cookies.extend(cookies);
         self
     }
 
     /// What its forms are answered with may lead to a client, elsewhere. Browsers hold redirects against `form-action` too.
-    pub(super) fn leads_out(self) -> Self {
+    pub(crate) fn leads_out(self) -> Self {
         Self { leads_out: true, ..self }
     }
 
-    pub(super) fn answer(self, visit: &Visit) -> Response {
+    pub(crate) fn answer(self, visit: &Visit) -> Response {
         let Self { status, title, body, cookies, leads_out } = self;
         let fleet = escape(visit.app.in_force().desired.fleet.name.as_str());
         let text = format!(
@@ -125,7 +125,7 @@ pub(super) async fn style(_request: Request) -> Response {
 
 /// Why there is no page.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     /// What a person may know.
     public: &'static str,
@@ -134,12 +134,12 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, public: &'static str, rule: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, public: &'static str, rule: impl Into<String>) -> Self {
         Self { status, public, rule: rule.into() }
     }
 
     /// The request is none that a page of ours sends.
-    pub(super) fn bad(rule: impl Into<String>) -> Self {
+    pub(crate) fn bad(rule: impl Into<String>) -> Self {
         let public = "This page was open for too long, or was not opened here. Go back and begin again.";
         Self::new(StatusCode::BAD_REQUEST, public, rule)
     }
@@ -150,16 +150,16 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, public, rule)
     }
 
-    pub(super) fn too_often() -> Self {
+    pub(crate) fn too_often() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Wait a moment.", "too_many_requests")
     }
 
-    pub(super) fn unable(why: &dyn std::error::Error) -> Self {
+    pub(crate) fn unable(why: &dyn std::error::Error) -> Self {
         let why = format!("unable: {}", crate::error::chain(why));
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "This cannot be done now. Try again in a moment.", why)
     }
 
-    pub(super) fn answer(self, visit: &Visit) -> Response {
+    pub(crate) fn answer(self, visit: &Visit) -> Response {
         let Self { status, public, rule } = self;
         let request = RequestId::from_random(random::bytes());
         let refused = Refused { peer: None, remote: Some(visit.remote), rule: rule.into(), status: status.as_u16() };

@@ -86,7 +86,6 @@ impl Account {
 ///
 /// # Errors
 /// [`PeopleError`], where nobody can say. Give nothing then.
-#[allow(dead_code, reason = "for endpoints that come next")]
 pub(crate) async fn account(app: &App, subject: &str) -> Result<Option<Account>, PeopleError> {
     let Some(desk) = app.people.desk(app).await? else { return Ok(None) };
     Ok(desk.person(subject).await?.and_then(Account::of))

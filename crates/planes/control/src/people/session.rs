@@ -65,7 +65,6 @@ pub(crate) struct SignedIn {
 }
 
 /// Who is behind the session cookie. `None` for nobody, and where nobody can say.
-#[allow(dead_code, reason = "for endpoints that come next")]
 pub(crate) async fn signed_in(app: &App, headers: &HeaderMap, now: Timestamp) -> Option<SignedIn> {
     let found = async {
         let (Some(desk), Some(rules)) = (app.people.desk(app).await?, rules(app)) else { return Ok(None) };
@@ -115,7 +114,6 @@ async fn see(desk: &Desk, row: &Row, now: Timestamp) -> Result<(), PeopleError> 
 ///
 /// # Errors
 /// [`PeopleError`], where nobody can say.
-#[allow(dead_code, reason = "for endpoints that come next")]
 pub(crate) async fn is_alive(app: &App, session: &str, now: Timestamp) -> Result<bool, PeopleError> {
     let (Some(desk), Some(rules)) = (app.people.desk(app).await?, rules(app)) else { return Ok(false) };
     let Some(row) = desk.store.session_named(session).await? else { return Ok(false) };

@@ -2,9 +2,8 @@
 
 use super::super::raw_authorization::{RawAuthorization, RawClient};
 use super::super::reader::{At, Field, Named, Read, Report, Reported, did_you_mean};
-use super::people;
 use super::ports::Ports;
-use super::required;
+use super::{apps, people, required};
 use crate::authorization::{AUDIENCES_MAX, Authorization, CLIENTS_MAX, Client, Grant, SCOPES_MAX, TEXT_BYTES_MAX};
 use crate::federation::Url;
 use crate::name::ServiceName;
@@ -27,15 +26,38 @@ pub(super) fn check(
     ports: &mut Ports,
     at: At<RawAuthorization>,
 ) -> Result<Authorization, Reported> {
-    let At { value: RawAuthorization { listen, issuer, audience, clients, people }, spot } = at;
+    let At { value: RawAuthorization { listen, issuer, audience, clients, apps, registration, people }, spot } = at;
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8445`")
         .and_then(|at| ports.anywhere(report, &at));
     let issuer = check_issuer(report, context, listen.as_ref().ok(), issuer);
     let audience = check_audience(report, context, audience);
-    let clients = required(report, clients, &spot, "clients", "name who gets tokens, or delete `authorization`")
-        .and_then(|at| check_clients(report, context, audience.as_ref().ok(), at));
+    let has_other = !matches!((&apps, &registration), (Field::Absent, Field::Absent));
+    let known = audience.as_ref().ok();
+    let clients = match clients {
+        Field::Absent if has_other => Ok(BTreeMap::new()),
+        clients => required(report, clients, &spot, "clients", "name who gets tokens, or delete `authorization`")
+            .and_then(|at| check_clients(report, context, known, at)),
+    };
+    let names = clients.as_ref().ok();
+    let apps = apps
+        .optional()
+        .and_then(|at| at.map_or(Ok(BTreeMap::new()), |at| apps::check(report, context.workloads, known, names, at)));
+    let registration =
+        registration.optional().and_then(|at| at.map(|at| apps::check_registration(report, known, at)).transpose());
     let people = people.optional().and_then(|at| at.map(|at| people::check(report, at)).transpose());
-    Ok(Authorization { listen: listen?, issuer: issuer?, audience: audience?, clients: clients?, people: people? })
+    if has_other && matches!(people, Ok(None)) {
+        let problem = "apps are for people, and nobody can sign in";
+        return Err(report.refuse(&spot, problem, "add `people: {}` beside `apps`"));
+    }
+    Ok(Authorization {
+        listen: listen?,
+        issuer: issuer?,
+        audience: audience?,
+        clients: clients?,
+        apps: apps?,
+        registration: registration?,
+        people: people?,
+    })
 }
 
 fn check_issuer(
@@ -104,9 +126,9 @@ fn check_clients(
     checked.into_iter().filter_map(Result::transpose).collect()
 }
 
-type Found = (ServiceName, Option<crate::name::SpiffeId>);
+pub(super) type Found = (ServiceName, Option<crate::name::SpiffeId>);
 
-fn find(
+pub(super) fn find(
     report: &mut Report<'_>,
     workloads: Option<&BTreeMap<ServiceName, Entry>>,
     at: &At<String>,
@@ -129,29 +151,56 @@ type Checked = (Vec<String>, Vec<String>, Vec<Grant>);
 
 fn check_client(report: &mut Report<'_>, audience: Option<&String>, raw: RawClient) -> Result<Checked, Reported> {
     let RawClient { scopes, audiences, grants } = raw;
-    let scopes = list(report, scopes, SCOPES_MAX, |report, at| {
+    let scopes = check_scopes(report, scopes);
+    let audiences = check_audiences(report, audience, audiences);
+    let known = "known are `client_credentials` and `token_exchange`";
+    let grants = check_grants(report, grants, &Grant::OF_CLIENTS, known);
+    Ok((scopes?.unwrap_or_default(), audiences?, grants?.unwrap_or_else(|| vec![Grant::ClientCredentials])))
+}
+
+/// `None` where nothing is said.
+pub(super) fn check_scopes(
+    report: &mut Report<'_>,
+    scopes: Field<Vec<Read<String>>>,
+) -> Result<Option<Vec<String>>, Reported> {
+    list(report, scopes, SCOPES_MAX, |report, at| {
         // RFC 6749 section 3.3.
         let good = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         match at.value.bytes().all(good) {
             true => text(report, at),
             false => Err(report.refuse_value(&at, "not a scope: it has blanks, quotes or other characters", "")),
         }
-    });
-    let audiences = list(report, audiences, AUDIENCES_MAX, text);
-    let grants = list(report, grants, Grant::ALL.len(), |report, at| {
-        if let Some(grant) = Grant::ALL.into_iter().find(|grant| grant.as_str() == at.value) {
-            return Ok(grant);
+    })
+}
+
+/// That of the server where nothing is said.
+pub(super) fn check_audiences(
+    report: &mut Report<'_>,
+    audience: Option<&String>,
+    audiences: Field<Vec<Read<String>>>,
+) -> Result<Vec<String>, Reported> {
+    let audiences = list(report, audiences, AUDIENCES_MAX, text)?;
+    Ok(audiences.unwrap_or_else(|| audience.cloned().into_iter().collect()))
+}
+
+/// `None` where nothing is said.
+pub(super) fn check_grants(
+    report: &mut Report<'_>,
+    grants: Field<Vec<Read<String>>>,
+    of: &[Grant],
+    known: &str,
+) -> Result<Option<Vec<Grant>>, Reported> {
+    list(report, grants, of.len(), |report, at| {
+        if let Some(grant) = of.iter().find(|grant| grant.as_str() == at.value) {
+            return Ok(*grant);
         }
-        let near = report.nearest(&at.value, Grant::ALL.into_iter().map(Grant::as_str));
-        let way_out = did_you_mean(near, "known are `client_credentials` and `token_exchange`");
-        Err(report.refuse_value(&at, "no such grant", way_out))
-    });
-    let audiences = audiences?.unwrap_or_else(|| audience.cloned().into_iter().collect());
-    Ok((scopes?.unwrap_or_default(), audiences, grants?.unwrap_or_else(|| vec![Grant::ClientCredentials])))
+        let near = report.nearest(&at.value, of.iter().map(|grant| grant.as_str()));
+        Err(report.refuse_value(&at, "no such grant", did_you_mean(near, known)))
+    })
 }
 
 /// A list of 1 to `most`, each of which `one` takes; `None` where it is left out.
-fn list<T>(
+pub(super) fn list<T>(
     report: &mut Report<'_>,
     field: Field<Vec<Read<String>>>,
     most: usize,
@@ -165,7 +214,7 @@ fn list<T>(
     all.into_iter().collect::<Result<_, _>>().map(Some)
 }
 
-fn text(report: &mut Report<'_>, at: At<String>) -> Result<String, Reported> {
+pub(super) fn text(report: &mut Report<'_>, at: At<String>) -> Result<String, Reported> {
     if at.value.is_empty() || at.value.len() > TEXT_BYTES_MAX || at.value.chars().any(char::is_control) {
         return Err(report.refuse_value(&at, format!("it has to have 1 to {TEXT_BYTES_MAX} plain characters"), ""));
     }

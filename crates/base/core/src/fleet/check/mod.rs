@@ -2,6 +2,7 @@
 
 mod addresses;
 mod ambiguous;
+mod apps;
 mod authorization;
 mod budget;
 mod capture;
