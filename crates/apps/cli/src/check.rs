@@ -92,7 +92,13 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Vec<Finding>> {
     named.map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     bartizan_control::check_users(&fleet, path.parent().unwrap_or(Path::new("")))
         .map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
+    let folder_of_fleet = crate::data_dir::folder_of(path);
+    let of_api = |found: &FleetError| {
+        Finding::from(&FleetError { file: folder_of_fleet.join(&found.file).display().to_string(), ..found.clone() })
+    };
+    let apis = bartizan_control::check_apis(&fleet).map_err(|errors| errors.iter().map(of_api).collect::<Vec<_>>())?;
     let mut warnings: Vec<_> = fleet.warnings.iter().map(Finding::from).collect();
+    warnings.extend(apis.iter().map(of_api));
     warnings.extend(place(&policies.warnings));
     Ok(Checked { fleet, files, policies, warnings })
 }

@@ -1,6 +1,7 @@
 //! How traffic is held against an API's own document, and what a query of GraphQL may be.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How requests and responses of a route or a service are held against an OpenAPI document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct ApiCheck {
     /// The document's file, relative to the fleet file.
     pub document: String,
+    /// What that file says. Whoever loads the fleet file reads it.
+    #[serde(default)]
+    pub text: Arc<str>,
     /// What stands before every path, in place of what the document says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
@@ -20,6 +24,15 @@ pub struct ApiCheck {
     /// What becomes of members and parameters of requests that the document does not name.
     #[serde(default)]
     pub unknown: OnUnknown,
+}
+
+impl ApiCheck {
+    /// The same without the document's text.
+    #[must_use]
+    pub fn without_text(&self) -> Self {
+        let Self { document, text: _, base, requests, responses, unknown } = self.clone();
+        Self { document, text: "".into(), base, requests, responses, unknown }
+    }
 }
 
 /// What becomes of requests that differ.
@@ -82,3 +95,10 @@ impl Default for GraphqlLimits {
         Self { depth: 10, aliases: 20, cost: 1_000, introspection: false, batch: 1 }
     }
 }
+
+/// Largest numbers that a route may set for GraphQL, a count each: beyond them nothing is bounded.
+pub const GRAPHQL_DEPTH_MAX: u32 = 64;
+/// See [`GRAPHQL_DEPTH_MAX`].
+pub const GRAPHQL_COUNT_MAX: u32 = 1_000_000;
+/// Queries in one request that a route may let through, a count.
+pub const GRAPHQL_BATCH_MAX: u32 = 100;

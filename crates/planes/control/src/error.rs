@@ -5,6 +5,7 @@ use crate::ca::CaError;
 use crate::deny::DenyListError;
 use crate::federation::SourceError;
 use crate::jwt::JwtKeysError;
+use bartizan_core::fleet::FleetError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
@@ -22,6 +23,9 @@ pub enum ControlError {
     /// A policy is wrong, or could not be enforced. Correct it.
     #[error(transparent)]
     Policies(#[from] PolicyErrors),
+    /// A document of an API cannot be used. Correct it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Apis(Vec<FleetError>),
     /// The keys of an issuer of tokens cannot be used. Correct them, or what the fleet file says of its algorithms.
     #[error(transparent)]
     Users(UsersError),

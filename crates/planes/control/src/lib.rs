@@ -51,7 +51,7 @@ mod tests;
 pub use authorization::RevokedError;
 pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
-pub use fleet::check_users;
+pub use fleet::{check_apis, check_users};
 pub use jwt::JwtKeysError;
 pub use options::{Options, Psat, X509Pop};
 pub use start::{run, serve};

@@ -29,6 +29,8 @@ pub struct Answer {
     pub challenge: Option<Box<str>>,
     /// The request never reached the program: another guard may send it elsewhere, whatever it is.
     pub unsent: bool,
+    /// What is wrong with the request, in words for its author (RFC 9457).
+    pub problem: Option<Box<Explained>>,
     /// It came too often.
     pub limited: Option<Box<Limited>>,
     /// Further header fields.
@@ -44,6 +46,15 @@ pub struct Limited {
     pub told: Told,
     /// The status for who speaks gRPC, and looks for it there.
     pub grpc: Option<&'static str>,
+}
+
+/// What is said to the author of a request that is not as an API describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Where and why.
+    pub detail: String,
+    /// The methods that there are (`Allow`, RFC 9110 section 10.2.1).
+    pub allow: Option<String>,
 }
 
 /// The status of gRPC for whoever came too often.
@@ -66,6 +77,7 @@ impl Answer {
             close: false,
             challenge: None,
             unsent: false,
+            problem: None,
             limited: None,
             said: Vec::new(),
         }
@@ -107,6 +119,12 @@ impl Answer {
         Self { challenge: Some(challenge.into()), ..self }
     }
 
+    /// Says where and why the request is wrong.
+    #[must_use]
+    pub fn with_problem(self, detail: &str, allow: Option<String>) -> Self {
+        Self { problem: Some(Box::new(Explained { detail: detail.to_owned(), allow })), ..self }
+    }
+
     /// Says when it may come again.
     #[must_use]
     pub fn over(self, limited: Limited) -> Self {
@@ -124,13 +142,25 @@ impl Answer {
             return (StatusCode::NO_CONTENT, fields, String::new());
         }
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
-        let body = serde_json::json!({ "error": self.text, "reason": reason, "request_id": id });
         let mut fields = Fields::with_capacity(160, 6);
-        fields.append("content-type", b"application/json");
+        let body = match &self.problem {
+            None => {
+                fields.append("content-type", b"application/json");
+                serde_json::json!({ "error": self.text, "reason": reason, "request_id": id })
+            }
+            Some(problem) => {
+                fields.append("content-type", b"application/problem+json");
+                let detail = &problem.detail;
+                serde_json::json!({ "title": self.text, "status": self.status, "detail": detail, "reason": reason, "request_id": id })
+            }
+        };
         fields.append("cache-control", b"no-store");
         fields.append(REQUEST_ID_HEADER, id.as_bytes());
         if let Some(challenge) = &self.challenge {
             fields.append("www-authenticate", challenge.as_bytes());
+        }
+        if let Some(allow) = self.problem.as_ref().and_then(|problem| problem.allow.as_ref()) {
+            fields.append("allow", allow.as_bytes());
         }
         if self.unsent {
             fields.append(UNSENT_HEADER, b"1");

@@ -3,6 +3,7 @@
 use crate::answer::{Answer, REQUEST_ID_HEADER};
 use crate::conn::{Caller, Conn, Side};
 use crate::filter::{self, Exchange};
+use crate::inspect::{self, Inspection, Stopped};
 use crate::interim::Interims;
 use crate::ledger::Question;
 use crate::limits;
@@ -19,6 +20,7 @@ use bartizan_runtime::clock;
 use http::StatusCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How a request came.
@@ -38,6 +40,8 @@ struct Plan {
     version: Version,
     /// A gRPC stream may be endless.
     endless: bool,
+    /// What content and response are held against, where something says so.
+    inspection: Option<Box<Inspection>>,
 }
 
 /// Answers one request. Never fails: what goes wrong becomes an answer.
@@ -46,10 +50,20 @@ struct Plan {
 pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Came) -> Download {
     let (trace, parent) = filter::read_trace(&head.fields);
     let mut record = Record::begin(&conn, trace, parent, came.began, head.method.as_str(), head.path());
-    let plan = match plan(&conn, &mut head, &mut record, came.upgrade) {
+    let has_content = !body.is_over() && body.length() != Some(0);
+    let mut plan = match plan(&conn, &mut head, &mut record, (came.upgrade, has_content)) {
         Ok(plan) => plan,
         Err(refusal) => return refuse(&conn, body, &refusal, record),
     };
+    let mut inspection = plan.inspection.take();
+    let body = match inspection.as_deref_mut().filter(|it| it.reads_content()) {
+        None => body,
+        Some(inspection) => match Box::pin(read_content(inspection, &mut head, body, &record)).await {
+            Ok(body) => body,
+            Err(stopped) => return stop(&stopped, record),
+        },
+    };
+    let method = inspection.is_some().then(|| head.method.clone());
     let watch = Watch::default();
     let body = body.bounded(plan.endless, &watch);
     let patience = if plan.endless { limits::STREAM_REQUEST_TIME } else { limits::REQUEST_TIME };
@@ -77,13 +91,59 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
             refusal.unsent = conn.side == Side::Inbound && watch.trouble().is_none() && failure.is_unsent();
             Download::own(&refusal, record)
         }
-        Ok(received) if received.head.status != StatusCode::SWITCHING_PROTOCOLS => pass_on(received, record),
+        Ok(received) if received.head.status != StatusCode::SWITCHING_PROTOCOLS => match inspection.zip(method) {
+            None => pass_on(received, record, Duration::ZERO),
+            Some((inspection, method)) => Box::pin(inspect(inspection, &method, received, record)).await,
+        },
         Ok(received) if came.upgrade => switch(received, record),
         Ok(_) => {
             let refusal = Answer::new(502, "upstream_protocol", "the service switched protocols unasked");
             Download::own(&refusal, record)
         }
     }
+}
+
+/// Reads content that has to be read whole, unless the request is not allowed any more meanwhile.
+async fn read_content(
+    inspection: &mut Inspection,
+    head: &mut RequestHead,
+    body: Body,
+    record: &Record,
+) -> Result<Body, Stopped> {
+    let reading = inspection.content(head, body);
+    let Some(ongoing) = record.ongoing().cloned() else { return reading.await };
+    tokio::select! {
+        biased;
+        read = reading => read,
+        ending = ongoing.until_over() => {
+            let answer = Answer::new(403, ending.as_str(), "the caller is not trusted on this connection any more");
+            Err(Stopped { answer: answer.and_close(), decision: ongoing.decision() })
+        }
+    }
+}
+
+/// Answers in place of what was stopped.
+fn stop(stopped: &Stopped, mut record: Record) -> Download {
+    if let Some(decision) = &stopped.decision {
+        record.denied(Arc::clone(decision));
+    }
+    Download::own(&stopped.answer, record)
+}
+
+/// Hands a response on that the document of an API describes.
+async fn inspect(
+    mut inspection: Box<Inspection>,
+    method: &http::Method,
+    mut received: Received,
+    mut record: Record,
+) -> Download {
+    if let Err(stopped) = inspection.response(method, &mut received).await {
+        return stop(&stopped, record);
+    }
+    if let Some(note) = inspection.note.take() {
+        record.note(inspect::BY, note);
+    }
+    pass_on(received, record, inspection.waited)
 }
 
 /// Answers in place of the next hop.
@@ -96,7 +156,8 @@ fn refuse(conn: &Conn, body: Body, refusal: &Answer, record: Record) -> Download
 }
 
 /// Sends the request through the filters and says where it goes.
-fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool) -> Result<Plan, Answer> {
+fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, bool)) -> Result<Plan, Answer> {
+    let (upgrade, has_content) = came;
     let live = conn.proxy().live();
     let to = match &conn.side {
         Side::Inbound => Some(conn.proxy().name.clone()),
@@ -125,6 +186,8 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
         tokens: None,
         decision: None,
         limited: None,
+        has_content,
+        inspection: None,
         admitted: None,
     };
     let passed = filter::run(&mut exchange);
@@ -135,7 +198,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, upgrade: bool)
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
     let (user, said) = (exchange.user.take(), exchange.said.take());
     let came_as_http2 = exchange.head.http2;
+    let inspection = exchange.inspection.take();
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), (upgrade, came_as_http2)));
+    let plan = plan.map(|plan| Plan { inspection, ..plan });
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
         principal: filter::principal(conn),
         id: conn.caller.as_ref().and_then(Caller::id).cloned(),
@@ -196,7 +261,7 @@ fn target(conn: &Conn, live: &Live, to: Option<&ServiceName>, came: (bool, bool)
         return Err(Answer::new(502, "not_http", "the service does not speak HTTP"));
     }
     let version = if upgrade { Version::Switchable } else { version };
-    Ok(Plan { way, version, endless: protocol == Protocol::Grpc })
+    Ok(Plan { way, version, endless: protocol == Protocol::Grpc, inspection: None })
 }
 
 /// What the caller is told about a failure; a body that broke is the caller's own doing.
@@ -211,15 +276,16 @@ fn failed(failure: &Failure, watch: &Watch) -> Answer {
     }
 }
 
-/// Hands the response on, with the request's id and without what was meant for one hop.
-fn pass_on(received: Received, mut record: Record) -> Download {
+/// Hands the response on, with the request's id and without what was meant for one hop. `waited` is how long the client let its
+/// content be waited for.
+fn pass_on(received: Received, mut record: Record, waited: Duration) -> Download {
     let Received { mut head, body, sent, received, .. } = received;
     filter::strip_response(&mut head.fields, false);
     head.fields.set(REQUEST_ID_HEADER, &record.trace().request.digits());
     record.tell_limits(&mut head.fields);
     record.finish(&mut head.fields);
     // Our share: until the request was handed to the connection, and since its response was there.
-    let added = sent.duration_since(record.began()) + received.elapsed();
+    let added = sent.duration_since(record.began()).saturating_sub(waited) + received.elapsed();
     record.passed(head.status.as_u16(), added);
     Download::passed(head, body, record)
 }

@@ -1,5 +1,6 @@
 //! Snapshots, from control or from disk: verified, checked, enforced, kept; or refused whole, and the one before stays.
 
+use crate::apis::Apis;
 use crate::disk::{Copy, Disk};
 use crate::egress::doors::Doors;
 use crate::egress::resolve::Resolver;
@@ -14,6 +15,7 @@ use bartizan_identity::{BundleError, DenyIndex, TrustBundles};
 use bartizan_policy::{Engine, PolicyErrors};
 use bartizan_runtime::clock;
 use bartizan_tokens::{Issuers, UsersError, authority_of};
+use bartizan_waf::ApiErrors;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
 
@@ -60,6 +62,12 @@ pub enum IntakeError {
     /// The issuers in it cannot be used.
     #[error(transparent)]
     Users(#[from] UsersError),
+    /// The document of an API in it does not compile.
+    #[error(transparent)]
+    Apis(ApiErrors),
+    /// The thread that compiled its documents ended.
+    #[error("the documents of APIs in it could not be compiled")]
+    Unfinished,
     /// A listener that the directory asks for cannot be had. The rest is in force; the listener is tried again.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -246,15 +254,18 @@ impl Intake {
         let Some(signed) = self.open::<Directory>(Kind::Directory, json)? else { return Ok(Done::Same) };
         self.check_own(&signed.payload)?;
         let users = self.users(&signed.payload, signed.epoch)?;
+        let signed = Arc::new(signed);
+        let apis = self.apis(&signed).await?;
         // Mode, routes and peers count at once, also where a listener cannot be had: a port that somebody holds must not
         // keep an older, more open picture in force. The epoch counts once all is there; until then it is tried again.
         // Served last, so that the first connection finds the directory in force.
         let (bound, mut missing) = self.listeners.bind(&signed.payload);
         self.proxy.heard.expire_after(signed.payload.trust.silence_s);
-        let directory = Arc::new(signed.payload);
+        let directory = Arc::new(signed.payload.clone());
         let now = self.proxy.clocks(clock::now());
         self.proxy.change(|live| {
             live.users = users;
+            live.apis = apis;
             live.take_up(Arc::clone(&directory), now);
         });
         // After the directory: who comes through finds the rules in force.
@@ -266,6 +277,17 @@ impl Intake {
         });
         self.listeners.serve(bound).await;
         missing.map_or(Ok(Done::Changed), |error| Err(error.into()))
+    }
+
+    /// The documents of APIs, compiled on a thread that serves nobody.
+    async fn apis(&self, signed: &Arc<Signed<Directory>>) -> Result<Arc<Apis>, IntakeError> {
+        let gateway = signed.payload.own.gateway.as_ref();
+        if gateway.is_none_or(|gateway| gateway.routes.iter().all(|route| route.api.is_none())) {
+            return Ok(Arc::default());
+        }
+        let (held, signed) = (Arc::clone(&self.proxy.live().apis), Arc::clone(signed));
+        let compiled = tokio::task::spawn_blocking(move || Apis::of(&signed.payload, &held)).await;
+        compiled.map_err(|_| IntakeError::Unfinished)?.map(Arc::new).map_err(IntakeError::Apis)
     }
 
     /// Whose tokens are believed here, where anybody's are.

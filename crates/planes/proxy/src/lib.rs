@@ -24,6 +24,7 @@ pub mod worker; // the threads, and accepting // what a plain connection speaks
 // One HTTP request:
 pub mod access; // from where clients may come
 pub mod answer; // what the proxy says itself
+pub mod apis; // documents of APIs, compiled
 pub mod balance; // which instance, and whether to try again; pure
 pub mod filter; // the list of filters
 pub mod flood; // of HTTP/2: frames that only make work; pure
@@ -32,6 +33,7 @@ pub mod forwarded_for; // who the client is, by the word of proxies in front; pu
 pub mod framing; // where it begins and ends, strictly; pure
 pub mod gathered; // writes of HTTP/2, together
 pub mod http1; // both ends of HTTP/1.1
+pub mod inspect; // bodies, held against the document of an API
 pub mod interim; // responses ahead of the response
 pub mod leg; // many on one connection between guards
 pub mod limiting; // how often, how many at once, how much a day

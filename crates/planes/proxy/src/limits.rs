@@ -25,6 +25,15 @@ pub const H2_HEADER_LIST_BYTES_MAX: u32 = 64 << 10;
 /// Longest head of a program's response in bytes; a longer one is answered 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 << 10;
 
+// What is held against an API's document.
+
+/// Largest request body in bytes that is read whole to be judged by a document; a larger one is answered 413.
+pub const API_REQUEST_BYTES_MAX: usize = 1 << 20;
+/// Largest response body in bytes that is read whole to be judged by a document. Lists of services are longer than what clients send.
+pub const API_RESPONSE_BYTES_MAX: usize = 4 << 20;
+/// How long a body that is read whole may take to come.
+pub const API_BODY_TIME: Duration = Duration::from_secs(30);
+
 // How much at once.
 
 /// Connections of the ledger that are looked at in one go, a count: some hundred microseconds.

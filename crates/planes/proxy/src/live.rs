@@ -94,6 +94,8 @@ pub struct Live {
     pub limits: Arc<Limits>,
     /// The routes of the gateway, as the directory says, ready to be found.
     pub routes: Arc<Routes>,
+    /// The documents that requests and responses are held against, as the directory says.
+    pub apis: Arc<crate::apis::Apis>,
     /// What the gateway mints them with.
     pub minting: Option<Arc<Minting>>,
     /// The epochs of the last four.
@@ -179,7 +181,7 @@ impl Live {
     /// Takes up a directory, and what follows from it alone.
     pub fn take_up(&mut self, directory: Arc<Directory>, now: Now) {
         self.limits = Arc::new(Limits::of(&directory, &self.limits, now));
-        self.routes = Arc::new(Routes::of(&directory, &self.limits));
+        self.routes = Arc::new(Routes::of(&directory, &self.limits, &self.apis));
         self.directory = Some(directory);
     }
 

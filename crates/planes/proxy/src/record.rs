@@ -141,6 +141,21 @@ impl Record {
         (self.to, self.route, self.decision) = (to, route, decision);
     }
 
+    /// Something said no after policy said yes.
+    pub fn denied(&mut self, decision: Arc<Decision>) {
+        let epoch = self.decision.as_ref().map_or(decision.epoch, |policy| policy.epoch);
+        self.decision = Some(Arc::new(Decision { epoch, ..Decision::clone(&decision) }));
+    }
+
+    /// Adds to the event of a request that goes on what `by` found.
+    pub fn note(&mut self, by: &str, found: String) {
+        let Some(decision) = &self.decision else { return };
+        let mut noted = Decision::clone(decision);
+        noted.policies.push(by.into());
+        noted.reason = Some(found.into());
+        self.decision = Some(Arc::new(noted));
+    }
+
     /// On whose behalf it comes.
     pub fn is_for(&mut self, user: Option<&User>) {
         self.user = user.map(filter::written_user);

@@ -1,6 +1,7 @@
 //! The routes of the gateway, ready to be found: their index, and what each came to when it was taken up.
 
 use crate::access::Access;
+use crate::apis::Apis;
 use crate::conn::Caller;
 use crate::limiting::{Limits, Rules};
 use crate::message::Fields;
@@ -8,6 +9,7 @@ use bartizan_core::ServiceName;
 use bartizan_core::fleet::GatewayRoute;
 use bartizan_core::gateway::{AddressTable, Asked, Cors, HeaderRules, Overrule, RouteTable, certified_hosts};
 use bartizan_core::snapshot::Directory;
+use bartizan_waf::Api;
 use std::collections::BTreeSet;
 use std::iter;
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub headers: Option<Arc<HeaderRules>>,
     /// From where clients may come.
     pub addresses: Option<AddressTable>,
+    /// The document that requests and responses are held against.
+    pub api: Option<Arc<Api>>,
 }
 
 /// A route that was found.
@@ -56,8 +60,8 @@ pub struct Said {
 }
 
 impl Routes {
-    /// The routes of `directory`, whose limits are `limits`.
-    pub fn of(directory: &Directory, limits: &Limits) -> Self {
+    /// The routes of `directory`, whose limits are `limits` and whose documents `apis`.
+    pub fn of(directory: &Directory, limits: &Limits, apis: &Apis) -> Self {
         let Some(gateway) = &directory.own.gateway else { return Self::default() };
         let routes = &gateway.routes;
         let (cors, headers) = (gateway.cors.clone().map(Arc::new), gateway.headers.clone().map(Arc::new));
@@ -68,6 +72,7 @@ impl Routes {
                 cors: overruled(&cors, route.cors.as_ref()),
                 headers: overruled(&headers, route.headers.as_ref()),
                 addresses: route.addresses.as_ref().map(AddressTable::of),
+                api: route.api.as_ref().and_then(|check| apis.get(check)).cloned(),
             })
             .collect();
         Self {

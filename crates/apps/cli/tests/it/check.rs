@@ -110,3 +110,25 @@ fn up_refuses_what_check_refuses_and_starts_nothing() {
     assert!(refused.err.contains("`wob`") && refused.err.contains("nothing was started"), "{}", refused.err);
     assert!(!temp.path().join(".bartizan").exists());
 }
+
+#[test]
+fn documents_of_apis_are_judged_with_the_fleet() {
+    let temp = tempfile::tempdir().unwrap();
+    fleet(temp.path(), &GOOD.replace("to: web }", "to: web, api: web.yaml }"), &[]);
+    let missing = run(temp.path(), &["check", "fleet.yaml"]);
+    assert!(missing.code == 1 && missing.err.contains("web.yaml"), "{}", missing.err);
+
+    std::fs::write(temp.path().join("web.yaml"), "openapi: 3.1.0\npaths:\n  /a/{id}:\n    get: {}\n").unwrap();
+    let wrong = run(temp.path(), &["check", "fleet.yaml"]);
+    assert_eq!(wrong.code, 1);
+    for part in [
+        "web.yaml:4:10: /paths/~1a~1{id}/get/parameters: `{id}` of the path is declared nowhere",
+        "web.yaml:4:10: /paths/~1a~1{id}/get/responses: is missing",
+    ] {
+        assert!(wrong.err.contains(part), "{part} is missing in:\n{}", wrong.err);
+    }
+    let good = "openapi: 3.1.0\npaths:\n  /a:\n    get: { responses: { '200': { description: d } } }\n";
+    std::fs::write(temp.path().join("web.yaml"), good).unwrap();
+    let done = run(temp.path(), &["check", "fleet.yaml"]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+}

@@ -8,6 +8,7 @@ mod near;
 pub(crate) mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_api;
 mod raw_apps;
 mod raw_authorization;
 mod raw_counts;
@@ -29,6 +30,7 @@ pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 
+use crate::api::{ApiCheck, GraphqlLimits};
 use crate::authorization::Authorization;
 use crate::counts::Counts;
 use crate::edge::{Edge, Mtls, Versions};
@@ -342,6 +344,12 @@ pub struct GatewayRoute {
     /// From where clients may come, of those that the gateway lets in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Addresses>,
+    /// The document that requests and responses are held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiCheck>,
+    /// What queries of GraphQL may be; what comes is one, where this is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<GraphqlLimits>,
 }
 
 impl GatewayRoute {
@@ -360,6 +368,8 @@ impl GatewayRoute {
             cors: None,
             headers: None,
             addresses: None,
+            api: None,
+            graphql: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! The comments here are what an editor shows for each key.
 
 use super::node::{Node, Value};
+use super::raw_api::{RawApi, RawGraphql};
 use super::raw_authorization::RawAuthorization;
 use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
@@ -302,6 +303,12 @@ pub(super) struct RawGatewayRoute {
     /// From where clients may come, of those that the gateway lets in.
     #[schemars(default)]
     pub(super) addresses: Field<RawAddresses>,
+    /// The OpenAPI document that requests and responses are held against, such as `openapi.yaml`.
+    #[schemars(default)]
+    pub(super) api: Field<RawApi>,
+    /// What queries may be, where the path is one of GraphQL, such as `{ depth: 8, cost: 500 }`.
+    #[schemars(default)]
+    pub(super) graphql: Field<RawGraphql>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -543,6 +550,8 @@ impl RawGatewayRoute {
         "cors",
         "headers",
         "addresses",
+        "api",
+        "graphql",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
@@ -560,6 +569,8 @@ impl RawGatewayRoute {
             cors: fields.take("cors", RawCors::read),
             headers: fields.take("headers", RawHeaders::read),
             addresses: fields.take("addresses", RawAddresses::read),
+            api: fields.take("api", RawApi::read),
+            graphql: fields.take("graphql", RawGraphql::read),
             spot: fields.spot,
         })
     }
@@ -567,6 +578,7 @@ impl RawGatewayRoute {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_api::RawApiFull;
     use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader};
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
     use super::super::raw_gateway::RawEdits;
@@ -614,6 +626,8 @@ mod tests {
             (&schema["$defs"]["HeadersFull"], RawHeaders::KEYS),
             (&schema["$defs"]["HeaderEdits"], RawEdits::KEYS),
             (&schema["$defs"]["Addresses"], RawAddresses::KEYS),
+            (&schema["$defs"]["ApiFull"], RawApiFull::KEYS),
+            (&schema["$defs"]["Graphql"], RawGraphql::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

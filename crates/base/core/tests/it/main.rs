@@ -1,6 +1,7 @@
 //! What outsiders see of the vocabulary: the fleet file with its messages, its schema, records.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod apis;
 mod authorization;
 mod egress;
 mod federation;

@@ -111,7 +111,8 @@ fn read_paths<'d>(root: &'d Document, compiler: &mut Compiler<'d>, bases: &[Box<
             }
             let common_at = format!("{at}/parameters");
             let (common, shown, names) = (item.get("parameters"), shown.as_str(), names.as_slice());
-            let mut context = Context { compiler, secured, shown, names, common, common_at: &common_at };
+            let number = operations.len();
+            let mut context = Context { compiler, number, secured, shown, names, common, common_at: &common_at };
             operations.push(context.operation(method, said, &format!("{at}/{key}")));
         }
         if let Err(why) = paths.add(&template.text, (first..operations.len()).collect()) {

@@ -15,6 +15,7 @@ mod value; // from the texts of a parameter to its value
 pub use body::{Body, Good, Reply};
 pub use media::{Content, Rule};
 pub use problem::{Part, Problem};
+pub(crate) use query::{decode, pairs};
 pub use request::{Head, Passed};
 
 use crate::schema::Schemas;
@@ -41,6 +42,8 @@ pub struct Api {
 /// What an operation is and takes.
 #[derive(Debug)]
 pub struct Operation {
+    /// Its place among [`Api::operations`].
+    pub number: usize,
     /// `GET` and the like.
     pub method: &'static str,
     /// Its path, such as `/accounts/{id}`, with what stands before all paths where there is one such.

@@ -16,6 +16,8 @@ pub(super) struct Context<'d, 'c> {
     pub(super) secured: bool,
     /// What its template shows, with the base where there is one.
     pub(super) shown: &'c str,
+    /// How many operations come before it.
+    pub(super) number: usize,
     /// The names in its template.
     pub(super) names: &'c [Box<str>],
     /// The parameters of all operations of the path.
@@ -34,6 +36,7 @@ impl<'d> Context<'d, '_> {
         let responses = self.responses(said, at);
         let flag = |name: &str| said.get(name).is_some_and(|it| it.value == Value::Bool(true));
         Operation {
+            number: self.number,
             method,
             template: self.shown.into(),
             id: said.get("operationId").and_then(Document::text).map(Into::into),

@@ -61,7 +61,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: u16, part: Part, why: impl Into<String>) -> Self {
+    /// With a status, a part and what is wrong.
+    pub fn new(status: u16, part: Part, why: impl Into<String>) -> Self {
         Self { status, part, at: String::new(), why: why.into(), place: TextPlace::default() }
     }
 

@@ -5,19 +5,19 @@ use std::borrow::Cow;
 
 /// One `name=value`.
 #[derive(Clone, Debug)]
-pub(super) struct Pair<'q> {
+pub(crate) struct Pair<'q> {
     /// As it stands in the query.
-    pub(super) raw: &'q str,
-    pub(super) name: Cow<'q, str>,
+    pub(crate) raw: &'q str,
+    pub(crate) name: Cow<'q, str>,
     /// Before percent-encoding is undone: a comma that was encoded separates nothing.
-    pub(super) raw_value: &'q str,
+    pub(crate) raw_value: &'q str,
 }
 
 /// Takes a query apart.
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, String> {
+pub(crate) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, String> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     let mut out = Vec::new();
     for raw in parts {
@@ -34,7 +34,7 @@ pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, String> {
 ///
 /// # Errors
 /// Where it is broken, or is no text.
-pub(super) fn decode(text: &str, is_form: bool) -> Result<Cow<'_, str>, String> {
+pub(crate) fn decode(text: &str, is_form: bool) -> Result<Cow<'_, str>, String> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }

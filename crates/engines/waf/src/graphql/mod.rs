@@ -9,9 +9,11 @@ mod parser; // tokens -> query
 
 pub use measure::Measure;
 
+use crate::api::{decode, pairs};
 use crate::json::{self, Bounds, Id, Kind, Tree};
 use bartizan_core::api::GraphqlLimits;
 use parser::Document;
+use std::borrow::Cow;
 
 /// Why a request is refused; words for whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +31,8 @@ pub enum Carried<'r> {
     Json(&'r [u8]),
     /// As it is (`application/graphql`, or the decoded `query` of a `GET`).
     Plain(&'r [u8]),
+    /// In the query of a URL, as the parameters `query` and `variables`.
+    Url(&'r str),
 }
 
 /// Judges a request.
@@ -42,7 +46,23 @@ pub fn check(carried: Carried<'_>, limits: &GraphqlLimits) -> Result<Measure, Re
             check_one(text, None, limits)
         }
         Carried::Json(bytes) => check_json(bytes, limits),
+        Carried::Url(query) => check_url(query, limits),
     }
+}
+
+fn check_url(query: &str, limits: &GraphqlLimits) -> Result<Measure, Refusal> {
+    let mut found: [Option<Cow<'_, str>>; 2] = [None, None];
+    for pair in pairs(query).map_err(Refusal)? {
+        let Some(at) = ["query", "variables"].iter().position(|name| pair.name == *name) else { continue };
+        if found[at].replace(decode(pair.raw_value, true).map_err(Refusal)?).is_some() {
+            return refuse("the URL has a parameter twice");
+        }
+    }
+    let [Some(query), variables] = found else { return refuse("the URL has no `query`") };
+    let variables = variables.filter(|text| !text.is_empty());
+    let tree = variables.as_ref().map(|text| json::read(text.as_bytes(), &Bounds::BODY)).transpose();
+    let tree = tree.map_err(|error| Refusal(format!("`variables` is not JSON: {}", error.problem.as_str())))?;
+    check_one(&query, tree.as_ref().map(|tree| (tree, 0)), limits)
 }
 
 fn check_json(bytes: &[u8], limits: &GraphqlLimits) -> Result<Measure, Refusal> {

@@ -90,6 +90,16 @@ fn refuses_bodies_that_hide_a_query_or_bring_too_many() {
 }
 
 #[test]
+fn refuses_urls_that_hide_a_query() {
+    let url = |query: &str| super::check(Carried::Url(query), &LIMITS).map_err(|refusal| refusal.0);
+    assert!(url("x=1").unwrap_err().contains("no `query`"));
+    assert!(url("query={a}&query={__schema{x}}").unwrap_err().contains("twice"));
+    assert!(url("quer%79=%7B__schema%7Bx%7D%7D").unwrap_err().contains("introspection"));
+    assert!(url("query=query($n:Int){a(first:$n){b}}&variables={\"n\":300}").unwrap_err().contains("costs 301"));
+    assert_eq!(url("query=%7Ba+b%7D&variables=").unwrap().cost, 2);
+}
+
+#[test]
 fn measures_what_people_write() {
     let query = r#"
         # all of it

@@ -3,7 +3,9 @@
 use super::read_bounded;
 use crate::limits;
 use bartizan_core::fleet::{self, Fleet, FleetErrors};
-use bartizan_core::limits::{FLEET_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX};
+use bartizan_core::limits::{
+    API_DOCUMENT_BYTES_MAX, API_DOCUMENTS_BYTES_MAX, FLEET_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX,
+};
 use bartizan_crypto::limits::JWKS_BYTES_MAX;
 use std::collections::BTreeMap;
 use std::io;
@@ -38,6 +40,11 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
     },
+    /// The documents of APIs are too long together.
+    #[error(
+        "the API documents of all routes have more than {API_DOCUMENTS_BYTES_MAX} bytes together; shorten them, or give routes that share one document a pattern that they share"
+    )]
+    TooManyDocuments,
     /// Something stands among the policies that would not be read.
     #[error("`{}` would not be read: policies are `*.cedar` files directly in their folder; rename, move or remove it", path.display())]
     NotRead {
@@ -52,7 +59,8 @@ pub enum LoadError {
     },
 }
 
-/// Reads the fleet file at `path`, and what it names relative to itself: the policies of a folder, and the keys of issuers.
+/// Reads the fleet file at `path`, and what it names relative to itself: the policies of a folder, the keys of issuers, and the
+/// documents of APIs.
 ///
 /// Blocks for the disk.
 ///
@@ -65,6 +73,12 @@ pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), Load
     let issuers = fleet.users.iter_mut().flat_map(|users| &mut users.issuers);
     for issuer in issuers.filter(|issuer| !issuer.is_fetched()) {
         issuer.jwks = read_text(&folder.join(&issuer.keys), JWKS_BYTES_MAX)?;
+    }
+    let mut left = API_DOCUMENTS_BYTES_MAX;
+    for api in fleet.gateway.iter_mut().flat_map(|gateway| &mut gateway.routes).filter_map(|route| route.api.as_mut()) {
+        let text = read_text(&folder.join(&api.document), API_DOCUMENT_BYTES_MAX)?;
+        left = left.checked_sub(text.len()).ok_or(LoadError::TooManyDocuments)?;
+        api.text = text.into();
     }
     let policies = match &fleet.policies {
         Some(dir) => load_policies(&folder.join(dir))?,

@@ -61,6 +61,7 @@ impl From<ControlError> for Failure {
             ControlError::Fleet(_)
             | ControlError::Users(_)
             | ControlError::Roots(_)
+            | ControlError::Apis(_)
             | ControlError::Policies(_)
             | ControlError::Federation(_)
             | ControlError::Plan { .. }

@@ -8,12 +8,14 @@ use crate::fleet::plan::check_plan;
 use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::options::Options;
-use bartizan_core::fleet::Fleet;
+use bartizan_core::fleet::{Fleet, FleetError};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
 use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
+use bartizan_waf::Api;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -70,6 +72,9 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
         tracing::warn!("{warning}");
     }
     check_users(&fleet, options.fleet.parent().unwrap_or(Path::new("")))?;
+    for warning in check_apis(&fleet).map_err(ControlError::Apis)? {
+        tracing::warn!("{warning}");
+    }
     let policies = Arc::new(bartizan_policy::from_fleet(&fleet, files));
     // Exactly what each proxy will do with its share of them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;
@@ -99,6 +104,25 @@ pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
     let Some(users) = &fleet.users else { return Ok(()) };
     issuers::check(users, dir).map_err(ControlError::Roots)?;
     bartizan_tokens::issuers_of(users, 1).map(drop).map_err(ControlError::Users)
+}
+
+/// Compiles the documents of APIs, as the gateway will; what is worth saying of them.
+///
+/// # Errors
+/// Everything that is wrong with them, each with its file and place.
+pub fn check_apis(fleet: &Fleet) -> Result<Vec<FleetError>, Vec<FleetError>> {
+    let (mut warnings, mut errors, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let routes = fleet.gateway.iter().flat_map(|gateway| &gateway.routes);
+    for api in routes.filter_map(|route| route.api.as_ref()) {
+        if !seen.insert((&api.document, &api.base)) {
+            continue;
+        }
+        match Api::compile(&api.text, &api.document, api.base.as_deref()) {
+            Ok(api) => warnings.extend(api.warnings),
+            Err(found) => errors.extend(found.errors),
+        }
+    }
+    if errors.is_empty() { Ok(warnings) } else { Err(errors) }
 }
 
 fn read_plan(path: &Path) -> Result<Plan, ControlError> {

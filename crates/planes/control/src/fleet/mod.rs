@@ -6,5 +6,5 @@ mod load;
 mod plan;
 
 pub(crate) use directory::{Away, directory, id_of, is_member, members};
-pub use load::check_users;
 pub(crate) use load::{Desired, load, load_growing};
+pub use load::{check_apis, check_users};

@@ -9,6 +9,7 @@ mod body_limit;
 mod client;
 mod cors;
 mod form;
+mod graphql;
 mod headers;
 mod hop_headers;
 mod host;
@@ -19,6 +20,7 @@ mod rate_limit;
 mod ready;
 mod request_id;
 mod route;
+mod schema;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use user::written as written_user;
 
 use crate::answer::Answer;
 use crate::conn::Conn;
+use crate::inspect::Inspection;
 use crate::limiting::{Asked, Passed};
 use crate::live::Live;
 use crate::message::RequestHead;
@@ -69,6 +72,8 @@ pub const IN_ORDER: &[Filter] = &[
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
     rate_limit::IT,  // after everything that may say no for good: who may not call uses up nothing that others share
+    schema::IT,      // after who and how often: what an API takes is told to nobody who may not call it
+    graphql::IT,     // for the same reason; the body is read once all filters are through
     overload::IT,    // last of those that refuse: what is refused for another reason takes nobody's place
     hop_headers::IT, // changes the head, hence after everything that may still refuse
     headers::IT,     // what the fleet file changes; before the next ones, whose word is final
@@ -117,6 +122,10 @@ pub struct Exchange<'a> {
     pub decision: Option<Arc<Decision>>,
     /// What limits let through, and have to be told when it is over. Filled in by `rate_limit`.
     pub limited: Option<Box<Passed>>,
+    /// Whether content comes with it, or may.
+    pub has_content: bool,
+    /// What its content and its response are held against. Filled in by `schema` and `graphql`.
+    pub inspection: Option<Box<Inspection>>,
     /// Its place among what the service bears. Filled in by `overload`, at the gateway.
     pub admitted: Option<Admitted>,
 }

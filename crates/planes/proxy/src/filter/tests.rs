@@ -30,10 +30,13 @@ fn what_refuses_comes_before_what_changes_the_head() {
         "body_limit",
         "authorize",
         "rate_limit",
+        "schema",
+        "graphql",
         "overload",
     ] {
         assert!(place(judge) < place("hop_headers"), "{judge}");
     }
+    assert!(place("rate_limit") < place("schema") && place("schema") < place("graphql"));
     assert!(place("authorize") < place("rate_limit"), "who may not call uses nothing up");
     assert!(place("rate_limit") < place("overload"), "who is refused takes no place");
     assert!(place("host") < place("route"), "a route may be for some hosts alone");

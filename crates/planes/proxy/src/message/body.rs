@@ -74,6 +74,8 @@ enum Source {
     LegRequest(leg::Inflow),
     LegResponse(Box<leg::Exchange>),
     Http2(Http2),
+    /// What was read already, and then the rest.
+    Ahead(Bytes, Box<Source>),
 }
 
 #[derive(Debug)]
@@ -138,6 +140,11 @@ impl Body {
         }
     }
 
+    /// What was read of `rest` already, and then `rest`.
+    pub fn with_ahead(read: Bytes, rest: Self) -> Self {
+        if read.is_empty() { rest } else { Self { source: Source::Ahead(read, Box::new(rest.source)), ..rest } }
+    }
+
     fn of(source: Source) -> Self {
         Self { source, left: None, watch: Watch::default() }
     }
@@ -159,7 +166,7 @@ impl Body {
     pub fn is_over(&self) -> bool {
         match &self.source {
             Source::Empty => true,
-            Source::Whole(_) | Source::Http1Request(_) => false,
+            Source::Whole(_) | Source::Http1Request(_) | Source::Ahead(..) => false,
             Source::Http1Response(exchange) => exchange.length() == Some(0),
             Source::LegRequest(inflow) => inflow.is_over(),
             Source::LegResponse(exchange) => exchange.is_over(),
@@ -181,7 +188,7 @@ impl Body {
             Source::Http2(Http2 { ahead: Some(Ok(data)), incoming, .. }) => {
                 incoming.size_hint().exact().map(|rest| rest + data.len() as u64)
             }
-            Source::Http2(_) => None,
+            Source::Http2(_) | Source::Ahead(..) => None,
         }
     }
 
@@ -249,6 +256,12 @@ impl Source {
                 let bytes = std::mem::take(bytes);
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Chunk::Data(bytes))))
+            }
+            Self::Ahead(read, rest) => {
+                let read = std::mem::take(read);
+                let rest = std::mem::take(&mut **rest);
+                *self = rest;
+                Poll::Ready(Some(Ok(Chunk::Data(read))))
             }
             Self::Http1Request(body) => body.poll_chunk(cx),
             Self::Http1Response(exchange) => exchange.poll_chunk(cx),

@@ -53,6 +53,18 @@ impl RequestHead {
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
+    /// The query, where there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.target().split_once('?').map(|(_, query)| query)
+    }
+
+    /// Puts another query in the place of the one that came, which it is a part of.
+    pub fn set_query(&mut self, query: &str) {
+        let path = self.path();
+        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        self.target = self.fields.keep(target.as_bytes());
+    }
+
     /// `:authority`, where the request came with one.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.map(|span| self.fields.text(span))

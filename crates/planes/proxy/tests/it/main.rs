@@ -26,6 +26,7 @@ mod overload; // too much at once
 mod peers; // who gets in
 mod process; // the binary
 mod routes; // of the gateway
+mod schema; // documents of APIs
 mod shortage; // of descriptors and ports
 mod smuggling; // what does not get in
 mod tcp;

@@ -5,7 +5,7 @@ use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::routes::{self, Seen};
-use super::{Known, addresses, cors, headers, limits, required};
+use super::{Known, addresses, api, cors, headers, limits, required};
 use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
 use crate::name::ServiceName;
@@ -98,6 +98,8 @@ fn check_route(
         cors,
         headers,
         addresses,
+        api,
+        graphql,
         spot,
     } = route;
     let cors = cors::check(report, cors);
@@ -128,6 +130,7 @@ fn check_route(
     let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
     let limits = limits::check(report, limits::Place::Gateway { users, named, counts }, limits);
     let from = check_from(report, clients, to.as_ref().ok(), from);
+    let (api, graphql) = (api::check(report, api), api::check_graphql(report, graphql));
     Ok(GatewayRoute {
         host: host?,
         path: path?,
@@ -141,6 +144,8 @@ fn check_route(
         cors: cors?,
         headers: headers?,
         addresses: addresses?,
+        api: api?,
+        graphql: graphql?,
     })
 }
 

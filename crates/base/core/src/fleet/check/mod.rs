@@ -2,6 +2,7 @@
 
 mod addresses;
 mod ambiguous;
+mod api;
 mod apps;
 mod authorization;
 mod budget;
