@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: demo test check lint doc bench-bank bench race race-quick race-flat race-programs needs needs-demo help clean
+.PHONY: demo test check lint doc bench-bank bench race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ race-quick: race-programs ## ours, the relay and Envoy on HTTP/1.1 alone, three 
 
 race-flat: race-programs ## memory of one guard in fleets of 10 to 10,000 services
 	python3 benches/dataplane/flat.py
+
+race-spread: race-programs ## how evenly the threads of a guard share few connections
+	python3 benches/dataplane/spread.py
 
 race-programs: needs-demo
 	@sh xtask/needs.sh openssl

@@ -84,17 +84,20 @@ class Program(http.server.BaseHTTPRequestHandler):
 
 
 class Fleet:
-    def __init__(self, options, services):
+    def __init__(self, options, services, program=None, workers=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"flat-{services}-", dir=options.scratch))
         self.data = self.folder / "data"
         self.data.mkdir()
         self.bartizan, self.children = racers.Ours.bartizan(), []
-        self.program = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Program)
-        threading.Thread(target=self.program.serve_forever, daemon=True).start()
+        self.workers, self.program = (["--workers", workers] if workers else []), None
+        if program is None:
+            self.program = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Program)
+            threading.Thread(target=self.program.serve_forever, daemon=True).start()
+            program = self.program.server_port
         self.out, control = racers.free_port(), racers.free_port()
         names = [f"s{n}" for n in range(services - 2)]
         fleet = {"client": {"at": place(10, 9000, 7000), "protocol": "http", "owner": "x", "calls": ["upstream"]},
-                 "upstream": {"at": loopback(self.program.server_port), "protocol": "http", "owner": "x"}}
+                 "upstream": {"at": loopback(program), "protocol": "http", "owner": "x"}}
         outbound = {"client": {"upstream": loopback(self.out)}}
         for number, name in enumerate(names):
             calls = sorted({names[(number + step) % len(names)] for step in (1, 7)} - {name})
@@ -140,7 +143,7 @@ class Fleet:
             (self.folder / service).mkdir(mode=0o700)
             guards[service] = self.spawn(service, [
                 proxy, "--service", service, "--trust-domain", "flat.test", "--control", self.control, "--node-socket", data / "node.sock",
-                "--trust-bundle", data / "roots.pem", "--state-dir", self.folder / service,
+                "--trust-bundle", data / "roots.pem", "--state-dir", self.folder / service, *self.workers,
             ], ticket)
 
         def newest():
@@ -165,7 +168,8 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        self.program.shutdown()
+        if self.program:
+            self.program.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
