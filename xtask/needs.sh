@@ -11,6 +11,7 @@ package() {
   case "$1" in
     cc) echo build-essential ;;
     node) echo nodejs ;;
+    npm) echo npm ;;
     redis-cli) echo redis-tools ;;
     h2load) echo nghttp2-client ;;
     softhsm2-util) echo softhsm2 ;;
@@ -33,7 +34,7 @@ done
 echo "missing:$still" >&2
 case " $still " in *" cargo "*) echo "  cargo: install Rust 1.95 or newer, for example from https://rustup.rs" >&2 ;; esac
 case " $still " in *" cc "*) echo "  cc: a C compiler, for example: apt-get install build-essential" >&2 ;; esac
-for program in python3 node curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool nginx haproxy ip nft; do
+for program in python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool nginx haproxy ip nft; do
   case " $still " in *" $program "*) echo "  $program: for example: apt-get install $(package $program)" >&2 ;; esac
 done
 exit 1

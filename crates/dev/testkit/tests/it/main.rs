@@ -1,6 +1,7 @@
 //! Whole fleets, started and broken for real.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod apps; // apps that people use
 mod authorization; // tokens for workloads
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without

@@ -1,0 +1,172 @@
+//! Apps that people use, judged by clients that others wrote: each runs what it knows against a whole fleet, and its own checks say
+//! whether the answers are right.
+
+use bartizan_crypto::hash;
+use bartizan_testkit::{Deadline, Up, binary, free_ports, wait_for};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+const PERSON: &str = "ana@own.test";
+const PASSWORD: &str = "a horse of four words";
+const INITIAL: &str = "an initial access token";
+
+/// A fleet with `web` behind the gateway for people with `web:read`, two apps, a workload, and somebody with a password.
+struct Scene {
+    folder: TempDir,
+    up: Up,
+    edge: u16,
+    issuer: String,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let (folder, ports) = (tempfile::tempdir().unwrap(), free_ports(3));
+        let [web, edge, server] = ports[..] else { unreachable!() };
+        let file = folder.path().join("fleet.yaml");
+        let path = std::fs::canonicalize(binary("bartizan")).unwrap();
+        let fleet = format!(
+            "fleet: own\ntrust_domain: own.test\nservices:\n  web: {{ run: [python3, -m, http.server, \"{web}\", --bind, 127.0.0.1], listen: \"127.0.0.1:{web}\", protocol: http, owner: me }}\n\
+             gateway:\n  listen: 127.0.0.1:{edge}\n  routes: [{{ path: /**, to: web, auth: user, scopes: [\"web:read\"] }}]\n\
+             workloads:\n  report: {{ selectors: {{ path: {} }} }}\n\
+             authorization:\n  listen: 127.0.0.1:{server}\n  audience: https://api.own.test\n  people: {{}}\n  clients:\n    \
+             report: {{ scopes: [\"web:read\"] }}\n  apps:\n    \
+             shop: {{ title: The Shop, redirect: [\"https://shop.own.test/back\", \"http://127.0.0.1/cb\"], signed_out: [\"https://shop.own.test/bye\"], \
+             scopes: [openid, profile, email, offline_access, \"web:read\"], grants: [authorization_code, refresh_token, device_code] }}\n    \
+             house: {{ redirect: [\"https://house.own.test/back\"], scopes: [openid, profile, \"web:read\"], consent: trusted, bearer: true }}\n  \
+             registration: {{ token_sha256: {}, scopes: [openid] }}\n",
+            path.display(),
+            hash::hex(&hash::sha256(INITIAL.as_bytes())),
+        );
+        std::fs::write(&file, fleet).unwrap();
+        let up = Up::start(&file, &[]);
+        let it = Self { folder, up, edge, issuer: format!("https://127.0.0.1:{server}") };
+        wait_for("the server to answer", Deadline::default(), || {
+            let said = it.curl(&[&format!("{}/.well-known/openid-configuration", it.issuer)]);
+            said.contains("authorization_endpoint").then_some(())
+        });
+        it.add_person();
+        it.fetch_identity();
+        it
+    }
+
+    fn curl(&self, more: &[&str]) -> String {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--max-time", "20", "--cacert"]).arg(self.up.ca()).args(more);
+        String::from_utf8_lossy(&curl.output().expect("curl is installed").stdout).into_owned()
+    }
+
+    /// Adds somebody, who sets a password over the link.
+    fn add_person(&self) {
+        let args =
+            ["user", "add", PERSON, "--display-name", "Ana Horvat", "--email", PERSON, "--role", "teller", "--json"];
+        let added: Value = serde_json::from_str(&self.up.say(&args)).unwrap();
+        let jar = self.folder.path().join("jar");
+        let jar = ["--cookie", jar.to_str().unwrap(), "--cookie-jar", jar.to_str().unwrap()];
+        let page = self.curl(&[&jar[..], &[added["link"].as_str().unwrap()]].concat());
+        let fields: BTreeMap<&str, &str> = page
+            .split("<input type=\"hidden\" name=\"")
+            .skip(1)
+            .map(|field| {
+                let (name, rest) = field.split_once("\" value=\"").unwrap();
+                (name, rest.split_once('"').unwrap().0)
+            })
+            .chain([("password", PASSWORD), ("again", PASSWORD)])
+            .collect();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let more: Vec<_> = fields.iter().flat_map(|field| ["--data-urlencode", field.as_str()]).collect();
+        let to = format!("{}/welcome", self.issuer);
+        let said = self.curl(&[&jar[..], &more, &["--write-out", "%{http_code}", &to]].concat());
+        assert!(said.ends_with("303"), "{said} {page}");
+        // Whoever sets a password loses what was given before, in the same second too: dates of tokens have no finer grain.
+        let second = seconds();
+        wait_for("another second", Deadline::default(), || (seconds() > second).then_some(()));
+    }
+
+    fn fetch_identity(&self) {
+        let out = self.folder.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        wait_for("the identity", Deadline::default(), || {
+            let fetched = self.up.cli(&["svid", "fetch", "--out", out.to_str().unwrap()]);
+            (fetched.status.success() && out.join("svid.0.pem").exists()).then_some(())
+        });
+    }
+
+    /// Starts a judge; `xtask/judges.sh` installed what it needs.
+    fn judge(&self, program: &Path, script: &str) -> Child {
+        assert!(
+            judges().join("installed").exists(),
+            "judges are not there; run `sh xtask/judges.sh` (`make needs` does)"
+        );
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges").join(script);
+        let out = self.folder.path().join("out");
+        Command::new(program)
+            .arg(script)
+            .envs([("ISSUER", self.issuer.as_str()), ("PERSON", PERSON), ("PASSWORD", PASSWORD), ("INITIAL", INITIAL)])
+            .envs([("NODE_EXTRA_CA_CERTS", self.up.ca()), ("CA", self.up.ca())])
+            .envs([("CERT", out.join("svid.0.pem")), ("KEY", out.join("svid.0.key"))])
+            .env("JUDGES", judges().join("node_modules"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+    }
+
+    /// Lets a judge run to its end; what it said.
+    fn run(&self, program: &Path, script: &str) -> Value {
+        let output = self.judge(program, script).wait_with_output().unwrap();
+        let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{script}: {said}\n{why}\n{}", self.up.log());
+        serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{said}"))
+    }
+
+    /// What the gateway answers to a token.
+    fn through(&self, token: &str) -> String {
+        let bearer = format!("authorization: Bearer {token}");
+        let edge = format!("https://127.0.0.1:{}/", self.edge);
+        self.curl(&["--output", "/dev/null", "--write-out", "%{http_code}", "-H", &bearer, &edge])
+    }
+}
+
+fn seconds() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+fn judges() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/judges")
+}
+
+#[test]
+fn clients_that_others_wrote_find_nothing_wrong() {
+    let scene = Scene::start();
+    let node = Path::new("node");
+    let strict = scene.run(node, "oauth4webapi.mjs");
+    let whole = scene.run(node, "openid-client.mjs");
+    assert_eq!(strict["sub"], whole["sub"], "the same person to each");
+
+    let mut authlib = scene.judge(&judges().join("bin/python"), "authlib_client.py");
+    let mut said = BufReader::new(authlib.stdout.take().unwrap()).lines();
+    let first = said.next().and_then(Result::ok).unwrap_or_default();
+    let first: Value = serde_json::from_str(&first).unwrap_or_else(|_| {
+        let mut why = String::new();
+        authlib.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+        panic!("authlib: {first} {why}")
+    });
+    assert_eq!(first["sub"], whole["sub"]);
+    let token = first["access_token"].as_str().unwrap().to_owned();
+    wait_for("the app's token to count at the gateway", Deadline::default(), || {
+        (scene.through(&token) == "200").then_some(())
+    });
+    assert_eq!(scene.through(&format!("{}x", &token[..token.len() - 1])), "401");
+    authlib.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let last = said.next().and_then(Result::ok).unwrap_or_default();
+    assert!(last.contains("\"revoked\": true"), "{last}");
+    assert!(authlib.wait().unwrap().success());
+    wait_for("the gateway to hear that it was taken back", Deadline::default(), || {
+        (scene.through(&token) == "401").then_some(())
+    });
+}
