@@ -23,13 +23,18 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With more at the end of its fleet file.
+    pub(crate) async fn start_with(more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
         let workloads: String =
             (0..ENTRIES).map(|n| format!("  w{n}: {{ selectors: {{ uid: {} }} }}\n", 10_000 + n)).collect();
         let fleet = format!(
             "fleet: load\ntrust_domain: load.test\nservices:\n  one: {{ at: \"127.0.0.1:9\", protocol: tcp, owner: load }}\n\
-             workloads:\n{workloads}"
+             workloads:\n{workloads}{more}"
         );
         std::fs::write(dir.path().join("fleet.yaml"), fleet).unwrap();
         let (control, mesh) = (free_ports(1)[0], free_ports(1)[0]);
@@ -61,6 +66,11 @@ impl Control {
         let _ = std::fs::remove_file(self.socket());
         self.child = spawn(&self.dir);
         self.ready().await;
+    }
+
+    /// The roots of its CA, PEM.
+    pub(crate) fn roots(&self) -> Vec<u8> {
+        std::fs::read(self.data().join("roots.pem")).unwrap()
     }
 
     fn data(&self) -> PathBuf {

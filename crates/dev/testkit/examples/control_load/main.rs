@@ -1,13 +1,15 @@
-//! What a real control process bears: certificates per second with their record on disk, and thousands of nodes that come back
-//! at once. Control is a child process; the load, over real TLS and gRPC, comes from this one.
+//! What a real control process bears: certificates per second with their record on disk, thousands of nodes that come back
+//! at once, tokens per second. Control is a child process; the load, over real TLS and gRPC, comes from this one.
 //!
 //! `cargo run --release -p bartizan-testkit --example control_load -- issuance [streams] [seconds]`
 //! `cargo run --release -p bartizan-testkit --example control_load -- reconnect [nodes]`
+//! `cargo run --release -p bartizan-testkit --example control_load -- grants [seconds]`
 //!
 //! Build `bartizan` in the same profile first. Times of CPU are control's own, from /proc.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod control; // the process under load
+mod grants; // client credentials
 mod issuance;
 mod node; // a stand-in for a node
 mod reconnect;
@@ -20,7 +22,8 @@ fn main() {
         match args.first().map(String::as_str) {
             Some("issuance") => issuance::run(number(1, 256), number(2, 10) as u64).await,
             Some("reconnect") => reconnect::run(number(1, 10_000)).await,
-            _ => panic!("`issuance [streams] [seconds]` or `reconnect [nodes]`"),
+            Some("grants") => grants::run(number(1, 10) as u64).await,
+            _ => panic!("`issuance [streams] [seconds]`, `reconnect [nodes]` or `grants [seconds]`"),
         }
     });
 }
