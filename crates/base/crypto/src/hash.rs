@@ -22,6 +22,12 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     context.sign().as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes")
 }
 
+/// HMAC-SHA-1 (RFC 2104), for one-time codes of apps, which know no other. Nothing else is to use it.
+pub fn hmac_sha1(key: &[u8], data: &[u8]) -> [u8; 20] {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+    hmac::sign(&key, data).as_ref().try_into().expect("SHA-1 gives 20 bytes")
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -63,6 +69,13 @@ mod tests {
         assert_eq!(hex(&tag), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         // FIPS 180-4, the example of one block.
         assert!(hex(&sha512(b"abc")).starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn authenticates_as_rfc_2202_says() {
+        // RFC 2202, section 3, test case 2.
+        let mac = hmac_sha1(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(hex(&mac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod random;
 pub mod hsm; // keys on PKCS#11 tokens
 pub mod key; // P-256 key pairs and signatures
 pub mod password; // Argon2id, for people
+pub mod raw_key; // public keys as bare numbers
 pub mod seal; // AES-256-GCM, Argon2id, HKDF
 
 pub mod cert; // reads certificates, verifies paths

@@ -21,6 +21,7 @@ mod revocation; // which of them not any more
 mod scopes;
 mod users; // what a fleet file says of issuers, and what policies see of a token
 
+pub mod base32; // text that people type
 pub mod form; // parameters of a request
 
 pub mod dpop; // proofs that somebody holds a key
@@ -33,7 +34,9 @@ mod replays; // what was shown before
 pub mod request; // what an app asks for when it sends a browser
 pub mod signed; // events that their senders signed
 mod target_uri; // addresses in one form
+pub mod totp; // codes of an authenticator app
 pub mod txn; // transaction tokens: who a chain of calls is for
+pub mod webauthn; // passkeys
 
 pub use access::{
     AccessToken, FAMILY as FAMILY_CLAIM, Presented, SubjectToken, TYP as ACCESS_TYP, inspect, verify_access,

@@ -83,3 +83,23 @@ pub const DEVICE_TTL: Duration = Duration::from_secs(600);
 pub const DEVICE_INTERVAL: Duration = Duration::from_secs(5);
 /// How much longer it has to wait after each question that came too soon (RFC 8628 section 3.5).
 pub const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// Digits of a code of an authenticator app, a count: what every app shows.
+pub const TOTP_DIGITS: u32 = 6;
+/// How long such a code is shown, in seconds.
+pub const TOTP_PERIOD_S: u64 = 30;
+/// Codes before and after that of now which count too, a count: a clock that is half a minute away, or slow fingers.
+pub const TOTP_WINDOW: u64 = 1;
+/// Longest client data of a passkey, in bytes: type, challenge, an origin, and what browsers add.
+pub const CLIENT_DATA_BYTES_MAX: usize = 4 << 10;
+/// Longest data of an authenticator, in bytes: the longest name of a credential, a key, some extensions.
+pub const AUTH_DATA_BYTES_MAX: usize = 4 << 10;
+/// Longest attestation object, in bytes: that, with a format and an empty statement around.
+pub const ATTESTATION_BYTES_MAX: usize = 8 << 10;
+/// Longest name of a credential, in bytes (WebAuthn level 3, section 4).
+pub const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
+/// Longest signature of a passkey, in bytes: one of P-256 in DER has 72.
+pub const SIGNATURE_BYTES_MAX: usize = 128;
+/// Deepest nesting of CBOR, a count: an attestation with its statement takes two, CTAP allows four.
+pub const CBOR_DEPTH_MAX: usize = 4;
+/// Most values in CBOR, a count: a key has eleven.
+pub const CBOR_ITEMS_MAX: usize = 64;
