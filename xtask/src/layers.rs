@@ -41,6 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["bartizan-store"]),
     ("cedar-policy", &["bartizan-policy"]),
     ("serde-saphyr", &["bartizan-core"]),
+    ("qrcodegen", &["bartizan-control"]),
 ];
 
 /// A crate as its manifest shows it.

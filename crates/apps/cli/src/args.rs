@@ -16,7 +16,7 @@ pub(crate) use ca::{
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
-pub(crate) use user::{AddUserArgs, UserCommand};
+pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 
 use bartizan_core::{Member, RequestId, ServiceName, TrustDomain};
 use bartizan_node::netns::Way;

@@ -72,6 +72,125 @@ pub struct AddUser {
     pub tenant: Option<String>,
 }
 
+/// Somebody, as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// As in `sub` of tokens.
+    pub subject: String,
+    /// By which the person signs in.
+    pub name: String,
+    /// What others see.
+    pub display_name: String,
+    /// An address.
+    pub email: Option<String>,
+    /// Whether it was checked.
+    pub email_verified: bool,
+    /// What the person may be.
+    pub roles: Vec<String>,
+    /// To which tenant the person belongs.
+    pub tenant: Option<String>,
+    /// Since when there is such a person.
+    pub added: Timestamp,
+    /// Whether the person may not sign in.
+    pub disabled: bool,
+    /// When the password was set; `None` where none was.
+    pub password_set: Option<Timestamp>,
+    /// Until when a link can be used by which one can be set.
+    pub link_until: Option<Timestamp>,
+    /// Whether an app shows codes for the account.
+    pub codes: bool,
+    /// Recovery codes that are left.
+    pub recovery_codes: usize,
+    /// Passkeys, a count.
+    pub passkeys: usize,
+}
+
+/// `GET /v1/users`: people by name, a part of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    /// Those of this part.
+    pub users: Vec<User>,
+    /// After which name the next part begins; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// `GET /v1/users/show`: one person with what goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserDetail {
+    /// The person.
+    #[serde(flatten)]
+    pub user: User,
+    /// Sessions, the latest used first.
+    pub sessions: Vec<UserSession>,
+    /// What clients may do.
+    pub consents: Vec<UserConsent>,
+}
+
+/// A session of somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSession {
+    /// Its name, which is no secret.
+    pub session: String,
+    /// Since when.
+    pub began: Timestamp,
+    /// When it was used last.
+    pub seen: Timestamp,
+    /// When it ends in any case.
+    pub ends: Timestamp,
+    /// From where it began.
+    pub address: String,
+    /// With what browser.
+    pub agent: String,
+    /// What was shown.
+    pub amr: Vec<String>,
+}
+
+/// What somebody allowed a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserConsent {
+    /// Which.
+    pub client: String,
+    /// Where.
+    pub audience: String,
+    /// What: scopes with blanks between.
+    pub scopes: String,
+    /// When, last.
+    pub at: Timestamp,
+}
+
+/// Body of the calls that are about one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfUser {
+    /// By which the person signs in.
+    pub name: String,
+}
+
+/// `POST /v1/users/reset`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetUser {
+    /// By which the person signs in.
+    pub name: String,
+    /// Whether second factors go too.
+    #[serde(default)]
+    pub factors: bool,
+}
+
+/// `POST /v1/users/roles`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRoles {
+    /// By which the person signs in.
+    pub name: String,
+    /// What the person may be from now on.
+    #[serde(default)]
+    pub add: Vec<String>,
+    /// And what not any more.
+    #[serde(default)]
+    pub remove: Vec<String>,
+}
+
 /// A link by which somebody sets a password, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserLink {

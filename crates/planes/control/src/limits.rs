@@ -87,6 +87,22 @@ pub(crate) const ADDRESS_TRIES: Rule = Rule { free: 30, first: Duration::from_se
 pub const TRIERS_MAX: usize = 65_536;
 /// For how long a browser is known as one in which somebody signed in.
 pub const KNOWN_TTL: Duration = Duration::from_secs(90 * 86_400);
+/// Bytes of the secret that an authenticator app shares with the server: as long as its hash (RFC 4226 section 4, R6).
+pub const TOTP_SECRET_BYTES: usize = 20;
+/// Recovery codes, a count.
+pub const RECOVERY_CODES: usize = 10;
+/// Random bytes of each: beyond any guess, so that a plain hash of it may be kept.
+pub const RECOVERY_BYTES: usize = 10;
+/// Time between password and second factor.
+pub const STEP_TTL: Duration = Duration::from_secs(5 * 60);
+/// For how long after a sign-in factors may be added and taken away without another one.
+pub const RECENT: Duration = Duration::from_secs(10 * 60);
+/// Passkeys of one person, a count.
+pub const PASSKEYS_EACH_MAX: usize = 16;
+/// Longest name that a person gives a passkey, in bytes.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// Answered challenges that are remembered, a count: all sign-ins by passkey within half an hour.
+pub const CHALLENGES_MAX: usize = 65_536;
 /// Sessions of one person, a count; beyond it, the one used longest ago ends.
 pub const SESSIONS_EACH_MAX: usize = 32;
 /// How often it is noted that a session is used.

@@ -233,20 +233,25 @@ pub(super) async fn end(app: &App, id: FamilyId, now: Timestamp) -> Result<(), R
     Err(Refusal::unable("the family is changed by others all the time"))
 }
 
-/// Ends all families of somebody.
-pub(super) async fn end_all(app: &App, whose: &Whose, now: Timestamp) -> Result<(), GrantsError> {
+/// Ends all families of somebody that began until a moment.
+pub(super) async fn end_all(app: &App, whose: &Whose, until: Timestamp, now: Timestamp) -> Result<(), GrantsError> {
     let grants = app.authorization.granting.open(app).await?;
     loop {
-        let mut left = false;
+        let mut found = false;
         for stored in grants.store.families(whose, now).await? {
             let family = read(&stored)?;
+            // What somebody was given since has nothing to do with it.
+            if family.begun > until {
+                continue;
+            }
+            found = true;
             if !family.is_revoked() {
                 take_back(app, family.id, now);
             }
-            left |= !revoke(&grants, stored, now).await?;
+            revoke(&grants, stored, now).await?;
         }
         // As many as were read may be followed by more; those that are over are read no more.
-        if !left && grants.store.families(whose, now).await?.is_empty() {
+        if !found {
             return Ok(());
         }
     }

@@ -115,7 +115,9 @@ pub(super) async fn remove(
         let (grants, ..) = own(&app, &from, &id, &headers).await?;
         grants.store.drop_app(&id).await.map_err(|error| Refusal::unable(chain(&error)))?;
         grants.registered.set(&id, None);
-        let ended = family::end_all(&app, &Whose::Client(id.clone()), clock::now()).await;
+        // Of a client that is gone nothing goes on, whenever it began.
+        let ever = Timestamp::from_millis(u64::MAX);
+        let ended = family::end_all(&app, &Whose::Client(id.clone()), ever, clock::now()).await;
         ended.map_err(|error| Refusal::unable(error.detail()))
     };
     match removed.await {

@@ -10,7 +10,7 @@ pub(crate) fn sessions_ended(app: &App, ended: &Ended, now: Timestamp) {
     let in_force = app.in_force();
     let Some(said) = in_force.desired.fleet.authorization.as_ref() else { return };
     if said.has_apps() {
-        app.authorization.ended.add(ended);
+        app.authorization.ended.add(ended, now);
     }
     if ended.everything
         && let Err(error) = app.authorization.revoked.take_back_all_of(&said.issuer, &ended.subject, now)

@@ -9,6 +9,8 @@ pub(super) const SESSION: &str = "__Host-session";
 /// What the forms of somebody who is not signed in are bound to.
 pub(super) const FORM: &str = "__Host-form";
 
+/// Whose password was right a moment ago.
+pub(super) const STEP: &str = "__Host-step";
 /// By which a browser is known as one in which somebody signed in before.
 pub(super) const KNOWN: &str = "__Host-known";
 

@@ -2,6 +2,7 @@
 
 use super::hasher::Hasher;
 use super::keys::{self, Keys};
+use super::passkeys::Answered;
 use super::person::{Person, Record};
 use super::tries::Tries;
 use crate::app::App;
@@ -72,6 +73,7 @@ pub(crate) struct Desk {
     pub(super) keys: Keys,
     pub(super) hasher: Hasher,
     pub(super) tries: Tries,
+    pub(super) answered: Answered,
 }
 
 impl Desk {
@@ -82,6 +84,7 @@ impl Desk {
             keys,
             hasher: Hasher::default(),
             tries: Tries::default(),
+            answered: Answered::default(),
         })
     }
 

@@ -25,16 +25,27 @@ pub(crate) struct Mark {
     pub(crate) field: String,
     /// A cookie for the mark to fit, where the browser has none.
     pub(crate) cookie: Option<HeaderValue>,
+    /// Its value, for another form of the same page.
+    pub(super) cookie_value: Option<String>,
 }
 
 /// The mark of the form that is sent to `path`.
 pub(crate) fn mark(visit: &Visit, headers: &HeaderMap, path: &str) -> Mark {
     let of = |cookie: &str| hidden(MARK, &visit.desk.keys.form(path, cookie));
     if let Some(cookie) = bound_to(headers) {
-        return Mark { field: of(cookie), cookie: None };
+        return Mark { field: of(cookie), cookie: None, cookie_value: None };
     }
     let value = base64::encode_url(&random::bytes::<32>());
-    Mark { field: of(&value), cookie: Some(cookies::set(cookies::FORM, &value, None)) }
+    let cookie = Some(cookies::set(cookies::FORM, &value, None));
+    Mark { field: of(&value), cookie, cookie_value: Some(value) }
+}
+
+/// The mark of a second form on a page whose first one set `cookie`, where it did.
+pub(super) fn second_mark(visit: &Visit, headers: &HeaderMap, path: &str, cookie: Option<&str>) -> String {
+    match cookie {
+        Some(cookie) => hidden(MARK, &visit.desk.keys.form(path, cookie)),
+        None => mark(visit, headers, path).field,
+    }
 }
 
 /// The cookie that forms are bound to: that of the session, where there is one.

@@ -15,6 +15,7 @@ pub(super) const FILE: &str = "people.key";
 pub(super) struct Keys {
     states: Secret<[u8; 32]>,
     forms: Secret<[u8; 32]>,
+    factors: Secret<[u8; 32]>,
 }
 
 impl Keys {
@@ -34,7 +35,8 @@ impl Keys {
     }
 
     fn of(root: &Secret<[u8; 32]>) -> Self {
-        Self { states: seal::derive(root, b"people: states"), forms: seal::derive(root, b"people: forms") }
+        let of = |use_: &[u8]| seal::derive(root, use_);
+        Self { states: of(b"people: states"), forms: of(b"people: forms"), factors: of(b"people: factors") }
     }
 
     /// Seals a state for `use_`, as text that fits an address or a form.
@@ -46,6 +48,16 @@ impl Keys {
     pub(super) fn open_sealed(&self, use_: &str, text: &str) -> Option<Vec<u8>> {
         let sealed = base64::decode_url(text).ok()?;
         Some(seal::open(&self.states, use_.as_bytes(), &sealed).ok()?.expose().clone())
+    }
+
+    /// Seals what somebody and the server share, for the database.
+    pub(super) fn seal_factor(&self, person: &str, secret: &[u8]) -> String {
+        base64::encode_url(&seal::seal(&self.factors, person.as_bytes(), secret))
+    }
+
+    /// What [`Self::seal_factor`] was given for the same person.
+    pub(super) fn open_factor(&self, person: &str, text: &str) -> Option<Secret<Vec<u8>>> {
+        seal::open(&self.factors, person.as_bytes(), &base64::decode_url(text).ok()?).ok()
     }
 
     /// What stands in the form at `path` of whoever has that cookie, and in no other.
@@ -67,6 +79,9 @@ mod tests {
         assert_eq!(Keys::open(dir.path()).unwrap().open_sealed("way", &sealed).as_deref(), Some(&b"/x"[..]));
         assert_eq!(keys.open_sealed("consent", &sealed), None);
         assert_eq!(keys.open_sealed("way", &format!("{sealed}=")), None);
+        let factor = keys.seal_factor("ana", b"secret");
+        assert_eq!(keys.open_factor("ana", &factor).unwrap().expose(), b"secret");
+        assert!(keys.open_factor("bob", &factor).is_none() && keys.open_sealed("ana", &factor).is_none());
         let other = Keys::of(&Secret::new([1; 32]));
         assert_eq!(other.open_sealed("way", &sealed), None);
         assert_ne!(other.form("/a", "c"), keys.form("/a", "c"));

@@ -13,6 +13,8 @@ mod cookies;
 mod deeds; // what is told of people
 mod desk; // what all parts share
 mod ended; // who hears that a session is over
+mod enrol; // an app for codes
+mod factors; // second ones, that people type
 pub(crate) mod forms; // forms that nobody else can send for somebody
 mod gate; // start here: what every request goes through
 mod hasher; // passwords, on threads of their own
@@ -22,9 +24,12 @@ mod known; // browsers in which somebody signed in before
 mod links; // links that are used once
 mod markup; // text in pages
 mod pages; // how a page looks and what a browser may do with it
+mod passkeys;
 mod person; // what is known of somebody
+mod second_factor;
 mod session;
 mod sign_in;
+mod step; // between password and second factor
 mod tries; // how often somebody may guess
 mod users; // for operators
 mod way; // where somebody came from
@@ -33,7 +38,7 @@ mod welcome; // the first password
 pub(crate) use desk::People;
 pub(crate) use ended::Ended;
 pub(crate) use tries::Rule;
-pub(crate) use users::{UserError, add};
+pub(crate) use users::{UserError, add, change_roles, list, remove, reset, set_disabled, show, sign_out_all};
 
 pub(crate) use {
     consent::{Wanted, ask_consent, has_consent},
@@ -62,6 +67,19 @@ mod paths {
     pub(super) const WELCOME: &str = "/welcome";
     pub(super) const CONSENT: &str = "/consent";
     pub(super) const ACCOUNT: &str = "/account";
+    pub(super) const SECOND_FACTOR: &str = "/second-factor";
+    pub(super) const SIGN_OUT_EVERYWHERE: &str = "/account/sign-out-everywhere";
+    pub(super) const END_SESSION: &str = "/account/sessions/end";
+    pub(super) const END_CONSENT: &str = "/account/consents/end";
+    pub(super) const PASSWORD: &str = "/account/password";
+    pub(super) const CODE: &str = "/account/code";
+    pub(super) const REMOVE_CODE: &str = "/account/code/remove";
+    pub(super) const RECOVERY: &str = "/account/code/recovery";
+    pub(super) const PASSKEY: &str = "/passkey";
+    pub(super) const SECOND_PASSKEY: &str = "/second-factor/passkey";
+    pub(super) const PASSKEYS: &str = "/account/passkeys";
+    pub(super) const REMOVE_PASSKEY: &str = "/account/passkeys/remove";
+    pub(super) const SCRIPT: &str = "/static/passkey.js";
     pub(super) const STYLE: &str = "/static/people.css";
 }
 
@@ -72,7 +90,20 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route(paths::SIGN_OUT, post(home::sign_out))
         .route(paths::WELCOME, get(welcome::show).post(welcome::set_password))
         .route(paths::CONSENT, post(consent::answer))
+        .route(paths::SECOND_FACTOR, get(second_factor::show).post(second_factor::check))
         .route(paths::ACCOUNT, get(home::show))
+        .route(paths::SIGN_OUT_EVERYWHERE, post(home::sign_out_everywhere))
+        .route(paths::END_SESSION, post(home::end_session))
+        .route(paths::END_CONSENT, post(home::end_consent))
+        .route(paths::PASSWORD, get(home::show_password).post(home::change_password))
+        .route(paths::CODE, get(home::show_code).post(home::add_code))
+        .route(paths::REMOVE_CODE, post(home::remove_code))
+        .route(paths::RECOVERY, post(home::new_recovery))
+        .route(paths::PASSKEY, post(passkeys::sign_in))
+        .route(paths::SECOND_PASSKEY, post(passkeys::second_factor))
+        .route(paths::PASSKEYS, get(home::show_passkeys).post(home::add_passkey))
+        .route(paths::REMOVE_PASSKEY, post(home::remove_passkey))
+        .route(paths::SCRIPT, get(pages::script))
         .route(paths::STYLE, get(pages::style))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), gate::gate))
 }

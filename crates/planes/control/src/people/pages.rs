@@ -15,6 +15,7 @@ use bartizan_core::event::{Refused, What};
 use bartizan_crypto::{hash, random};
 
 const STYLE: &str = include_str!("people.css");
+const SCRIPT: &str = include_str!("passkey.js");
 /// Nothing from elsewhere, nothing inline, in no frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
@@ -121,6 +122,15 @@ fn unchanging(text: &'static str, kind: &'static str) -> Response {
 
 pub(super) async fn style(_request: Request) -> Response {
     unchanging(STYLE, "text/css; charset=utf-8")
+}
+
+pub(super) async fn script(_request: Request) -> Response {
+    unchanging(SCRIPT, "text/javascript; charset=utf-8")
+}
+
+/// Where the one script is.
+pub(super) fn script_address() -> String {
+    format!("{}?v={}", paths::SCRIPT, version(SCRIPT))
 }
 
 /// Why there is no page.

@@ -1,6 +1,8 @@
 //! What is known of somebody.
 
 use super::desk::PeopleError;
+use super::factors::Totp;
+use super::passkeys::Passkey;
 use crate::app::App;
 use bartizan_core::Timestamp;
 use bartizan_store::Person as Row;
@@ -31,6 +33,11 @@ pub(super) struct Record {
     pub(super) password_set: Option<Timestamp>,
     /// A link by which a password can be set.
     pub(super) link: Option<Link>,
+    /// An app that shows codes.
+    pub(super) totp: Option<Totp>,
+    /// Hashes of recovery codes, hex, each of which works once.
+    pub(super) recovery: Vec<String>,
+    pub(super) passkeys: Vec<Passkey>,
 }
 
 /// See [`Record::link`].

@@ -26,6 +26,13 @@ pub(crate) const ACR_TWO_FACTORS: &str = "aal2";
 #[serde(rename_all = "snake_case")]
 pub(super) enum Factor {
     Password,
+    Otp,
+    Recovery,
+    /// A passkey that cannot leave its device, and one that can.
+    Passkey,
+    SyncedPasskey,
+    /// The authenticator knew who was there, by a finger or a PIN.
+    Verified,
 }
 
 impl Factor {
@@ -33,6 +40,12 @@ impl Factor {
     const fn amr(self) -> &'static str {
         match self {
             Self::Password => "pwd",
+            Self::Otp => "otp",
+            // RFC 8176 has no word for it.
+            Self::Recovery => "recovery",
+            Self::Passkey => "hwk",
+            Self::SyncedPasskey => "swk",
+            Self::Verified => "user",
         }
     }
 }
@@ -90,12 +103,18 @@ pub(super) async fn by_cookie(
     }
     let Some(account) = Account::of(person) else { return Ok(None) };
     see(desk, &row, now).await?;
-    let amr = record.factors.iter().map(|factor| factor.amr()).collect();
-    Ok(Some(SignedIn { account, session: row.id, auth_time: record.shown, amr, acr: acr(&record.factors) }))
+    let (amr, acr) = (amr(&record.factors), acr(&record.factors));
+    Ok(Some(SignedIn { account, session: row.id, auth_time: record.shown, amr, acr }))
 }
 
-fn acr(_factors: &[Factor]) -> &'static str {
-    ACR_ONE_FACTOR
+/// The words for what was shown, and one for several together (RFC 8176).
+pub(super) fn amr(factors: &[Factor]) -> Vec<&'static str> {
+    let several = (acr(factors) == ACR_TWO_FACTORS).then_some("mfa");
+    factors.iter().map(|factor| factor.amr()).chain(several).collect()
+}
+
+fn acr(factors: &[Factor]) -> &'static str {
+    if factors.len() > 1 { ACR_TWO_FACTORS } else { ACR_ONE_FACTOR }
 }
 
 fn lasts(row: &Row, rules: &Rules, now: Timestamp) -> bool {

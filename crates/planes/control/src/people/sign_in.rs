@@ -7,9 +7,11 @@ use super::gate::Visit;
 use super::known;
 use super::markup::{alert, escape, hidden};
 use super::pages::{Page, Problem, see_other, with_cookies};
+use super::passkeys;
 use super::paths;
 use super::person::Person;
 use super::session::{self, ACR_TWO_FACTORS, Factor};
+use super::step;
 use super::tries::Who;
 use super::way::Way;
 use crate::error::chain;
@@ -56,12 +58,13 @@ fn page(visit: &Visit, headers: &HeaderMap, way: &Way, name: &str, wrong: Option
          <input id=\"name\" name=\"name\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" required{on_name}>\n\
          <label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required{on_password}>\n\
-         <button>Sign in</button>\n</form>",
+         <button>Sign in</button>\n</form>\n{}",
         alert(wrong),
         paths::SIGN_IN,
         mark.field,
         hidden("way", &sealed),
         escape(name),
+        passkeys::form(visit, headers, paths::PASSKEY, &hidden("way", &sealed), &[], mark.cookie_value.as_deref()),
     );
     let status = if wrong.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     Ok(Page::new("Sign in", body).status(status).cookies(mark.cookie).leads_out().answer(visit))
@@ -80,9 +83,12 @@ async fn check(visit: &Visit, request: Request) -> Result<Response, Problem> {
     // The same for everybody: who has an account here is nobody's business.
     match by_password(visit, &headers, named, password).await? {
         Outcome::Right(person) => {
-            let session = session::begin(visit, &headers, &person, vec![Factor::Password]).await?;
-            let cookies = [session, known::cookie(visit, &person), cookies::clear(cookies::FORM)];
-            Ok(with_cookies(see_other(&way.to), cookies))
+            let wanted = way.second_factor || visit.rules.wants_second_factor(&person.record.roles);
+            if wanted || person.record.has_second_factor() {
+                let step = step::cookie(visit, &person, &way);
+                return Ok(with_cookies(see_other(paths::SECOND_FACTOR), [step]));
+            }
+            finish(visit, &headers, &person, vec![Factor::Password], &way).await
         }
         Outcome::Wrong => page(visit, &headers, &way, named, Some("Name or password is wrong.")),
         Outcome::TooEarly(wait) => {
@@ -93,6 +99,20 @@ async fn check(visit: &Visit, request: Request) -> Result<Response, Problem> {
             Ok(answer)
         }
     }
+}
+
+/// Somebody has shown enough: begins the session and leads on.
+pub(super) async fn finish(
+    visit: &Visit,
+    headers: &HeaderMap,
+    person: &Person,
+    factors: Vec<Factor>,
+    way: &Way,
+) -> Result<Response, Problem> {
+    deeds::tell(visit, Some(person), Deed::SignedIn, Some(&session::amr(&factors).join(" ")), None);
+    let session = session::begin(visit, headers, person, factors).await?;
+    let spent = [cookies::clear(cookies::FORM), cookies::clear(cookies::STEP)];
+    Ok(with_cookies(see_other(&way.to), [session, known::cookie(visit, person)].into_iter().chain(spent)))
 }
 
 enum Outcome {
@@ -125,13 +145,17 @@ async fn by_password(
     let too_long = password.expose().len() > PASSWORD_BYTES_MAX;
     let password = if too_long { Secret::new(String::new()) } else { password };
     let hash = person.as_ref().and_then(|person| person.record.password.clone());
-    let right = desk.hasher.verify(&password, hash.clone()).await? && !too_long;
+    let verified = desk.hasher.verify(&password, hash.clone()).await.inspect_err(|_| {
+        // It was not looked at, so it was no guess.
+        desk.tries.undo(who);
+        desk.tries.undo(address);
+    });
+    let right = verified? && !too_long;
     match person {
         Some(person) if right && !person.record.disabled => {
             desk.tries.forgive(who);
             desk.tries.undo(address);
             renew_hash(visit, &person, password, hash).await;
-            deeds::tell(visit, Some(&person), Deed::SignedIn, Some("pwd"), None);
             Ok(Outcome::Right(person))
         }
         person => {

@@ -1,7 +1,10 @@
 //! Pages over their router, as browsers and those who pretend to be some come to them.
 
 use super::way::{Way, to_sign_in};
-use super::{Wanted, account, add, ask_consent, cookies, has_consent, is_alive, signed_in};
+use super::{
+    Wanted, account, add, ask_consent, change_roles, cookies, has_consent, is_alive, list, remove, reset, set_disabled,
+    show, sign_out_all, signed_in,
+};
 use crate::app::App;
 use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, PASSWORD_COST};
 use crate::start::Started;
@@ -12,9 +15,10 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::Response;
 use bartizan_core::Secret;
-use bartizan_core::people::AddUser;
+use bartizan_core::people::{AddUser, ChangeRoles};
 use bartizan_runtime::clock;
 use bartizan_runtime::https::Shown;
+use bartizan_tokens::totp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -214,8 +218,10 @@ async fn wrong_passwords_and_people_who_are_not_there_get_the_same_answer() {
         assert!(!said.text.contains("<x>") && !browser.cookies.contains_key(cookies::SESSION));
         assert!(signed_in(&scene.app, &browser.headers(), clock::now()).await.is_none());
         let (way, mark) = (said.field("way"), said.field("mark"));
+        // What a script fills holds another challenge each time.
+        let text = said.text.split("<form id=").next().unwrap();
         let name = name.replace('<', "&lt;").replace('>', "&gt;");
-        answers.push(said.text.replace(&way, "").replace(&mark, "").replace(&format!("\"{name}\""), ""));
+        answers.push(text.replace(&way, "").replace(&mark, "").replace(&format!("\"{name}\""), ""));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0] && answer.contains("Name or password is wrong.")));
 }
@@ -503,4 +509,266 @@ async fn a_hash_of_earlier_times_is_made_anew_and_deeds_are_told() {
         assert!(told.contains(wanted), "{wanted} in {told}");
     }
     assert!(!told.contains("hunter2") && !told.contains(PASSWORD), "{told}");
+}
+
+/// The secret that a page of enrolment shows, as an app reads it.
+fn secret_of(page: &Said) -> Vec<u8> {
+    let (_, rest) = page.text.split_once("Secret: <code>").unwrap();
+    let text: String = rest.split('<').next().unwrap().chars().filter(|letter| *letter != ' ').collect();
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: String = text.chars().map(|letter| format!("{:05b}", alphabet.find(letter).unwrap())).collect();
+    (0..bits.len() / 8).map(|at| u8::from_str_radix(&bits[at * 8..at * 8 + 8], 2).unwrap()).collect()
+}
+
+/// The code of the app, `later` steps from now.
+fn code(secret: &[u8], later: u64) -> String {
+    totp::text(secret, clock::now().as_secs() / 30 + later)
+}
+
+fn codes_of(page: &Said) -> Vec<String> {
+    page.text.split("<li><code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
+}
+
+/// Somebody with an app; its secret, the recovery codes, and the browser that is signed in.
+async fn with_app<'a>(scene: &'a Scene, name: &str) -> (Vec<u8>, Vec<String>, Browser<'a>) {
+    scene.with_password(name).await;
+    let mut browser = scene.browser();
+    assert_eq!(browser.sign_in("/sign-in", name, PASSWORD).await.to(), "/account");
+    let page = browser.get("/account/code").await;
+    let secret = secret_of(&page);
+    assert!(page.text.contains("<svg class=\"code\""));
+    for wrong in ["", "000000", "12345", &code(b"another secret", 0)] {
+        let said = browser.post("/account/code", &page, &[("secret", &page.field("secret")), ("code", wrong)]).await;
+        assert_eq!(said.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        assert_eq!(secret_of(&said), secret, "the picture stays the same");
+    }
+    let fields = [("secret", page.field("secret")), ("code", code(&secret, 0))];
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let said = browser.post("/account/code", &page, &fields).await;
+    let codes = codes_of(&said);
+    assert_eq!((said.status, codes.len()), (StatusCode::OK, 10), "{said:?}");
+    (secret, codes, browser)
+}
+
+/// The page after the right password.
+async fn after_password<'a>(scene: &'a Scene, name: &str) -> (Browser<'a>, Said) {
+    let mut browser = scene.browser();
+    let said = browser.sign_in("/sign-in", name, PASSWORD).await;
+    assert_eq!(said.to(), "/second-factor", "{said:?}");
+    assert!(signed_in(&scene.app, &browser.headers(), clock::now()).await.is_none());
+    let page = browser.get("/second-factor").await;
+    (browser, page)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_taken_once_and_nobody_comes_in_without() {
+    let scene = Scene::with_people().await;
+    let (secret, codes, _) = with_app(&scene, "ana").await;
+    // Nobody comes here without the password.
+    assert_eq!(scene.browser().get("/second-factor").await.to(), "/sign-in");
+    let (mut browser, page) = after_password(&scene, "ana").await;
+    // The step that proved the app was used up with it.
+    for wrong in ["000000", "", &code(&secret, 0), &codes[0][..8], "a b"] {
+        let said = browser.post("/second-factor", &page, &[("code", wrong)]).await;
+        assert_eq!(said.status, StatusCode::FORBIDDEN, "{wrong}");
+    }
+    let said = browser.post("/second-factor", &page, &[("code", &code(&secret, 1))]).await;
+    assert_eq!(said.status, StatusCode::TOO_MANY_REQUESTS, "{said:?}");
+    let desk = scene.app.people.desk(&scene.app).await.unwrap().unwrap();
+    let subject = list(&scene.app, "").await.unwrap().users[0].subject.clone();
+    desk.tries.forgive(super::tries::Who::new("second", &subject));
+
+    let next = code(&secret, 1);
+    let (mut other, other_page) = after_password(&scene, "ana").await;
+    assert_eq!(browser.post("/second-factor", &page, &[("code", &next)]).await.to(), "/account");
+    let who = signed_in(&scene.app, &browser.headers(), clock::now()).await.unwrap();
+    assert_eq!((who.amr.as_slice(), who.acr), (&["pwd", "otp", "mfa"][..], "aal2"));
+    let said = other.post("/second-factor", &other_page, &[("code", &next)]).await;
+    assert_eq!(said.status, StatusCode::FORBIDDEN, "the same code again");
+    // A recovery code, typed by hand; once.
+    let typed = codes[3].to_lowercase().replace('-', " ");
+    assert_eq!(other.post("/second-factor", &other_page, &[("code", &typed)]).await.to(), "/account");
+    let who = signed_in(&scene.app, &other.headers(), clock::now()).await.unwrap();
+    assert_eq!((who.amr.as_slice(), who.acr), (&["pwd", "recovery", "mfa"][..], "aal2"));
+    let (mut third, page) = after_password(&scene, "ana").await;
+    assert_eq!(third.post("/second-factor", &page, &[("code", &codes[3])]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(show(&scene.app, "ana").await.unwrap().user.recovery_codes, 9);
+    // What was begun with another password counts no more.
+    reset(&scene.app, "ana", false, "uid 0", clock::now()).await.unwrap();
+    assert_eq!(third.get("/second-factor").await.to(), "/sign-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_show_the_same_code_at_once_are_one() {
+    let scene = Scene::with_people().await;
+    let (secret, _, _) = with_app(&scene, "ana").await;
+    let (mut one, one_page) = after_password(&scene, "ana").await;
+    let (mut two, two_page) = after_password(&scene, "ana").await;
+    let next = code(&secret, 1);
+    let (one_fields, two_fields) = ([("code", next.as_str())], [("code", next.as_str())]);
+    let (first, second) = tokio::join!(
+        one.post("/second-factor", &one_page, &one_fields),
+        two.post("/second-factor", &two_page, &two_fields)
+    );
+    let good = [&first, &second].iter().filter(|said| said.status == StatusCode::SEE_OTHER).count();
+    assert_eq!(good, 1, "{first:?} {second:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_needs_a_second_factor_sets_one_up_before_anything_else() {
+    for people in ["  people: { second_factor: required }\n", "  people: { second_factor_for: [teller] }\n"] {
+        let scene = Scene::new(people).await;
+        scene.with_password("ana").await;
+        let mut browser = scene.browser();
+        assert_eq!(
+            browser.sign_in(&to(&scene, &Way::to("/authorize?x=1")).await, "ana", PASSWORD).await.to(),
+            "/second-factor"
+        );
+        assert!(browser.get("/account").await.to().starts_with("/sign-in"));
+        let page = browser.get("/second-factor").await;
+        let secret = secret_of(&page);
+        let sealed = page.field("secret");
+        // The secret of somebody else's page.
+        scene.with_password("eve").await;
+        let mut eve = scene.browser();
+        eve.sign_in("/sign-in", "eve", PASSWORD).await;
+        let of_eve = eve.get("/second-factor").await;
+        let fields = [("secret", of_eve.field("secret")), ("code", code(&secret_of(&of_eve), 0))];
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(browser.post("/second-factor", &page, &fields).await.status, StatusCode::BAD_REQUEST);
+        let said = browser.post("/second-factor", &page, &[("secret", &sealed), ("code", &code(&secret, 0))]).await;
+        assert!(codes_of(&said).len() == 10 && said.text.contains("href=\"/authorize?x=1\""), "{said:?}");
+        let who = signed_in(&scene.app, &browser.headers(), clock::now()).await.unwrap();
+        assert_eq!(who.acr, "aal2");
+    }
+    // A client that wants it gets it from somebody who has signed in with a password alone.
+    let scene = Scene::with_people().await;
+    scene.with_password("ana").await;
+    let mut browser = scene.browser();
+    assert_eq!(browser.sign_in("/sign-in", "ana", PASSWORD).await.to(), "/account");
+    let way = to(&scene, &Way { second_factor: true, ..Way::to("/authorize?x=1") }).await;
+    assert_eq!(browser.sign_in(&way, "ana", PASSWORD).await.to(), "/second-factor");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_alone_changes_no_factor_and_no_password() {
+    let scene = Scene::with_people().await;
+    scene.with_password("ana").await;
+    let (mut one, mut two) = (scene.browser(), scene.browser());
+    for browser in [&mut one, &mut two] {
+        browser.sign_in("/sign-in", "ana", PASSWORD).await;
+    }
+    let page = one.get("/account/password").await;
+    let other = "another horse of words";
+    for (current, password, again) in
+        [("wrong password!", other, other), (PASSWORD, "short", "short"), (PASSWORD, other, PASSWORD)]
+    {
+        let fields = [("current", current), ("password", password), ("again", again)];
+        let said = one.post("/account/password", &page, &fields).await;
+        assert_eq!(said.status, StatusCode::UNPROCESSABLE_ENTITY, "{current} {password}");
+    }
+    let headers = two.headers();
+    assert!(signed_in(&scene.app, &headers, clock::now()).await.is_some());
+    let said =
+        one.post("/account/password", &page, &[("current", PASSWORD), ("password", other), ("again", other)]).await;
+    assert_eq!(said.to(), "/account", "{said:?}");
+    assert!(signed_in(&scene.app, &headers, clock::now()).await.is_none(), "the other session has ended");
+    assert!(signed_in(&scene.app, &one.headers(), clock::now()).await.is_some(), "this one goes on");
+    assert_eq!(scene.browser().sign_in("/sign-in", "ana", PASSWORD).await.status, StatusCode::FORBIDDEN);
+
+    // A session that is not of a moment ago does not do for factors: the person has to sign in again.
+    let desk = scene.app.people.desk(&scene.app).await.unwrap().unwrap();
+    let row = desk.store.sessions_of(&list(&scene.app, "").await.unwrap().users[0].subject).await.unwrap().remove(0);
+    let mut record: super::session::Record = serde_json::from_str(&row.record).unwrap();
+    record.shown = record.shown.minus(crate::limits::RECENT);
+    let row = bartizan_store::Session { record: serde_json::to_string(&record).unwrap(), ..row };
+    assert!(desk.store.renew_session(&row).await.unwrap());
+    assert!(one.get("/account/code").await.to().starts_with("/sign-in?way="));
+    let page = one.get("/account/password").await;
+    let mark = desk.keys.form("/account/code/remove", &one.cookies[cookies::SESSION]);
+    let said = one.post_with("/account/code/remove", &[("mark", &mark)], &[]).await;
+    assert!(said.to().starts_with("/sign-in?way="), "{said:?}");
+    let said = one.post("/account/code/remove", &page, &[]).await;
+    assert_eq!(said.status, StatusCode::FORBIDDEN, "the mark of another form");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_ends_no_session_and_no_consent_of_another() {
+    let scene = Scene::with_people().await;
+    scene.with_password("ana").await;
+    scene.with_password("eve").await;
+    let (mut ana, mut ana_too, mut eve) = (scene.browser(), scene.browser(), scene.browser());
+    ana.sign_in("/sign-in", "ana", PASSWORD).await;
+    ana_too.sign_in("/sign-in", "ana", PASSWORD).await;
+    eve.sign_in("/sign-in", "eve", PASSWORD).await;
+    let second = signed_in(&scene.app, &ana_too.headers(), clock::now()).await.unwrap();
+    let desk = scene.app.people.desk(&scene.app).await.unwrap().unwrap();
+    let end = async |browser: &mut Browser<'_>, path: &str, field: (&str, &str)| {
+        let mark = desk.keys.form(path, &browser.cookies[cookies::SESSION]);
+        browser.post_with(path, &[("mark", &mark), field], &[]).await
+    };
+    assert_eq!(end(&mut eve, "/account/sessions/end", ("session", &second.session)).await.to(), "/account");
+    assert!(is_alive(&scene.app, &second.session, clock::now()).await.unwrap(), "not hers");
+    assert_eq!(end(&mut ana, "/account/sessions/end", ("session", &second.session)).await.to(), "/account");
+    assert!(!is_alive(&scene.app, &second.session, clock::now()).await.unwrap());
+
+    let subject = second.account.subject.clone();
+    let consent = bartizan_store::Consent {
+        person: subject.clone(),
+        client: "app".to_owned(),
+        audience: "api".to_owned(),
+        scopes: "read".to_owned(),
+        at: clock::now(),
+    };
+    assert!(desk.store.give_consent(&consent).await.unwrap());
+    assert!(ana.get("/account").await.text.contains("What you allowed"));
+    end(&mut eve, "/account/consents/end", ("client", "app")).await;
+    assert!(has_consent(&scene.app, &subject, "app", "api", &["read".to_owned()]).await.unwrap());
+    end(&mut ana, "/account/consents/end", ("client", "app")).await;
+    assert!(!has_consent(&scene.app, &subject, "app", "api", &["read".to_owned()]).await.unwrap());
+
+    assert_eq!(end(&mut ana, "/account/sign-out-everywhere", ("x", "y")).await.to(), "/sign-in");
+    assert!(desk.store.sessions_of(&subject).await.unwrap().is_empty());
+    assert!(signed_in(&scene.app, &eve.headers(), clock::now()).await.is_some());
+    let revoked = scene.app.authorization.revoked.list(clock::now());
+    assert!(revoked.iter().any(|it| it.what.to_string().contains(&subject)), "{revoked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_do_holds_at_once() {
+    let scene = Scene::with_people().await;
+    let (app, now) = (&scene.app, clock::now());
+    for unknown in ["nobody", "no name"] {
+        let why = set_disabled(app, unknown, true, "uid 0", now).await.unwrap_err().to_string();
+        assert!(why.contains("nobody is called"), "{why}");
+    }
+    let subject = scene.with_password("ana").await;
+    let mut browser = scene.browser();
+    browser.sign_in("/sign-in", "ana", PASSWORD).await;
+    set_disabled(app, "ANA", true, "uid 0", now).await.unwrap();
+    assert!(signed_in(app, &browser.headers(), now).await.is_none() && account(app, &subject).await.unwrap().is_none());
+    assert_eq!(scene.browser().sign_in("/sign-in", "ana", PASSWORD).await.status, StatusCode::FORBIDDEN);
+    set_disabled(app, "ana", false, "uid 0", now).await.unwrap();
+    assert_eq!(browser.sign_in("/sign-in", "ana", PASSWORD).await.to(), "/account");
+    sign_out_all(app, "ana", "uid 0", now).await.unwrap();
+    assert!(signed_in(app, &browser.headers(), now).await.is_none());
+
+    let roles = |add: &[&str], remove: &[&str]| {
+        let all = |roles: &[&str]| roles.iter().map(|it| (*it).to_owned()).collect();
+        ChangeRoles { name: "ana".to_owned(), add: all(add), remove: all(remove) }
+    };
+    assert!(change_roles(app, roles(&["a\nb"], &[]), "uid 0").await.is_err());
+    let user = change_roles(app, roles(&["auditor", "auditor"], &["teller", "nothing"]), "uid 0").await.unwrap();
+    assert_eq!(user.roles, ["auditor"]);
+    assert_eq!(show(app, "ana").await.unwrap().user.roles, ["auditor"]);
+
+    let link = reset(app, "ana", true, "uid 0", now).await.unwrap();
+    assert_eq!(scene.browser().sign_in("/sign-in", "ana", PASSWORD).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(link.subject, subject);
+    remove(app, "ana", "uid 0", now).await.unwrap();
+    assert!(list(app, "").await.unwrap().users.is_empty());
+    let (again, _) = scene.add("ana").await;
+    assert_ne!(again, subject, "somebody else now");
+    let path = link.link.strip_prefix("https://127.0.0.1:8445").unwrap();
+    assert_eq!(scene.browser().get(path).await.status, StatusCode::NOT_FOUND);
 }

@@ -91,7 +91,7 @@ async fn set(visit: &Visit, request: Request) -> Result<Response, Problem> {
 }
 
 /// Why a password is not taken.
-fn objection(name: &str, password: &str, again: &str) -> Option<String> {
+pub(super) fn objection(name: &str, password: &str, again: &str) -> Option<String> {
     let chars = password.chars().count();
     if password != again {
         Some("The two are not the same.".to_owned())

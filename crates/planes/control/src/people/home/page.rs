@@ -1,0 +1,74 @@
+//! The page itself.
+
+use super::{Here, Stop, here, said};
+use crate::people::forms::mark;
+use crate::people::gate::Visit;
+use crate::people::markup::{escape, hidden, utc};
+use crate::people::pages::Page;
+use crate::people::paths;
+use crate::people::session::Record as Session;
+use axum::Extension;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+pub(in crate::people) async fn show(Extension(visit): Extension<Visit>, request: Request) -> Response {
+    let answer = page(&visit, request.headers()).await;
+    said(&visit, answer)
+}
+
+async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
+    let Here { who, person } = here(visit, headers, paths::ACCOUNT).await?;
+    let account = &who.account;
+    let button = |path: &str, field: &str, text: &str, class: &str| {
+        let mark = mark(visit, headers, path).field;
+        format!("<form method=\"post\" action=\"{path}\">{mark}{field}<button class=\"{class}\">{text}</button></form>")
+    };
+    let mut body = format!(
+        "<p class=\"wide\">You are signed in as <strong>{}</strong> ({}).</p>\n{}",
+        escape(&account.display_name),
+        escape(&account.username),
+        button(paths::SIGN_OUT, "", "Sign out", "plain"),
+    );
+    body += &format!(
+        "\n<h2>How you sign in</h2>\n<ul><li><a href=\"{}\">Change your password</a></li>\n<li><a href=\"{}\">{}</a></li>\n<li><a href=\"{}\">Passkeys: {}</a></li></ul>",
+        paths::PASSWORD,
+        paths::CODE,
+        if person.record.totp.is_some() { "Codes of an app: on" } else { "Codes of an app: off" },
+        paths::PASSKEYS,
+        person.record.passkeys.len(),
+    );
+    body += "\n<h2>Where you are signed in</h2>\n<table><thead><tr><th>Browser</th><th>Address</th><th>Since</th><th>Used</th><th></th></tr></thead><tbody>";
+    for row in visit.desk.store.sessions_of(&person.id).await? {
+        let Ok(session) = serde_json::from_str::<Session>(&row.record) else { continue };
+        let end = match row.id == who.session {
+            true => "this one".to_owned(),
+            false => button(paths::END_SESSION, &hidden("session", &row.id), "Sign out", "plain small"),
+        };
+        body += &format!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{end}</td></tr>",
+            escape(&session.agent),
+            escape(&session.address),
+            utc(session.began),
+            utc(row.seen),
+        );
+    }
+    body += "</tbody></table>\n";
+    body += &button(paths::SIGN_OUT_EVERYWHERE, "", "Sign out everywhere", "plain");
+    let consents = visit.desk.store.consents_of(&person.id).await?;
+    if !consents.is_empty() {
+        body += "\n<h2>What you allowed</h2>\n<table><thead><tr><th>Client</th><th>Where</th><th>What</th><th>Since</th><th></th></tr></thead><tbody>";
+        for it in consents {
+            body += &format!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                escape(&it.client),
+                escape(&it.audience),
+                escape(&it.scopes),
+                utc(it.at),
+                button(paths::END_CONSENT, &hidden("client", &it.client), "Take back", "plain small"),
+            );
+        }
+        body += "</tbody></table>";
+    }
+    Ok(Page::new("Your account", body).answer(visit))
+}
