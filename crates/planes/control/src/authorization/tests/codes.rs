@@ -78,11 +78,13 @@ async fn two_who_redeem_a_code_at_once_leave_nothing() {
     }
 }
 
+/// One that is under way, and what came of it.
+type Waiting<F> = (std::pin::Pin<Box<F>>, Option<<F as Future>::Output>);
+
 /// All of them at once.
 pub(super) async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    use std::pin::Pin;
     use std::task::Poll;
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> = all.map(|one| (Box::pin(one), None)).collect();
+    let mut waiting: Vec<Waiting<F>> = all.map(|one| (Box::pin(one), None)).collect();
     std::future::poll_fn(|context| {
         for (one, done) in waiting.iter_mut().filter(|(_, done)| done.is_none()) {
             if let Poll::Ready(output) = one.as_mut().poll(context) {

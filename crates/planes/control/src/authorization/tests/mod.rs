@@ -328,7 +328,7 @@ impl Browser<'_> {
             if !said.to().starts_with('/') {
                 return said;
             }
-            said = self.get(&said.to().to_owned()).await;
+            said = self.get(said.to()).await;
         }
         panic!("it goes round: {said:?}")
     }
