@@ -151,6 +151,17 @@ pub fn shortage(error: &io::Error) -> Option<Shortage> {
     }
 }
 
+/// Has a listener take also what a rule of TPROXY leads to it, whatever address that was meant for (IP_TRANSPARENT). Where this
+/// process may not, the kernel goes on to lead nothing to it, and what is redirected comes all the same.
+pub fn take_led_here(listener: &std::net::TcpListener) {
+    let socket = SockRef::from(listener);
+    let is_v6 = listener.local_addr().is_ok_and(|at| at.is_ipv6());
+    let set = if is_v6 { socket.set_ip_transparent_v6(true) } else { socket.set_ip_transparent_v4(true) };
+    if let Err(error) = set {
+        tracing::debug!(%error, "nothing can be led here by TPROXY");
+    }
+}
+
 /// Where the other end of an accepted connection wanted to go: by the kernel's record of a redirected one (SO_ORIGINAL_DST),
 /// else by its own address, which is where a transparent proxy's (IP_TRANSPARENT) is somebody else's.
 pub fn original_destination(stream: &TcpStream) -> Option<SocketAddr> {

@@ -110,10 +110,14 @@ impl Listeners {
             return Ok(inherited);
         }
         let (door, addr) = key;
-        match self.inside.as_ref().filter(|_| is_for_the_program(door)) {
-            Some(inside) => Ok(inside.bind(*addr)?),
-            None => bind(*addr),
+        let listener = match self.inside.as_ref().filter(|_| is_for_the_program(door)) {
+            Some(inside) => inside.bind(*addr)?,
+            None => bind(*addr)?,
+        };
+        if *door == Door::Captured {
+            listen::take_led_here(&listener);
         }
+        Ok(listener)
     }
 
     /// Serves on what was bound, and stops serving on what is not wanted any more; connections there are drained.

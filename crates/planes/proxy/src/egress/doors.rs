@@ -180,6 +180,7 @@ async fn close_for_a_successor(way: Rc<Way>) {
 }
 
 async fn accept(way: Rc<Way>, listener: TcpListener) {
+    listen::take_led_here(&listener);
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the way out could not be listened on"),

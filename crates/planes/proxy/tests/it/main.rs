@@ -30,5 +30,6 @@ mod schema; // documents of APIs
 mod shortage; // of descriptors and ports
 mod smuggling; // what does not get in
 mod tcp;
+mod tproxy; // led here by the kernel
 mod users; // on whose behalf
 mod websocket;
