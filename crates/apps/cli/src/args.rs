@@ -2,6 +2,7 @@
 //! `help.txt` beside this crate keeps it as a golden file.
 
 mod adopt;
+mod api;
 mod ca;
 mod egress;
 mod federation;
@@ -9,6 +10,7 @@ mod token;
 mod user;
 
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
+pub(crate) use api::{ApiCommand, InventoryArgs};
 pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
     DistrustedArg, RotatedArg,
@@ -147,6 +149,9 @@ pub(crate) enum Command {
     /// Other trust domains: whose roots count here, and ours for them.
     #[command(subcommand)]
     Federation(FederationCommand),
+    /// Operations of services, declared and seen.
+    #[command(subcommand)]
+    Api(ApiCommand),
     /// Destinations outside the fleet, and which to allow.
     #[command(subcommand)]
     Egress(EgressCommand),

@@ -93,6 +93,99 @@ pub struct EgressSummary {
     pub new: Vec<EgressDestination>,
 }
 
+/// `GET /v1/inventory`: which operations services have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiInventory {
+    /// Control's clock when this was written.
+    pub now: Timestamp,
+    /// Since when operations are counted.
+    pub since: Timestamp,
+    /// Days without a call after which an operation that is declared is called a zombie.
+    pub unseen_days: u64,
+    /// Calls that were counted under a coarser path, since a service had too many.
+    pub coarse: u64,
+    /// Every operation, by service, path and method.
+    pub operations: Vec<ApiOperation>,
+}
+
+/// An operation of a service, declared or seen or both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiOperation {
+    /// The service.
+    pub service: ServiceName,
+    /// HTTP method.
+    pub method: String,
+    /// Its path, as the document has it or as it was inferred.
+    pub path: String,
+    /// File and line of the document that describes it.
+    pub declared: Option<String>,
+    /// Who answers for the service.
+    pub owner: Option<String>,
+    /// Classes of data that the service handles.
+    pub data: Vec<String>,
+    /// What was seen of it.
+    pub seen: Option<SeenOperation>,
+    /// What is odd about it.
+    pub findings: Vec<ApiFinding>,
+}
+
+/// What was seen of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenOperation {
+    /// The service.
+    pub service: ServiceName,
+    /// HTTP method.
+    pub method: String,
+    /// Its path, as the document has it or as it was inferred.
+    pub path: String,
+    /// When it was called first.
+    pub first_seen: Timestamp,
+    /// And last.
+    pub last_seen: Timestamp,
+    /// Calls that the service answered.
+    pub calls: u64,
+    /// Those answered with a status from 400 on.
+    pub failed: u64,
+    /// Those from outside the fleet without a user.
+    pub anonymous: u64,
+    /// Who called, a few of them.
+    pub callers: Vec<String>,
+}
+
+impl SeenOperation {
+    /// One that was not counted yet.
+    pub fn new(service: ServiceName, method: String, path: String, at: Timestamp) -> Self {
+        let (calls, failed, anonymous, callers) = (0, 0, 0, Vec::new());
+        Self { service, method, path, first_seen: at, last_seen: at, calls, failed, anonymous, callers }
+    }
+}
+
+/// What is odd about an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiFinding {
+    /// It was called from outside without a user.
+    Unauthenticated,
+    /// It is called, and the service's document does not describe it.
+    Shadow,
+    /// It is described, and nobody calls it.
+    Zombie,
+    /// It is on its way out, and still called.
+    DeprecatedUsed,
+}
+
+impl ApiFinding {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Shadow => "shadow",
+            Self::Zombie => "zombie",
+            Self::DeprecatedUsed => "deprecated, used",
+        }
+    }
+}
+
 /// `GET /v1/egress`: where services went outside the fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressStatus {

@@ -11,6 +11,7 @@
 
 pub mod api; // start here: `Api::compile`, `Api::find`, `Operation`
 pub mod graphql; // how deep, how broad and how dear a query is
+pub mod infer; // paths without the parts that name one of many
 pub mod json; // strict JSON as a tree over its bytes
 pub mod limits;
 mod pattern; // regular expressions of ECMA-262, as far as they take linear time

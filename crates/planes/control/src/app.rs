@@ -12,6 +12,7 @@ use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
 use crate::fleet::load_growing;
+use crate::inventory;
 use crate::issuers;
 use crate::jwt::JwtSigner;
 use crate::node_registry::NodeRegistry;
@@ -57,6 +58,8 @@ pub(crate) struct App {
     pub(crate) budgets: Budgets,
     pub(crate) algorithms: Algorithms,
     pub(crate) egress: egress::Book,
+    /// Which operations services have.
+    pub(crate) inventory: inventory::Book,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
@@ -129,6 +132,7 @@ impl App {
         } = parts;
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         let egress = egress::Book::open(&options.data);
+        let inventory = inventory::Book::open(&options.data, clock::now());
         Ok(Self {
             options,
             started_at: clock::now(),
@@ -147,6 +151,7 @@ impl App {
             budgets: Budgets::default(),
             algorithms: Algorithms::default(),
             egress,
+            inventory,
             jwt,
             authorization,
             people: People::default(),

@@ -29,8 +29,9 @@ mod explain;
 mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
 mod hops;
-mod issuance;
-mod issuers; // whose tokens are believed, and their keys // on record before it leaves
+mod inventory; // which operations services have
+mod issuance; // on record before it leaves
+mod issuers; // whose tokens are believed, and their keys
 mod jwt; // the key that signs tokens
 pub mod limits;
 mod node_registry; // which node is there

@@ -245,6 +245,22 @@ pub const EGRESS_ADDRESSES_MAX: usize = 16;
 pub const EGRESS_KEEP_EVERY: Duration = Duration::from_secs(2);
 /// Largest file of them in bytes: about 600 each.
 pub const EGRESS_BOOK_BYTES_MAX: usize = 32 << 20;
+/// Operations of services that are remembered, a count: about 300 bytes each.
+pub const INVENTORY_OPERATIONS_MAX: usize = 20_000;
+/// Those of one service, a count, beside what its document describes: further ones count as one.
+pub const INVENTORY_OPERATIONS_OF_SERVICE_MAX: usize = 500;
+/// Callers of one of them that are remembered, a count.
+pub const INVENTORY_CALLERS_MAX: usize = 16;
+/// How often they are written down: what a process that is killed may forget.
+pub const INVENTORY_KEEP_EVERY: Duration = Duration::from_secs(5);
+/// Largest file of them in bytes.
+pub const INVENTORY_BOOK_BYTES_MAX: usize = 32 << 20;
+/// After so long without a call one is forgotten.
+pub const INVENTORY_FORGOTTEN_AFTER: Duration = Duration::from_secs(400 * 86_400);
+/// Days without a call after which an operation that is declared is called a zombie, where nobody says another number.
+pub const INVENTORY_UNSEEN_DAYS: u32 = 30;
+/// The largest such number.
+pub const INVENTORY_UNSEEN_DAYS_MAX: u32 = 365;
 /// For how long a destination is called new.
 pub const EGRESS_NEW_FOR: Duration = Duration::from_secs(3600);
 

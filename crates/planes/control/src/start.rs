@@ -13,6 +13,7 @@ use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
+use crate::inventory;
 use crate::issuance;
 use crate::issuers;
 use crate::jwt::{self, JwtSigner};
@@ -82,6 +83,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
     let noting = tokio::spawn(egress::keep(Arc::clone(&app)));
+    let counting = tokio::spawn(inventory::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -98,6 +100,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         taking_in,
         watching,
         noting,
+        counting,
         comparing,
         turning,
         federating,

@@ -1,6 +1,7 @@
 //! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
 
 mod adopt;
+mod api;
 mod bench;
 mod ca;
 mod ca_issued;
@@ -71,6 +72,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
         Command::Federation(command) => waiting(federation::run(command)),
+        Command::Api(command) => waiting(api::run(command)),
         Command::Egress(command) => waiting(egress::run(command)),
         Command::Whoami(args) => waiting(whoami::run(&args)),
         Command::User(command) => waiting(user::run(command)),

@@ -19,7 +19,7 @@ fn family(n: u8) -> StoredFamily {
         version: 0,
         client: "shop".into(),
         subject: format!("p{}", n % 2),
-        session: (n % 3 == 0).then(|| "s0".into()),
+        session: n.is_multiple_of(3).then(|| "s0".into()),
         ends: at(1_000),
         state: format!("{{\"n\":{n}}}"),
     }

@@ -13,6 +13,7 @@ mod expiry;
 mod explain;
 mod federation;
 mod inspect_token;
+mod inventory;
 mod issued;
 mod metrics;
 mod node_tokens;

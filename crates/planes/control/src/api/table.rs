@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, issued, metrics, node_tokens,
-    policies, record, reload, revoke_tokens, status, trace, users,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, inventory, issued, metrics,
+    node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -74,6 +74,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     issued::IT,
     expiry::IT,
     egress::IT,
+    inventory::IT,
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,

@@ -5,6 +5,7 @@ use crate::federation::Sources;
 use crate::fleet::directory::Away;
 use crate::fleet::grow::grow;
 use crate::fleet::plan::check_plan;
+use crate::inventory::Declared;
 use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::options::Options;
@@ -15,7 +16,7 @@ use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
 use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
 use bartizan_waf::Api;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub(crate) struct Desired {
     pub(crate) policies: Arc<Policies>,
     /// The same, ready to be shared out.
     pub(crate) shares: Arc<Shares>,
+    /// The documents of APIs, compiled.
+    pub(crate) apis: Arc<Declared>,
     /// How other trust domains are recognised.
     pub(crate) sources: Sources,
     /// The instances that callers are not told of. Not from the files: whoever publishes puts it in.
@@ -72,7 +75,8 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
         tracing::warn!("{warning}");
     }
     check_users(&fleet, options.fleet.parent().unwrap_or(Path::new("")))?;
-    for warning in check_apis(&fleet).map_err(ControlError::Apis)? {
+    let apis = compile_apis(&fleet).map_err(ControlError::Apis)?;
+    for warning in apis.values().flatten().flat_map(|api| &api.warnings) {
         tracing::warn!("{warning}");
     }
     let policies = Arc::new(bartizan_policy::from_fleet(&fleet, files));
@@ -92,7 +96,8 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     egress.for_each(|it| it.rules.resolve_files(&dir));
     fleet.counts.iter_mut().for_each(|counts| counts.resolve_files(&dir));
     let (away, own_issuer, revoked) = (Away::new(), None, Vec::new());
-    Ok(Desired { fleet, plan, policies, shares, sources, away, own_issuer, revoked })
+    let apis = Arc::new(apis);
+    Ok(Desired { fleet, plan, policies, shares, apis, sources, away, own_issuer, revoked })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will, and the roots of those whose keys are fetched, which lie in
@@ -111,18 +116,26 @@ pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
 /// # Errors
 /// Everything that is wrong with them, each with its file and place.
 pub fn check_apis(fleet: &Fleet) -> Result<Vec<FleetError>, Vec<FleetError>> {
-    let (mut warnings, mut errors, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let routes = fleet.gateway.iter().flat_map(|gateway| &gateway.routes);
-    for api in routes.filter_map(|route| route.api.as_ref()) {
-        if !seen.insert((&api.document, &api.base)) {
-            continue;
-        }
-        match Api::compile(&api.text, &api.document, api.base.as_deref()) {
-            Ok(api) => warnings.extend(api.warnings),
-            Err(found) => errors.extend(found.errors),
+    let apis = compile_apis(fleet)?;
+    Ok(apis.values().flatten().flat_map(|api| api.warnings.clone()).collect())
+}
+
+/// The documents, by the service that they describe.
+fn compile_apis(fleet: &Fleet) -> Result<Declared, Vec<FleetError>> {
+    let (mut declared, mut errors, mut seen) = (Declared::new(), Vec::new(), BTreeMap::new());
+    for route in fleet.gateway.iter().flat_map(|gateway| &gateway.routes) {
+        let Some(check) = &route.api else { continue };
+        let known = seen.entry((&check.document, &check.base)).or_insert_with(|| {
+            let compiled = Api::compile(&check.text, &check.document, check.base.as_deref());
+            compiled.map(Arc::new).map_err(|found| errors.extend(found.errors)).ok()
+        });
+        let Some(api) = known else { continue };
+        let of_service = declared.entry(route.to.clone()).or_default();
+        if !of_service.iter().any(|it| Arc::ptr_eq(it, api)) {
+            of_service.push(Arc::clone(api));
         }
     }
-    if errors.is_empty() { Ok(warnings) } else { Err(errors) }
+    if errors.is_empty() { Ok(declared) } else { Err(errors) }
 }
 
 fn read_plan(path: &Path) -> Result<Plan, ControlError> {

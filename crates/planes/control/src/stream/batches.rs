@@ -33,10 +33,12 @@ impl Batches {
         let mut events: Vec<Event> =
             batch.records.iter().filter_map(|bytes| decode(bytes).filter(|it| is_of(it, service))).collect();
         events.iter_mut().for_each(|event| event.at = event.at.min(latest));
-        let domain = &app.in_force().desired.fleet.trust_domain;
+        let in_force = app.in_force();
+        let domain = &in_force.desired.fleet.trust_domain;
         for event in &events {
             app.algorithms.note(event, domain);
             app.egress.note(event);
+            app.inventory.note(event, &in_force.desired.fleet, &in_force.desired.apis);
         }
         if events.len() < sent {
             // Counted here and not refused: the good ones of the batch are worth having.
