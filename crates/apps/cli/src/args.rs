@@ -6,6 +6,7 @@ mod api;
 mod ca;
 mod egress;
 mod federation;
+mod key;
 mod token;
 mod user;
 
@@ -17,6 +18,7 @@ pub(crate) use ca::{
 };
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
+pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 
@@ -161,6 +163,9 @@ pub(crate) enum Command {
     /// Join tokens of nodes, and users' tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Keys with which programs come in by the gateway, where a route says `auth: key`.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Run the control plane (`up` does this for you).
     #[command(after_help = "Example:\n  \
         bartizan control --fleet fleet.yaml --plan plan.json --data /var/lib/bartizan\n\n\

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api; // what an API says of itself
+pub mod api_key; // keys of programs
 pub mod authorization;
 pub mod capture; // calls by name
 pub mod counts; // shared between guards

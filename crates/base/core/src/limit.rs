@@ -82,6 +82,8 @@ pub enum Per {
     User,
     /// The tenant of that user.
     Tenant,
+    /// The program that shows a key; whoever shows none shares one count.
+    Key,
     /// The named route of the service.
     Route,
     /// The client's address; of IPv6 the first 64 bits, which one client has to itself.
@@ -90,7 +92,8 @@ pub enum Per {
 
 impl Per {
     /// Every one, in the order of the manual.
-    pub const ALL: [Self; 6] = [Self::Client, Self::Caller, Self::User, Self::Tenant, Self::Route, Self::Address];
+    pub const ALL: [Self; 7] =
+        [Self::Client, Self::Caller, Self::User, Self::Tenant, Self::Key, Self::Route, Self::Address];
 
     /// The word of the fleet file.
     pub const fn as_str(self) -> &'static str {
@@ -99,6 +102,7 @@ impl Per {
             Self::Caller => "caller",
             Self::User => "user",
             Self::Tenant => "tenant",
+            Self::Key => "key",
             Self::Route => "route",
             Self::Address => "address",
         }

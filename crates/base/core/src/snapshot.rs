@@ -1,5 +1,6 @@
 //! What control tells proxies: signed, numbered, whole.
 
+use crate::api_key::ApiKey;
 use crate::capture::Captured;
 use crate::counts::Counts;
 use crate::edge::{Edge, Instance, Mtls, Versions};
@@ -300,6 +301,9 @@ pub struct GatewaySide {
     /// Whether those begin each connection with a header of the PROXY protocol.
     #[serde(default, skip_serializing_if = "is_false")]
     pub proxy_protocol: bool,
+    /// The keys of programs that count. Whoever publishes puts them in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<ApiKey>,
 }
 
 impl GatewaySide {
@@ -308,7 +312,20 @@ impl GatewaySide {
         let (callers, trusted_proxies) = (BTreeMap::new(), Vec::new());
         let (cors, headers, addresses, users) = (None, None, None, None);
         let (adaptive, proxy_protocol) = (false, false);
-        Self { listen, routes, callers, users, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol }
+        let keys = Vec::new();
+        Self {
+            listen,
+            routes,
+            callers,
+            users,
+            adaptive,
+            cors,
+            headers,
+            addresses,
+            trusted_proxies,
+            proxy_protocol,
+            keys,
+        }
     }
 }
 

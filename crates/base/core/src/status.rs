@@ -2,6 +2,7 @@
 //!
 //! Plain data, so that the command line can read them without knowing control.
 
+use crate::api_key::ApiKey;
 use crate::decision::{Action, Verdict};
 use crate::edge::Mtls;
 use crate::egress::{Egress, Refusal};
@@ -636,6 +637,67 @@ pub struct NodeToken {
     pub token: String,
     /// When it runs out.
     pub expires: Timestamp,
+}
+
+/// `GET /v1/keys`: the keys of programs, by their hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// In the order in which they were made.
+    pub keys: Vec<ApiKey>,
+}
+
+/// `POST /v1/keys/add`: a key that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddKey {
+    /// Its name.
+    pub name: ServiceName,
+    /// What its owner may do.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The tenant of its owner.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// Seconds for which it counts.
+    #[serde(default)]
+    pub expires_s: Option<u32>,
+}
+
+/// The key that was made. It is said here and never again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedKey {
+    /// Its name.
+    pub name: ServiceName,
+    /// It.
+    pub key: String,
+    /// The first moment at which it does not count any more.
+    pub expires: Option<Timestamp>,
+    /// The directory that has it.
+    pub epoch: Epoch,
+}
+
+/// Without the key.
+impl std::fmt::Debug for AddedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddedKey").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// `POST /v1/keys/revoke`: a key that is not to count any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeKey {
+    /// Its name.
+    pub name: ServiceName,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedKey {
+    /// Its name.
+    pub name: ServiceName,
+    /// The directory that does not have it any more.
+    pub epoch: Epoch,
 }
 
 /// `POST /v1/tokens/revoke`: users' tokens that are not to count any more. One of the three is given.

@@ -10,7 +10,7 @@ use crate::reach::guards;
 use crate::read::Written;
 use crate::scope::{Actions, Scope};
 use crate::validate::Places;
-use bartizan_core::fleet::{Auth, Fleet, Protocol, Service};
+use bartizan_core::fleet::{Fleet, Protocol, Service};
 use bartizan_core::name::UNAUTHENTICATED;
 use bartizan_core::{Action, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +42,7 @@ pub(crate) fn enforceable(
 /// everybody, and look as if it looked at users.
 fn nobody_checks(written: &Written, files: &BTreeMap<String, String>, fleet: &Fleet) -> Option<(String, &'static str)> {
     let routes = fleet.gateway.iter().flat_map(|gateway| &gateway.routes);
-    if routes.into_iter().any(|route| route.auth == Auth::User) || !written.asks_for_user(files) {
+    if routes.into_iter().any(|route| !route.auth.is_none()) || !written.asks_for_user(files) {
         return None;
     }
     let message =

@@ -21,6 +21,7 @@ mod revocation; // which of them not any more
 mod scopes;
 mod users; // what a fleet file says of issuers, and what policies see of a token
 
+pub mod api_key; // keys of programs
 pub mod base32; // text that people type
 pub mod form; // parameters of a request
 

@@ -15,6 +15,7 @@ use crate::fleet::load_growing;
 use crate::inventory;
 use crate::issuers;
 use crate::jwt::JwtSigner;
+use crate::keys;
 use crate::node_registry::NodeRegistry;
 use crate::options::Options;
 use crate::people::People;
@@ -63,6 +64,8 @@ pub(crate) struct App {
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
+    /// Keys of programs.
+    pub(crate) keys: keys::Book,
     pub(crate) federation: federation::Book,
     pub(crate) issuers: issuers::Book,
     pub(crate) stop: CancellationToken,
@@ -101,6 +104,8 @@ pub(crate) struct Parts {
     pub(crate) workloads_until: WorkloadsUntil,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
+    /// Keys of programs.
+    pub(crate) keys: keys::Book,
     pub(crate) federation: federation::Book,
     pub(crate) issuers: issuers::Book,
     pub(crate) rotation: Book,
@@ -124,6 +129,7 @@ impl App {
             workloads_until,
             jwt,
             authorization,
+            keys,
             federation,
             issuers,
             rotation,
@@ -155,6 +161,7 @@ impl App {
             jwt,
             authorization,
             people: People::default(),
+            keys,
             federation,
             issuers,
             stop,

@@ -5,6 +5,7 @@ use crate::ca::CaError;
 use crate::deny::DenyListError;
 use crate::federation::SourceError;
 use crate::jwt::JwtKeysError;
+use crate::keys::KeysError;
 use bartizan_core::fleet::FleetError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
@@ -35,6 +36,9 @@ pub enum ControlError {
     /// Tokens cannot be taken back.
     #[error(transparent)]
     Revoked(#[from] RevokedError),
+    /// A key is neither made nor revoked.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The plan cannot be read.
     #[error("cannot read the plan `{}`: {why}", path.display())]
     Plan {

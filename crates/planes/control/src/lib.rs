@@ -33,6 +33,7 @@ mod inventory; // which operations services have
 mod issuance; // on record before it leaves
 mod issuers; // whose tokens are believed, and their keys
 mod jwt; // the key that signs tokens
+mod keys; // keys of programs
 pub mod limits;
 mod node_registry; // which node is there
 mod options;
@@ -54,5 +55,6 @@ pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
 pub use fleet::{check_apis, check_users};
 pub use jwt::JwtKeysError;
+pub use keys::KeysError;
 pub use options::{Options, Psat, X509Pop};
 pub use start::{run, serve};

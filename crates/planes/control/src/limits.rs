@@ -118,6 +118,8 @@ pub const PEOPLE_KEY_FILE_BYTES_MAX: usize = 256;
 pub const REVOKED_TOKENS_MAX: usize = 10_000;
 /// Their file, in bytes: the most of them with the longest names, which have 2 KiB.
 pub const REVOKED_FILE_BYTES_MAX: usize = 32 << 20;
+/// The file of keys, in bytes: the most of them with the longest scopes and tenants that are usual.
+pub const KEYS_FILE_BYTES_MAX: usize = 16 << 20;
 /// Pause between two publications of tokens that clients revoked.
 pub(crate) const REVOKED_PAUSE: Duration = Duration::from_millis(100);
 

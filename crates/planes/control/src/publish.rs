@@ -82,7 +82,8 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     app.authorization.prepare(&desired.fleet, now)?;
     let own_issuer = app.authorization.issuer(&desired.fleet, now);
     let revoked = app.authorization.revoked.list(now);
-    let mut desired = Desired { away, own_issuer, revoked, ..desired };
+    let keys = app.keys.in_force(now);
+    let mut desired = Desired { away, own_issuer, revoked, keys, ..desired };
     desired.fleet.users.iter_mut().for_each(|users| app.issuers.add_to(users));
     app.jwt.prepare(desired.wants_tokens(), now)?;
     app.federation.settle(&desired.fleet.federation, &desired.sources);
@@ -176,6 +177,7 @@ fn directory_of(desired: &Desired, member: &Member) -> Option<Directory> {
     let mut directory = directory(&desired.fleet, &desired.plan, &desired.away, member)?;
     if let Some(gateway) = directory.own.gateway.as_mut() {
         gateway.users = desired.believed();
+        gateway.keys.clone_from(&desired.keys);
     }
     Some(directory)
 }

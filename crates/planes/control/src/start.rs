@@ -17,6 +17,7 @@ use crate::inventory;
 use crate::issuance;
 use crate::issuers;
 use crate::jwt::{self, JwtSigner};
+use crate::keys;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
 use crate::presence;
@@ -155,7 +156,9 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     let own = OwnIdentity::issue(&authority, clock::now())?;
     issuance::record_authority(&journal, &authority).await;
     issuance::record_own(&journal, &authority, &own).await;
-    let app = assemble(options, desired, store, journal, listen, authority, own, rotation, stop).await?;
+    // It is large, and whoever starts is not to carry it.
+    let assembling = assemble(options, desired, store, journal, listen, authority, own, rotation, stop);
+    let app = Box::pin(assembling).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
     Ok(Some(Started { app: Arc::new(app), source, listener, socket }))
@@ -191,6 +194,8 @@ async fn assemble(
     desired.revoked = authorization.revoked.list(now);
     let issuers = issuers::Book::new(&options.data);
     desired.fleet.users.iter_mut().for_each(|users| issuers.add_to(users));
+    let keys = keys::Book::open(&options.data)?;
+    desired.keys = keys.in_force(now);
     let federation = federation::Book::new(&options.data);
     federation.settle(&desired.fleet.federation, &desired.sources);
     let deny_list = deny::read(&options.data)?;
@@ -214,6 +219,7 @@ async fn assemble(
         workloads_until,
         jwt,
         authorization,
+        keys,
         federation,
         issuers,
         rotation,

@@ -5,7 +5,7 @@ use crate::event_queue::EventQueue;
 use crate::limiting::{Limits, Now};
 use crate::limits::PROOFS_MAX;
 use crate::routes::Routes;
-use crate::users::{Carried, EdgeUsers, Minting};
+use crate::users::{Carried, EdgeKeys, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::fleet::Protocol;
@@ -92,6 +92,8 @@ pub struct Live {
     pub authority: Option<Arc<Issuers>>,
     /// How often what may be called, as the directory says.
     pub limits: Arc<Limits>,
+    /// The keys of programs that count, as the directory says.
+    pub keys: Arc<EdgeKeys>,
     /// The routes of the gateway, as the directory says, ready to be found.
     pub routes: Arc<Routes>,
     /// The documents that requests and responses are held against, as the directory says.
@@ -182,6 +184,7 @@ impl Live {
     pub fn take_up(&mut self, directory: Arc<Directory>, now: Now) {
         self.limits = Arc::new(Limits::of(&directory, &self.limits, now));
         self.routes = Arc::new(Routes::of(&directory, &self.limits, &self.apis));
+        self.keys = Arc::new(EdgeKeys::of(&directory));
         self.directory = Some(directory);
     }
 

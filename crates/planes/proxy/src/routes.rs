@@ -26,6 +26,8 @@ pub struct Routes {
     headers: Option<Arc<HeaderRules>>,
     /// Whether some route says which scripts of other sites may read answers.
     shares: bool,
+    /// Whether some route takes keys of programs.
+    takes_keys: bool,
 }
 
 /// What a route came to when it was taken up, so that no request has to look for it.
@@ -80,6 +82,7 @@ impl Routes {
             hosts: certified_hosts(routes).into_iter().map(Into::into).collect(),
             access: Access::of(gateway),
             headers,
+            takes_keys: routes.iter().any(|route| route.auth.takes_key()),
             shares: settings.iter().any(|it| it.cors.is_some()),
             settings,
         }
@@ -103,6 +106,11 @@ impl Routes {
     /// Whether some route is for certain hosts alone.
     pub fn asks_host(&self) -> bool {
         self.table.asks_host()
+    }
+
+    /// Whether some route takes keys of programs.
+    pub fn takes_keys(&self) -> bool {
+        self.takes_keys
     }
 
     /// The hosts that the gateway has to show a certificate for.

@@ -16,6 +16,7 @@ mod expiry;
 mod explain;
 mod federation;
 mod inside;
+mod key;
 mod metrics;
 mod node;
 mod plaintext;
@@ -81,6 +82,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Token(TokenCommand::Mint(args)) => token_mint::mint(&args),
         Command::Token(TokenCommand::Inspect(args)) => waiting(token_inspect::run(&args)),
         Command::Token(TokenCommand::Revoke(args)) => waiting(token::revoke(&args)),
+        Command::Key(command) => waiting(key::run(command)),
         Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
         Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),
         Command::Svid(SvidCommand::Jwt(args)) => waiting(svid::jwt(&args)),

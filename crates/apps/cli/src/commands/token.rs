@@ -50,7 +50,7 @@ pub(crate) async fn revoke(args: &RevokeTokenArgs) -> Result<(), Failure> {
 }
 
 /// Whether the gateway holds the directory of `epoch`; waits for it, but not long.
-async fn enforced(data: &DataDir, epoch: Epoch) -> Result<bool, Failure> {
+pub(super) async fn enforced(data: &DataDir, epoch: Epoch) -> Result<bool, Failure> {
     let began = Instant::now();
     loop {
         let status: Status =

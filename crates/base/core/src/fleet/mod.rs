@@ -405,20 +405,34 @@ impl fmt::Display for GatewayRoute {
 }
 
 /// Whom a route of the gateway lets in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Auth {
     /// Everybody.
     #[default]
     None,
     /// Those who show the token of a user.
     User,
+    /// Programs that show their key.
+    Key,
+    /// Both.
+    UserOrKey,
 }
 
 impl Auth {
     /// Whether everybody is let in.
     pub fn is_none(&self) -> bool {
         *self == Self::None
+    }
+
+    /// Whether a token of a user lets in.
+    pub fn takes_user(self) -> bool {
+        matches!(self, Self::User | Self::UserOrKey)
+    }
+
+    /// Whether the key of a program lets in.
+    pub fn takes_key(self) -> bool {
+        matches!(self, Self::Key | Self::UserOrKey)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The comments here are what an editor shows for each key.
 
+use super::Protocol;
 use super::node::{Node, Value};
 use super::raw_api::{RawApi, RawGraphql};
 use super::raw_authorization::RawAuthorization;
@@ -9,13 +10,14 @@ use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_federation::RawFederation;
-use super::raw_gateway::{CorsSchema, HeadersSchema, RawAddresses, RawCors, RawHeaders, WordOr, texts};
+use super::raw_gateway::{
+    AuthSchema, CorsSchema, HeadersSchema, RawAddresses, RawCors, RawHeaders, WordOr, text_or_texts, texts,
+};
 use super::raw_guards::RawGuards;
 use super::raw_limit::RawLimit;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
-use super::{Auth, Protocol};
 use crate::edge::Mtls;
 use crate::gateway::{HOST_BYTES_MAX, MATCHES_MAX, RANGES_MAX};
 use crate::limit::LIMITS_MAX;
@@ -285,10 +287,11 @@ pub(super) struct RawGatewayRoute {
     /// certificate. Everybody where left out.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) from: Field<Vec<Read<String>>>,
-    /// Whom it lets in: `none` (everybody, where left out), or `user` for those who show an access token of an issuer under `users`.
-    #[schemars(default, with = "Auth")]
-    pub(super) auth: Field<String>,
-    /// Scopes that the token has to have, all of them. For `auth: user`.
+    /// Whom it lets in: `none` (everybody, where left out), `user` for those who show an access token of an issuer under `users`, `key`
+    /// for programs that show a key of `bartizan key add`, or `[user, key]`.
+    #[schemars(default, with = "AuthSchema")]
+    pub(super) auth: Field<Vec<Read<String>>>,
+    /// Scopes that the token or key has to have, all of them. For `auth: user` and `key`.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) scopes: Field<Vec<Read<String>>>,
     /// How often it may be used; a request over one of these is answered 429.
@@ -563,7 +566,7 @@ impl RawGatewayRoute {
             match_headers: fields.take("match_headers", |report, node, key| report.named(node, key, Report::scalar)),
             to: fields.text("to"),
             from: fields.take("from", |report, node, key| report.list(node, key, Report::text)),
-            auth: fields.text("auth"),
+            auth: fields.take("auth", text_or_texts),
             scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
             limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
             cors: fields.take("cors", RawCors::read),

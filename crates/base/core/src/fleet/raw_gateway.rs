@@ -120,6 +120,38 @@ pub(super) struct RawAddresses {
     pub(super) spot: Spot,
 }
 
+/// Who is let in.
+#[derive(JsonSchema)]
+#[schemars(rename = "Auth", untagged)]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+pub(super) enum AuthSchema {
+    One(AuthWord),
+    Several(#[schemars(length(min = 1))] Vec<AuthWord>),
+}
+
+/// The words.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+pub(super) enum AuthWord {
+    /// Everybody.
+    None,
+    /// Those who show the token of a user.
+    User,
+    /// Programs that show their key.
+    Key,
+}
+
+/// A text, or a list of texts.
+pub(super) fn text_or_texts(report: &mut Report<'_>, node: Node, key: String) -> Read<Vec<Read<String>>> {
+    if matches!(node.value, Value::List(_)) {
+        return texts(report, node, key);
+    }
+    let at = report.text(node, key)?;
+    let spot = at.spot.clone();
+    Ok(At { value: vec![Ok(at)], spot })
+}
+
 /// A list of texts.
 pub(super) fn texts(report: &mut Report<'_>, node: Node, key: String) -> Read<Vec<Read<String>>> {
     report.list(node, key, Report::text)

@@ -1156,14 +1156,22 @@ fn refuses_issuers_and_routes_of_users() {
             "another way in",
             users(&format!("{one}|, auth: token")),
             &[
-                "fleet.yaml:6:69: gateway.routes[0].auth = `token`: not a way to let somebody in; write `none` or `user`",
+                "fleet.yaml:6:69: gateway.routes[0].auth = `token`: not a way to let somebody in; write `none`, `user`, `key` or `[user, key]`",
+            ],
+        ),
+        (
+            "several ways in",
+            users(&format!("{one}|, auth: [none, key, key]")),
+            &[
+                "fleet.yaml:6:70: gateway.routes[0].auth[0] = `none`: not a way to let somebody in; write `none`, `user`, `key` or `[user, key]`",
+                "fleet.yaml:6:81: gateway.routes[0].auth[2] = `key`: named twice; delete one",
             ],
         ),
         (
             "scopes of nobody",
             users(&format!("{one}|, scopes: [read]")),
             &[
-                "fleet.yaml:6:71: gateway.routes[0].scopes: scopes are of users, and everybody is let in; write `auth: user`, or delete the line",
+                "fleet.yaml:6:71: gateway.routes[0].scopes: scopes are of users and keys, and everybody is let in; write `auth: user` or `key`, or delete the line",
             ],
         ),
         (

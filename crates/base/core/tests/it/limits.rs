@@ -137,7 +137,7 @@ fn refuses_counts_for_each_of_what_is_not_known_there() {
         ),
         (
             at_route("{ rate: 5/s, per: [clint] }"),
-            "f:9:35: gateway.routes[0].limits[0].per[0] = `clint`: nothing that requests can be told apart by; did you mean `client`? known are client, caller, user, tenant, route, address",
+            "f:9:35: gateway.routes[0].limits[0].per[0] = `clint`: nothing that requests can be told apart by; did you mean `client`? known are client, caller, user, tenant, key, route, address",
         ),
         (
             at_route("{ rate: 5/s, per: [client, client] }"),

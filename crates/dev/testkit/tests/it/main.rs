@@ -15,6 +15,7 @@ mod events; // what was seen can be found again
 mod ext_authz; // another proxy that asks ours
 mod faults; // kill -9, full disk, half-written files
 mod federation; // two trust domains
+mod gateway;
 mod guards;
 mod instances; // several of one service
 mod isolation;

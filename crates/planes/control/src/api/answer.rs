@@ -3,6 +3,7 @@
 use crate::authorization::RevokedError;
 use crate::deny::DenyListError;
 use crate::error::{ControlError, chain};
+use crate::keys::KeysError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bartizan_store::{JournalError, StoreError};
@@ -68,6 +69,7 @@ impl From<ControlError> for Failure {
             | ControlError::PlanMisfit { .. }
             | ControlError::Fixed { .. }
             | ControlError::DenyList(DenyListError::Rule(_) | DenyListError::Needed(..) | DenyListError::NotThere(_))
+            | ControlError::Keys(KeysError::Full | KeysError::There(_) | KeysError::NotThere(_) | KeysError::Said(_))
             | ControlError::Revoked(RevokedError::Full | RevokedError::Unknown(..) | RevokedError::Name(_))
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
             ControlError::ForeignData { .. }
@@ -76,6 +78,7 @@ impl From<ControlError> for Failure {
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })
             | ControlError::Jwt(_)
             | ControlError::Revoked(RevokedError::File { .. })
+            | ControlError::Keys(KeysError::File { .. })
             | ControlError::Store(_)
             | ControlError::Journal(_)
             | ControlError::Listen(_)

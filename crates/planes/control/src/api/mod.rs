@@ -15,6 +15,7 @@ mod federation;
 mod inspect_token;
 mod inventory;
 mod issued;
+mod keys;
 mod metrics;
 mod node_tokens;
 mod policies;

@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, inventory, issued, metrics,
-    node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, inventory, issued, keys,
+    metrics, node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -65,6 +65,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     users::REMOVE,
     users::SIGN_OUT,
     users::ROLES,
+    keys::LIST,
+    keys::ADD,
+    keys::REVOKE,
     ca::STATUS,
     ca::ROTATE,
     ca::REVERT,

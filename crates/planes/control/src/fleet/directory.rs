@@ -131,6 +131,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
             addresses: gateway.addresses.clone(),
             trusted_proxies: gateway.trusted_proxies.clone(),
             proxy_protocol: gateway.proxy_protocol,
+            keys: Vec::new(),
         }),
         egress: None,
         captured: None,

@@ -9,6 +9,7 @@ use crate::inventory::Declared;
 use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::options::Options;
+use bartizan_core::api_key::ApiKey;
 use bartizan_core::fleet::{Fleet, FleetError};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
@@ -38,6 +39,8 @@ pub(crate) struct Desired {
     pub(crate) own_issuer: Option<TokenIssuer>,
     /// Users' tokens that were taken back.
     pub(crate) revoked: Vec<RevokedToken>,
+    /// The keys of programs that count.
+    pub(crate) keys: Vec<ApiKey>,
 }
 
 impl Desired {
@@ -51,7 +54,8 @@ impl Desired {
 
     /// Whether anything is to be signed with the key of tokens: JWT-SVIDs, or delegations to the gateway.
     pub(crate) fn wants_tokens(&self) -> bool {
-        self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
+        let takes_keys = self.fleet.gateway.iter().flat_map(|it| &it.routes).any(|route| route.auth.takes_key());
+        takes_keys || self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
     }
 }
 
@@ -95,9 +99,9 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
     fleet.counts.iter_mut().for_each(|counts| counts.resolve_files(&dir));
-    let (away, own_issuer, revoked) = (Away::new(), None, Vec::new());
+    let (away, own_issuer, revoked, keys) = (Away::new(), None, Vec::new(), Vec::new());
     let apis = Arc::new(apis);
-    Ok(Desired { fleet, plan, policies, shares, apis, sources, away, own_issuer, revoked })
+    Ok(Desired { fleet, plan, policies, shares, apis, sources, away, own_issuer, revoked, keys })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will, and the roots of those whose keys are fetched, which lie in

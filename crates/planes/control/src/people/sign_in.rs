@@ -116,7 +116,7 @@ pub(super) async fn finish(
 }
 
 enum Outcome {
-    Right(Person),
+    Right(Box<Person>),
     Wrong,
     /// Not looked at; how long to wait.
     TooEarly(Duration),
@@ -156,7 +156,7 @@ async fn by_password(
             desk.tries.forgive(who);
             desk.tries.undo(address);
             renew_hash(visit, &person, password, hash).await;
-            Ok(Outcome::Right(person))
+            Ok(Outcome::Right(Box::new(person)))
         }
         person => {
             let reason = if right { "disabled" } else { "password" };

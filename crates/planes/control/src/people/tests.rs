@@ -493,7 +493,12 @@ async fn a_hash_of_earlier_times_is_made_anew_and_deeds_are_told() {
     assert_eq!(held().await, before, "nothing to do");
     let cheap = bartizan_crypto::password::Cost { memory_kib: 64, passes: 1 };
     let weak = bartizan_crypto::password::hash(&Secret::new(PASSWORD.to_owned()), &[1; 16], cheap).unwrap();
-    desk.change(&subject, |record| Some(record.password = Some(weak.clone()))).await.unwrap();
+    desk.change(&subject, |record| {
+        record.password = Some(weak.clone());
+        Some(())
+    })
+    .await
+    .unwrap();
     scene.browser().sign_in("/sign-in", "ana", "another password").await;
     assert_eq!(held().await, weak, "not by a wrong one");
     assert_eq!(scene.browser().sign_in("/sign-in", "ana", PASSWORD).await.to(), "/account");

@@ -13,6 +13,7 @@ mod graphql;
 mod headers;
 mod hop_headers;
 mod host;
+mod key;
 mod overload;
 mod path;
 mod peer;
@@ -68,6 +69,7 @@ pub const IN_ORDER: &[Filter] = &[
     route::IT,       // says which service (gateway) and which named route; policies ask for both
     address::IT,     // the list of the route; whom it keeps out is asked for nothing
     cors::IT,        // before `user`: a browser that asks beforehand shows no token
+    key::IT,         // whose program asks; where it shows a key, `user` has nothing to ask
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now

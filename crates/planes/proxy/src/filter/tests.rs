@@ -27,6 +27,8 @@ fn what_refuses_comes_before_what_changes_the_head() {
         "route",
         "address",
         "cors",
+        "key",
+        "user",
         "body_limit",
         "authorize",
         "rate_limit",
@@ -40,6 +42,7 @@ fn what_refuses_comes_before_what_changes_the_head() {
     assert!(place("authorize") < place("rate_limit"), "who may not call uses nothing up");
     assert!(place("rate_limit") < place("overload"), "who is refused takes no place");
     assert!(place("host") < place("route"), "a route may be for some hosts alone");
+    assert!(place("key") < place("user"), "where a key is shown, no token is asked for");
     assert!(place("route") < place("authorize"), "policy asks for the service and its route");
     assert!(place("client") < place("route"), "whom the gateway keeps out learns nothing of its routes");
     assert!(place("address") < place("cors") && place("cors") < place("user"), "a preflight shows no token");

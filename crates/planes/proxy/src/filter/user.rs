@@ -7,7 +7,6 @@ use crate::answer::Answer;
 use crate::conn::Side;
 use crate::users::shown::{self, NotShown};
 use crate::users::{TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched};
-use bartizan_core::fleet::Auth;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, Verdict};
 use bartizan_tokens::dpop::ProofError;
@@ -45,7 +44,8 @@ pub(super) fn hand_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
 fn at_the_edge(x: &mut Exchange<'_>) -> Result<(), Answer> {
     x.head.fields.remove(TXN_TOKEN);
     x.head.fields.remove(TXN_DELEGATION);
-    let Some(route) = x.edge_route.map(|route| route.said).filter(|route| route.auth == Auth::User) else {
+    let Some(route) = x.edge_route.map(|route| route.said).filter(|route| route.auth.takes_user() && x.user.is_none())
+    else {
         return Ok(());
     };
     let users =

@@ -3,6 +3,7 @@
 use super::shared::{Id, Shared, told_within_ns};
 use super::{Gcra, Hold, Holds, Now, Outcome, Quota, Table};
 use crate::limits;
+use bartizan_core::api_key::KEY_ISSUER;
 use bartizan_core::limit::{Limit, Measure, Per};
 use bartizan_core::user::User;
 use bartizan_crypto::hash::sha256;
@@ -186,6 +187,10 @@ impl Rule {
                         .into_iter()
                         .for_each(&mut add);
                 }
+                Per::Key => {
+                    let owner = asked.user.filter(|user| user.issuer == KEY_ISSUER);
+                    add(owner.map_or("", |user| &user.subject));
+                }
                 Per::Route => add(asked.route.unwrap_or_default()),
                 Per::Address => add(&address(asked.address).to_string()),
             }
@@ -255,6 +260,7 @@ impl Rule {
                 Per::Tenant => {
                     asked.user.map(|user| (&user.issuer, user.tenant.as_deref())).hash(&mut hasher);
                 }
+                Per::Key => user(asked.user.filter(|user| user.issuer == KEY_ISSUER), &mut hasher),
                 Per::Route => asked.route.hash(&mut hasher),
                 Per::Address => address(asked.address).hash(&mut hasher),
             }

@@ -5,6 +5,7 @@
 
 mod carried; // tokens of requests under way, by their trace
 mod edge; // whose tokens are believed at the gateway
+mod keys; // of programs, at the gateway
 mod memory; // tokens that one worker found good
 mod minting; // the gateway's key, and its delegation
 pub mod shown; // what clients show at the gateway
@@ -12,6 +13,7 @@ mod slot; // how it gets one
 
 pub use carried::{Carried, Tokens};
 pub use edge::EdgeUsers;
+pub use keys::{EdgeKeys, HeldKey};
 pub use memory::{Memory, Vouched};
 pub use minting::Minting;
 pub use slot::DelegationSlot;

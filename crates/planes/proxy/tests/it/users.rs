@@ -28,7 +28,7 @@ const SERIAL: &str = "0badcafe";
 const KEY: &str = "abababababababababababababababababababababababababababababababab";
 const ISSUER: &str = "https://login.test";
 const AUDIENCE: &str = "https://api.test";
-const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// A rule that no service checks itself.
 const OWN: &str = r#"
 @reason("for readers of accounts")
@@ -37,15 +37,15 @@ unless { context has user && context.user.scopes.contains("accounts:read") && co
 "#;
 
 /// A trust domain with an authority for delegations, and a login outside of it.
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     login: TokenKey,
     authority_key: TokenKey,
     authority: Arc<Issuers>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::new();
         let (login, authority_key) = (TokenKey::generate().unwrap(), TokenKey::generate().unwrap());
         let key = JwtKey { kid: "k".to_owned(), spki: base64::encode(authority_key.public_spki()) };
@@ -70,7 +70,7 @@ impl Scene {
     }
 
     /// A token of the login, changed.
-    fn token(&self, subject: &str, change: impl FnOnce(&mut Access)) -> String {
+    pub fn token(&self, subject: &str, change: impl FnOnce(&mut Access)) -> String {
         let mut said = Access::new(subject, "app", AUDIENCE);
         said.scopes = Scopes::parse("accounts:read").unwrap();
         said.more.insert("realm_access".to_owned(), serde_json::json!({ "roles": ["customer"] }));
@@ -92,11 +92,11 @@ impl Scene {
     }
 
     /// Gives a guard what bundles and directory would.
-    fn tell(&self, guard: &Guard) {
+    pub fn tell(&self, guard: &Guard) {
         guard.proxy.change(|live| live.authority = Some(Arc::clone(&self.authority)));
     }
 
-    async fn gateway(&self, to: &Guard, scopes: &[&str]) -> Guard {
+    pub async fn gateway(&self, to: &Guard, scopes: &[&str]) -> Guard {
         let service = to.proxy.name.clone();
         let mut directory = self.world.directory("gateway");
         let route = |path: &str, auth, scopes: &[&str]| GatewayRoute {

@@ -6,6 +6,7 @@ use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::routes::{self, Seen};
 use super::{Known, addresses, api, cors, headers, limits, required};
+use crate::api_key::is_scope;
 use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
 use crate::name::ServiceName;
@@ -128,7 +129,8 @@ fn check_route(
     let scopes = check_scopes(report, auth.as_ref().ok(), scopes);
     // Where either makes no sense, nothing more is said of what would follow from it.
     let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
-    let limits = limits::check(report, limits::Place::Gateway { users, named, counts }, limits);
+    let keys = auth.as_ref().map_or(true, |auth| auth.takes_key());
+    let limits = limits::check(report, limits::Place::Gateway { users, keys, named, counts }, limits);
     let from = check_from(report, clients, to.as_ref().ok(), from);
     let (api, graphql) = (api::check(report, api), api::check_graphql(report, graphql));
     Ok(GatewayRoute {
@@ -149,19 +151,35 @@ fn check_route(
     })
 }
 
-fn check_auth(report: &mut Report<'_>, knows_users: bool, auth: Field<String>) -> Result<Auth, Reported> {
-    match auth.optional()? {
-        None => Ok(Auth::None),
-        Some(at) if at.value == "none" => Ok(Auth::None),
-        Some(at) if at.value == "user" && knows_users => Ok(Auth::User),
-        Some(at) if at.value == "user" => {
-            // A route that looks protected and is not would be worse than no route.
-            let way_out =
-                "say under `users` whose tokens are believed, or write `auth: none` where everybody may come in";
-            Err(report.refuse_value(&at, "nobody's tokens are known here", way_out))
-        }
-        Some(at) => Err(report.refuse_value(&at, "not a way to let somebody in", "write `none` or `user`")),
+fn check_auth(report: &mut Report<'_>, knows_users: bool, auth: Field<Vec<Read<String>>>) -> Result<Auth, Reported> {
+    let Some(words) = auth.optional()? else { return Ok(Auth::None) };
+    let alone = words.value.len() == 1;
+    if words.value.is_empty() {
+        return Err(report.refuse(&words.spot, "nobody is let in", "write `none`, `user`, `key` or `[user, key]`"));
     }
+    let (mut auth, mut wrong) = (Auth::None, None);
+    for word in words.value {
+        let at = word?;
+        match (at.value.as_str(), auth) {
+            ("none", _) if alone => {}
+            ("user", Auth::None) if knows_users => auth = Auth::User,
+            ("key", Auth::None) => auth = Auth::Key,
+            ("user", Auth::Key) if knows_users => auth = Auth::UserOrKey,
+            ("key", Auth::User) => auth = Auth::UserOrKey,
+            ("user", _) if !knows_users => {
+                // A route that looks protected and is not would be worse than no route.
+                let way_out =
+                    "say under `users` whose tokens are believed, or write `auth: none` where everybody may come in";
+                wrong = Some(report.refuse_value(&at, "nobody's tokens are known here", way_out));
+            }
+            ("user" | "key", _) => wrong = Some(report.refuse_value(&at, "named twice", "delete one")),
+            _ => {
+                let way_out = "write `none`, `user`, `key` or `[user, key]`";
+                wrong = Some(report.refuse_value(&at, "not a way to let somebody in", way_out));
+            }
+        }
+    }
+    wrong.map_or(Ok(auth), Err)
 }
 
 /// `auth` is `None` where it made no sense itself, which was reported.
@@ -172,16 +190,17 @@ fn check_scopes(
 ) -> Result<Vec<String>, Reported> {
     let Some(scopes) = scopes.optional()? else { return Ok(Vec::new()) };
     if scopes.value.is_empty() || auth == Some(&Auth::None) {
-        let problem =
-            if scopes.value.is_empty() { "there is none" } else { "scopes are of users, and everybody is let in" };
-        return Err(report.refuse(&scopes.spot, problem, "write `auth: user`, or delete the line"));
+        let problem = if scopes.value.is_empty() {
+            "there is none"
+        } else {
+            "scopes are of users and keys, and everybody is let in"
+        };
+        return Err(report.refuse(&scopes.spot, problem, "write `auth: user` or `key`, or delete the line"));
     }
     let mut checked = Vec::new();
     for scope in scopes.value {
         checked.push(scope.and_then(|at| {
-            // RFC 6749 section 3.3.
-            let good = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-            if at.value.is_empty() || !at.value.bytes().all(good) {
+            if !is_scope(&at.value) {
                 return Err(report.refuse_value(&at, "not a scope: it has blanks, quotes or other characters", ""));
             }
             Ok(at.value)

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 /// Where the limits stand, and who is known there.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
-    /// A route of the gateway; whether it asks for users, and whether it is for named clients.
-    Gateway { users: bool, named: bool, counts: bool },
+    /// A route of the gateway; whether it asks for users or keys, whether for keys, and whether it is for named clients.
+    Gateway { users: bool, keys: bool, named: bool, counts: bool },
     /// A service; whether any route of the gateway asks for users.
     Service { users: bool, counts: bool },
 }
@@ -146,6 +146,12 @@ fn one_per(report: &mut Report<'_>, place: Place, before: &[Per], at: &At<String
             "the route lets in everybody, so no user is known",
             "write `auth: user` at the route, or use `client`",
         )),
+        (Per::Key, Place::Gateway { keys: false, .. }) => {
+            Some(("the route takes no keys", "write `auth: key` at the route, or use `client`"))
+        }
+        (Per::Key, Place::Service { .. }) => {
+            Some(("keys are shown to the gateway alone", "use `user`, which tells their owners apart as well"))
+        }
         (Per::User | Per::Tenant, Place::Service { users: false, .. }) => Some((
             "no route of the gateway asks for a user, so none is known",
             "write `auth: user` at one, or use `caller`",

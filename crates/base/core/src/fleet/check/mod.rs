@@ -60,11 +60,12 @@ pub fn parse(text: &str, file: &str) -> Result<Fleet, FleetErrors> {
     Ok(fleet)
 }
 
-/// Whether some route of the gateway asks for users.
+/// Whether some route of the gateway asks for users, or for programs with a key, who are users to policies.
 fn asks_for_users(gateway: &Field<RawGateway>) -> bool {
     let routes = gateway.get().and_then(|gateway| gateway.value.routes.get());
     let mut routes = routes.into_iter().flat_map(|routes| &routes.value).filter_map(|route| route.as_ref().ok());
-    routes.any(|route| route.auth.get().is_some_and(|auth| auth.value == "user"))
+    let asks = |word: &Read<String>| word.as_ref().is_ok_and(|at| matches!(at.value.as_str(), "user" | "key"));
+    routes.any(|route| route.auth.get().is_some_and(|auth| auth.value.iter().any(asks)))
 }
 
 fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {

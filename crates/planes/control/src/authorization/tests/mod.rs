@@ -88,7 +88,7 @@ impl Scene {
         app.people.close().await;
         app.authorization.granting.close().await;
         drop((started, app, router));
-        let started = crate::tests::started_with(dir.path(), &fleet()).await;
+        let started = Box::pin(crate::tests::started_with(dir.path(), &fleet())).await;
         Self::over(dir, started)
     }
 
