@@ -287,5 +287,5 @@ fn a_file_that_federation_names_and_is_not_there_stops_the_start() {
     let file = side.write("accounts", domain);
     let check = Command::new(bartizan_testkit::binary("bartizan")).arg("check").arg(&file).output().unwrap();
     assert_eq!(check.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&check.stderr).contains("nowhere.pem`, which `federation` names"), "{check:?}");
+    assert!(String::from_utf8_lossy(&check.stderr).contains("nowhere.pem`, which the fleet file names"), "{check:?}");
 }

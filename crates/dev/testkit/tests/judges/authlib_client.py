@@ -29,7 +29,8 @@ def browse(url):
                 return to
             said = browser.get(to, allow_redirects=False)
             continue
-        form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', said.text))
+        # Of the first form on the page; the one for passkeys comes behind it.
+        form = dict(reversed(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', said.text)))
         assert 'name="password"' in said.text, said.text
         form.update(name=os.environ["PERSON"], password=os.environ["PASSWORD"])
         headers = {"Origin": ISSUER, "Sec-Fetch-Site": "same-origin"}
