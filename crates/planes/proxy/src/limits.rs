@@ -42,6 +42,8 @@ pub const LEDGER_CHUNK: usize = 500;
 pub const LEDGER_LOOK: Duration = Duration::from_millis(250);
 /// How long before its deadline a connection gets nothing new and is asked to end by itself.
 pub const WIND_DOWN_TIME: Duration = Duration::from_secs(5);
+/// How long an idle connection of HTTP/1.1 then waits for a request that is on its way, before it is closed.
+pub const LAST_WORD_TIME: Duration = Duration::from_secs(1);
 
 /// Connections served at once on one listener, a count; further clients wait in the kernel's accept queue.
 pub const CONNECTIONS_MAX: usize = 10_000;

@@ -115,12 +115,19 @@ pub async fn serve(conn: Rc<Conn>, stream: Stream, stop: &CancellationToken) {
 /// As [`serve`], with other times.
 async fn serve_with(conn: Rc<Conn>, stream: Stream, stop: &CancellationToken, times: Times) {
     let shared = Rc::new(Shared::new(stream, &conn, times));
-    let closing = Cell::new(false);
-    let mut serving = pin!(run(&conn, &shared, &closing));
+    let (leaving, closing) = (Cell::new(false), Cell::new(false));
+    let mut serving = pin!(run(&conn, &shared, &leaving, &closing));
     tokio::select! {
         () = serving.as_mut() => return,
         () = conn.trust.until_over() => return,
-        () = conn.late_or(stop) => closing.set(true),
+        () = conn.late_or(stop) => leaving.set(true),
+    }
+    // A client may be sending its next request just now: it gets an answer, and that says that it was the last one.
+    let last_word = if stop.is_cancelled() { Duration::ZERO } else { limits::LAST_WORD_TIME };
+    tokio::select! {
+        () = serving.as_mut() => return,
+        () = conn.trust.until_over() => return,
+        () = tokio::time::sleep(last_word) => closing.set(true),
     }
     tokio::select! {
         () = serving => {}
@@ -128,7 +135,8 @@ async fn serve_with(conn: Rc<Conn>, stream: Stream, stop: &CancellationToken, ti
     }
 }
 
-async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, closing: &Cell<bool>) {
+/// With `leaving` the next answer is the last one; with `closing` nothing is waited for.
+async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, leaving: &Cell<bool>, closing: &Cell<bool>) {
     loop {
         let (head, announced) = match poll_fn(|cx| shared.poll_request(cx, closing)).await {
             Arrived::End => return shared.close(false).await,
@@ -150,7 +158,7 @@ async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, closing: &Cell<bool>) {
         shared.guard.borrow_mut().decide(false);
         // Where its body did not come to its end, where the next request begins is not known.
         let winding_down = conn.proxy().winding_down.is_cancelled();
-        let mut close = closing.get() || winding_down || !announced.keep_alive || !shared.guard.borrow().is_between();
+        let mut close = leaving.get() || winding_down || !announced.keep_alive || !shared.guard.borrow().is_between();
         let http11 = announced.http11;
         let mut writer = Writer::new(download, &method, http11, &mut close);
         if let Err(error) = poll_fn(|cx| shared.poll_answer(&mut writer, cx)).await {
