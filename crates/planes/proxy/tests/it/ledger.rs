@@ -1,6 +1,6 @@
 //! Connections that are open when trust in them ends.
 
-use crate::client::{get, hear, hear_until, mtls, plain, status, talk, tls, until};
+use crate::client::{get, header, hear, hear_until, mtls, plain, status, talk, tls, until};
 use crate::programs;
 use crate::websocket::SWITCH;
 use crate::world::{Guard, PATIENCE, World, policies};
@@ -202,11 +202,53 @@ async fn an_idle_http_connection_is_closed_before_its_time_and_no_request_is_los
     let api = world.sidecar("api", programs::http().await, Protocol::Http).await;
     let (identity, _) = shown(&world, "web", Duration::from_secs(7));
     let mut stream = tls(api.mesh(), Some(&identity), &["http/1.1"]).await.unwrap();
-    stream.write_all(get("/orders/1").as_bytes()).await.unwrap();
-    hear_until(&mut stream, "\r\n\r\n").await;
+    stream.write_all(kept("/orders/1").as_bytes()).await.unwrap();
+    let answer = hear_until(&mut stream, "\r\n\r\n").await;
+    assert!(!answer.contains("connection: close"), "{answer}");
     // The guard winds it down five seconds before the end.
     timeout(Duration::from_secs(5), hear(&mut stream)).await.expect("still open");
     assert!(!api.proxy.events.take().iter().any(|event| matches!(event.what, What::Ended(_))), "it was not cut off");
+}
+
+/// A request after which the connection may go on.
+fn kept(path: &str) -> String {
+    get(path).replace("connection: close\r\n", "")
+}
+
+/// One answer, with as much of a body as it says.
+async fn whole_answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut all = Vec::new();
+    loop {
+        let n = timeout(SOON, stream.read_buf(&mut all)).await.expect("it is answered").unwrap();
+        assert!(n > 0, "it ended without an answer: {:?}", String::from_utf8_lossy(&all));
+        let text = String::from_utf8_lossy(&all);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = header(head, "content-length").map_or(0, |text| text.parse::<usize>().unwrap());
+        if body.len() >= length {
+            return head.to_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_request_on_a_connection_that_is_to_end_is_answered_and_the_last_one_says_so() {
+    let world = World::new();
+    let api = world.sidecar("api", programs::http().await, Protocol::Http).await;
+    let (identity, _) = shown(&world, "web", Duration::from_secs(7));
+    let mut stream = tls(api.mesh(), Some(&identity), &["http/1.1"]).await.unwrap();
+    let began = Instant::now();
+    loop {
+        assert!(began.elapsed() < Duration::from_secs(5), "nobody says that it is to end");
+        stream.write_all(kept("/orders/1").as_bytes()).await.unwrap();
+        let answer = whole_answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        if answer.contains("connection: close") {
+            break;
+        }
+        // It is idle for most of the time.
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    closes(&mut stream).await;
 }
 
 #[tokio::test]
