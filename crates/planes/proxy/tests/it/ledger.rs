@@ -246,7 +246,7 @@ async fn every_request_on_a_connection_that_is_to_end_is_answered_and_the_last_o
             break;
         }
         // It is idle for most of the time.
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
     closes(&mut stream).await;
 }
