@@ -290,10 +290,7 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        let pids = proc::tree(self.pid());
-        for pid in pids {
-            proc::kill_hard(pid);
-        }
+        proc::kill_all_hard(&proc::tree(self.pid()));
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- log of bartizan up ---\n{}", self.log());

@@ -17,5 +17,5 @@ pub use clock::Clock;
 pub use fleet::{Up, binary};
 pub use http::{Answer, get, request, request_by};
 pub use ports::free_ports;
-pub use proc::{alive, kill_hard, listening, tree};
+pub use proc::{alive, kill_all_hard, kill_hard, listening, tree};
 pub use wait::{Deadline, wait_for};

@@ -402,19 +402,22 @@ async fn a_body_beyond_the_bound_is_refused_and_one_below_passes() {
 
 #[tokio::test]
 async fn a_guard_that_is_stopped_answers_what_is_under_way_on_its_legs() {
-    let program = programs::custom(async |mut stream| {
-        let mut head = [0; 2048];
-        while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let program = programs::custom(move |mut stream| {
+        let asked = asked.clone();
+        async move {
+            let mut head = [0; 2048];
+            while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
+                let _ = asked.send(());
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+            }
         }
     });
     let (_world, caller, callee) = two(program.await).await;
     let mut stream = plain(caller.outbound("api")).await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
-    let counters = || bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events);
-    until("the leg is up", async || counters().connections_open > 0).await;
-    tokio::time::sleep(Duration::from_millis(100)).await; // on its way to the program
+    is_asked.recv().await.unwrap();
     let (answer, ()) = tokio::join!(hear_until(&mut stream, "ok"), callee.stopped());
     assert_eq!(status(&answer), 200);
     assert_eq!(callee.proxy.name, name("api"));
