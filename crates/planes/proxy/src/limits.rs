@@ -291,6 +291,8 @@ pub const TXN_TTL: Duration = Duration::from_secs(60);
 /// Traces whose tokens are remembered for certain, a count; twice as many at most, about two kilobytes each. At a thousand requests
 /// of users a second, a program has eight seconds for its calls.
 pub const CARRIED_MAX: usize = 8_192;
+/// For so long the requests of a user go on with one transaction token.
+pub const TXN_MINTED_FOR: Duration = Duration::from_secs(1);
 /// Transaction tokens that one worker remembers as good, a count; twice as many at most, some hundred bytes each.
 pub const TXN_MEMORY_MAX: usize = 4_096;
 /// Pause between two looks at shared counts.

@@ -119,7 +119,7 @@ pub struct Exchange<'a> {
     /// On whose behalf it comes. Filled in by `user`.
     pub user: Option<Arc<User>>,
     /// By which tokens that is known. Filled in by `user`, inbound.
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<Arc<Tokens>>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,
     /// What limits let through, and have to be told when it is over. Filled in by `rate_limit`.

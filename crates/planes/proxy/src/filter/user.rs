@@ -6,7 +6,7 @@ use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
 use crate::users::shown::{self, NotShown};
-use crate::users::{TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched};
+use crate::users::{TXN_DELEGATION, TXN_TOKEN, Vouched};
 use bartizan_core::user::User;
 use bartizan_core::{Decision, Verdict};
 use bartizan_tokens::dpop::ProofError;
@@ -103,32 +103,30 @@ fn deny(x: &mut Exchange<'_>, why: String) {
 }
 
 fn handed_on(x: &mut Exchange<'_>) -> Result<(), Answer> {
-    let Some(token) = x.head.fields.get(TXN_TOKEN) else { return Ok(()) };
+    if x.head.fields.get(TXN_TOKEN).is_none() {
+        return Ok(());
+    }
     // Without mutual TLS nobody vouches for who hands it on.
     if x.conn.caller.is_none() {
         x.head.fields.remove(TXN_TOKEN);
         x.head.fields.remove(TXN_DELEGATION);
         return Ok(());
     }
-    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
-    let is_one = x.head.fields.only(TXN_TOKEN).is_some();
-    let (token, delegation) = (text(token).filter(|_| is_one), x.head.fields.only(TXN_DELEGATION).map(str::to_owned));
+    let (token, delegation) = (x.head.fields.only(TXN_TOKEN), x.head.fields.only(TXN_DELEGATION));
     let (Some(token), Some(delegation), Some(authority)) = (token, delegation, &x.live.authority) else {
-        deny(
-            x,
-            "a transaction token that cannot be read, or came without delegation, or no authority is known".to_owned(),
-        );
+        let why = "a transaction token that cannot be read, or came without delegation, or no authority is known";
+        deny(x, why.to_owned());
         return Err(Answer::new(401, "token_refused", "the transaction token is not accepted"));
     };
-    let judged = x.conn.worker.users.borrow_mut().user(authority, &token, &delegation, x.now);
+    let judged = x.conn.worker.users.borrow_mut().user(authority, token, delegation, x.now);
     match judged {
         Ok(vouched) if x.live.denied.as_ref().is_some_and(|denied| vouched.is_denied(denied)) => {
             deny(x, format!("transaction token: `{}`, which minted it, is on the deny list", vouched.minter));
             Err(Answer::new(401, "token_refused", "the transaction token is not accepted"))
         }
-        Ok(Vouched { user, expires, .. }) => {
+        Ok(Vouched { user, tokens, .. }) => {
             x.user = Some(user);
-            x.tokens = Some(Tokens { token: token.into(), delegation: delegation.into(), expires });
+            x.tokens = Some(tokens);
             Ok(())
         }
         Err(error) => {
@@ -143,7 +141,8 @@ fn vouch(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let cannot = || Answer::new(503, "not_ready", "this proxy cannot vouch for users at the moment");
     let minting = x.live.minting.as_ref().ok_or_else(cannot)?;
     let proxy = x.conn.proxy();
-    let token = minting.mint(user, x.trace.request, (&proxy.id, &proxy.domain), x.now).map_err(|error| {
+    let minted = &mut x.conn.worker.users.borrow_mut().minted;
+    let token = minted.token(minting, user, x.trace.request, (&proxy.id, &proxy.domain), x.now).map_err(|error| {
         tracing::error!(%error, "no transaction token could be made");
         cannot()
     })?;

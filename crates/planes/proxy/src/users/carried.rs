@@ -66,7 +66,7 @@ impl Generations {
 
 impl Carried {
     /// Remembers what came with a request.
-    pub fn remember(&self, trace: RequestId, tokens: Tokens, now: Timestamp) {
+    pub fn remember(&self, trace: RequestId, tokens: Arc<Tokens>, now: Timestamp) {
         let mut held = self.lock();
         let before = held.get(trace).filter(|before| now < before.expires());
         let new = match before {
@@ -74,7 +74,7 @@ impl Carried {
                 Held::Several(before.expires.max(tokens.expires))
             }
             Some(Held::Several(until)) => Held::Several(tokens.expires.max(*until)),
-            _ => Held::One(Arc::new(tokens)),
+            _ => Held::One(tokens),
         };
         held.put(trace, new);
         self.any.store(true, Relaxed);
@@ -105,8 +105,8 @@ mod tests {
         Timestamp::from_secs(1_000 + s)
     }
 
-    fn tokens(token: &str, until: u64) -> Tokens {
-        Tokens { token: token.into(), delegation: "d".into(), expires: at(until) }
+    fn tokens(token: &str, until: u64) -> Arc<Tokens> {
+        Arc::new(Tokens { token: token.into(), delegation: "d".into(), expires: at(until) })
     }
 
     fn trace(n: u8) -> RequestId {

@@ -1,5 +1,6 @@
 //! What one worker found out about tokens and need not find out again.
 
+use super::{Minted, Tokens};
 use crate::limits::TXN_MEMORY_MAX;
 use bartizan_core::user::User;
 use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub struct Memory {
     /// Of outside tokens, at the gateway.
     pub access: TokenCache,
+    /// What this worker minted, at the gateway.
+    pub minted: Minted,
     domain: TrustDomain,
     /// The authority under which everything below was found good; with other keys of it that begins anew.
     authority_version: u64,
@@ -22,7 +25,7 @@ pub struct Memory {
     /// Delegations that were taken up, by their hash.
     delegations: HashMap<[u8; 32], Timestamp>,
     /// Transaction tokens by the hash of token and delegation. Once there are [`TXN_MEMORY_MAX`], they become the old ones, and
-    /// those are forgotten: each request of a user brings one of its own, so nothing may be searched for room.
+    /// those are forgotten: users bring new ones all the time, so nothing may be searched for room.
     known: HashMap<[u8; 32], Vouched>,
     old: HashMap<[u8; 32], Vouched>,
 }
@@ -36,8 +39,8 @@ pub struct Vouched {
     pub minter: SpiffeId,
     /// The certificate by which it was known when it was let; `None` where control did not say.
     pub certificate: Option<Arc<Certificate>>,
-    /// The first moment at which it is not believed any more.
-    pub expires: Timestamp,
+    /// As it came, and until when it is believed.
+    pub tokens: Arc<Tokens>,
 }
 
 impl Vouched {
@@ -56,6 +59,7 @@ impl Memory {
     pub fn new(domain: TrustDomain) -> Self {
         Self {
             access: TokenCache::default(),
+            minted: Minted::default(),
             delegates: Delegates::new(domain.clone()),
             domain,
             authority_version: 0,
@@ -77,19 +81,20 @@ impl Memory {
         now: Timestamp,
     ) -> Result<Vouched, TxnError> {
         if self.authority_version != authority.version() {
-            let access = std::mem::take(&mut self.access);
-            *self = Self { access, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
+            let (access, minted) = (std::mem::take(&mut self.access), std::mem::take(&mut self.minted));
+            *self = Self { access, minted, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
         }
         let key = hash::sha256([token, "\n", delegation].concat().as_bytes());
         let known = self.known.get(&key).or_else(|| self.old.get(&key));
-        if let Some(known) = known.filter(|known| now < known.expires) {
+        if let Some(known) = known.filter(|known| now < known.tokens.expires) {
             return Ok(known.clone());
         }
         self.take_up(authority, delegation, now)?;
         let verified = verify_txn(token, &self.delegates, now)?;
         let user = Arc::new(user_in(&verified));
-        let (minter, certificate, expires) = (verified.minter, verified.certificate, verified.expires);
-        let known = Vouched { user, minter, certificate, expires };
+        let tokens = Tokens { token: token.into(), delegation: delegation.into(), expires: verified.expires };
+        let known =
+            Vouched { user, minter: verified.minter, certificate: verified.certificate, tokens: Arc::new(tokens) };
         if self.known.len() >= TXN_MEMORY_MAX {
             self.old = std::mem::take(&mut self.known);
         }

@@ -29,7 +29,7 @@ impl Minting {
     /// # Errors
     /// [`CryptoError`] where the library has no key to give.
     pub fn key() -> Result<(Arc<TokenKey>, String), CryptoError> {
-        // The cheaper of the two to sign with: there is a token for each request of a user.
+        // The cheaper of the two to sign with: each user has a token made every second.
         let key = Arc::new(TokenKey::generate_ed25519()?);
         let jwk = serde_json::Value::Object(key.public_jwk().to_json()).to_string();
         Ok((key, jwk))
@@ -40,7 +40,7 @@ impl Minting {
         &self.delegation
     }
 
-    /// The token of one request.
+    /// A token for what `user` asks, named after the request that it is first used for.
     ///
     /// # Errors
     /// [`TxnError`], where the delegation is over.

@@ -7,6 +7,7 @@ mod carried; // tokens of requests under way, by their trace
 mod edge; // whose tokens are believed at the gateway
 mod keys; // of programs, at the gateway
 mod memory; // tokens that one worker found good
+mod minted; // what it made a moment ago
 mod minting; // the gateway's key, and its delegation
 pub mod shown; // what clients show at the gateway
 mod slot; // how it gets one
@@ -15,6 +16,7 @@ pub use carried::{Carried, Tokens};
 pub use edge::EdgeUsers;
 pub use keys::{EdgeKeys, HeldKey};
 pub use memory::{Memory, Vouched};
+pub use minted::Minted;
 pub use minting::Minting;
 pub use slot::DelegationSlot;
 
