@@ -7,6 +7,7 @@ mod ca;
 mod egress;
 mod federation;
 mod key;
+mod slo;
 mod token;
 mod user;
 
@@ -19,6 +20,7 @@ pub(crate) use ca::{
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
+pub(crate) use slo::SloArgs;
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 
@@ -151,6 +153,12 @@ pub(crate) enum Command {
     /// Other trust domains: whose roots count here, and ours for them.
     #[command(subcommand)]
     Federation(FederationCommand),
+    /// The indicators M1 to M10: what they are now, what is left of their error budgets, and how fast those burn.
+    #[command(after_help = "Examples:\n  \
+        bartizan slo\n  \
+        bartizan slo --indicator M3 --all\n  \
+        bartizan slo --service ledger --json | jq '.indicators[] | select(.places[0].standing == \"missed\")'")]
+    Slo(SloArgs),
     /// Operations of services, declared and seen.
     #[command(subcommand)]
     Api(ApiCommand),

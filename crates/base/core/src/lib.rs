@@ -19,6 +19,7 @@ pub mod event;
 pub mod federation;
 pub mod fleet;
 pub mod gateway;
+pub mod indicators;
 pub mod issued;
 pub mod limit;
 pub mod limits;

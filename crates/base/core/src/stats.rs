@@ -118,6 +118,9 @@ pub struct EdgeStats {
     pub denied: u64,
     /// Those that failed for another reason (upstream gone, time-out).
     pub failed: u64,
+    /// Those that the guard answered 401, whichever of the two above they count as: nobody proved who they are for.
+    #[serde(default)]
+    pub unauthenticated: u64,
 }
 
 /// What was done for the calls of one edge besides sending them.

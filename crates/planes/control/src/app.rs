@@ -12,6 +12,7 @@ use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
 use crate::fleet::load_growing;
+use crate::indicators;
 use crate::inventory;
 use crate::issuers;
 use crate::jwt::JwtSigner;
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) egress: egress::Book,
     /// Which operations services have.
     pub(crate) inventory: inventory::Book,
+    pub(crate) indicators: indicators::Book,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
@@ -139,6 +141,7 @@ impl App {
         let tls = Arc::new(ArcSwap::from_pointee(own.server()?));
         let egress = egress::Book::open(&options.data);
         let inventory = inventory::Book::open(&options.data, clock::now());
+        let indicators = indicators::Book::open(&options.data, clock::now());
         Ok(Self {
             options,
             started_at: clock::now(),
@@ -158,6 +161,7 @@ impl App {
             algorithms: Algorithms::default(),
             egress,
             inventory,
+            indicators,
             jwt,
             authorization,
             people: People::default(),
@@ -236,6 +240,15 @@ impl App {
     ///
     /// Dropping the future may leave a new epoch unannounced until the next reload.
     pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
+        let changed = self.read_again().await;
+        // Where nothing was new, nothing was rolled out.
+        if changed.as_ref().map_or(true, |kinds| !kinds.is_empty()) {
+            self.indicators.rolled_out(changed.is_ok(), clock::now());
+        }
+        changed
+    }
+
+    async fn read_again(&self) -> Result<Vec<Kind>, ControlError> {
         let _one_at_a_time = self.reloading.lock().await;
         self.issuers.ask();
         let options = self.options.clone();

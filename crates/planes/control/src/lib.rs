@@ -29,6 +29,7 @@ mod explain;
 mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
 mod hops;
+mod indicators; // M1 to M10
 mod inventory; // which operations services have
 mod issuance; // on record before it leaves
 mod issuers; // whose tokens are believed, and their keys

@@ -255,6 +255,10 @@ pub const INVENTORY_OPERATIONS_OF_SERVICE_MAX: usize = 500;
 pub const INVENTORY_CALLERS_MAX: usize = 16;
 /// How often they are written down: what a process that is killed may forget.
 pub const INVENTORY_KEEP_EVERY: Duration = Duration::from_secs(5);
+/// Largest file of the indicators in bytes.
+pub const INDICATORS_BYTES_MAX: usize = 256 << 20;
+/// Time between two writings of it. What came in between is not lost: guards tell their totals again.
+pub const INDICATORS_KEEP_EVERY: Duration = Duration::from_secs(15);
 /// Largest file of them in bytes.
 pub const INVENTORY_BOOK_BYTES_MAX: usize = 32 << 20;
 /// After so long without a call one is forgotten.

@@ -80,7 +80,7 @@ mod tests {
     fn totals(calls: u64, denied: u64, added_us: &[u64]) -> ProxyStats {
         let mut added = Histogram::default();
         added_us.iter().for_each(|us| added.record(*us));
-        let edge = |calls, denied| EdgeStats { calls, denied, failed: 0 };
+        let edge = |calls, denied| EdgeStats { calls, denied, ..EdgeStats::default() };
         let inbound = [("payment".to_owned(), edge(calls, 0)), ("audit".to_owned(), edge(denied, denied))];
         ProxyStats { inbound: inbound.into(), added, ..ProxyStats::default() }
     }

@@ -213,6 +213,13 @@ impl Registry {
         node
     }
 
+    /// What tells this life of the proxy from others.
+    pub(crate) fn process_of(&self, member: &Member, stream: StreamId) -> Option<u64> {
+        let mut process = None;
+        self.with(member, stream, |proxy| process = Some(proxy.introduction.instance));
+        process
+    }
+
     /// Whom the node `node` vouched for, among those that came since control started.
     pub(crate) fn vouched_by(&self, node: &ServiceName) -> Placed {
         let inner = self.lock();

@@ -13,6 +13,7 @@ use crate::error::ControlError;
 use crate::events::{Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
+use crate::indicators;
 use crate::inventory;
 use crate::issuance;
 use crate::issuers;
@@ -85,6 +86,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
     let noting = tokio::spawn(egress::keep(Arc::clone(&app)));
     let counting = tokio::spawn(inventory::keep(Arc::clone(&app)));
+    let measuring = tokio::spawn(indicators::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -102,6 +104,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         watching,
         noting,
         counting,
+        measuring,
         comparing,
         turning,
         federating,

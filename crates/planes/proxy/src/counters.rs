@@ -18,6 +18,7 @@ pub struct Edge {
     calls: AtomicU64,
     denied: AtomicU64,
     failed: AtomicU64,
+    unauthenticated: AtomicU64,
     retried: AtomicU64,
     ejected: AtomicU64,
     breaker_opened: AtomicU64,
@@ -47,6 +48,11 @@ impl Edge {
             Ended::Denied => _ = self.denied.fetch_add(1, Relaxed),
             Ended::Failed => _ = self.failed.fetch_add(1, Relaxed),
         }
+    }
+
+    /// A call that [`Edge::count`] counts was answered 401.
+    pub fn unauthenticated(&self) {
+        self.unauthenticated.fetch_add(1, Relaxed);
     }
 
     /// A call is tried once more.
@@ -96,6 +102,7 @@ impl Edge {
         sum.calls += self.calls.load(Relaxed);
         sum.denied += self.denied.load(Relaxed);
         sum.failed += self.failed.load(Relaxed);
+        sum.unauthenticated += self.unauthenticated.load(Relaxed);
     }
 }
 
@@ -319,8 +326,8 @@ mod tests {
         let open = workers[0].connection();
         drop(workers[1].connection());
         let sum = sum(&workers, &EventQueue::new(callee.clone(), 1));
-        assert_eq!(sum.inbound["web"], EdgeStats { calls: 4, denied: 2, failed: 0 });
-        assert_eq!(sum.outbound[&callee], EdgeStats { calls: 2, denied: 0, failed: 2 });
+        assert_eq!(sum.inbound["web"], EdgeStats { calls: 4, denied: 2, ..EdgeStats::default() });
+        assert_eq!(sum.outbound[&callee], EdgeStats { calls: 2, failed: 2, ..EdgeStats::default() });
         assert_eq!((sum.handshakes_attempted, sum.handshakes_failed[&HandshakeFailure::Expired]), (2, 2));
         assert_eq!((sum.connections_open, sum.added.count()), (1, 2));
         assert!(sum.added.quantile(0.5).is_some_and(|us| (100..=113).contains(&us)));

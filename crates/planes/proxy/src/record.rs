@@ -47,6 +47,8 @@ pub struct Record {
     rule: Option<Rule>,
     added: Duration,
     ended: Ended,
+    /// A guard said 401: nobody proved who the call is for.
+    unauthenticated: bool,
     limited: Option<Box<Passed>>,
     admitted: Option<Admitted>,
     client: SocketAddr,
@@ -86,6 +88,7 @@ impl Record {
             rule: None,
             added: Duration::ZERO,
             ended: Ended::Failed,
+            unauthenticated: false,
             limited: None,
             admitted: None,
             client: conn.remote,
@@ -201,6 +204,7 @@ impl Record {
         }
         self.error = Some(Arc::clone(&answer.word));
         self.rule = answer.rule;
+        self.unauthenticated = answer.status == 401;
         let denied = self.decision.as_ref().is_some_and(|d| !d.is_allow());
         self.ended = if denied { Ended::Denied } else { Ended::Failed };
         self.added = self.began.elapsed();
@@ -241,6 +245,9 @@ impl Record {
         }
         for edge in [&self.conn.inbound_edge, &self.outbound_edge].into_iter().flatten() {
             edge.count(self.ended);
+        }
+        if let Some(edge) = self.conn.inbound_edge.as_ref().filter(|_| self.unauthenticated) {
+            edge.unauthenticated();
         }
     }
 

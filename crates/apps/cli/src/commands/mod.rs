@@ -24,6 +24,7 @@ mod policies;
 mod porter;
 mod reload;
 mod revoke;
+mod slo;
 mod status;
 mod svid;
 mod token;
@@ -73,6 +74,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
         Command::Federation(command) => waiting(federation::run(command)),
+        Command::Slo(args) => waiting(slo::run(&args)),
         Command::Api(command) => waiting(api::run(command)),
         Command::Egress(command) => waiting(egress::run(command)),
         Command::Whoami(args) => waiting(whoami::run(&args)),

@@ -8,13 +8,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bartizan_core::Timestamp;
-use bartizan_core::event::HandshakeFailure;
 use bartizan_core::federation::Standing;
+use bartizan_core::indicators::Indicators;
 use bartizan_core::rotation::Forecast;
 use bartizan_core::stats::{ProxyStats, SendingStats};
 use bartizan_core::status::{Handshakes, ProxyStatus, Status};
+use bartizan_indicators::count::unauthorised_handshakes;
 use bartizan_runtime::clock;
-use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
     let mut text = render(&status(&app), &totals, app.identities_refused());
     text.push_str(&federation(&app.federation.standings(&app.in_force().desired.fleet.federation), clock::now()));
     text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
+    text.push_str(&indicators(&app.indicators.report(clock::now())));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
@@ -77,6 +78,41 @@ fn federation(standings: &[Standing], now: Timestamp) -> String {
     }
     page.family("bartizan_federation_roots", "gauge", "Roots held of another trust domain");
     standings.iter().for_each(|it| page.value(&[("domain", it.domain.as_str())], it.roots as u64));
+    page.text
+}
+
+/// Shares of the indicators over their windows, and what is left of their budgets.
+fn indicators(report: &Indicators) -> String {
+    let mut page = Page::default();
+    let places = || report.indicators.iter().flat_map(|it| it.places.iter().map(move |at| (it, at)));
+    page.family("bartizan_indicator_ratio", "gauge", "Share of good or bad ones of an indicator, by window in seconds");
+    for (it, at) in places() {
+        for window in &at.windows {
+            let seconds = window.seconds.to_string();
+            if let Some(share) = window.share {
+                page.value(&[("indicator", &it.id), ("place", &at.place), ("window", &seconds)], share);
+            }
+        }
+    }
+    page.family(
+        "bartizan_error_budget_left",
+        "gauge",
+        "Share of an error budget that is left; below 0 it is overdrawn",
+    );
+    for (it, at) in places() {
+        if let Some(left) = at.budget.as_ref().and_then(|budget| budget.left) {
+            page.value(&[("indicator", &it.id), ("place", &at.place)], left);
+        }
+    }
+    page.family("bartizan_error_budget_burn", "gauge", "Multiple of the rate that uses up a budget in time");
+    for (it, at) in places() {
+        for burn in &at.burns {
+            if let Some(rate) = burn.rate {
+                let window = burn.long_s.to_string();
+                page.value(&[("indicator", &it.id), ("place", &at.place), ("window", &window)], rate);
+            }
+        }
+    }
     page.text
 }
 
@@ -198,12 +234,6 @@ fn unauthorised(page: &mut Page, status: &Status, totals: &[(String, ProxyStats)
     page.value(&[("what", "call")], denied);
     page.value(&[("what", "handshake")], handshakes);
     page.value(&[("what", "identity")], identities_refused);
-}
-
-/// Without those that are nobody's attempt at anything: broken off, too slow, or we were not ready.
-fn unauthorised_handshakes(failed: &BTreeMap<HandshakeFailure, u64>) -> u64 {
-    let harmless = [HandshakeFailure::Protocol, HandshakeFailure::Timeout, HandshakeFailure::NotReady];
-    failed.iter().filter(|(cause, _)| !harmless.contains(cause)).map(|(_, count)| count).sum()
 }
 
 fn events(page: &mut Page, status: &Status) {
@@ -428,11 +458,5 @@ mod tests {
         page.value(&[], 4);
         let expected = "# HELP x_total help\n# TYPE x_total counter\nx_total{from=\"a\\\"} 1\\nevil 2\\\\\",to=\"b\"} 3\nx_total 4\n";
         assert_eq!(page.text, expected);
-    }
-
-    #[test]
-    fn only_attempts_count_as_unauthorised() {
-        let failed = HandshakeFailure::ALL.into_iter().map(|cause| (cause, 1)).collect();
-        assert_eq!(unauthorised_handshakes(&failed), 8);
     }
 }

@@ -12,6 +12,7 @@ mod events;
 mod expiry;
 mod explain;
 mod federation;
+mod indicators;
 mod inspect_token;
 mod inventory;
 mod issued;

@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, inspect_token, inventory, issued, keys,
-    metrics, node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
+    authorize, ca, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token, inventory,
+    issued, keys, metrics, node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -78,6 +78,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     expiry::IT,
     egress::IT,
     inventory::IT,
+    indicators::IT,
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,

@@ -279,6 +279,7 @@ impl Session {
             let why = cut(ack.refused, REFUSED_BYTES_MAX);
             tracing::error!(member = %self.member, kind = kind.as_str(), epoch = epoch.0, why, "a proxy refused a snapshot");
             registry.refused(&self.member, self.stream, kind, why);
+            self.app.indicators.refused(kind, epoch, clock::now());
         }
         Ok(())
     }
@@ -331,7 +332,11 @@ impl Session {
         }
         let totals: ProxyStats =
             postcard::from_bytes(&stats.totals).map_err(|e| Refusal::malformed(format!("counters: {e}")))?;
-        self.app.registry.counted(&self.member, self.stream, totals, clock::now());
+        let now = clock::now();
+        if let Some(process) = self.app.registry.process_of(&self.member, self.stream) {
+            self.app.indicators.count(&self.member, process, &totals, now);
+        }
+        self.app.registry.counted(&self.member, self.stream, totals, now);
         Ok(())
     }
 

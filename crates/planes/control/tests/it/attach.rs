@@ -23,8 +23,9 @@ async fn a_vouched_proxy_gets_its_identity_and_every_snapshot() {
     let key = KeyPair::generate().unwrap();
     let first =
         Hello { voucher: node.vouch(&control, "accounts", &key), csr: csr::make(&key).unwrap(), ..hello("accounts") };
+    let instance = first.instance;
     let stream = Connection::open(&control, None).await.attach(vec![message(up::Message::Hello(first))]).await;
-    let mut proxy = Proxy { service: "accounts".to_owned(), key, chain: Vec::new(), stream, held: [].into() };
+    let mut proxy = Proxy { service: "accounts".to_owned(), instance, key, chain: Vec::new(), stream, held: [].into() };
 
     let svid = proxy.svid().await;
     let chain: Vec<&[u8]> = svid.chain.iter().map(Vec::as_slice).collect();

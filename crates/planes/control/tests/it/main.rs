@@ -9,6 +9,7 @@ mod clocks;
 mod deny;
 mod events;
 mod explain;
+mod indicators;
 mod instances;
 mod issuance;
 mod join;

@@ -135,6 +135,7 @@ pub(crate) fn message(message: up::Message) -> Up {
 /// A proxy that was let in.
 pub(crate) struct Proxy {
     pub(crate) service: String,
+    pub(crate) instance: u64,
     pub(crate) key: KeyPair,
     pub(crate) chain: Vec<Vec<u8>>,
     pub(crate) stream: Stream,
@@ -147,8 +148,10 @@ impl Proxy {
         let key = KeyPair::generate().unwrap();
         let hello =
             Hello { voucher: node.vouch(control, service, &key), csr: csr::make(&key).unwrap(), ..hello(service) };
+        let instance = hello.instance;
         let stream = Connection::open(control, None).await.attach(vec![message(up::Message::Hello(hello))]).await;
-        let mut it = Self { service: service.to_owned(), key, chain: Vec::new(), stream, held: BTreeMap::new() };
+        let mut it =
+            Self { service: service.to_owned(), instance, key, chain: Vec::new(), stream, held: BTreeMap::new() };
         it.chain = it.svid().await.chain;
         for _ in Kind::ALL {
             it.take_up(control).await;
@@ -157,12 +160,12 @@ impl Proxy {
         it
     }
 
-    /// Comes again with its certificate, holding what it holds. Nothing is read from the stream.
+    /// Comes again as the same process with its certificate, holding what it holds. Nothing is read from the stream.
     pub(crate) async fn come_back(self, control: &Running) -> Self {
         let held = self.held.iter();
         let held = held
             .map(|(kind, epoch)| bartizan_runtime::control_v1::Held { kind: kind.as_str().to_owned(), epoch: epoch.0 });
-        let hello = Hello { held: held.collect(), ..hello(&self.service) };
+        let hello = Hello { held: held.collect(), instance: self.instance, ..hello(&self.service) };
         let connection = Connection::open(control, Some((&self.chain, &self.key))).await;
         let stream = connection.attach(vec![message(up::Message::Hello(hello))]).await;
         Self { stream, ..self }

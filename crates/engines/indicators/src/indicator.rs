@@ -1,0 +1,164 @@
+//! What is measured.
+
+use crate::tally::Tally;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// The ten indicators. An indicator whose source is not there yet shows no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Indicator {
+    /// Success of authentication.
+    M1,
+    /// Success of mutual TLS handshakes.
+    M2,
+    /// Rate of denials.
+    M3,
+    /// Time until a compromise is detected.
+    M4,
+    /// Services with vulnerable dependencies.
+    M5,
+    /// Secrets that came to light.
+    M6,
+    /// Time until an incident is remedied.
+    M7,
+    /// Unauthorised attempts.
+    M8,
+    /// Failed roll-outs of policies.
+    M9,
+    /// Images with a bill of materials.
+    M10,
+}
+
+/// What is asked of an indicator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// At most this share of bad ones, 0 to 1.
+    Share(f64),
+    /// At most this long.
+    Within(Duration),
+    /// At most so many.
+    Count(u64),
+    /// Fewer in the last seven days than in the seven before.
+    Falling,
+}
+
+impl Indicator {
+    /// Each of them.
+    pub const ALL: [Self; 10] =
+        [Self::M1, Self::M2, Self::M3, Self::M4, Self::M5, Self::M6, Self::M7, Self::M8, Self::M9, Self::M10];
+
+    /// `M1` to `M10`.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::M1 => "M1",
+            Self::M2 => "M2",
+            Self::M3 => "M3",
+            Self::M4 => "M4",
+            Self::M5 => "M5",
+            Self::M6 => "M6",
+            Self::M7 => "M7",
+            Self::M8 => "M8",
+            Self::M9 => "M9",
+            Self::M10 => "M10",
+        }
+    }
+
+    /// The one with this id, in upper or lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.id().eq_ignore_ascii_case(text))
+    }
+
+    /// A name of a few words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::M1 => "service authentication success",
+            Self::M2 => "mutual TLS handshake success",
+            Self::M3 => "policy deny rate",
+            Self::M4 => "time to detect a compromise",
+            Self::M5 => "services with known vulnerabilities",
+            Self::M6 => "secrets exposed",
+            Self::M7 => "time to remedy an incident",
+            Self::M8 => "unauthorised access attempts",
+            Self::M9 => "policy roll-out failures",
+            Self::M10 => "images with a bill of materials",
+        }
+    }
+
+    /// What is counted as [`Tally::bad`], and of what.
+    pub const fn formula(self) -> (&'static str, &'static str) {
+        match self {
+            Self::M1 => (
+                "handshakes refused for who came, calls answered 401 by a guard, and calls let in without mutual TLS",
+                "calls, and handshakes refused for who came",
+            ),
+            Self::M2 => ("TLS handshakes that failed, whatever the cause", "TLS handshakes begun that came to an end"),
+            Self::M3 => ("calls that policy denied", "calls"),
+            Self::M4 => ("detections later than an hour after the event", "detections"),
+            Self::M5 => ("services with a known vulnerability", "services"),
+            Self::M6 => ("findings of the scanners for secrets", ""),
+            Self::M7 => ("incidents that took longer than four hours", "incidents"),
+            Self::M8 => ("calls denied, handshakes refused for who came, identities refused", ""),
+            Self::M9 => ("changes of policies, facts or the fleet file that did not come into force", "such changes"),
+            Self::M10 => ("images without a bill of materials", "images that run"),
+        }
+    }
+
+    /// What is asked of it where no objective says otherwise.
+    pub const fn goal(self) -> Goal {
+        match self {
+            Self::M1 | Self::M3 => Goal::Share(0.001),
+            Self::M2 => Goal::Share(0.0001),
+            Self::M4 => Goal::Within(Duration::from_secs(3600)),
+            Self::M5 => Goal::Share(0.05),
+            Self::M6 => Goal::Count(0),
+            Self::M7 => Goal::Within(Duration::from_secs(4 * 3600)),
+            Self::M8 => Goal::Falling,
+            Self::M9 => Goal::Share(0.005),
+            Self::M10 => Goal::Share(0.0),
+        }
+    }
+
+    /// Whether good ones are spoken of (`99.9 % succeed`) rather than bad ones (`0.1 % fail`).
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::M1 | Self::M2 | Self::M10)
+    }
+
+    /// Whether anything counts it by now.
+    pub const fn has_source(self) -> bool {
+        matches!(self, Self::M1 | Self::M2 | Self::M3 | Self::M8 | Self::M9)
+    }
+
+    /// The share that people read, good or bad as [`Indicator::is_success`] says; `None` without anything to count.
+    pub fn share(self, tally: Tally) -> Option<f64> {
+        tally.ratio().map(|bad| if self.is_success() { 1.0 - bad } else { bad })
+    }
+}
+
+impl fmt::Display for Indicator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back() {
+        for it in Indicator::ALL {
+            assert_eq!(Indicator::parse(it.id()), Some(it));
+            assert!(!it.title().is_empty() && !it.formula().0.is_empty());
+        }
+        assert_eq!((Indicator::parse("m10"), Indicator::parse("M11")), (Some(Indicator::M10), None));
+    }
+
+    #[test]
+    fn shares_are_what_people_read() {
+        let tally = Tally::new(1, 1000);
+        assert_eq!(Indicator::M1.share(tally), Some(0.999));
+        assert_eq!(Indicator::M3.share(tally), Some(0.001));
+        assert_eq!(Indicator::M2.share(Tally::default()), None);
+    }
+}

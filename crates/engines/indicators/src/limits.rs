@@ -1,0 +1,15 @@
+//! Every number of this crate, with its unit.
+
+use std::time::Duration;
+
+/// Length of a slot of each ring, and how many slots it has: 15 s for 90 minutes, 5 minutes for 30 hours, an hour for 31 days.
+pub const RINGS: [(Duration, usize); 3] =
+    [(Duration::from_secs(15), 360), (Duration::from_secs(300), 360), (Duration::from_secs(3600), 744)];
+/// Share of the chance that a page is false which is put up with; see [`crate::burn`].
+pub const DOUBT_MAX: f64 = 0.05;
+/// Failures that every window is allowed beside its budget: a lone one pages nobody.
+pub const FAILURES_AT_HAND: f64 = 1.0;
+/// z of the two-sided interval of 95 % around a ratio.
+pub const INTERVAL_Z: f64 = 1.959_963_984_540_054;
+/// Series of a fleet, a count, some 30 KB each at most: services first come, first kept.
+pub const SERIES_MAX: usize = 4_096;

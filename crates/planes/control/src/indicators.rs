@@ -1,0 +1,237 @@
+//! The indicators: what guards count, kept for a month, also over restarts.
+
+use crate::app::App;
+use crate::limits::{INDICATORS_BYTES_MAX, INDICATORS_KEEP_EVERY};
+use bartizan_core::Timestamp;
+use bartizan_core::indicators::{
+    BudgetStatus, BurnStatus, Goal as Standing, IndicatorStatus, Indicators, PlaceStatus, WindowStatus,
+};
+use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_core::stats::ProxyStats;
+use bartizan_core::{Member, name};
+use bartizan_indicators::burn::PACES;
+use bartizan_indicators::{Board, Goal, Indicator, Objective, Place, Series, Tally};
+use bartizan_runtime::{clock, files};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// What is shown: an hour, a day, a week, a month.
+const WINDOWS: [Duration; 4] =
+    [Duration::from_secs(3600), DAY, Duration::from_secs(7 * 86_400), Duration::from_secs(30 * 86_400)];
+/// Over which objectives count.
+const MONTH: Duration = WINDOWS[3];
+
+/// What is counted.
+#[derive(Debug)]
+pub(crate) struct Book {
+    path: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    board: Board,
+    /// Snapshots that some guard refused: each counts once, however many refuse it.
+    refused: BTreeSet<(Kind, Epoch)>,
+    /// Control's own handshakes, as they were looked at last.
+    own: Own,
+}
+
+#[derive(Debug, Default)]
+struct Own {
+    completed: u64,
+    failed: u64,
+    strangers: u64,
+    identities_refused: u64,
+}
+
+impl Book {
+    /// What was kept. A file that cannot be read is left aside with a word: it is a memory, not a rule.
+    pub(crate) fn open(data: &Path, now: Timestamp) -> Self {
+        let path = data.join("indicators.bin");
+        let board = files::read_bounded(&path, INDICATORS_BYTES_MAX).ok().and_then(|bytes| {
+            let board = Board::from_bytes(&bytes);
+            if board.is_none() {
+                tracing::warn!(path = %path.display(), "what was counted for the indicators is forgotten");
+            }
+            board
+        });
+        let board = board.unwrap_or_else(|| Board::new(now));
+        Self { path, inner: Mutex::new(Inner { board, refused: BTreeSet::new(), own: Own::default() }) }
+    }
+
+    /// A guard told its counters.
+    pub(crate) fn count(&self, member: &Member, process: u64, stats: &ProxyStats, now: Timestamp) {
+        self.lock().board.count(member, process, stats, now);
+    }
+
+    /// A change came into force, or was not to be.
+    pub(crate) fn rolled_out(&self, well: bool, now: Timestamp) {
+        self.lock().board.add(Indicator::M9, Place::Fleet, Tally::new(u64::from(!well), 1), now);
+    }
+
+    /// A guard refused a snapshot: its roll-out, which counted as one that went well, failed after all.
+    pub(crate) fn refused(&self, kind: Kind, epoch: Epoch, now: Timestamp) {
+        let mut inner = self.lock();
+        inner.refused.retain(|(of, at)| *of != kind || *at >= epoch);
+        if inner.refused.insert((kind, epoch)) {
+            inner.board.add(Indicator::M9, Place::Fleet, Tally::new(1, 0), now);
+        }
+    }
+
+    /// Every indicator at each of its places.
+    pub(crate) fn report(&self, now: Timestamp) -> Indicators {
+        let inner = self.lock();
+        let indicators = Indicator::ALL.map(|it| indicator(&inner.board, it, now)).into();
+        Indicators { now, since: inner.board.since(), left_out: inner.board.left_out(), indicators }
+    }
+
+    /// Takes in what control counts itself, for the whole fleet.
+    fn count_own(&self, app: &App, now: Timestamp) {
+        let handshakes = app.handshakes();
+        let new = Own {
+            completed: handshakes.completed,
+            failed: handshakes.failed.values().sum(),
+            strangers: bartizan_indicators::count::unauthorised_handshakes(&handshakes.failed),
+            identities_refused: app.identities_refused(),
+        };
+        let mut inner = self.lock();
+        let old = std::mem::replace(&mut inner.own, Own { ..new });
+        let (failed, strangers) = (inner.own.failed - old.failed, inner.own.strangers - old.strangers);
+        let completed = inner.own.completed - old.completed;
+        let refused = inner.own.identities_refused - old.identities_refused;
+        let board = &mut inner.board;
+        board.add(Indicator::M2, Place::Fleet, Tally::new(failed, failed + completed), now);
+        board.add(Indicator::M8, Place::Fleet, Tally::new(strangers + refused, 0), now);
+    }
+
+    /// Writes the file. Blocks.
+    fn keep(&self) {
+        let bytes = self.lock().board.to_bytes();
+        if let Err(error) = files::write_atomic(&self.path, &bytes, 0o600) {
+            tracing::warn!(%error, path = %self.path.display(), "what was counted for the indicators is not kept");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change leaves it whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts what control sees itself and keeps everything, until the end.
+pub(crate) async fn keep(app: Arc<App>) {
+    loop {
+        let goes_on = app.stop.run_until_cancelled(tokio::time::sleep(INDICATORS_KEEP_EVERY)).await.is_some();
+        let shared = Arc::clone(&app);
+        let keeping = tokio::task::spawn_blocking(move || {
+            let (now, in_force) = (clock::now(), shared.in_force());
+            let fleet = &in_force.desired.fleet;
+            let is_member = |member: &Member| {
+                member.service().as_str() == name::GATEWAY || fleet.services.contains_key(member.service())
+            };
+            shared.indicators.count_own(&shared, now);
+            shared.indicators.lock().board.tidy(is_member, now);
+            shared.indicators.keep();
+        });
+        if let Err(error) = keeping.await {
+            tracing::error!(%error, "indicators were not kept");
+        }
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+fn indicator(board: &Board, it: Indicator, now: Timestamp) -> IndicatorStatus {
+    let (numerator, denominator) = it.formula();
+    IndicatorStatus {
+        id: it.id().to_owned(),
+        title: it.title().to_owned(),
+        numerator: numerator.to_owned(),
+        denominator: Some(denominator.to_owned()).filter(|it| !it.is_empty()),
+        target: target(it),
+        has_source: it.has_source(),
+        is_success: it.is_success(),
+        places: board.of(it).map(|(place, series)| at_place(it, place, series, now)).collect(),
+    }
+}
+
+fn target(it: Indicator) -> String {
+    match it.goal() {
+        Goal::Share(bad) if it.is_success() => format!("at least {} %", percent(1.0 - bad)),
+        Goal::Share(bad) => format!("below {} %", percent(bad)),
+        Goal::Within(time) => format!("within {} h", time.as_secs() / 3600),
+        Goal::Count(count) => format!("at most {count}"),
+        Goal::Falling => "falling from week to week".to_owned(),
+    }
+}
+
+/// With as many digits as it has, four at most.
+fn percent(share: f64) -> String {
+    let text = format!("{:.4}", share * 100.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn at_place(it: Indicator, place: &Place, series: &Series, now: Timestamp) -> PlaceStatus {
+    let windows = WINDOWS.iter().map(|window| in_window(it, series, *window, now)).collect();
+    let objective = match it.goal() {
+        Goal::Share(bad_max) => Some(Objective { bad_max, window: MONTH }),
+        _ => None,
+    };
+    let budget = objective.map(|objective| (objective, objective.budget(series, now)));
+    let trend = matches!(it.goal(), Goal::Falling).then(|| trend(series, now)).flatten();
+    let missed = match budget {
+        Some((objective, budget)) => (budget.tally.all > 0).then(|| objective.is_missed(budget.tally)),
+        None => trend.map(|by| by >= 1.0),
+    };
+    PlaceStatus {
+        place: place.to_string(),
+        windows,
+        budget: budget.map(|(objective, budget)| BudgetStatus {
+            bad_max: objective.bad_max,
+            allowed: budget.allowed,
+            used: budget.tally.bad,
+            left: budget.left,
+        }),
+        burns: objective.map(|objective| burns(&objective, series, now)).unwrap_or_default(),
+        trend,
+        standing: missed.map(|missed| if missed { Standing::Missed } else { Standing::Met }),
+    }
+}
+
+fn in_window(it: Indicator, series: &Series, window: Duration, now: Timestamp) -> WindowStatus {
+    let tally = series.over(now, window);
+    let good = |(low, high): (f64, f64)| if it.is_success() { (1.0 - high, 1.0 - low) } else { (low, high) };
+    WindowStatus {
+        seconds: window.as_secs(),
+        bad: tally.bad,
+        all: tally.all,
+        share: it.share(tally),
+        interval: tally.interval().map(good),
+    }
+}
+
+fn burns(objective: &Objective, series: &Series, now: Timestamp) -> Vec<BurnStatus> {
+    let all = PACES.iter().map(|pace| pace.burn(objective, series, now));
+    let status = |burn: bartizan_indicators::Burn| BurnStatus {
+        long_s: burn.pace.long.as_secs(),
+        short_s: burn.pace.short.as_secs(),
+        limit: burn.pace.rate,
+        rate: burn.rate,
+        doubt: burn.doubt,
+        urgency: burn.pace.urgency.as_str().to_owned(),
+        alight: burn.alight,
+    };
+    all.map(status).collect()
+}
+
+/// The last seven days by the seven before.
+fn trend(series: &Series, now: Timestamp) -> Option<f64> {
+    let (last, both) = (series.over(now, 7 * DAY).bad, series.over(now, 14 * DAY).bad);
+    let before = both.saturating_sub(last);
+    (before > 0).then(|| last as f64 / before as f64)
+}

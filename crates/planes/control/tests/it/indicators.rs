@@ -1,0 +1,111 @@
+//! The indicators: counted once, however often guards tell their totals and control begins anew.
+
+use crate::support::{Place, Running, wait_for};
+use bartizan_core::event::HandshakeFailure;
+use bartizan_core::indicators::{Goal, IndicatorStatus, Indicators, PlaceStatus};
+use bartizan_core::stats::{EdgeStats, ProxyStats};
+
+fn totals(calls: u64, denied: u64) -> ProxyStats {
+    let edge = EdgeStats { calls, denied, ..EdgeStats::default() };
+    ProxyStats {
+        inbound: [("payment".to_owned(), edge)].into(),
+        handshakes_completed: 999,
+        handshakes_failed: [(HandshakeFailure::Expired, 1)].into(),
+        ..ProxyStats::default()
+    }
+}
+
+async fn indicator(control: &Running, id: &str) -> IndicatorStatus {
+    let all: Indicators = control.get("/v1/indicators").await;
+    assert_eq!(all.indicators.len(), 10);
+    all.indicators.into_iter().find(|it| it.id == id).unwrap()
+}
+
+async fn at(control: &Running, id: &str, place: &str) -> Option<PlaceStatus> {
+    indicator(control, id).await.places.into_iter().find(|it| it.place == place)
+}
+
+/// Bad ones and all of the last hour, and of the last thirty days, which are the same here.
+async fn counted(control: &Running, id: &str, place: &str) -> (u64, u64) {
+    let Some(it) = at(control, id, place).await else { return (0, 0) };
+    let (hour, month) = (&it.windows[0], &it.windows[3]);
+    assert_eq!((hour.bad, hour.all), (month.bad, month.all));
+    (hour.bad, hour.all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_counts_shows_no_number() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    for id in ["M4", "M5", "M6", "M7", "M10"] {
+        let it = indicator(&control, id).await;
+        assert!(!it.has_source && it.places.is_empty(), "{it:?}");
+    }
+    let it = indicator(&control, "M1").await;
+    assert!(it.has_source && it.places.is_empty(), "nothing was counted yet: {it:?}");
+    assert!(!control.text("/v1/metrics").await.contains("bartizan_indicator_ratio{indicator=\"M1\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn totals_count_once_also_over_a_restart() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    for calls in [400, 1000, 1000] {
+        proxy.send_stats(&totals(calls, 2)).await;
+    }
+    wait_for("a thousand calls", async || {
+        (counted(&control, "M3", "payment -> accounts").await == (2, 1000)).then_some(())
+    })
+    .await;
+    for place in ["fleet", "accounts"] {
+        assert_eq!(counted(&control, "M3", place).await, (2, 1000), "{place}");
+        assert_eq!(counted(&control, "M1", place).await, (1, 1001), "{place}");
+        assert_eq!(counted(&control, "M8", place).await, (3, 0), "{place}");
+    }
+    let it = at(&control, "M3", "accounts").await.unwrap();
+    assert_eq!(it.standing, Some(Goal::Missed), "0.2 % where 0.1 % is the most");
+    let budget = it.budget.unwrap();
+    assert!((budget.left.unwrap() + 1.0).abs() < 1e-9 && budget.used == 2, "{budget:?}");
+    assert_eq!(at(&control, "M1", "fleet").await.unwrap().standing, Some(Goal::Met));
+    assert!(it.burns.iter().all(|burn| !burn.alight), "two are too few to be sure: {:?}", it.burns);
+    let text = control.text("/v1/metrics").await;
+    let line = "bartizan_indicator_ratio{indicator=\"M3\",place=\"payment -> accounts\",window=\"3600\"} 0.002";
+    assert!(text.contains(line), "{text}");
+
+    control.stop().await;
+    let control = Running::start(&place).await;
+    assert_eq!(counted(&control, "M3", "fleet").await, (2, 1000), "kept");
+    proxy = proxy.come_back(&control).await;
+    proxy.send_stats(&totals(1500, 2)).await;
+    wait_for("what came meanwhile", async || (counted(&control, "M3", "fleet").await == (2, 1500)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_does_not_come_into_force_counts_as_failed() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    control.reload().await.unwrap();
+    assert_eq!(counted(&control, "M9", "fleet").await, (0, 0), "nothing was new");
+    place.write("policies/night.cedar", "forbid (principal, action, resource");
+    control.reload().await.unwrap_err();
+    assert_eq!(counted(&control, "M9", "fleet").await, (1, 1));
+    place.write("policies/night.cedar", "forbid (principal == Workload::\"payment\", action, resource);");
+    control.reload().await.unwrap();
+    assert_eq!(counted(&control, "M9", "fleet").await, (1, 2));
+    // A guard that refuses it makes it a failure after all, once.
+    let (kind, epoch, _) = proxy.snapshot(&control).await;
+    for _ in 0..2 {
+        proxy.ack(kind, epoch, "cannot be read").await;
+    }
+    wait_for("the refusal", async || (counted(&control, "M9", "fleet").await == (2, 2)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_something_else_is_left_aside() {
+    let place = Place::new();
+    std::fs::write(place.data().join("indicators.bin"), "rubbish").unwrap();
+    let control = Running::start(&place).await;
+    assert!(indicator(&control, "M3").await.places.is_empty());
+}
