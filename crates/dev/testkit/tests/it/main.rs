@@ -5,6 +5,7 @@ mod apps; // apps that people use
 mod authorization; // tokens for workloads
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without
+mod browser; // pages of people, in Chromium
 mod capture;
 mod clock; // machines that slept
 mod cost; // what guards cost

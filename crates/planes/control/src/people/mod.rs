@@ -81,6 +81,7 @@ mod paths {
     pub(super) const REMOVE_PASSKEY: &str = "/account/passkeys/remove";
     pub(super) const SCRIPT: &str = "/static/passkey.js";
     pub(super) const STYLE: &str = "/static/people.css";
+    pub(super) const ICON: &str = "/static/icon.svg";
 }
 
 /// The pages; they are not there where the fleet file has no `people`.
@@ -105,5 +106,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route(paths::REMOVE_PASSKEY, post(home::remove_passkey))
         .route(paths::SCRIPT, get(pages::script))
         .route(paths::STYLE, get(pages::style))
+        .route(paths::ICON, get(pages::icon))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), gate::gate))
 }

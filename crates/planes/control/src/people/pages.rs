@@ -16,6 +16,8 @@ use bartizan_crypto::{hash, random};
 
 const STYLE: &str = include_str!("people.css");
 const SCRIPT: &str = include_str!("passkey.js");
+/// A turret. Without one named, browsers ask for `/favicon.ico`.
+const ICON: &str = include_str!("icon.svg");
 /// Nothing from elsewhere, nothing inline, in no frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
@@ -59,8 +61,11 @@ impl Page {
         let text = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title} \u{b7} {fleet}</title>\n\
+             <link rel=\"icon\" type=\"image/svg+xml\" href=\"{}?v={}\">\n\
              <link rel=\"stylesheet\" href=\"{}?v={}\">\n</head>\n<body>\n<main>\n<p class=\"fleet\">{fleet}</p>\n\
              <h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n",
+            paths::ICON,
+            version(ICON),
             paths::STYLE,
             version(STYLE),
         );
@@ -126,6 +131,10 @@ pub(super) async fn style(_request: Request) -> Response {
 
 pub(super) async fn script(_request: Request) -> Response {
     unchanging(SCRIPT, "text/javascript; charset=utf-8")
+}
+
+pub(super) async fn icon(_request: Request) -> Response {
+    unchanging(ICON, "image/svg+xml")
 }
 
 /// Where the one script is.

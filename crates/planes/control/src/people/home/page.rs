@@ -46,8 +46,9 @@ async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
             false => button(paths::END_SESSION, &hidden("session", &row.id), "Sign out", "plain small"),
         };
         body += &format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{end}</td></tr>",
-            escape(&session.agent),
+            "<tr><td>{}</td><td data-label=\"Address\">{}</td><td data-label=\"Since\"><time>{}</time></td>\
+             <td data-label=\"Used\"><time>{}</time></td><td>{end}</td></tr>",
+            escape(&browser(&session.agent)),
             escape(&session.address),
             utc(session.began),
             utc(row.seen),
@@ -60,7 +61,8 @@ async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
         body += "\n<h2>What you allowed</h2>\n<table><thead><tr><th>Client</th><th>Where</th><th>What</th><th>Since</th><th></th></tr></thead><tbody>";
         for it in consents {
             body += &format!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td data-label=\"Where\">{}</td><td data-label=\"What\">{}</td>\
+                 <td data-label=\"Since\"><time>{}</time></td><td>{}</td></tr>",
                 escape(&it.client),
                 escape(&it.audience),
                 escape(&it.scopes),
@@ -71,4 +73,57 @@ async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
         body += "</tbody></table>";
     }
     Ok(Page::new("Your account", body).answer(visit))
+}
+
+/// What calls itself `agent`, as people know it: `Firefox on Windows`. What nobody knows stands as it came.
+fn browser(agent: &str) -> String {
+    // The first that fits: all others claim to be those below them.
+    const NAMES: &[(&str, &str)] =
+        &[("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
+    const SYSTEMS: &[(&str, &str)] = &[
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Macintosh", "Mac"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let find = |all: &[(&str, &'static str)]| all.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    match (find(NAMES), find(SYSTEMS)) {
+        (Some(name), Some(system)) => format!("{name} on {system}"),
+        (Some(name), None) => name.to_owned(),
+        _ if agent.is_empty() => "Unknown".to_owned(),
+        _ => agent.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::browser;
+
+    #[test]
+    fn a_browser_is_called_what_people_call_it() {
+        let (webkit, gecko) = ("AppleWebKit/537.36 (KHTML, like Gecko)", "Gecko/20100101");
+        for (agent, name) in [
+            (
+                format!("Mozilla/5.0 (X11; Linux x86_64) {webkit} HeadlessChrome/156.0.0.0 Safari/537.36"),
+                "Chrome on Linux",
+            ),
+            (format!("Mozilla/5.0 (Windows NT 10.0) {webkit} Chrome/150.0 Safari/537.36 Edg/150.0"), "Edge on Windows"),
+            (format!("Mozilla/5.0 (Windows NT 10.0; rv:140.0) {gecko} Firefox/140.0"), "Firefox on Windows"),
+            (
+                format!("Mozilla/5.0 (Linux; Android 16) {webkit} Chrome/150.0 Mobile Safari/537.36"),
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1".to_owned(),
+                "Safari on iPhone",
+            ),
+            ("curl/8.1".to_owned(), "curl/8.1"),
+            (String::new(), "Unknown"),
+        ] {
+            assert_eq!(browser(&agent), name);
+        }
+    }
 }

@@ -30,10 +30,10 @@ fn page(visit: &Visit, headers: &HeaderMap, person: &Person, wrong: Option<&str>
     let remove = |passkey: &Passkey| {
         let mark = mark(visit, headers, paths::REMOVE_PASSKEY).field;
         format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td><form method=\"post\" action=\"{}\">{mark}{}<button class=\"plain small\">Remove</button></form></td></tr>",
+            "<tr><td>{}</td><td data-label=\"Since\"><time>{}</time></td><td data-label=\"Used\"><time>{}</time></td><td><form method=\"post\" action=\"{}\">{mark}{}<button class=\"plain small\">Remove</button></form></td></tr>",
             escape(&passkey.label),
             utc(passkey.added),
-            passkey.used.map(utc).unwrap_or_default(),
+            passkey.used.map_or_else(|| "never".to_owned(), utc),
             paths::REMOVE_PASSKEY,
             hidden("id", &passkey.id),
         )
