@@ -31,6 +31,7 @@ pub mod redact;
 pub mod redirect; // where a browser may be sent back to
 pub mod rotation;
 pub mod secret;
+pub mod slow_down; // before anybody is refused
 pub mod snapshot;
 pub mod stats;
 pub mod status;

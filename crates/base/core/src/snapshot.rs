@@ -11,6 +11,7 @@ use crate::limit::Limit;
 use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
+use crate::slow_down::SlowDown;
 use crate::time::Timestamp;
 use crate::tls::TlsGroups;
 use crate::user::Users;
@@ -267,6 +268,9 @@ pub struct Inbound {
     /// How often the program may be called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+    /// How callers that come much more often than usual are slowed down; none are where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_down: Option<SlowDown>,
 }
 
 /// The gateway's listener and routes.

@@ -86,6 +86,9 @@ impl Shortage {
 pub struct LimitStats {
     /// Requests that it refused, since it stands as it does.
     pub refused: u64,
+    /// Requests that it let through, and made wait before.
+    #[serde(default)]
+    pub slowed: u64,
 }
 
 /// Connections, HTTP requests and lookups of names on their way out of the fleet.

@@ -107,6 +107,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             versions: Default::default(),
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         };
         (name.clone(), service)
     });

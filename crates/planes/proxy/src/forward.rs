@@ -5,7 +5,7 @@ use crate::conn::{Caller, Conn, Side};
 use crate::filter::{self, Exchange};
 use crate::inspect::{self, Inspection, Stopped};
 use crate::interim::Interims;
-use crate::ledger::Question;
+use crate::ledger::{Ongoing, Question};
 use crate::limits;
 use crate::live::Live;
 use crate::message::{Body, RequestHead, Trouble, Watch};
@@ -13,7 +13,9 @@ use crate::record::Record;
 use crate::reply::Reply;
 use crate::respond::{Download, Switched};
 use crate::sending::{self, Bounds, Course, Way};
+use crate::slowing::Waiting;
 use crate::upstream::{Failure, Outgoing, Received, Version};
+use bartizan_core::event::Ending;
 use bartizan_core::fleet::Protocol;
 use bartizan_core::{Action, ServiceName};
 use bartizan_runtime::clock;
@@ -42,6 +44,8 @@ struct Plan {
     endless: bool,
     /// What content and response are held against, where something says so.
     inspection: Option<Box<Inspection>>,
+    /// It has to wait before anything else is done.
+    waiting: Option<Box<Waiting>>,
 }
 
 /// Answers one request. Never fails: what goes wrong becomes an answer.
@@ -55,6 +59,11 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
         Ok(plan) => plan,
         Err(refusal) => return refuse(&conn, body, &refusal, record),
     };
+    if let Some(waiting) = plan.waiting.take()
+        && let Err(answer) = Box::pin(wait(waiting, &conn, &mut record)).await
+    {
+        return refuse(&conn, body, &answer, record);
+    }
     let mut inspection = plan.inspection.take();
     let body = match inspection.as_deref_mut().filter(|it| it.reads_content()) {
         None => body,
@@ -77,11 +86,7 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
             sent = sending => sent,
             ending = ongoing.until_over() => {
                 record.taken_back(ending);
-                let refusal = ongoing.decision().map_or_else(
-                    || Answer::new(403, ending.as_str(), "the caller is not trusted on this connection any more"),
-                    |decision| Answer::denied(&decision),
-                );
-                return Download::own(&refusal, record);
+                return Download::own(&ended(&ongoing, ending), record);
             }
         },
     };
@@ -101,6 +106,40 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
             Download::own(&refusal, record)
         }
     }
+}
+
+/// Lets a request wait that comes too often for its caller, unless it is not allowed any more meanwhile; then limits are asked.
+///
+/// Dropping the future gives back what the request took.
+async fn wait(waiting: Box<Waiting>, conn: &Conn, record: &mut Record) -> Result<(), Answer> {
+    let pause = tokio::time::sleep(waiting.wait());
+    match record.ongoing().cloned() {
+        None => pause.await,
+        Some(ongoing) => tokio::select! {
+            biased;
+            ending = ongoing.until_over() => {
+                record.taken_back(ending);
+                return Err(ended(&ongoing, ending));
+            }
+            () = pause => {}
+        },
+    }
+    record.waited(waiting.wait());
+    let went_on = waiting.goes_on(conn.proxy().clocks(clock::now())).map_err(|stopped| {
+        record.denied(Arc::new(stopped.decision));
+        stopped.answer
+    })?;
+    record.limited(went_on.limited, went_on.admitted);
+    record.slowed(went_on.told, went_on.why);
+    Ok(())
+}
+
+/// The answer to a request that is not allowed any more.
+fn ended(ongoing: &Ongoing, ending: Ending) -> Answer {
+    ongoing.decision().map_or_else(
+        || Answer::new(403, ending.as_str(), "the caller is not trusted on this connection any more"),
+        |decision| Answer::denied(&decision),
+    )
 }
 
 /// Reads content that has to be read whole, unless the request is not allowed any more meanwhile.
@@ -185,6 +224,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
         user: None,
         tokens: None,
         decision: None,
+        waiting: None,
         limited: None,
         has_content,
         inspection: None,
@@ -198,9 +238,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
     let (to, route, decision) = (exchange.to.take(), exchange.route.take(), exchange.decision.take());
     let (user, said) = (exchange.user.take(), exchange.said.take());
     let came_as_http2 = exchange.head.http2;
-    let inspection = exchange.inspection.take();
+    let (inspection, waiting) = (exchange.inspection.take(), exchange.waiting.take());
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), (upgrade, came_as_http2)));
-    let plan = plan.map(|plan| Plan { inspection, ..plan });
+    let plan = plan.map(|plan| Plan { inspection, waiting, ..plan });
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
         principal: filter::principal(conn),
         id: conn.caller.as_ref().and_then(Caller::id).cloned(),
@@ -261,7 +301,7 @@ fn target(conn: &Conn, live: &Live, to: Option<&ServiceName>, came: (bool, bool)
         return Err(Answer::new(502, "not_http", "the service does not speak HTTP"));
     }
     let version = if upgrade { Version::Switchable } else { version };
-    Ok(Plan { way, version, endless: protocol == Protocol::Grpc, inspection: None })
+    Ok(Plan { way, version, endless: protocol == Protocol::Grpc, inspection: None, waiting: None })
 }
 
 /// What the caller is told about a failure; a body that broke is the caller's own doing.

@@ -118,6 +118,10 @@ pub const LEG_READS_MAX: usize = 8;
 
 /// Counts of one limit whose keys strangers choose, such as addresses and users, a count: a mebibyte.
 pub const LIMIT_ENTRIES: usize = 65_536;
+/// Callers of one route or service of which it is known what is usual, where strangers choose their names, a count; 56 bytes each.
+pub const SLOWED_CALLERS: usize = 32_768;
+/// Requests that wait at once at one route or service for coming too often, a count: as many connections or streams, and no more.
+pub const SLOWED_MAX: u32 = 1_024;
 /// Clients of which the gateway remembers, for each service, how often they come, a count; 40 bytes each.
 pub const OVERLOAD_CLIENTS: usize = 32_768;
 /// For how long after a refusal nothing that comes is taken for usual.

@@ -5,7 +5,7 @@ use crate::counters::{Edge, Ended, as_us32};
 use crate::filter;
 use crate::framing::Rule;
 use crate::ledger::{Ongoing, Question};
-use crate::limiting::Passed;
+use crate::limiting::{Passed, Told};
 use crate::message::Fields;
 use crate::overload::Admitted;
 use crate::plaintext;
@@ -49,7 +49,9 @@ pub struct Record {
     ended: Ended,
     /// A guard said 401: nobody proved who the call is for.
     unauthenticated: bool,
+    waited: Duration,
     limited: Option<Box<Passed>>,
+    slowed: Option<Box<Told>>,
     admitted: Option<Admitted>,
     client: SocketAddr,
     reply: Reply,
@@ -89,7 +91,9 @@ impl Record {
             added: Duration::ZERO,
             ended: Ended::Failed,
             unauthenticated: false,
+            waited: Duration::ZERO,
             limited: None,
+            slowed: None,
             admitted: None,
             client: conn.remote,
             reply: Reply::default(),
@@ -118,8 +122,22 @@ impl Record {
         (self.limited, self.admitted) = (passed, admitted);
     }
 
+    /// It waited for so long, which is no work of ours.
+    pub fn waited(&mut self, wait: Duration) {
+        self.waited = wait;
+    }
+
+    /// It goes on after it waited: what its caller is told, and the event says.
+    pub fn slowed(&mut self, told: Told, why: String) {
+        self.note(filter::SLOW_DOWN, why);
+        self.slowed = Some(Box::new(told));
+    }
+
     /// Tells the caller what is left of its limits.
     pub fn tell_limits(&self, fields: &mut Fields) {
+        if let Some(told) = &self.slowed {
+            told.write(fields);
+        }
         if let Some(passed) = &self.limited {
             passed.told.write(fields);
         }
@@ -199,7 +217,7 @@ impl Record {
         if answer.status < 400 {
             // What was asked for, and nothing that was refused.
             self.ended = Ended::Answered;
-            self.added = self.began.elapsed();
+            self.added = self.began.elapsed().saturating_sub(self.waited);
             return;
         }
         self.error = Some(Arc::clone(&answer.word));
@@ -207,7 +225,7 @@ impl Record {
         self.unauthenticated = answer.status == 401;
         let denied = self.decision.as_ref().is_some_and(|d| !d.is_allow());
         self.ended = if denied { Ended::Denied } else { Ended::Failed };
-        self.added = self.began.elapsed();
+        self.added = self.began.elapsed().saturating_sub(self.waited);
     }
 
     /// The service answered; `added` is the proxy's own share until its head was passed on.
@@ -215,6 +233,7 @@ impl Record {
         self.status = status;
         self.error = Some("cut_short".into()); // until it is complete
         self.ended = Ended::Answered;
+        let added = added.saturating_sub(self.waited);
         self.added = added;
         if let Some(admitted) = self.admitted.take() {
             admitted.answered(self.conn.proxy().steady_ns());

@@ -5,6 +5,7 @@ use crate::apis::Apis;
 use crate::conn::Caller;
 use crate::limiting::{Limits, Rules};
 use crate::message::Fields;
+use crate::slowing::Pace;
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::GatewayRoute;
 use bartizan_core::gateway::{AddressTable, Asked, Cors, HeaderRules, Overrule, RouteTable, certified_hosts};
@@ -35,6 +36,8 @@ pub struct Routes {
 pub struct Settings {
     /// How often it may be used; `None` where nothing is said.
     pub limits: Option<Arc<Rules>>,
+    /// How clients that come much more often than usual are slowed down; `None` where they are not.
+    pub pace: Option<Arc<Pace>>,
     /// Which scripts of other sites may read answers; `None` where nothing is said.
     pub cors: Option<Arc<Cors>>,
     /// What is changed about headers.
@@ -71,6 +74,7 @@ impl Routes {
             .iter()
             .map(|route| Settings {
                 limits: limits.route(route),
+                pace: limits.pace_of(route),
                 cors: overruled(&cors, route.cors.as_ref()),
                 headers: overruled(&headers, route.headers.as_ref()),
                 addresses: route.addresses.as_ref().map(AddressTable::of),

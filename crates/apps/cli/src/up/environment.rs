@@ -244,6 +244,7 @@ mod tests {
             versions: Default::default(),
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         }
     }
 

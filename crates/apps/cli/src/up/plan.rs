@@ -90,6 +90,7 @@ mod tests {
             versions: Default::default(),
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         };
         Fleet {
             name: name("shop"),

@@ -216,6 +216,7 @@ mod tests {
             versions: Default::default(),
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         };
         Fleet {
             name: name("bank"),

@@ -273,6 +273,7 @@ mod tests {
             versions: Default::default(),
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         };
         let balance = NamedRoute {
             name: name("balance"),

@@ -19,6 +19,7 @@ mod raw_gateway;
 mod raw_guards;
 mod raw_limit;
 mod raw_people;
+mod raw_slow_down;
 mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
@@ -40,6 +41,7 @@ use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, Host
 use crate::limit::Limit;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
+use crate::slow_down::SlowDown;
 use crate::snapshot::Trust;
 use crate::tls::TlsGroups;
 use crate::user::Users;
@@ -121,6 +123,8 @@ pub struct Service {
     pub mtls: Mtls,
     /// How often it may be called.
     pub limits: Vec<Limit>,
+    /// How callers that come much more often than usual are slowed down; none are where `None`.
+    pub slow_down: Option<SlowDown>,
 }
 
 impl Service {
@@ -335,6 +339,9 @@ pub struct GatewayRoute {
     /// How often it may be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+    /// How clients that come much more often than usual are slowed down; none are where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_down: Option<SlowDown>,
     /// Which scripts of other sites may read answers; as the gateway says where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Overrule<Cors>>,
@@ -365,6 +372,7 @@ impl GatewayRoute {
             auth: Auth::None,
             scopes: Vec::new(),
             limits: Vec::new(),
+            slow_down: None,
             cors: None,
             headers: None,
             addresses: None,

@@ -15,6 +15,7 @@ use super::raw_gateway::{
 };
 use super::raw_guards::RawGuards;
 use super::raw_limit::RawLimit;
+use super::raw_slow_down::RawSlowDown;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
@@ -194,6 +195,9 @@ pub(super) struct RawService {
     /// How often it may be called; a call over one of these is answered 429 by its guard.
     #[schemars(default, with = "Vec<RawLimit>", length(min = 1, max = LIMITS_MAX))]
     pub(super) limits: Field<Vec<Result<RawLimit, Reported>>>,
+    /// Callers that come much more often than is usual for them wait before they are refused; nobody does where left out.
+    #[schemars(default)]
+    pub(super) slow_down: Field<RawSlowDown>,
 }
 
 /// A declared edge: the callee's name, alone or with the address where the program expects it.
@@ -297,6 +301,9 @@ pub(super) struct RawGatewayRoute {
     /// How often it may be used; a request over one of these is answered 429.
     #[schemars(default, with = "Vec<RawLimit>", length(min = 1, max = LIMITS_MAX))]
     pub(super) limits: Field<Vec<Result<RawLimit, Reported>>>,
+    /// Clients that come much more often than is usual for them wait before they are refused; nobody does where left out.
+    #[schemars(default)]
+    pub(super) slow_down: Field<RawSlowDown>,
     /// Which scripts of other sites may read answers (CORS); as the gateway says where left out.
     #[schemars(default, with = "CorsSchema")]
     pub(super) cors: Field<WordOr<RawCors>>,
@@ -460,6 +467,7 @@ impl RawService {
         "split",
         "mirror",
         "limits",
+        "slow_down",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
@@ -486,6 +494,7 @@ impl RawService {
             ext_authz: fields.text("ext_authz"),
             egress: fields.take("egress", RawEgress::read),
             limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
+            slow_down: fields.take("slow_down", RawSlowDown::read),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -550,6 +559,7 @@ impl RawGatewayRoute {
         "auth",
         "scopes",
         "limits",
+        "slow_down",
         "cors",
         "headers",
         "addresses",
@@ -569,6 +579,7 @@ impl RawGatewayRoute {
             auth: fields.take("auth", text_or_texts),
             scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
             limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
+            slow_down: fields.take("slow_down", RawSlowDown::read),
             cors: fields.take("cors", RawCors::read),
             headers: fields.take("headers", RawHeaders::read),
             addresses: fields.take("addresses", RawAddresses::read),
@@ -625,6 +636,7 @@ mod tests {
             (&schema["$defs"]["Breaker"], RawBreaker::KEYS),
             (&schema["$defs"]["Outlier"], RawOutlier::KEYS),
             (&schema["$defs"]["Limit"], RawLimit::KEYS),
+            (&schema["$defs"]["SlowDown"], RawSlowDown::KEYS),
             (&schema["$defs"]["CorsFull"], RawCors::KEYS),
             (&schema["$defs"]["HeadersFull"], RawHeaders::KEYS),
             (&schema["$defs"]["HeaderEdits"], RawEdits::KEYS),

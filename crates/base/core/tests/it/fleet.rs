@@ -159,7 +159,7 @@ foo: 1
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror, limits",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror, limits, slow_down",
             ],
         ),
         (
@@ -181,7 +181,7 @@ foo: 1
 ",
             ),
             &[
-                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, scopes, limits, cors, headers, addresses, api, graphql",
+                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, scopes, limits, slow_down, cors, headers, addresses, api, graphql",
             ],
         ),
         (

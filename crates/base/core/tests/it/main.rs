@@ -13,4 +13,5 @@ mod redact;
 mod resilience;
 mod samples;
 mod schema;
+mod slow_down;
 mod workloads;

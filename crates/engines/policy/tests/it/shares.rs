@@ -26,6 +26,7 @@ fn directory(fleet: &Fleet, own: &str) -> Directory {
         ext_authz: None,
         mtls: Default::default(),
         limits: Vec::new(),
+        slow_down: None,
     });
     let own = Own {
         id: id(&name(own)),

@@ -33,6 +33,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         versions: Default::default(),
         mtls: Default::default(),
         limits: Vec::new(),
+        slow_down: None,
     }
 }
 

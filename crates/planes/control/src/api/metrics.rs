@@ -348,6 +348,16 @@ fn limits(page: &mut Page, totals: &[(String, ProxyStats)]) {
             page.value(&[("service", service.as_str()), ("limit", limit)], it.refused);
         }
     }
+    page.family(
+        "bartizan_slowed_total",
+        "counter",
+        "Requests that had to wait for coming more often than usual, by limit",
+    );
+    for (service, totals) in totals {
+        for (limit, it) in totals.limits.iter().filter(|(_, it)| it.slowed > 0) {
+            page.value(&[("service", service.as_str()), ("limit", limit)], it.slowed);
+        }
+    }
 }
 
 /// What guards do to make calls succeed, by caller and callee.

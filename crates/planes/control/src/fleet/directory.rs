@@ -79,6 +79,7 @@ fn sidecar(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<Own> {
         ext_authz: service.ext_authz.filter(|_| member.number() == 1),
         mtls: service.mtls,
         limits: service.limits.clone(),
+        slow_down: service.slow_down.clone(),
     };
     Some(Own {
         name: name.clone(),

@@ -22,6 +22,7 @@ mod ready;
 mod request_id;
 mod route;
 mod schema;
+mod slow_down;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,11 @@ mod user;
 pub use authorize::principal;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
+pub use overload::refusal as overloaded;
+pub use rate_limit::refusal as over_limit;
 pub use request_id::{new_id, read as read_trace};
 pub use route::named as named_route;
+pub use slow_down::BY as SLOW_DOWN;
 pub use user::written as written_user;
 
 use crate::answer::Answer;
@@ -43,6 +47,7 @@ use crate::message::RequestHead;
 use crate::overload::Admitted;
 use crate::reply::Shared;
 use crate::routes::{Route, Said};
+use crate::slowing::Waiting;
 use crate::users::Tokens;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, ServiceName, Timestamp, TraceContext};
@@ -73,7 +78,8 @@ pub const IN_ORDER: &[Filter] = &[
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
-    rate_limit::IT,  // after everything that may say no for good: who may not call uses up nothing that others share
+    slow_down::IT,   // after everything that may say no for good: who may not call uses up nothing that others share
+    rate_limit::IT,  // for the same reason; who has to wait takes from limits and capacity once it waited
     schema::IT,      // after who and how often: what an API takes is told to nobody who may not call it
     graphql::IT,     // for the same reason; the body is read once all filters are through
     overload::IT,    // last of those that refuse: what is refused for another reason takes nobody's place
@@ -122,6 +128,8 @@ pub struct Exchange<'a> {
     pub tokens: Option<Arc<Tokens>>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,
+    /// It has to wait, and is asked about limits and capacity after that. Filled in by `slow_down`.
+    pub waiting: Option<Box<Waiting>>,
     /// What limits let through, and have to be told when it is over. Filled in by `rate_limit`.
     pub limited: Option<Box<Passed>>,
     /// Whether content comes with it, or may.

@@ -31,6 +31,7 @@ fn what_refuses_comes_before_what_changes_the_head() {
         "user",
         "body_limit",
         "authorize",
+        "slow_down",
         "rate_limit",
         "schema",
         "graphql",
@@ -40,6 +41,8 @@ fn what_refuses_comes_before_what_changes_the_head() {
     }
     assert!(place("rate_limit") < place("schema") && place("schema") < place("graphql"));
     assert!(place("authorize") < place("rate_limit"), "who may not call uses nothing up");
+    assert!(place("authorize") < place("slow_down"), "who may not call says nothing of what is usual");
+    assert!(place("slow_down") < place("rate_limit"), "who waits takes from limits once it waited");
     assert!(place("rate_limit") < place("overload"), "who is refused takes no place");
     assert!(place("host") < place("route"), "a route may be for some hosts alone");
     assert!(place("key") < place("user"), "where a key is shown, no token is asked for");

@@ -23,6 +23,13 @@ impl Told {
         Self { policy: Arc::clone(policy), left: String::new() }
     }
 
+    /// What is said of something that is no limit of the fleet file: how much there is in how many seconds, and how it stands.
+    pub fn apart(name: &str, (count, window_s): (u64, u64), outcome: Outcome) -> Self {
+        let mut told = Self::new(&format!("\"{name}\";q={count};w={window_s}").into());
+        told.say(name, outcome);
+        told
+    }
+
     /// How one limit stands.
     pub fn say(&mut self, name: &str, outcome: Outcome) {
         if self.left.is_empty() {

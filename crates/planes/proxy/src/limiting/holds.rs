@@ -39,6 +39,11 @@ impl Holds {
         Some((Hold { all: Arc::clone(self), key }, left))
     }
 
+    /// How many are under way for `key`, a count.
+    pub fn count(&self, key: u64) -> u32 {
+        self.shard(key).get(&key).copied().unwrap_or_default()
+    }
+
     /// How many keys have something under way, a count.
     pub fn len(&self) -> usize {
         self.0.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()

@@ -18,7 +18,7 @@ pub use gcra::Gcra;
 pub use headers::Told;
 pub use holds::{Hold, Holds};
 pub use quota::Quota;
-pub use rule::{Asked, Rule, Share};
+pub use rule::{Asked, Rule, Share, key_of};
 pub use rules::{Limits, Now, Passed, Refused, Rules};
 pub use shared::{Id, Shared};
 pub use table::Table;

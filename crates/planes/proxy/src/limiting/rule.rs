@@ -251,22 +251,27 @@ impl Rule {
     }
 
     fn key(&self, asked: &Asked<'_>) -> u64 {
-        let mut hasher = self.hash.build_hasher();
-        for per in &self.limit.per {
-            match per {
-                Per::Client => client(asked, &mut hasher),
-                Per::Caller => asked.caller.hash(&mut hasher),
-                Per::User => user(asked.user, &mut hasher),
-                Per::Tenant => {
-                    asked.user.map(|user| (&user.issuer, user.tenant.as_deref())).hash(&mut hasher);
-                }
-                Per::Key => user(asked.user.filter(|user| user.issuer == KEY_ISSUER), &mut hasher),
-                Per::Route => asked.route.hash(&mut hasher),
-                Per::Address => address(asked.address).hash(&mut hasher),
-            }
-        }
-        hasher.finish()
+        key_of(&self.hash, &self.limit.per, asked)
     }
+}
+
+/// A hash of what requests are told apart by.
+pub fn key_of(hash: &RandomState, per: &[Per], asked: &Asked<'_>) -> u64 {
+    let mut hasher = hash.build_hasher();
+    for per in per {
+        match per {
+            Per::Client => client(asked, &mut hasher),
+            Per::Caller => asked.caller.hash(&mut hasher),
+            Per::User => user(asked.user, &mut hasher),
+            Per::Tenant => {
+                asked.user.map(|user| (&user.issuer, user.tenant.as_deref())).hash(&mut hasher);
+            }
+            Per::Key => user(asked.user.filter(|user| user.issuer == KEY_ISSUER), &mut hasher),
+            Per::Route => asked.route.hash(&mut hasher),
+            Per::Address => address(asked.address).hash(&mut hasher),
+        }
+    }
+    hasher.finish()
 }
 
 impl Asked<'_> {

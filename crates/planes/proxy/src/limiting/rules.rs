@@ -4,6 +4,7 @@ use super::Hold;
 use super::headers::{self, Told};
 use super::rule::{Asked, Rule};
 use crate::overload::Admission;
+use crate::slowing::{self, Pace};
 use bartizan_core::ServiceName;
 use bartizan_core::counts::Away;
 use bartizan_core::fleet::GatewayRoute;
@@ -19,6 +20,10 @@ pub struct Limits {
     service: Option<Arc<Rules>>,
     /// By the text of the route.
     routes: HashMap<Box<str>, Arc<Rules>>,
+    /// How callers of the own service are slowed down.
+    pace: Option<Arc<Pace>>,
+    /// The same of clients, by the text of the route.
+    paces: HashMap<Box<str>, Arc<Pace>>,
     /// By the service behind the gateway; empty where it lets everything through.
     admissions: HashMap<ServiceName, Arc<Admission>>,
 }
@@ -85,7 +90,14 @@ impl Limits {
         let gateway = directory.own.gateway.iter().filter(|gateway| gateway.adaptive);
         let behind = gateway.flat_map(|gateway| &gateway.routes).map(|route| &route.to);
         let known = |to: &ServiceName| before.admissions.get(to).cloned().unwrap_or_default();
+        let slow_down = directory.own.inbound.as_ref().and_then(|inbound| inbound.slow_down.as_ref());
+        let paced = directory.own.gateway.iter().flat_map(|gateway| &gateway.routes);
+        let paced = paced.filter_map(|route| Some((route.to_string(), route.slow_down.as_ref()?)));
         Self {
+            pace: slow_down.map(|said| Pace::of(said, before.pace.as_ref())),
+            paces: paced
+                .map(|(label, said)| (label.as_str().into(), Pace::of(said, before.paces.get(&*label))))
+                .collect(),
             admissions: behind.map(|to| (to.clone(), known(to))).collect(),
             service: service.map(|limits| {
                 Arc::new(Rules::of(limits, before.service.as_ref(), &ground, directory.own.name.as_str()))
@@ -95,8 +107,18 @@ impl Limits {
     }
 
     /// Those of the own service.
-    pub fn service(&self) -> Option<&Rules> {
-        self.service.as_deref()
+    pub fn service(&self) -> Option<&Arc<Rules>> {
+        self.service.as_ref()
+    }
+
+    /// How callers of the own service are slowed down.
+    pub fn pace(&self) -> Option<&Arc<Pace>> {
+        self.pace.as_ref()
+    }
+
+    /// How clients of a route of the gateway are.
+    pub fn pace_of(&self, route: &GatewayRoute) -> Option<Arc<Pace>> {
+        route.slow_down.as_ref().and_then(|_| self.paces.get(&*route.to_string()).cloned())
     }
 
     /// Those of a route of the gateway.
@@ -117,15 +139,22 @@ impl Limits {
 
     /// What each refused, by its name; at the gateway behind the route.
     pub fn stats(&self) -> BTreeMap<String, LimitStats> {
-        let stats = |rule: &Rule| LimitStats { refused: rule.refused() };
+        let stats = |rule: &Rule| LimitStats { refused: rule.refused(), slowed: 0 };
         let own = self.service.iter().flat_map(|rules| &rules.rules);
         let own = own.map(|rule| (rule.limit.name.to_string(), stats(rule)));
         let routed = self.routes.iter().flat_map(|(route, rules)| {
             rules.rules.iter().map(move |rule| (format!("{route} {}", rule.limit.name), stats(rule)))
         });
         let adaptive = self.admissions.iter();
-        let adaptive = adaptive.map(|(to, it)| (format!("adaptive {to}"), LimitStats { refused: it.refused() }));
-        own.chain(routed).chain(adaptive).collect()
+        let adaptive =
+            adaptive.map(|(to, it)| (format!("adaptive {to}"), LimitStats { refused: it.refused(), slowed: 0 }));
+        let paced = |pace: &Pace| {
+            let (slowed, refused) = pace.counts();
+            LimitStats { refused, slowed }
+        };
+        let pace = self.pace.iter().map(|pace| (slowing::NAME.to_owned(), paced(pace)));
+        let paces = self.paces.iter().map(|(route, pace)| (format!("{route} {}", slowing::NAME), paced(pace)));
+        own.chain(routed).chain(adaptive).chain(pace).chain(paces).collect()
     }
 }
 

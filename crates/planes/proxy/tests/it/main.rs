@@ -29,6 +29,7 @@ mod process; // the binary
 mod routes; // of the gateway
 mod schema; // documents of APIs
 mod shortage; // of descriptors and ports
+mod slow_down;
 mod smuggling; // what does not get in
 mod tcp;
 mod tproxy; // led here by the kernel

@@ -253,6 +253,7 @@ pub async fn api(world: &World) -> Directory {
         ext_authz: None,
         mtls: Default::default(),
         limits: Vec::new(),
+        slow_down: None,
     });
     directory
 }

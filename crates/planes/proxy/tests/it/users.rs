@@ -138,6 +138,7 @@ impl Scene {
             ext_authz: None,
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         });
         directory.own.outbound.insert(name("api"), out);
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));

@@ -152,6 +152,7 @@ impl World {
             ext_authz: None,
             mtls: Default::default(),
             limits: Vec::new(),
+            slow_down: None,
         });
         Guard::start(self, directory, &policies(extra)).await
     }

@@ -5,7 +5,7 @@ use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::routes::{self, Seen};
-use super::{Known, addresses, api, cors, headers, limits, required};
+use super::{Known, addresses, api, cors, headers, limits, required, slow_down};
 use crate::api_key::is_scope;
 use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
@@ -96,6 +96,7 @@ fn check_route(
         auth,
         scopes,
         limits,
+        slow_down,
         cors,
         headers,
         addresses,
@@ -130,7 +131,9 @@ fn check_route(
     // Where either makes no sense, nothing more is said of what would follow from it.
     let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
     let keys = auth.as_ref().map_or(true, |auth| auth.takes_key());
-    let limits = limits::check(report, limits::Place::Gateway { users, keys, named, counts }, limits);
+    let place = limits::Place::Gateway { users, keys, named, counts };
+    let limits = limits::check(report, place, limits);
+    let slow_down = slow_down::check(report, place, slow_down);
     let from = check_from(report, clients, to.as_ref().ok(), from);
     let (api, graphql) = (api::check(report, api), api::check_graphql(report, graphql));
     Ok(GatewayRoute {
@@ -143,6 +146,7 @@ fn check_route(
         auth: auth?,
         scopes: scopes?,
         limits: limits?,
+        slow_down: slow_down?,
         cors: cors?,
         headers: headers?,
         addresses: addresses?,

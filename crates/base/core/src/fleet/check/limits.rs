@@ -113,7 +113,11 @@ fn check_name(report: &mut Report<'_>, at: At<String>) -> Result<Box<str>, Repor
     Ok(at.value.into())
 }
 
-fn check_per(report: &mut Report<'_>, place: Place, per: Field<Vec<Read<String>>>) -> Result<Vec<Per>, Reported> {
+pub(super) fn check_per(
+    report: &mut Report<'_>,
+    place: Place,
+    per: Field<Vec<Read<String>>>,
+) -> Result<Vec<Per>, Reported> {
     let Some(per) = per.optional()? else { return Ok(Vec::new()) };
     if per.value.is_empty() {
         let way_out = "name one, such as `client`, or delete the line where all requests share one count";

@@ -24,6 +24,7 @@ mod pod;
 mod ports;
 mod routes;
 mod service;
+mod slow_down;
 mod tls;
 mod trust;
 mod users;

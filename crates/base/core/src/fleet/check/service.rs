@@ -4,15 +4,17 @@ use super::super::placeholder::{self, Part, Placeholder, PlaceholderError};
 use super::super::raw::{RawCall, RawService};
 use super::super::raw_edge::RawInstance;
 use super::super::raw_limit::RawLimit;
+use super::super::raw_slow_down::RawSlowDown;
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
 use super::super::{Call, Capture, Instances, Isolate, NamedRoute, Program, Protocol, Service};
 use super::edge::RawEdge;
 use super::ports::{Network, Ports};
-use super::{Known, capture, edge, egress, guards, instances, isolate, limits, os_text, required, versions};
+use super::{Known, capture, edge, egress, guards, instances, isolate, limits, os_text, required, slow_down, versions};
 use crate::edge::Edge;
 use crate::limit::Limit;
 use crate::name::{GATEWAY, ServiceName, UNAUTHENTICATED};
 use crate::path::PathPattern;
+use crate::slow_down::SlowDown;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
@@ -68,6 +70,7 @@ pub(super) fn check(
         split,
         mirror,
         limits,
+        slow_down,
     } = body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, all.isolate, !matches!(run, Field::Absent));
@@ -97,6 +100,7 @@ pub(super) fn check(
     let versions = versions::check(report, known, &name.value, protocol.as_ref().ok().copied(), split, mirror);
     let mtls = versions::check_mtls(report, mtls);
     let limits = check_limits(report, protocol.as_ref().ok(), all, limits);
+    let slow_down = check_slow_down(report, protocol.as_ref().ok(), all, slow_down);
 
     let Checked { program, listen, mesh: own_mesh, instances } = program?;
     unasked?;
@@ -118,6 +122,7 @@ pub(super) fn check(
         versions: versions?,
         mtls: mtls?,
         limits: limits?,
+        slow_down: slow_down?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
@@ -476,12 +481,31 @@ fn check_limits(
     OfAll { users, counts, .. }: OfAll,
     limits: Field<Vec<Result<RawLimit, Reported>>>,
 ) -> Result<Vec<Limit>, Reported> {
-    if let (Some(at), Some(protocol @ (Protocol::Tcp | Protocol::Auto))) = (limits.get(), protocol) {
-        let spoken = if *protocol == Protocol::Tcp { "tcp" } else { "auto" };
-        let problem = format!("requests are counted, and with `protocol: {spoken}` a guard may see bytes alone");
-        return Err(report.refuse(&at.spot, problem, "say `protocol: http` or `grpc`, or delete the limits"));
-    }
+    refuse_where_bytes(report, protocol, limits.get().map(|at| &at.spot), "delete the limits")?;
     limits::check(report, limits::Place::Service { users, counts }, limits)
+}
+
+fn check_slow_down(
+    report: &mut Report<'_>,
+    protocol: Option<&Protocol>,
+    OfAll { users, counts, .. }: OfAll,
+    said: Field<RawSlowDown>,
+) -> Result<Option<SlowDown>, Reported> {
+    refuse_where_bytes(report, protocol, said.get().map(|at| &at.spot), "delete the line")?;
+    slow_down::check(report, limits::Place::Service { users, counts }, said)
+}
+
+/// Requests are counted only where a guard sees them.
+fn refuse_where_bytes(
+    report: &mut Report<'_>,
+    protocol: Option<&Protocol>,
+    at: Option<&Spot>,
+    or: &str,
+) -> Result<(), Reported> {
+    let (Some(at), Some(protocol @ (Protocol::Tcp | Protocol::Auto))) = (at, protocol) else { return Ok(()) };
+    let spoken = if *protocol == Protocol::Tcp { "tcp" } else { "auto" };
+    let problem = format!("requests are counted, and with `protocol: {spoken}` a guard may see bytes alone");
+    Err(report.refuse(at, problem, format!("say `protocol: http` or `grpc`, or {or}")))
 }
 
 /// `lines` holds the line of each route of the service that came before.
