@@ -28,9 +28,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("x509-parser", &["bartizan-crypto"]),
     ("rustls-webpki", &["bartizan-crypto"]),
     ("argon2", &["bartizan-crypto"]),
-    // The bank is no part of the product; its load client speaks TLS to the gateway as any client does.
-    ("rustls", &["bartizan-runtime", "bank"]),
-    ("tokio-rustls", &["bartizan-runtime", "bank"]),
+    // Bank and testkit are no part of the product; their load clients speak TLS to the gateway as any client does.
+    ("rustls", &["bartizan-runtime", "bank", "bartizan-testkit"]),
+    ("tokio-rustls", &["bartizan-runtime", "bank", "bartizan-testkit"]),
     ("tonic", &["bartizan-runtime", "bartizan-control", "bartizan-node", "bartizan-proxy"]),
     ("tonic-prost", &["bartizan-runtime"]),
     ("prost", &["bartizan-runtime"]),

@@ -8,14 +8,18 @@ mod bank;
 mod clock;
 mod fleet;
 mod http;
+mod load;
 mod ports;
 mod proc;
+mod reloads;
 mod wait;
 
 pub use bank::{BANK_SERVICES, Bank, bank_folder};
 pub use clock::Clock;
 pub use fleet::{Up, binary};
 pub use http::{Answer, get, request, request_by};
+pub use load::{Connection, Echo, Kind, Load, Sum, Target};
 pub use ports::free_ports;
 pub use proc::{alive, kill_all_hard, kill_hard, listening, tree};
+pub use reloads::{Outcome, Plan, WARM, reload_under_load};
 pub use wait::{Deadline, wait_for};

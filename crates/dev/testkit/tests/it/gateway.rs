@@ -1,12 +1,10 @@
 //! The gateway of a whole fleet: its routes change under load, programs come in by keys.
 
-use bartizan_testkit::{Deadline, Up, binary, free_ports, request, wait_for};
+use bartizan_testkit::{Deadline, Kind, Plan, Up, binary, free_ports, reload_under_load, request, wait_for};
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Says who asks for whom.
@@ -23,8 +21,10 @@ const PROGRAM: &str = "import http.server, os\n\
     \x20       pass\n\
     host, port = os.environ['BARTIZAN_LISTEN'].split(':')\n\
     http.server.ThreadingHTTPServer((host, int(port)), It).serve_forever()\n";
-/// Reloads while requests come, a count.
-const RELOADS: usize = 50;
+/// Reloads while requests come, a count; `cargo run --release -p bartizan-testkit --example reloads` makes a thousand, of 15,000 routes.
+const RELOADS: usize = 100;
+/// Routes at once, a count.
+const ROUTES: usize = 60;
 
 struct Place {
     folder: TempDir,
@@ -77,57 +77,25 @@ impl Place {
     }
 }
 
-/// Routes that stay, and some that differ each time.
-fn routes(turn: usize) -> String {
-    let mut text = "    - { path: /**, to: web }\n".to_owned();
-    for n in 0..20 + turn % 3 {
-        let _ = writeln!(text, "    - {{ path: /turn-{turn}/{n}/**, to: web, methods: [GET] }}");
-    }
-    text
-}
-
 #[test]
 fn routes_are_replaced_under_load_and_no_request_fails() {
-    let place = Place::new();
-    let up = Up::start(&place.write(&routes(0)), &[]);
-    wait_for("the gateway to answer", Deadline::default(), || (place.ask(&up, "/x", &[]).0 == 200).then_some(()));
-    let gateway = up.find_one(&["bartizan-proxy", "--service gateway"]);
-    let resident_kb = || -> i64 {
-        let status = std::fs::read_to_string(format!("/proc/{gateway}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
-    let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let (before, after, failed) = thread::scope(|scope| {
-        let load = || {
-            let mut failed = Vec::new();
-            while !over.load(Relaxed) {
-                let answer = place.ask(&up, "/turn-7/1/x", &[]);
-                asked.fetch_add(1, Relaxed);
-                if answer.0 != 200 {
-                    failed.push(answer);
-                }
-            }
-            failed
-        };
-        let loads = [scope.spawn(load), scope.spawn(load)];
-        let mut before = 0;
-        for turn in 1..=RELOADS {
-            place.write(&routes(turn));
-            up.say(&["reload"]);
-            if turn == 5 {
-                before = resident_kb();
-            }
+    let lanes = vec![(Kind::Kept, 2), (Kind::New, 2), (Kind::Http2, 2)];
+    let plan = Plan { reloads: RELOADS, routes: ROUTES, lanes, pause: Duration::from_millis(10) };
+    let outcome = reload_under_load(&plan, |_| {});
+    let load = &outcome.load;
+    println!("{:?}; memory in KB {:?}", load.kinds, outcome.memory_kb);
+    assert_eq!(load.failed, 0, "{:#?}", load.failures);
+    for (kind, [lanes, sent, answered, connections]) in &load.kinds {
+        assert_eq!(sent, answered, "{kind:?}: every request has its own answer");
+        // Two of each lane in each reload, or the reloads would not have gone on.
+        assert!(*answered >= 2 * lanes * RELOADS as u64, "{kind:?}: {answered} of {lanes} lanes in {RELOADS} reloads");
+        match kind {
+            Kind::New => assert_eq!(connections, sent, "each on a new connection"),
+            Kind::Kept | Kind::Http2 => assert_eq!(connections, lanes, "{kind:?}: no reload ends a connection"),
         }
-        let after = resident_kb();
-        over.store(true, Relaxed);
-        let failed: Vec<_> = loads.into_iter().flat_map(|load| load.join().unwrap()).collect();
-        (before, after, failed)
-    });
-    println!("{} requests during {RELOADS} reloads; {before} KB after 5, {after} KB at the end", asked.load(Relaxed));
-    assert!(failed.is_empty(), "{failed:?}");
-    assert!(asked.load(Relaxed) > 0, "there was load");
-    assert!(after - before < 4096, "from {before} to {after} KB");
+    }
+    let (warm, end) = outcome.grew_kb();
+    assert!(end <= warm + warm / 20 + 2048, "from {warm} to {end} KB: {:?}", outcome.memory_kb);
 }
 
 #[test]
