@@ -71,7 +71,7 @@ clean: ## remove build output and what runs left behind
 	rm -rf examples/bank/.bartizan
 
 needs:
-	@sh xtask/needs.sh cargo cc python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool ip nft nginx haproxy chromium
+	@sh xtask/needs.sh cargo cc python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool ip nft nginx haproxy chromium prometheus promtool
 	@sh xtask/judges.sh
 
 needs-demo:

@@ -7,6 +7,7 @@ mod ca;
 mod egress;
 mod federation;
 mod key;
+mod metrics;
 mod slo;
 mod token;
 mod user;
@@ -20,6 +21,7 @@ pub(crate) use ca::{
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
+pub(crate) use metrics::MetricsArgs;
 pub(crate) use slo::SloArgs;
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
@@ -107,8 +109,10 @@ pub(crate) enum Command {
     )]
     Expiry(ExpiryArgs),
     /// The counters of control and of every proxy, as Prometheus text.
-    #[command(after_help = "Example:\n  bartizan metrics | grep denied")]
-    Metrics(PlaceArgs),
+    #[command(
+        after_help = "Examples:\n  bartizan metrics | grep denied\n  bartizan metrics --listen 127.0.0.1:9464    # for Prometheus"
+    )]
+    Metrics(MetricsArgs),
     /// Read fleet file and policies anew; what is invalid is refused and nothing changes.
     #[command(after_help = "Example:\n  bartizan reload")]
     Reload(DataArgs),

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod control_stream; // gRPC between control and proxies, over `tls`
 pub mod control_v1; // its generated messages
 pub mod descriptors; // descriptors handed from process to process
+pub mod exporter; // metrics over HTTP
 pub mod ext_authz; // questions of Envoys: may this request go on
 pub mod ext_authz_v3; // their messages, generated
 pub mod files;

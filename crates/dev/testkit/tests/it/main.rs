@@ -24,6 +24,7 @@ mod migration; // from plain to strict
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod people; // who sign in
+mod prometheus; // what scrapes us
 mod revoke;
 mod rotation; // another root while everything goes on
 mod shared_limits; // several guards, one count

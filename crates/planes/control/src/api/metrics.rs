@@ -113,6 +113,15 @@ fn indicators(report: &Indicators) -> String {
             }
         }
     }
+    let help =
+        "1 while a budget burns so fast, and so surely, that somebody has to know: at once (page) or some day (ticket)";
+    page.family("bartizan_error_budget_alight", "gauge", help);
+    for (it, at) in places().filter(|(_, at)| !at.burns.is_empty()) {
+        for urgency in ["page", "ticket"] {
+            let alight = at.burns.iter().any(|burn| burn.alight && burn.urgency == urgency);
+            page.value(&[("indicator", &it.id), ("place", &at.place), ("urgency", urgency)], u8::from(alight));
+        }
+    }
     page.text
 }
 

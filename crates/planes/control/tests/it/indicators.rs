@@ -72,6 +72,8 @@ async fn totals_count_once_also_over_a_restart() {
     let text = control.text("/v1/metrics").await;
     let line = "bartizan_indicator_ratio{indicator=\"M3\",place=\"payment -> accounts\",window=\"3600\"} 0.002";
     assert!(text.contains(line), "{text}");
+    let line = "bartizan_error_budget_alight{indicator=\"M3\",place=\"fleet\",urgency=\"page\"} 0";
+    assert!(text.contains(line), "{text}");
 
     control.stop().await;
     let control = Running::start(&place).await;

@@ -229,6 +229,9 @@ async fn what_is_no_good_token_is_refused_with_one_word_and_the_operator_learns_
         assert_eq!(status(&response), 401, "{response}");
         assert_eq!(told, "Bearer, DPoP algs=\"ES256 ES384 EdDSA RS256 PS256\"");
     }
+    let counted = bartizan_proxy::counters::sum(&gateway.proxy.counters(), &gateway.proxy.events);
+    let outside = counted.inbound[""];
+    assert_eq!((outside.calls, outside.unauthenticated), (11, 10), "each that was answered 401");
 }
 
 /// A proof that whoever has `key` makes for one request with `token`, changed.

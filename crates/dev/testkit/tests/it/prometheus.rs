@@ -1,0 +1,166 @@
+//! A real Prometheus scrapes the bank, loads our rules, and answers every query of our boards.
+
+use bartizan_testkit::{Bank, Deadline, binary, free_ports, get, request, wait_for};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        bartizan_testkit::kill_hard(self.0.id());
+        let _ = self.0.wait();
+    }
+}
+
+fn monitoring() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../monitoring").canonicalize().unwrap()
+}
+
+fn promtool(args: &[&str], input: Option<&str>) {
+    let mut command = Command::new("promtool");
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("promtool is installed; see xtask/needs.sh");
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, input.unwrap_or_default().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "promtool {args:?}: {output:?}");
+}
+
+#[test]
+fn promtool_accepts_rules_and_each_alert_comes_and_stays_away() {
+    let at = |name: &str| monitoring().join("prometheus").join(name).display().to_string();
+    promtool(&["check", "rules", &at("bartizan.rules.yml"), &at("bartizan.alerts.yml")], None);
+    promtool(&["test", "rules", &at("tests.yml")], None);
+    // None without owner, severity and a section of its runbook; none without a test.
+    let alerts = std::fs::read_to_string(at("bartizan.alerts.yml")).unwrap();
+    let tests = std::fs::read_to_string(at("tests.yml")).unwrap();
+    let runbooks = std::fs::read_to_string(monitoring().join("../docs/manual/runbooks.md")).unwrap();
+    let anchors: BTreeSet<String> =
+        runbooks.lines().filter_map(|line| Some(line.strip_prefix("## ")?.to_lowercase())).collect();
+    let rules: Vec<&str> = alerts.split("- alert: ").skip(1).collect();
+    assert!(rules.len() >= 16);
+    for rule in rules {
+        let name = rule.lines().next().unwrap();
+        assert!(rule.contains("owner: ") && rule.contains("severity: "), "{rule}");
+        let anchor = rule.lines().find_map(|line| line.trim().strip_prefix("runbook: docs/manual/runbooks.md#"));
+        assert!(anchor.is_some_and(|anchor| anchors.contains(anchor)), "{rule}");
+        let asked = format!("alertname: {name}\n");
+        let mut expected = tests.split(&asked).skip(1);
+        let comes = expected.any(|it| it.trim_start().starts_with("exp_alerts:\n"));
+        assert!(comes, "{name} never comes in a test");
+    }
+}
+
+#[test]
+fn a_prometheus_scrapes_the_bank_and_answers_every_query_of_the_boards() {
+    let bank = Bank::start(&[]);
+    let [at, own] = free_ports(2)[..] else { unreachable!() };
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("metrics.token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let listen = format!("127.0.0.1:{at}");
+
+    // Refused first: where anybody could read along, and with a token that can be guessed.
+    let short = folder.path().join("short.token");
+    std::fs::write(&short, "secret\n").unwrap();
+    let refused = bank.up.cli(&["metrics", "--listen", "0.0.0.0:0"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--token-file"), "{refused:?}");
+    let refused = bank.up.cli(&["metrics", "--listen", &listen, "--token-file", &short.display().to_string()]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("at least 32 characters"), "{refused:?}");
+
+    let exporter = Command::new(binary("bartizan"))
+        .args(["metrics", "--listen", &listen, "--token-file", &token.display().to_string()])
+        .env("BARTIZAN_DATA", &bank.up.data)
+        .stdout(Stdio::null())
+        .spawn();
+    let exporter = Ended(exporter.unwrap());
+    let url = format!("http://{listen}/metrics");
+    wait_for("the exporter", Deadline::default(), || (get(&url, None).status == 401).then_some(()));
+    let shown = ["authorization: Bearer 0123456789abcdef0123456789abcdef"];
+    let text = request("GET", &url, None, &shown, None);
+    assert_eq!(text.status, 200, "{text:?}");
+    promtool(&["check", "metrics"], Some(&text.body));
+
+    let config = folder.path().join("prometheus.yml");
+    std::fs::write(
+        &config,
+        format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [{0}/prometheus/bartizan.rules.yml, {0}/prometheus/bartizan.alerts.yml]\n\
+             scrape_configs:\n  - job_name: bartizan\n    static_configs: [{{ targets: [\"{listen}\"] }}]\n    \
+             authorization: {{ credentials_file: {1} }}\n",
+            monitoring().display(),
+            token.display()
+        ),
+    )
+    .unwrap();
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{own}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _prometheus = Ended(prometheus.expect("prometheus is installed; see xtask/needs.sh"));
+    let ask = |query: &str| {
+        let url = format!("http://127.0.0.1:{own}/api/v1/query?query={}", encoded(query));
+        let answer = get(&url, None);
+        (answer.status == 200).then(|| answer.json()["data"]["result"].as_array().cloned()).flatten()
+    };
+    let some = |query: &str| wait_for(query, Deadline::default(), || ask(query).filter(|rows| !rows.is_empty()));
+    some("up{job=\"bartizan\"} == 1");
+    bank.load(&["--users", "2", "--accounts", "4", "--duration", "4", "--concurrency", "2"]);
+    some("bartizan:calls:rate5m > 0");
+    some("bartizan_indicator_ratio{indicator=\"M1\",place=\"fleet\"} == 1");
+
+    let rules = get(&format!("http://127.0.0.1:{own}/api/v1/rules"), None).json();
+    let rules: Vec<_> = rules["data"]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|it| it["rules"].as_array().unwrap().clone())
+        .collect();
+    assert!(rules.len() >= 22 && rules.iter().all(|rule| rule["health"] == "ok"), "{rules:?}");
+    let firing: Vec<_> = rules.iter().filter(|rule| rule["state"] == "firing").collect();
+    assert!(firing.is_empty(), "nothing is wrong with the bank: {firing:?}");
+
+    // Every name that a query asks for is one that the fleet has, or that a rule records.
+    let known = names_in(&text.body.lines().filter(|line| line.starts_with("# TYPE ")).collect::<String>());
+    let mut queries = Vec::new();
+    for board in ["executive", "on-call", "debug"] {
+        let text = std::fs::read_to_string(monitoring().join(format!("grafana/{board}.json"))).unwrap();
+        let board: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(board["panels"].as_array().unwrap().len() >= 4);
+        let targets =
+            board["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+        queries.extend(targets.map(|target| target["expr"].as_str().unwrap().to_owned()));
+    }
+    assert!(queries.len() > 25, "{}", queries.len());
+    for name in ["bartizan.rules.yml", "bartizan.alerts.yml"] {
+        queries.push(std::fs::read_to_string(monitoring().join("prometheus").join(name)).unwrap());
+    }
+    let unknown: BTreeSet<String> =
+        queries.iter().flat_map(|query| names_in(query)).filter(|name| !known.contains(name)).collect();
+    assert_eq!(unknown, BTreeSet::new());
+    for query in queries.iter().filter(|query| !query.contains('\n')) {
+        assert!(ask(query).is_some(), "{query}");
+    }
+
+    drop(exporter);
+    some("up{job=\"bartizan\"} == 0");
+}
+
+/// Metrics of ours in a text: `bartizan_` and what follows.
+fn names_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    words.filter(|word| word.starts_with("bartizan_")).map(str::to_owned).collect()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02x}") })
+        .collect()
+}
