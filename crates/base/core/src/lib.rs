@@ -29,6 +29,7 @@ pub mod people;
 pub mod plan;
 pub mod redact;
 pub mod redirect; // where a browser may be sent back to
+pub mod retention;
 pub mod rotation;
 pub mod secret;
 pub mod slow_down; // before anybody is refused

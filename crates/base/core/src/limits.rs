@@ -48,6 +48,14 @@ pub const CERT_BYTES_MAX: usize = 16 << 10;
 pub const EVENT_BATCH_MAX: usize = 512;
 /// Events that wait in a proxy for control; further ones are dropped and counted.
 pub const EVENT_QUEUE_MAX: usize = 16_384;
+/// Shortest time for which the fleet file can have events kept: a partition is an eighth of it.
+pub const EVENTS_KEEP_MIN: Duration = Duration::from_secs(3_600);
+/// Longest such time: ten years.
+pub const EVENTS_KEEP_MAX: Duration = Duration::from_secs(3_650 * 86_400);
+/// Fewest bytes that the fleet file can give to events.
+pub const EVENTS_BYTES_MIN: u64 = 16 << 20;
+/// Most of them.
+pub const EVENTS_BYTES_MAX: u64 = 64 << 40;
 /// Smallest and largest budget for a guard's share of a call, in microseconds: below the first, timers are all there is to measure.
 pub const BUDGET_US_MIN: u32 = 50;
 /// See [`BUDGET_US_MIN`].

@@ -11,6 +11,7 @@ use crate::fleet::Protocol;
 use crate::issued::IssuedStatus;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::plan::Isolation;
+use crate::retention::WhenFull;
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
 use crate::stats::{PlaintextStats, SendingStats};
 use crate::time::Timestamp;
@@ -40,6 +41,9 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// What became of events.
     pub store: StoreStatus,
+    /// Which events there are, and for how long.
+    #[serde(default)]
+    pub events: EventsHeld,
     /// How the recording of certificates fares.
     #[serde(default)]
     pub issued: IssuedStatus,
@@ -507,6 +511,29 @@ impl StoreStatus {
     pub fn lost_total(&self) -> u64 {
         self.lost.values().sum()
     }
+}
+
+/// The events that are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsHeld {
+    /// How many there are.
+    pub events: u64,
+    /// Bytes that they take on disk.
+    pub bytes: u64,
+    /// Partitions, each of which goes as a whole; a count.
+    pub partitions: u64,
+    /// When the oldest happened.
+    pub oldest_at: Option<Timestamp>,
+    /// Bytes that they may take; `None` for all there are.
+    pub bytes_max: Option<u64>,
+    /// Age at which they go, in seconds; `None`: they stay.
+    pub keep_s: Option<u64>,
+    /// What happens when they have taken all that they may.
+    pub when_full: WhenFull,
+    /// Events that went since control started since they were too old.
+    pub aged: u64,
+    /// Events that went since then to make room for newer ones.
+    pub displaced: u64,
 }
 
 /// `GET /v1/policies`: every policy in force, and who enforces it.

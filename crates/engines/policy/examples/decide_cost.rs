@@ -122,6 +122,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         trust: Default::default(),
         tls: Default::default(),
         guard_p99_us: None,
+        events: Default::default(),
         counts: None,
         workloads: Default::default(),
         others: Default::default(),

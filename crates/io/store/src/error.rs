@@ -5,25 +5,10 @@ use std::path::{Path, PathBuf};
 /// Why nothing was stored or read. What was stored before is untouched.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk or the configured size is full. The same call succeeds once there is space.
-    #[error("`{path}` has no space left: free some on its disk, or raise the size that events may take")]
+    /// The disk is full, or the file has as many pages as it may. The same call succeeds once there is space.
+    #[error("`{path}` has no space left: free some on its disk")]
     Full {
-        /// The database file, or the folder of events.
-        path: PathBuf,
-    },
-    /// A file of events cannot be read or written. What was stored before is untouched; may be tried again.
-    #[error("cannot read or write the events in `{path}`")]
-    File {
-        /// The folder of events.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A batch longer than any that is read back.
-    #[error("a batch of events is too long for `{path}`; none of it was stored")]
-    TooLong {
-        /// The folder of events.
+        /// The database file.
         path: PathBuf,
     },
     /// The file is no database, or is damaged. Retrying cannot help.

@@ -14,8 +14,6 @@ pub(crate) const ISSUED_PAGES: u64 = 65_536;
 pub(crate) const WRITER_QUEUE_MAX: usize = 16;
 /// Rows of one INSERT, a count: 8 values a row, far below SQLite's 32,766 variables a statement.
 pub(crate) const ROWS_PER_INSERT: usize = 128;
-/// Most events that one query returns, a count: about 15 MiB of records.
-pub const QUERY_EVENTS_MAX: u32 = 10_000;
 /// Readers at once, a count: people at a terminal, so few.
 pub(crate) const READERS_MAX: u32 = 4;
 /// How long a statement waits for another process that holds the file (an `sqlite3` shell, a backup).
@@ -61,20 +59,3 @@ pub(crate) const SEGMENT_BYTES: u64 = 4 << 20;
 pub(crate) const JOURNAL_BYTES_MAX: u64 = 1 << 30;
 /// Bytes that are read of a segment at once.
 pub(crate) const JOURNAL_READ_BYTES: usize = 256 << 10;
-
-/// Longest block of the log of events, in bytes: twice the largest batch of the longest events.
-pub(crate) const BLOCK_BYTES_MAX: u64 = 64 << 20;
-/// Services in one block, a count: a batch is of a few guards.
-pub(crate) const BLOCK_NAMES_MAX: usize = 16_384;
-/// Size in bytes from which on a file of events is closed and another one begun.
-pub(crate) const LOG_SEGMENT_BYTES: u64 = 64 << 20;
-/// Time from its first event after which a file of events is closed: whoever needs room takes whole days away.
-pub(crate) const LOG_SEGMENT_SPAN: Duration = Duration::from_secs(86_400);
-/// Longest index of a file of events that is read, in bytes: a block for each event would take less.
-pub(crate) const SUMMARIES_BYTES_MAX: u64 = 64 << 20;
-/// Bits for each request in what is kept in memory of a block: about one block in eighty is read for nothing.
-pub(crate) const REQUEST_BITS: usize = 10;
-/// Processes whose latest events are known one by one, a count; twice as many at most, a few megabytes.
-pub(crate) const KNOWN_PROCESSES: usize = 16_384;
-/// Gaps in the numbers of one process that are remembered, a count: each comes from events that were lost on the way.
-pub(crate) const KNOWN_RANGES: usize = 64;

@@ -30,6 +30,7 @@ use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::Handshakes;
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_events::Events;
 use bartizan_identity::join::JoinTokens;
 use bartizan_identity::voucher::Nonces;
 use bartizan_runtime::{clock, tls};
@@ -47,6 +48,7 @@ pub(crate) struct App {
     /// The user we run as: who may use the local API, beside root.
     pub(crate) uid: u32,
     pub(crate) store: Store,
+    pub(crate) events: Events,
     pub(crate) journal: Journal,
     /// See [`crate::start`]: above whatever an earlier, lost database gave out.
     pub(crate) epoch_floor: Epoch,
@@ -97,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) listen: SocketAddr,
     pub(crate) uid: u32,
     pub(crate) store: Store,
+    pub(crate) events: Events,
     pub(crate) journal: Journal,
     pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
@@ -122,6 +125,7 @@ impl App {
             listen,
             uid,
             store,
+            events,
             journal,
             epoch_floor,
             pipeline,
@@ -148,6 +152,7 @@ impl App {
             listen,
             uid,
             store,
+            events,
             journal,
             epoch_floor,
             own_events: OwnEvents::new(pipeline.clone()),

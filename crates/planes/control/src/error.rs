@@ -7,6 +7,7 @@ use crate::federation::SourceError;
 use crate::jwt::JwtKeysError;
 use crate::keys::KeysError;
 use bartizan_core::fleet::FleetError;
+use bartizan_events::EventsError;
 use bartizan_identity::envelope::EnvelopeError;
 use bartizan_policy::PolicyErrors;
 use bartizan_runtime::files::LoadError;
@@ -92,6 +93,9 @@ pub enum ControlError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store of events cannot be used.
+    #[error(transparent)]
+    Events(#[from] EventsError),
     /// The journal of certificates cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),

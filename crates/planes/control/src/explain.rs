@@ -1,6 +1,7 @@
 //! Why a request was allowed or denied, hop by hop; and everything that was recorded about it.
 
 use crate::app::App;
+use crate::error::ControlError;
 use crate::events;
 use crate::hops;
 use crate::limits::REQUEST_EVENTS_MAX;
@@ -10,12 +11,12 @@ use bartizan_core::event::{Connection, Event, Judged, Refused, Request, What};
 use bartizan_core::snapshot::{Epoch, Facts, Kind, Policies};
 use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
 use bartizan_core::{Action, RequestId, Role, ServiceName, SpiffeId, TrustDomain};
-use bartizan_store::{Filter, StoreError};
+use bartizan_events::Filter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The hops of a request with their decisions; `None` where nothing is known of it.
-pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Explanation>, StoreError> {
+pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Explanation>, ControlError> {
     let in_force = app.in_force();
     let mut past = Past { app, in_force: &in_force, read: BTreeMap::new() };
     let mut explained = Vec::new();
@@ -30,7 +31,7 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
 }
 
 /// Everything that was recorded about a request; `None` where that is nothing.
-pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>, StoreError> {
+pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>, ControlError> {
     let recorded = recorded(app, request).await?;
     let mut ocsf: BTreeMap<_, _> = recorded.iter().map(|record| (record.event.id, record.ocsf())).collect();
     let placed = hops::in_order(recorded.into_iter().map(|record| record.event).collect());
@@ -42,9 +43,9 @@ pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>
 }
 
 /// The records of a request. What another version of this program wrote is left out.
-async fn recorded(app: &App, request: RequestId) -> Result<Vec<events::Record>, StoreError> {
+async fn recorded(app: &App, request: RequestId) -> Result<Vec<events::Record>, ControlError> {
     let filter = Filter { request: Some(request), limit: Some(REQUEST_EVENTS_MAX), ..Filter::default() };
-    let stored = app.store.events(&filter).await?;
+    let stored = app.events.find(&filter).await?.events;
     Ok(stored.iter().filter_map(events::read).collect())
 }
 
@@ -63,7 +64,7 @@ fn times(event: &Event) -> (Option<u64>, Option<u64>) {
 }
 
 /// A record as a hop; `None` for what is no call.
-async fn hop(event: &Event, past: &mut Past<'_>) -> Result<Option<Hop>, StoreError> {
+async fn hop(event: &Event, past: &mut Past<'_>) -> Result<Option<Hop>, ControlError> {
     let (took_us, added_us) = times(event);
     let mut hop = Hop {
         at: event.at,
@@ -120,7 +121,7 @@ impl Past<'_> {
         peer: Option<&SpiffeId>,
         to: Option<&ServiceName>,
         event: &Event,
-    ) -> Result<ExplainedDecision, StoreError> {
+    ) -> Result<ExplainedDecision, ControlError> {
         let policies = self.policies(judged.epoch).await?;
         let decision = Decision {
             verdict: judged.verdict,
@@ -147,7 +148,7 @@ impl Past<'_> {
         })
     }
 
-    async fn policies(&mut self, epoch: Epoch) -> Result<Option<Arc<Policies>>, StoreError> {
+    async fn policies(&mut self, epoch: Epoch) -> Result<Option<Arc<Policies>>, ControlError> {
         if let Some(known) = self.read.get(&epoch) {
             return Ok(known.clone());
         }

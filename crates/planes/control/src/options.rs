@@ -1,5 +1,7 @@
 //! What control is started with.
 
+use bartizan_core::fleet::Fleet;
+use bartizan_core::retention::Retention;
 use std::path::PathBuf;
 
 /// Where control finds everything. [`Options::new`] chooses the defaults of `bartizan control`.
@@ -14,7 +16,7 @@ pub struct Options {
     /// File whose first line is the passphrase of the root. Where `None`, `root.passphrase` in the data folder is, and is
     /// made at the first start: as safe as that folder.
     pub root_passphrase_file: Option<PathBuf>,
-    /// Bytes that events may take on disk before further ones are dropped and counted; `None` for all there are.
+    /// Bytes that events may take on disk where the fleet file does not say; `None` for all there are.
     pub events_bytes_max: Option<u64>,
     /// Host names under which clients reach the gateway, beside `localhost` and the address it listens on.
     pub edge_names: Vec<String>,
@@ -51,6 +53,11 @@ pub struct Psat {
 }
 
 impl Options {
+    /// How long events are kept, and how many: as the fleet file says, else as control was started.
+    pub(crate) fn retention(&self, fleet: &Fleet) -> Retention {
+        Retention { bytes_max: fleet.events.bytes_max.or(self.events_bytes_max), ..fleet.events }
+    }
+
     /// Defaults for everything that need not be said.
     pub fn new(fleet: PathBuf, plan: PathBuf, data: PathBuf) -> Self {
         Self {

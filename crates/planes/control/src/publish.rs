@@ -90,6 +90,7 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &app.rotation.mark() };
     let after = publish(wanted, &app.own(), &app.store, app.epoch_floor, now).await?;
+    app.events.set_retention(app.options.retention(&after.desired.fleet));
     let changed = after.changed_since(&before);
     // Also where no kind changed: entries of nodes and what is said of other trust domains have no epoch.
     app.in_force.send_replace(Arc::new(after));

@@ -30,6 +30,7 @@ use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::snapshot::{Epoch, Kind};
+use bartizan_events::Events;
 use bartizan_runtime::{clock, control_stream, listen, local, stop};
 use bartizan_store::{Journal, Store};
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The database, in the data folder.
 const DATABASE: &str = "bartizan.db";
+/// The folder of events, in the data folder.
+const EVENTS: &str = "events";
 /// The local API, in the data folder.
 const SOCKET: &str = "control.sock";
 
@@ -121,6 +124,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     }
     tell_process(&app, false);
     app.pipeline.drain(DRAIN_WITHIN).await;
+    app.events.close().await;
     app.store.close().await;
     app.people.close().await;
     app.authorization.granting.close().await;
@@ -152,6 +156,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
 
     // After the port: another control that runs has it open.
     let journal = issuance::open(&options.data)?;
+    let events = Events::open(&options.data.join(EVENTS), options.retention(&desired.fleet)).await?;
     // Before the root is opened: a rotation may be about to put another one in its place.
     let rotation = Book::open(&options.data)?;
     let source = Source::new(&options.data, options.root_passphrase_file.as_deref(), &domain);
@@ -160,7 +165,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     issuance::record_authority(&journal, &authority).await;
     issuance::record_own(&journal, &authority, &own).await;
     // It is large, and whoever starts is not to carry it.
-    let assembling = assemble(options, desired, store, journal, listen, authority, own, rotation, stop);
+    let assembling = assemble(options, desired, (store, events), journal, listen, authority, own, rotation, stop);
     let app = Box::pin(assembling).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
@@ -171,7 +176,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
 async fn assemble(
     options: Options,
     mut desired: Desired,
-    store: Store,
+    (store, events): (Store, Events),
     journal: Journal,
     listen: SocketAddr,
     authority: Authority,
@@ -206,13 +211,15 @@ async fn assemble(
     let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
     let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
-    let pipeline = Pipeline::start(Sources { store: store.clone(), in_force: in_force.subscribe(), host: host_name() });
+    let pipeline =
+        Pipeline::start(Sources { events: events.clone(), in_force: in_force.subscribe(), host: host_name() });
     let uid = own_uid()?;
     Ok(App::new(Parts {
         options,
         listen,
         uid,
         store,
+        events,
         journal,
         epoch_floor,
         pipeline,
@@ -240,7 +247,7 @@ async fn epoch_floor(store: &Store, wanted: u64) -> Result<Epoch, ControlError> 
 
 async fn open_store(options: &Options, domain: &TrustDomain) -> Result<Store, ControlError> {
     let path = options.data.join(DATABASE);
-    let store = Store::open(&path, bartizan_store::Options { bytes_max: options.events_bytes_max }).await?;
+    let store = Store::open(&path).await?;
     let found = store.claim("trust_domain", domain.as_str()).await?;
     if found != domain.as_str() {
         store.close().await;

@@ -5,7 +5,7 @@ use crate::start::{Started, start};
 use bartizan_core::event::{Event, EventId, Request, SeenBy, What};
 use bartizan_core::fleet::{self, Fleet};
 use bartizan_core::{Action, ServiceName, Timestamp};
-use bartizan_store::StoredEvent;
+use bartizan_events::StoredEvent;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +60,7 @@ pub(crate) fn request_event(n: u64) -> Event {
 }
 
 pub(crate) fn stored_event(n: u64) -> StoredEvent {
-    crate::events::stored(request_event(n), &fleet())
+    bartizan_events::record::write(request_event(n), &fleet(), None)
 }
 
 /// A control over [`FLEET`] in `dir`, with both doors open and nobody behind them.

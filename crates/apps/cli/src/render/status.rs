@@ -3,10 +3,11 @@
 use super::{grouped, left, megabytes, micros, rate, table, utc};
 use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
-use bartizan_core::status::{EdgeTls, EgressSummary, NodeStatus, ProxyStatus, Status, Unguarded};
+use bartizan_core::status::{EdgeTls, EgressSummary, EventsHeld, NodeStatus, ProxyStatus, Status, Unguarded};
 use bartizan_core::{ServiceName, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Wide enough for every column; who has a narrow terminal can scroll or use `--json`.
 const WIDTH: u16 = 200;
@@ -25,6 +26,7 @@ pub(crate) fn text(status: &Status) -> String {
         proxies,
         nodes,
         store,
+        events,
         issued,
         clocks,
         issuers,
@@ -50,7 +52,9 @@ pub(crate) fn text(status: &Status) -> String {
         0 => "none lost".to_owned(),
         n => format!("{} LOST{}", grouped(n), store.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()),
     };
-    let _ = writeln!(text, "events: {} stored, {} waiting, {lost}\n", grouped(store.stored), grouped(store.waiting));
+    let _ = writeln!(text, "events: {} stored, {} waiting, {lost}", grouped(store.stored), grouped(store.waiting));
+    text.push_str(&held(events));
+    text.push('\n');
 
     if let Some(why) = &issued.reason {
         let _ = writeln!(text, "NO CERTIFICATES ARE ISSUED ({} refused): {why}\n", grouped(issued.refused));
@@ -289,6 +293,24 @@ fn enforces(proxy: &ProxyStatus, status: &Status) -> String {
     let held: Vec<_> =
         Kind::ALL.iter().filter_map(|kind| proxy.held.get(kind)).map(|epoch| epoch.0.to_string()).collect();
     format!("newest ({})", held.join("/"))
+}
+
+/// What is kept of events, in a line; nothing where nothing is.
+fn held(held: &EventsHeld) -> String {
+    let EventsHeld { events, bytes, partitions: _, oldest_at, bytes_max, keep_s, when_full, aged, displaced } = held;
+    let Some(oldest) = oldest_at else { return String::new() };
+    let of = bytes_max.map(|bytes| format!(" of {}", megabytes(bytes))).unwrap_or_default();
+    let full = bytes_max.map(|_| format!(", when full: {}", when_full.as_str())).unwrap_or_default();
+    let keep = keep_s.map(|keep| format!(", kept for {}", left(Duration::from_secs(keep)))).unwrap_or_default();
+    let mut text =
+        format!("held: {} since {}, in {}{of} MB{full}{keep}", grouped(*events), utc(*oldest), megabytes(*bytes));
+    for (count, why) in [(aged, "went by age"), (displaced, "MADE ROOM for newer ones")] {
+        if *count > 0 {
+            let _ = write!(text, "; {} {why}", grouped(*count));
+        }
+    }
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]

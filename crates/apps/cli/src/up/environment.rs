@@ -268,6 +268,7 @@ mod tests {
             trust: Default::default(),
             tls: Default::default(),
             guard_p99_us: None,
+            events: Default::default(),
             counts: None,
             workloads: Default::default(),
             others: Default::default(),

@@ -2,9 +2,11 @@
 //!
 //! A record holds names, numbers and reasons; never a header, a query, a body or a token.
 
+mod found_by;
 mod ocsf;
 mod person;
 
+pub use found_by::{Class, Upshot};
 pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
 pub use person::{Deed, Person};
 

@@ -14,6 +14,7 @@ mod raw_authorization;
 mod raw_counts;
 mod raw_edge;
 mod raw_egress;
+mod raw_events;
 mod raw_federation;
 mod raw_gateway;
 mod raw_guards;
@@ -41,6 +42,7 @@ use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, Host
 use crate::limit::Limit;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::path::PathPattern;
+use crate::retention::Retention;
 use crate::slow_down::SlowDown;
 use crate::snapshot::Trust;
 use crate::tls::TlsGroups;
@@ -80,6 +82,8 @@ pub struct Fleet {
     pub tls: TlsGroups,
     /// Microseconds that a guard may add to a call at the 99th percentile before there is an alarm; `None` for no alarm.
     pub guard_p99_us: Option<u32>,
+    /// How long events are kept, and how many.
+    pub events: Retention,
     /// Where counts of shared limits lie.
     pub counts: Option<Counts>,
     /// Things worth saying that are no errors, such as a service without an owner.

@@ -9,6 +9,7 @@ use super::raw_authorization::RawAuthorization;
 use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
+use super::raw_events::RawEvents;
 use super::raw_federation::RawFederation;
 use super::raw_gateway::{
     AuthSchema, CorsSchema, HeadersSchema, RawAddresses, RawCors, RawHeaders, WordOr, text_or_texts, texts,
@@ -67,6 +68,9 @@ pub(super) struct RawFleet {
     /// What guards may cost before there is an alarm.
     #[schemars(default)]
     pub(super) budget: Field<RawBudget>,
+    /// How long events are kept, and how many.
+    #[schemars(default)]
+    pub(super) events: Field<RawEvents>,
     /// Where counts of limits with `shared: true` lie.
     #[schemars(default)]
     pub(super) counts: Field<RawCounts>,
@@ -376,6 +380,7 @@ impl RawFleet {
         "trust",
         "tls",
         "budget",
+        "events",
         "counts",
         "workloads",
         "federation",
@@ -397,6 +402,7 @@ impl RawFleet {
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),
             budget: fields.take("budget", RawBudget::read),
+            events: fields.take("events", RawEvents::read),
             counts: fields.take("counts", RawCounts::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),

@@ -150,9 +150,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, counts, workloads, federation, isolate, capture, guards",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, counts, workloads, federation, isolate, capture, guards",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, counts, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, counts, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, counts, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, counts, workloads, federation, isolate, capture, guards",
             ],
         ),
         (
@@ -1547,4 +1547,47 @@ fn one_address_is_two_where_each_program_has_a_network_of_its_own() {
     let via = two_programs("", "", ", calls: [{to: one, via: \"127.0.0.1:7002\"}]");
     let via = via.replacen("127.0.0.1:7001", "127.0.0.1:7002", 1);
     assert!(parse(&via, "fleet.yaml").is_ok());
+}
+
+#[test]
+fn a_retention_of_events_that_makes_no_sense_is_refused() {
+    let file = |events: &str| {
+        format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\nevents: {events}\n"
+        )
+    };
+    for events in [
+        "{keep: 30}",
+        "{keep: 0d}",
+        "{keep: 30m}",
+        "{keep: -1d}",
+        "{keep: 99999d}",
+        "{keep: +3d}",
+        "{keep: d}",
+        "{bytes: 10}",
+        "{bytes: 1M}",
+        "{bytes: 10GB}",
+        "{bytes: 99999T}",
+        "{bytes: 18446744073709551615T}",
+        "{when_full: block}",
+        "{when_full: Drop}",
+        "{kept: 30d}",
+        "30d",
+    ] {
+        assert!(bartizan_core::fleet::parse(&file(events), "fleet.yaml").is_err(), "{events}");
+    }
+    let parsed = |events: &str| {
+        bartizan_core::fleet::parse(&file(events), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}")).events
+    };
+    use bartizan_core::retention::{Retention, WhenFull};
+    assert_eq!(parsed("{}"), Retention::default());
+    assert_eq!(
+        parsed("{keep: 12h, bytes: 10G, when_full: drop}"),
+        Retention {
+            keep: Some(std::time::Duration::from_secs(12 * 3600)),
+            bytes_max: Some(10 << 30),
+            when_full: WhenFull::Drop
+        }
+    );
+    assert_eq!(parsed("{bytes: 500M, when_full: refuse}").bytes_max, Some(500 << 20));
 }

@@ -2,6 +2,7 @@
 
 use crate::samples::{AT_MS, all, egress, event, peer, request};
 use bartizan_core::egress::Refusal;
+use bartizan_core::event::Upshot;
 use bartizan_core::event::{
     Change, Config, Connection, Context, Event, Handshake, HandshakeFailure, Identity, Loss, OCSF_VERSION, Outcome,
     Process, Refused, Request, Rotation, SeenBy, What, to_ocsf,
@@ -100,6 +101,7 @@ fn every_kind_has_what_its_class_requires() {
             assert!(own.get(key).is_some(), "{kind}: no unmapped.bartizan.{key}");
         }
         assert_eq!(own["denial"], event.is_denial());
+        assert_eq!(event.upshot() == Upshot::Ok, record["status"] == "Success", "{kind}: {record:#}");
     }
 }
 

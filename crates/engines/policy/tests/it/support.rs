@@ -51,6 +51,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         trust: Default::default(),
         tls: Default::default(),
         guard_p99_us: None,
+        events: Default::default(),
         counts: None,
         workloads: Default::default(),
         others: Default::default(),

@@ -2,7 +2,7 @@
 
 use crate::Place;
 use bartizan_core::snapshot::{Epoch, Kind};
-use bartizan_store::{Content, Published};
+use bartizan_store::{Content, Published, StoreError};
 use std::collections::BTreeMap;
 
 fn contents(of: &[(Kind, &str)]) -> BTreeMap<Kind, Content> {
@@ -74,4 +74,29 @@ async fn a_floor_lifts_new_epochs_and_leaves_old_ones() {
     assert_eq!(lifted[&Kind::Bundles], published(701, true));
     let next = store.publish(contents(&[(Kind::Bundles, "c")]), Epoch(0)).await.unwrap();
     assert_eq!(next[&Kind::Bundles], published(702, true), "epochs never go back");
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.publish(contents(&[(Kind::Policies, "a")]), Epoch(0)).await.unwrap();
+    store.clone().close().await;
+    store.close().await;
+    let refused = store.publish(contents(&[(Kind::Policies, "b")]), Epoch(0)).await;
+    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+    assert!(matches!(store.content(Kind::Policies, Epoch(1)).await, Err(StoreError::Closed)));
+    assert!(!place.dir.path().join("bartizan.db-wal").exists(), "a clean close leaves no log behind");
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.open().await.publish(contents(&[(Kind::Policies, "a")]), Epoch(0)).await.unwrap();
+    for file in std::fs::read_dir(place.dir.path()).unwrap() {
+        let path = file.unwrap().path();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
 }

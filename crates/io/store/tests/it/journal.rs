@@ -3,7 +3,7 @@
 use crate::Place;
 use bartizan_core::issued::{Issued, IssuedFilter, IssuedKind};
 use bartizan_core::{ServiceName, SpiffeId, Timestamp};
-use bartizan_store::{Journal, JournalError, Options, Store, StoreError};
+use bartizan_store::{Journal, JournalError, Store, StoreError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ async fn the_database_takes_records_in_once_and_drops_what_ran_out_long_ago() {
 #[tokio::test]
 async fn certificates_that_ran_out_make_room_where_there_is_none() {
     let place = Place::new();
-    let store = Store::open(&place.file(), Options::default()).await.unwrap();
+    let store = Store::open(&place.file()).await.unwrap();
     // 256 MiB would take long to fill: the cap counts pages of the whole file, so a long identity fills it sooner.
     let long = |n: u64| Issued { key: "k".repeat(60_000), ..issued(n) };
     let fresh = |n: u64| Issued { not_after: Timestamp::from_secs(9_000_000 + n), ..long(n) };

@@ -6,6 +6,7 @@ use crate::error::{ControlError, chain};
 use crate::keys::KeysError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use bartizan_events::EventsError;
 use bartizan_store::{JournalError, StoreError};
 
 /// A refusal. Its text is for the operator, who may know everything.
@@ -48,6 +49,12 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<EventsError> for Failure {
+    fn from(error: EventsError) -> Self {
+        Self::unavailable(chain(&error))
+    }
+}
+
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         Self::unavailable(chain(&error))
@@ -80,6 +87,7 @@ impl From<ControlError> for Failure {
             | ControlError::Revoked(RevokedError::File { .. })
             | ControlError::Keys(KeysError::File { .. })
             | ControlError::Store(_)
+            | ControlError::Events(_)
             | ControlError::Journal(_)
             | ControlError::Listen(_)
             | ControlError::Socket { .. }

@@ -1,4 +1,6 @@
 //! `GET /v1/events`: OCSF records, one JSON document a line; with `follow=true` it goes on with what happens.
+//!
+//! Where there may be more of them, the header `bartizan-next` holds the `cursor` of the next page.
 
 use crate::api::answer::Failure;
 use crate::api::table::{Endpoint, Method, Who};
@@ -11,9 +13,10 @@ use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bartizan_core::event::EventId;
-use bartizan_core::{RequestId, ServiceName, Timestamp};
-use bartizan_store::{Filter, QUERY_EVENTS_MAX, StoredEvent};
+use bartizan_core::event::{Class, EventId, Upshot};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
+use bartizan_events::{Cursor, Filter, Order, QUERY_EVENTS_MAX, QUERY_TEXT_BYTES_MAX, StoredEvent};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -29,73 +32,127 @@ pub(super) const IT: Endpoint = Endpoint {
     route: || get(answer),
 };
 
+/// The header with the cursor of the next page.
+const NEXT: &str = "bartizan-next";
+
 /// What the query says; nothing is checked yet.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Raw {
     service: Option<String>,
+    identity: Option<String>,
     deny: bool,
+    outcome: Option<String>,
+    class: Option<String>,
+    text: Option<String>,
     since_ms: Option<u64>,
     until_ms: Option<u64>,
     request: Option<String>,
     limit: Option<u32>,
+    oldest: bool,
+    cursor: Option<String>,
     follow: bool,
 }
 
-fn filter(raw: Raw) -> Result<(Filter, bool), Failure> {
-    let Raw { service, deny, since_ms, until_ms, request, limit, follow } = raw;
+fn filter(raw: Raw, fleet: &Fleet) -> Result<(Filter, bool), Failure> {
+    let Raw {
+        service,
+        identity,
+        deny,
+        outcome,
+        class,
+        text,
+        since_ms,
+        until_ms,
+        request,
+        limit,
+        oldest,
+        cursor,
+        follow,
+    } = raw;
+    let bad = |why: String| Err(Failure::bad_request(why));
     let service = service.map(|name| ServiceName::parse(&name)).transpose();
     let service = service.map_err(|error| Failure::bad_request(error.to_string()))?;
     let request = request.map(|text| super::explain::request_id(&text)).transpose()?;
+    let mut upshots = words(outcome.as_deref(), "outcome", Upshot::ALL.map(|it| (it.as_str(), it)))?;
+    if deny {
+        if !upshots.is_empty() {
+            return bad("`deny` and `outcome` say the same thing: one of them".to_owned());
+        }
+        upshots.push(Upshot::Denied);
+    }
+    let classes = words(class.as_deref(), "class", Class::ALL.map(|it| (it.as_str(), it)))?;
+    if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > QUERY_TEXT_BYTES_MAX) {
+        return bad(format!("text: expected 1 to {QUERY_TEXT_BYTES_MAX} bytes"));
+    }
     let limit = limit.unwrap_or(EVENTS_SHOWN);
     if limit > QUERY_EVENTS_MAX {
-        return Err(Failure::bad_request(format!(
-            "limit = {limit}: at most {QUERY_EVENTS_MAX}; ask in parts with `since_ms` and `until_ms`"
-        )));
+        return bad(format!("limit = {limit}: at most {QUERY_EVENTS_MAX}; ask for further pages with `cursor`"));
     }
+    if follow && (oldest || cursor.is_some()) {
+        return bad("`follow` goes on from the newest event: without `oldest` and `cursor`".to_owned());
+    }
+    let from = match cursor.as_deref().map(Cursor::parse) {
+        Some(None) => return bad("cursor: expected what the header `bartizan-next` of the page before said".to_owned()),
+        from => from.flatten(),
+    };
     let (since, until) = (since_ms.map(Timestamp::from_millis), until_ms.map(Timestamp::from_millis));
-    Ok((Filter { service, denied: deny, since, until, request, limit: Some(limit) }, follow))
+    let identity = identity.map(|text| whole_name(&text, fleet).into());
+    let order = if oldest { Order::Oldest } else { Order::Newest };
+    let filter =
+        Filter { service, identity, upshots, classes, since, until, request, text, limit: Some(limit), order, from };
+    Ok((filter, follow))
+}
+
+/// Words with commas between them, each one of `known`.
+fn words<T: Copy, const N: usize>(
+    text: Option<&str>,
+    what: &str,
+    known: [(&'static str, T); N],
+) -> Result<Vec<T>, Failure> {
+    let word = |text: &str| {
+        known.iter().find(|(word, _)| *word == text).map(|(_, it)| *it).ok_or_else(|| {
+            let known = known.each_ref().map(|(word, _)| *word).join(", ");
+            Failure::bad_request(format!("{what} = `{text}`: known here: {known}"))
+        })
+    };
+    text.map(|text| text.split(',').map(word).collect()).unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// A service of the fleet stands for its SPIFFE ID; anything else is meant as it is: a whole SPIFFE ID, or a user.
+fn whole_name(text: &str, fleet: &Fleet) -> String {
+    let service = ServiceName::parse(text).ok();
+    match service.filter(|name| fleet.services.contains_key(name) || *name == ServiceName::gateway()) {
+        Some(name) => SpiffeId::of(&fleet.trust_domain, &Role::Service(name)).to_string(),
+        None => text.to_owned(),
+    }
 }
 
 async fn answer(State(app): State<Arc<App>>, query: Result<Query<Raw>, QueryRejection>) -> Result<Response, Failure> {
     let Query(raw) = query.map_err(|error| Failure::bad_request(error.body_text()))?;
-    let (filter, follow) = filter(raw)?;
+    let (filter, follow) = filter(raw, &app.in_force().desired.fleet)?;
     // Subscribed first, so that nothing falls between what is stored and what happens.
     let live = follow.then(|| app.pipeline.follow());
-    let stored = app.store.events(&filter).await?;
+    let page = app.events.find(&filter).await?;
+    let stored = page.events;
     let content_type = [(CONTENT_TYPE, "application/x-ndjson")];
     let Some(live) = live else {
         let mut text = String::new();
         stored.iter().for_each(|event| text.push_str(&line(event)));
-        return Ok((content_type, text).into_response());
+        let next = page.next.map(|next| [(NEXT, next.to_string())]);
+        return Ok(match next {
+            Some(next) => (content_type, next, text).into_response(),
+            None => (content_type, text).into_response(),
+        });
     };
     let (lines, receiver) = mpsc::channel(FOLLOW_LINES_MAX);
-    let wanted = Wanted::of(&filter);
+    // What happens from now on is asked for without a time.
+    let wanted = Filter { since: None, until: None, ..filter };
     tokio::spawn(async move {
         let sending = send_all(stored, live, wanted, lines);
         app.stop.run_until_cancelled(sending).await;
     });
     Ok((content_type, Body::from_stream(ReceiverStream::new(receiver))).into_response())
-}
-
-/// The part of a filter that can be asked of a single event.
-#[derive(Debug)]
-struct Wanted {
-    service: Option<ServiceName>,
-    denied: bool,
-    request: Option<RequestId>,
-}
-
-impl Wanted {
-    fn of(filter: &Filter) -> Self {
-        Self { service: filter.service.clone(), denied: filter.denied, request: filter.request }
-    }
-
-    fn fits(&self, event: &StoredEvent) -> bool {
-        (self.service.is_none() || self.service == event.service)
-            && (!self.denied || event.denied)
-            && (self.request.is_none() || self.request == event.request)
-    }
 }
 
 type Line = Result<String, Infallible>;
@@ -104,7 +161,7 @@ type Line = Result<String, Infallible>;
 async fn send_all(
     stored: Vec<StoredEvent>,
     mut live: broadcast::Receiver<Live>,
-    wanted: Wanted,
+    wanted: Filter,
     lines: mpsc::Sender<Line>,
 ) {
     let mut seen: HashSet<EventId> = stored.iter().map(|event| event.id).collect();
@@ -151,7 +208,7 @@ mod tests {
             live.send(Arc::new(stored_event(n))).unwrap();
         }
         drop(live);
-        let all = Wanted { service: None, denied: false, request: None };
+        let all = Filter::default();
         tokio::spawn(send_all(Vec::new(), receiver, all, lines));
         let first = read.recv().await.unwrap().unwrap();
         assert!(first.starts_with("{\"bartizan_missed\":6,"), "{first}");
@@ -166,11 +223,11 @@ mod tests {
         let (live, receiver) = broadcast::channel(16);
         let (lines, mut read) = mpsc::channel(16);
         for n in 1..5 {
-            let denied = n % 2 == 0;
-            live.send(Arc::new(StoredEvent { denied, ..stored_event(n) })).unwrap();
+            let upshot = if n % 2 == 0 { Upshot::Denied } else { Upshot::Failed };
+            live.send(Arc::new(StoredEvent { upshot, ..stored_event(n) })).unwrap();
         }
         drop(live);
-        let denied = Wanted { service: None, denied: true, request: None };
+        let denied = Filter { upshots: vec![Upshot::Denied], ..Filter::default() };
         send_all(vec![stored_event(2)], receiver, denied, lines).await;
         let mut shown = Vec::new();
         while let Some(line) = read.recv().await {

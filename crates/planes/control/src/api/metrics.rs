@@ -257,6 +257,18 @@ fn events(page: &mut Page, status: &Status) {
     }
     page.family("bartizan_events_lost_total", "counter", "Events that are nowhere, by reason");
     store.lost.iter().for_each(|(reason, count)| page.value(&[("reason", reason)], *count));
+    let held = &status.events;
+    for (name, help, value) in [
+        ("bartizan_events_held", "Events that can be asked for", held.events),
+        ("bartizan_events_held_bytes", "Bytes that events take on disk", held.bytes),
+    ] {
+        page.family(name, "gauge", help);
+        page.value(&[], value);
+    }
+    page.family("bartizan_events_gone_total", "counter", "Events that were stored and went, by reason");
+    for (reason, count) in [("age", held.aged), ("room", held.displaced)] {
+        page.value(&[("reason", reason)], count);
+    }
     page.family("bartizan_events_waiting", "gauge", "Events that wait to be stored");
     page.value(&[], store.waiting);
     page.family(

@@ -82,6 +82,7 @@ pub(super) fn status(app: &App) -> Status {
         proxies: proxies(app, &in_force.desired, now),
         nodes: app.nodes.status(),
         store: app.pipeline.status(),
+        events: app.events.status(),
         issued: app.journal.status(),
         clocks: app.clocks.status(),
         issuers: app.issuers.status(),

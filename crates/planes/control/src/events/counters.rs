@@ -2,7 +2,7 @@
 
 use crate::limits::EVENTS_WAITING_MAX;
 use bartizan_core::status::StoreStatus;
-use bartizan_store::Appended;
+use bartizan_events::Appended;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
@@ -13,7 +13,7 @@ pub(crate) enum Loss {
     QueueFull,
     /// There is no space on the disk, or events have filled theirs.
     DiskFull,
-    /// The database failed in another way.
+    /// The store failed in another way.
     StoreFailed,
     /// Not an event, too long, or written in another service's name.
     Unreadable,

@@ -3,12 +3,11 @@
 //! offered = stored + known + lost + waiting, at every moment; all of it is in `status`.
 
 mod counters;
+mod decode;
 mod own;
 mod pipeline;
-mod record;
 
+pub(crate) use bartizan_events::record::{Record, line, read};
+pub(crate) use decode::decode;
 pub(crate) use own::OwnEvents;
 pub(crate) use pipeline::{Live, Pipeline, Sources};
-#[cfg(test)]
-pub(crate) use record::stored;
-pub(crate) use record::{Record, decode, line, read};

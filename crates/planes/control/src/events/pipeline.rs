@@ -2,14 +2,13 @@
 
 use crate::error::chain;
 use crate::events::counters::{Counters, Loss};
-use crate::events::record;
 use crate::limits::{FOLLOW_WAITING_MAX, STORE_BATCH_MAX};
 use crate::publish::{Current, InForce};
 use bartizan_core::event::{Event, EventId, SeenBy, What};
 use bartizan_core::status::StoreStatus;
 use bartizan_crypto::random;
+use bartizan_events::{Events, EventsError, StoredEvent, record};
 use bartizan_runtime::clock;
-use bartizan_store::{Store, StoreError, StoredEvent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -35,7 +34,7 @@ struct Batch {
 /// What the pipeline works with.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    pub(crate) store: Store,
+    pub(crate) events: Events,
     /// For the context of an event: who owns the service, what data it handles.
     pub(crate) in_force: watch::Receiver<Current>,
     /// Where events happen: a plan has all of a fleet on one machine.
@@ -125,7 +124,7 @@ impl Worker {
         let count = stored.len() as u64;
         let copies: Vec<Live> =
             if self.live.receiver_count() > 0 { stored.iter().cloned().map(Arc::new).collect() } else { Vec::new() };
-        match self.sources.store.append(stored).await {
+        match self.sources.events.append(stored).await {
             Ok(appended) => {
                 if self.counters.stored(appended) {
                     tracing::info!("events are stored again");
@@ -133,7 +132,7 @@ impl Worker {
                 }
             }
             Err(error) => {
-                let why = if matches!(error, StoreError::Full { .. }) { Loss::DiskFull } else { Loss::StoreFailed };
+                let why = if matches!(error, EventsError::Full { .. }) { Loss::DiskFull } else { Loss::StoreFailed };
                 let reason = chain(&error);
                 if self.counters.lost(count, why, reason.clone()) {
                     tracing::error!(reason, "events are lost until this is mended; `bartizan status` shows how many");
@@ -165,7 +164,7 @@ impl Worker {
         }
         let in_force = Arc::clone(&self.sources.in_force.borrow());
         let stored = self.record(event, &in_force);
-        match self.sources.store.append(vec![stored]).await {
+        match self.sources.events.append(vec![stored]).await {
             Ok(appended) => drop(self.counters.stored(appended)),
             Err(error) => drop(self.counters.lost(1, Loss::StoreFailed, chain(&error))),
         }

@@ -506,7 +506,7 @@ async fn a_hash_of_earlier_times_is_made_anew_and_deeds_are_told() {
 
     scene.browser().sign_in("/sign-in", "hunter2 in the wrong field", PASSWORD).await;
     scene.app.pipeline.drain(std::time::Duration::from_secs(5)).await;
-    let events = scene.app.store.events(&bartizan_store::Filter::default()).await.unwrap();
+    let events = scene.app.events.find(&bartizan_events::Filter::default()).await.unwrap().events;
     let told: String = events.iter().map(crate::events::line).collect();
     for wanted in
         ["\"deed\":\"added\"", "\"deed\":\"password_set\"", "\"deed\":\"signed_in\"", "\"deed\":\"not_signed_in\""]

@@ -533,7 +533,7 @@ impl Scene<'_> {
             own.entry(key).or_insert(Value::Null);
         }
         own.entry("policies").or_insert_with(|| json!([]));
-        own.insert("kind".to_owned(), self.kind().into());
+        own.insert("kind".to_owned(), event.class().as_str().into());
         own.insert("service".to_owned(), event.service.as_ref().map(|service| service.as_str()).into());
         own.insert("seen_by".to_owned(), self.seen_by().into());
         own.insert("request".to_owned(), event.request.map(|request| request.to_string()).into());
@@ -543,25 +543,6 @@ impl Scene<'_> {
         own.insert("denial".to_owned(), event.is_denial().into());
         body.insert("unmapped".to_owned(), json!({ "bartizan": own }));
         Value::Object(body)
-    }
-
-    fn kind(&self) -> &'static str {
-        match &self.event.what {
-            What::Request(_) => "request",
-            What::Connection(_) => "connection",
-            What::Handshake(_) => "handshake",
-            What::Refused(_) => "refused",
-            What::Config(_) => "config",
-            What::Process(_) => "process",
-            What::Identity(_) => "identity",
-            What::Loss(_) => "loss",
-            What::Ended(_) => "ended",
-            What::Rotation(_) => "rotation",
-            What::Clock(_) => "clock",
-            What::Budget(_) => "budget",
-            What::Egress(_) => "egress",
-            What::Person(_) => "person",
-        }
     }
 
     fn seen_by(&self) -> &'static str {

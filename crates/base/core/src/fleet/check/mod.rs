@@ -11,6 +11,7 @@ mod cors;
 mod counts;
 mod edge;
 mod egress;
+mod events;
 mod federation;
 mod gateway;
 mod guards;
@@ -101,6 +102,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust,
         tls,
         budget,
+        events,
         counts,
         workloads,
         federation,
@@ -121,6 +123,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
     let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
+    let events = events.optional().and_then(|at| at.map(|at| events::check(report, at)).transpose());
     // Where it makes no sense itself, nothing is said of what would follow from that.
     let has_counts = !matches!(counts, Field::Absent);
     let counts = counts.optional().and_then(|at| at.map(|at| counts::check(report, at)).transpose());
@@ -192,6 +195,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),
         guard_p99_us: budget?.flatten(),
+        events: events?.unwrap_or_default(),
         counts: counts?,
         warnings: Vec::new(),
     };

@@ -3,11 +3,10 @@
 //!
 //! The text of an OCSF record is twenty times as long as what it is made from, and most are never read.
 
-use crate::limits::EVENT_BYTES_MAX;
+use crate::event::StoredEvent;
 use bartizan_core::event::{Context, Event, What, to_ocsf};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::{ServiceName, TrustDomain, redact};
-use bartizan_store::StoredEvent;
 use serde::{Deserialize, Serialize};
 
 /// First byte of the compact form. Another number means that another version of this program wrote it.
@@ -17,8 +16,9 @@ const RECORD_BYTES: usize = 512;
 
 /// An event with the context of the moment in which it was stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pub(crate) event: Event,
+pub struct Record {
+    /// What happened.
+    pub event: Event,
     trust_domain: TrustDomain,
     fleet: String,
     host: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// The OCSF record.
-    pub(crate) fn ocsf(&self) -> serde_json::Value {
+    pub fn ocsf(&self) -> serde_json::Value {
         let Self { event, trust_domain, fleet, host, product_version, owner, data, unguarded } = self;
         let (host, owner) = (host.as_deref(), owner.as_deref());
         to_ocsf(event, &Context { trust_domain, fleet, host, product_version, owner, data, unguarded: *unguarded })
@@ -51,7 +51,7 @@ struct Writing<'a> {
 }
 
 /// The stored form of an event that happened on `host`. What must not be stored is gone from it.
-pub(crate) fn write(mut event: Event, fleet: &Fleet, host: Option<&str>) -> StoredEvent {
+pub fn write(mut event: Event, fleet: &Fleet, host: Option<&str>) -> StoredEvent {
     redact::redact_event(&mut event);
     let service = event.service.as_ref().and_then(|name| fleet.services.get(name));
     let record = Writing {
@@ -67,8 +67,7 @@ pub(crate) fn write(mut event: Event, fleet: &Fleet, host: Option<&str>) -> Stor
     let mut bytes = Vec::with_capacity(RECORD_BYTES);
     bytes.push(RECORD_VERSION);
     let record = postcard::to_extend(&record, bytes).expect("a record is plain data, and memory is there");
-    let denied = event.is_denial();
-    StoredEvent { id: event.id, at: event.at, service: event.service, request: event.request, denied, record }
+    StoredEvent::of(&event, record)
 }
 
 /// Whom a call was for.
@@ -80,15 +79,14 @@ fn callee(event: &Event) -> Option<&ServiceName> {
     }
 }
 
-/// As [`write`], on a host without name.
-#[cfg(test)]
-pub(crate) fn stored(event: Event, fleet: &Fleet) -> StoredEvent {
-    write(event, fleet, None)
+/// What was stored; `None` where another version of this program wrote it.
+pub fn read(stored: &StoredEvent) -> Option<Record> {
+    read_bytes(&stored.record)
 }
 
-/// What was stored; `None` where another version of this program wrote it.
-pub(crate) fn read(stored: &StoredEvent) -> Option<Record> {
-    let (&version, bytes) = stored.record.split_first()?;
+/// As [`read`], from the record alone.
+pub(crate) fn read_bytes(record: &[u8]) -> Option<Record> {
+    let (&version, bytes) = record.split_first()?;
     if version != RECORD_VERSION {
         return None;
     }
@@ -96,7 +94,7 @@ pub(crate) fn read(stored: &StoredEvent) -> Option<Record> {
 }
 
 /// The OCSF record as one line; for what another version wrote, a line that says so.
-pub(crate) fn line(stored: &StoredEvent) -> String {
+pub fn line(stored: &StoredEvent) -> String {
     let record = read(stored).map_or_else(
         || serde_json::json!({ "bartizan_unreadable": stored.id.to_string(), "time": stored.at, "message": "written by another version" }),
         |record| record.ocsf(),
@@ -104,44 +102,63 @@ pub(crate) fn line(stored: &StoredEvent) -> String {
     format!("{record}\n")
 }
 
-/// An event as a proxy sends it; `None` where it is none, or has bytes after its end.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Event> {
-    if bytes.len() > EVENT_BYTES_MAX {
-        return None;
-    }
-    match postcard::take_from_bytes(bytes) {
-        Ok((event, [])) => Some(event),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{fleet, request_event};
+    use bartizan_core::event::{Class, EventId, Request, SeenBy, Upshot};
+    use bartizan_core::{Action, Timestamp, fleet};
+
+    const FLEET: &str = "fleet: bank\ntrust_domain: bank.test\nservices:\n  accounts: { listen: \"127.0.0.1:7102\", protocol: http, owner: ann, data: [pii] }\n";
+
+    fn scene() -> (Event, Fleet) {
+        let accounts = ServiceName::parse("accounts").unwrap();
+        let request = Request {
+            peer: "spiffe://bank.test/svc/payment".parse().ok(),
+            to: accounts.clone(),
+            method: "GET".into(),
+            path: "/reset/Bearer%20eyJhbGciOiJub25lIn0.e30.c2VjcmV0LW1hcmtlcg".into(),
+            route: None,
+            action: Action::Read,
+            decision: None,
+            status: 502,
+            error: None,
+            took_us: 900,
+            added_us: 90,
+            client: None,
+            user: Some("ana".into()),
+            span: 1,
+            parent_span: 0,
+        };
+        let (id, at) = (EventId(1, 2), Timestamp::from_millis(3));
+        let what = What::Request(request);
+        let event = Event { id, at, service: Some(accounts), seen_by: SeenBy::Inbound, request: None, what };
+        (event, fleet::parse(FLEET, "fleet.yaml").unwrap())
+    }
 
     #[test]
     fn the_compact_form_comes_back_redacted_like_the_rest() {
-        let mut event = request_event(1);
-        let What::Request(request) = &mut event.what else { unreachable!() };
-        request.path = "/reset/Bearer%20eyJhbGciOiJub25lIn0.e30.c2VjcmV0LW1hcmtlcg".into();
-        let stored = write(event.clone(), &fleet(), Some("here"));
+        let (event, fleet) = scene();
+        let stored = write(event.clone(), &fleet, Some("here"));
         let back = read(&stored).unwrap().event;
         assert_eq!((back.id, back.at, &back.service), (event.id, event.at, &event.service));
         assert!(!String::from_utf8_lossy(&stored.record).contains("c2VjcmV0LW1hcmtlcg"));
         assert!(!line(&stored).contains("c2VjcmV0LW1hcmtlcg"), "{}", line(&stored));
+        assert!(line(&stored).contains("\"owner\":\"ann\""), "{}", line(&stored));
     }
 
     #[test]
-    fn refuses_what_is_no_event() {
-        let good = postcard::to_allocvec(&request_event(1)).unwrap();
-        assert!(decode(&good).is_some());
-        assert!(decode(&[good.clone(), vec![0]].concat()).is_none(), "a byte too many");
-        assert!(decode(&vec![0; EVENT_BYTES_MAX + 1]).is_none(), "too long");
-        for cut in 0..good.len() {
-            assert!(decode(&good[..cut]).is_none(), "cut at {cut}");
-        }
-        let mut other = write(request_event(1), &fleet(), None);
+    fn an_event_is_found_by_what_it_says() {
+        let (event, fleet) = scene();
+        let stored = write(event, &fleet, None);
+        assert_eq!(stored.identity.as_deref(), Some("spiffe://bank.test/svc/payment"));
+        assert_eq!(stored.user.as_deref(), Some("ana"));
+        assert_eq!((stored.class, stored.upshot), (Some(Class::Request), Upshot::Failed));
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_said_to_be() {
+        let (event, fleet) = scene();
+        let mut other = write(event, &fleet, None);
         other.record[0] = 9;
         assert_eq!(read(&other), None, "another version");
         assert!(line(&other).contains("another version"));

@@ -1,0 +1,419 @@
+//! The partitions of a folder: which there are, which one is written on, and which go.
+//!
+//! A batch is there whole or not at all, also after a kill. Every second what was written is put on the disk: that is what a power cut
+//! may cost. What is damaged costs the blocks that it touches. Searches hold nothing up: they take the list of partitions and read
+//! without the lock; a file that goes meanwhile stays until they are done.
+
+use crate::block;
+use crate::earlier;
+use crate::error::EventsError;
+use crate::event::{Appended, Filter, Page, StoredEvent};
+use crate::find::{self, Candidate, Sources};
+use crate::known::Known;
+use crate::limits::{PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_MIN};
+use crate::pack;
+use crate::segment::Segment;
+use crate::summary::Asked;
+use bartizan_core::Timestamp;
+use bartizan_core::retention::{Retention, WhenFull};
+use bartizan_core::status::EventsHeld;
+use std::collections::{HashSet, VecDeque};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// An open log. Every call may read or write the disk.
+#[derive(Debug)]
+pub(crate) struct Log {
+    dir: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    retention: Retention,
+    /// Oldest first.
+    closed: Vec<Arc<Segment>>,
+    /// The last one, while it is written on.
+    open: Option<Open>,
+    /// The number of the last one.
+    last: u64,
+    known: Known,
+    /// Files of the layout before, to be taken over.
+    earlier: VecDeque<(u64, PathBuf)>,
+    /// Partitions that could not be packed; they are not tried again before the next start.
+    unpackable: HashSet<u64>,
+    counts: Counts,
+    ended: bool,
+}
+
+/// What became of events since the log was opened.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    aged: u64,
+    displaced: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    segment: Segment,
+    file: Arc<File>,
+    /// When the first batch in it ended.
+    first_at: Timestamp,
+    /// When it was first tended: events may be older than the partition they are in.
+    tended_at: Option<Timestamp>,
+    /// Something was written that a power cut would take.
+    unsynced: bool,
+}
+
+impl Log {
+    /// Opens the folder, makes it where it is not there, and reads what it has to know of the files in it.
+    ///
+    /// # Errors
+    /// [`EventsError::File`], [`EventsError::Full`].
+    pub(crate) fn open(dir: &Path, retention: Retention) -> Result<Self, EventsError> {
+        let failed = |error| failed(dir, error);
+        make_dir(dir).map_err(failed)?;
+        let listing = Segment::list(dir).map_err(failed)?;
+        let mut state = State { retention, earlier: listing.earlier.into(), ..State::default() };
+        if !state.earlier.is_empty() {
+            tracing::info!(
+                files = state.earlier.len(),
+                "events of an earlier layout are taken over; until then they are not found"
+            );
+        }
+        let recent = listing.files.len().saturating_sub(2);
+        for (place, (number, path)) in listing.files.into_iter().enumerate() {
+            // A batch that is sent again is of the last minutes: older events need not be known one by one.
+            let indexed = if place < recent { Segment::indexed(number, &path) } else { None };
+            let segment = match indexed {
+                Some(segment) => segment,
+                None => Segment::scan(number, &path, &mut state.known).map_err(failed)?,
+            };
+            if segment.damaged > 0 {
+                let (file, bytes) = (segment.path.display(), segment.damaged);
+                tracing::error!(%file, bytes, "a file of events is damaged: what lies in these bytes cannot be read any more");
+            }
+            state.last = state.last.max(number);
+            state.closed.push(Arc::new(segment));
+        }
+        state.last = state.earlier.iter().map(|(number, _)| *number).fold(state.last, u64::max);
+        state.go_on();
+        Ok(Self { dir: dir.to_owned(), state: Mutex::new(state) })
+    }
+
+    /// Stores what is not there yet of a batch: all of it or, with an error, nothing.
+    ///
+    /// # Errors
+    /// [`EventsError::Full`] where there is no space; it works again by itself as soon as there is.
+    pub(crate) fn append(&self, mut batch: Vec<StoredEvent>) -> Result<Appended, EventsError> {
+        let offered = batch.len() as u64;
+        {
+            let state = self.state();
+            if state.ended {
+                return Err(EventsError::Closed);
+            }
+            let mut ids = HashSet::with_capacity(batch.len());
+            batch.retain(|event| !state.known.has(event.id) && ids.insert(event.id));
+        }
+        let appended = Appended { new: batch.len() as u64, known: offered - batch.len() as u64 };
+        if !batch.is_empty() {
+            // Packed without the lock: a search that begins now does not wait for it.
+            let block = block::encode(&batch, false).ok_or_else(|| EventsError::TooLong { path: self.dir.clone() })?;
+            self.state().write(&self.dir, &batch, &block).map_err(|error| failed(&self.dir, error))?;
+        }
+        Ok(appended)
+    }
+
+    /// The events that fit.
+    ///
+    /// # Errors
+    /// [`EventsError::File`].
+    pub(crate) fn find(&self, filter: &Filter) -> Result<Page, EventsError> {
+        let sources = {
+            let state = self.state();
+            if state.ended {
+                return Err(EventsError::Closed);
+            }
+            let asked = Asked::of(filter);
+            let open =
+                state.open.as_ref().map(|open| (Arc::clone(&open.file), Candidate::of(&open.segment.blocks, &asked)));
+            Sources { closed: state.closed.clone(), open }
+        };
+        find::page(&sources, filter).map_err(|error| failed(&self.dir, error))
+    }
+
+    /// What is to hold from now on.
+    pub(crate) fn set_retention(&self, retention: Retention) {
+        self.state().retention = retention;
+    }
+
+    pub(crate) fn status(&self) -> EventsHeld {
+        let state = self.state();
+        let all = || state.closed.iter().map(Arc::as_ref).chain(state.open.as_ref().map(|open| &open.segment));
+        EventsHeld {
+            events: all().map(Segment::events).sum(),
+            bytes: state.bytes(),
+            partitions: all().count() as u64,
+            oldest_at: all().filter_map(Segment::first_at).min(),
+            bytes_max: state.retention.bytes_max,
+            keep_s: state.retention.keep.map(|keep| keep.as_secs()),
+            when_full: state.retention.when_full,
+            aged: state.counts.aged,
+            displaced: state.counts.displaced,
+        }
+    }
+
+    /// What there is to do from time to time: puts on the disk what was written, lets go what is too old, closes the partition that has
+    /// grown for long enough, and packs one that is closed. True where there is more to pack.
+    pub(crate) fn tend(&self, now: Timestamp) -> bool {
+        self.sync();
+        {
+            let mut state = self.state();
+            state.let_age(now);
+            let span = state.span();
+            let since = state.open.as_mut().map(|open| *open.tended_at.get_or_insert(now));
+            if since.is_some_and(|since| now.since(since) > span) {
+                state.close_open();
+            }
+        }
+        self.take_over() || self.pack()
+    }
+
+    /// Puts what was written on the disk. Every further call answers [`EventsError::Closed`].
+    pub(crate) fn close(&self) {
+        self.sync();
+        let mut state = self.state();
+        state.open = None;
+        state.ended = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().ended
+    }
+
+    fn sync(&self) {
+        let file = {
+            let mut state = self.state();
+            let Some(open) = state.open.as_mut().filter(|open| open.unsynced) else { return };
+            open.unsynced = false;
+            Arc::clone(&open.file)
+        };
+        // Without the lock: the disk may take its time, and nobody waits for this.
+        if let Err(error) = file.sync_data() {
+            tracing::warn!(%error, dir = %self.dir.display(), "the last events may be missing after a power cut");
+        }
+    }
+
+    /// Takes one file of the layout before over, the newest first. True where there was one.
+    fn take_over(&self) -> bool {
+        let Some((number, path)) = self.state().earlier.pop_back() else { return false };
+        let taken = earlier::read(&path).and_then(|(events, lost)| {
+            if lost > 0 {
+                tracing::warn!(file = %path.display(), lost, "events of an earlier layout cannot be read, and are left behind");
+            }
+            self.state().note(&events);
+            pack::of_events(&self.dir, number, events)
+        });
+        match taken {
+            Ok(packed) => {
+                self.state().put(packed);
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::warn!(%error, file = %path.display(), "a file of events that was taken over cannot be removed");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, file = %path.display(), "events of an earlier layout cannot be taken over")
+            }
+        }
+        true
+    }
+
+    /// Packs one partition. True where there was one.
+    fn pack(&self) -> bool {
+        let next = {
+            let state = self.state();
+            let packable = |it: &&Arc<Segment>| {
+                !it.is_packed() && it.damaged == 0 && !it.blocks.is_empty() && !state.unpackable.contains(&it.number)
+            };
+            state.closed.iter().find(packable).cloned()
+        };
+        let Some(segment) = next else { return false };
+        match pack::pack(&self.dir, &segment) {
+            Ok(Some(packed)) => self.state().replace(&segment, packed),
+            Ok(None) => {
+                tracing::error!(file = %segment.path.display(), "a file of events is damaged, and stays as it is");
+                self.state().unpackable.insert(segment.number);
+            }
+            Err(error) => {
+                tracing::warn!(%error, file = %segment.path.display(), "events cannot be packed, and stay as they are");
+                self.state().unpackable.insert(segment.number);
+            }
+        }
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, dir: &Path, batch: &[StoredEvent], block: &[u8]) -> io::Result<()> {
+        if self.ended {
+            return Err(io::Error::other("closed meanwhile"));
+        }
+        self.make_room(block.len() as u64)?;
+        self.make_ready(dir, batch, block.len() as u64)?;
+        let Some(open) = &mut self.open else { return Err(io::Error::other("no file is open")) };
+        if let Err(error) = open.segment.add(&open.file, batch, block) {
+            let _ = open.file.set_len(open.segment.bytes); // else it is damaged, which the next start sees
+            self.close_open();
+            return Err(error);
+        }
+        open.unsynced = true;
+        self.note(batch);
+        Ok(())
+    }
+
+    fn note(&mut self, events: &[StoredEvent]) {
+        events.iter().for_each(|event| self.known.note(event.id));
+    }
+
+    fn bytes(&self) -> u64 {
+        let open = self.open.as_ref().map_or(0, |open| open.segment.bytes);
+        self.closed.iter().map(|it| it.bytes).sum::<u64>() + open
+    }
+
+    /// Makes room for a block as it was declared. Files that somebody took away do not count.
+    fn make_room(&mut self, block: u64) -> io::Result<()> {
+        let Some(bytes_max) = self.retention.bytes_max else { return Ok(()) };
+        if self.bytes() + block > bytes_max {
+            self.forget_moved();
+        }
+        while self.retention.when_full == WhenFull::Drop && self.bytes() + block > bytes_max {
+            if self.closed.is_empty() {
+                self.close_open();
+            }
+            if self.closed.is_empty() {
+                break;
+            }
+            let oldest = self.closed.remove(0);
+            self.counts.displaced += oldest.events();
+            tracing::warn!(
+                events = oldest.events(), file = %oldest.path.display(),
+                "the oldest events made room for new ones, as `events.when_full: drop` says"
+            );
+            oldest.take_away();
+        }
+        if self.bytes() + block <= bytes_max { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    /// Lets whole partitions go whose last event is too old.
+    fn let_age(&mut self, now: Timestamp) {
+        let Some(keep) = self.retention.keep else { return };
+        let limit = now.minus(keep);
+        let aged = |it: &Arc<Segment>| it.last_at().is_some_and(|last| last < limit);
+        for segment in self.closed.iter().filter(|it| aged(it)) {
+            self.counts.aged += segment.events();
+            segment.take_away();
+        }
+        self.closed.retain(|it| !aged(it));
+    }
+
+    /// Sees to it that a file is open, is the one that lies there, and has room for the block.
+    fn make_ready(&mut self, dir: &Path, batch: &[StoredEvent], block: u64) -> io::Result<()> {
+        if self.open.as_ref().is_some_and(|open| !open.segment.is(&open.file)) {
+            self.open = None; // it was moved away: what went into it would not be found again
+            self.forget_moved();
+        }
+        let (bytes_max, span) = (self.partition_bytes(), self.span());
+        let at = batch.iter().map(|event| event.at).max().unwrap_or_default();
+        let spent = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.segment.bytes + block > bytes_max || at.since(open.first_at) > span);
+        if spent {
+            self.close_open();
+        }
+        if self.open.is_none() {
+            make_dir(dir)?; // it may have been moved away as a whole
+            let (segment, file) = Segment::begin(dir, self.last + 1)?;
+            self.last = segment.number;
+            self.open = Some(Open { segment, file: Arc::new(file), first_at: at, tended_at: None, unsynced: true });
+        }
+        Ok(())
+    }
+
+    fn forget_moved(&mut self) {
+        self.closed.retain(|segment| segment.path.exists());
+    }
+
+    /// The last file is written on where it can be.
+    fn go_on(&mut self) {
+        let Some(file) = self.closed.last().and_then(|last| last.go_on()) else { return };
+        let Some(last) = self.closed.pop() else { return };
+        match Arc::try_unwrap(last) {
+            Ok(segment) => {
+                let first_at = segment.blocks.first().map(|block| block.last_at).unwrap_or_default();
+                self.open = Some(Open { segment, file: Arc::new(file), first_at, tended_at: None, unsynced: false });
+            }
+            Err(shared) => self.closed.push(shared),
+        }
+    }
+
+    fn close_open(&mut self) {
+        let Some(Open { segment, file, unsynced, .. }) = self.open.take() else { return };
+        if unsynced && let Err(error) = file.sync_data() {
+            tracing::warn!(%error, file = %segment.path.display(), "the last events may be missing after a power cut");
+        }
+        self.closed.push(Arc::new(segment));
+    }
+
+    /// A partition that was taken over.
+    fn put(&mut self, packed: Segment) {
+        let at = self.closed.partition_point(|it| it.number < packed.number);
+        self.closed.insert(at, Arc::new(packed));
+    }
+
+    /// A partition was packed; it may have gone meanwhile.
+    fn replace(&mut self, segment: &Arc<Segment>, packed: Segment) {
+        match self.closed.iter().position(|it| Arc::ptr_eq(it, segment)) {
+            Some(at) => {
+                self.closed[at] = Arc::new(packed);
+                segment.take_away();
+            }
+            None => packed.take_away(),
+        }
+    }
+
+    fn partition_bytes(&self) -> u64 {
+        let share = self.retention.bytes_max.map_or(u64::MAX, |bytes| bytes / PARTITIONS_MIN);
+        share.clamp(PARTITION_BYTES_MIN, PARTITION_BYTES)
+    }
+
+    fn span(&self) -> Duration {
+        self.retention.keep.map_or(PARTITION_SPAN, |keep| PARTITION_SPAN.min(keep / PARTITION_SPANS_KEPT))
+    }
+}
+
+fn make_dir(dir: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+fn failed(dir: &Path, source: io::Error) -> EventsError {
+    let path = dir.to_owned();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            EventsError::Full { path }
+        }
+        _ => EventsError::File { path, source },
+    }
+}

@@ -1,0 +1,46 @@
+//! Packs a closed partition: its small batches become blocks of many events in the order in which they happened, compressed, with
+//! what makes a search by text fast.
+
+use crate::block;
+use crate::event::StoredEvent;
+use crate::limits::PACKED_EVENTS;
+use crate::segment::Segment;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// The packed form of a partition, on disk; `None` where a part of it cannot be read: a damaged one stays as it is for people to look
+/// at.
+pub(crate) fn pack(dir: &Path, segment: &Segment) -> io::Result<Option<Segment>> {
+    let file = File::open(&segment.path)?;
+    let mut events = Vec::new();
+    for block in &segment.blocks {
+        let Some(of_block) = segment.read(&file, block)? else { return Ok(None) };
+        events.extend(of_block);
+    }
+    of_events(dir, segment.number, events).map(Some)
+}
+
+/// A packed partition of these events.
+pub(crate) fn of_events(dir: &Path, number: u64, mut events: Vec<StoredEvent>) -> io::Result<Segment> {
+    events.sort_by_key(StoredEvent::cursor);
+    let (mut packed, file) = Segment::begin_packed(dir, number)?;
+    for part in events.chunks(PACKED_EVENTS) {
+        add(&mut packed, &file, part)?;
+    }
+    packed.finish(&file)?;
+    Ok(packed)
+}
+
+/// Events that are too long for one block become two.
+fn add(packed: &mut Segment, file: &File, part: &[StoredEvent]) -> io::Result<()> {
+    match block::encode(part, true) {
+        Some(block) => packed.add(file, part, &block),
+        None if part.len() < 2 => Err(io::Error::other("an event is too long to be packed")),
+        None => {
+            let (first, second) = part.split_at(part.len() / 2);
+            add(packed, file, first)?;
+            add(packed, file, second)
+        }
+    }
+}

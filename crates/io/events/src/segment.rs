@@ -1,0 +1,286 @@
+//! One partition of the store: a file of blocks, one behind the other. While it grows it is `N.events`; closed and packed it is
+//! `N.packed`, with an index of its blocks beside it.
+
+use crate::block::{self, HEADER_BYTES, Header};
+use crate::event::StoredEvent;
+use crate::known::Known;
+use crate::limits::{BLOCK_BYTES_MAX, INDEX_BYTES_MAX};
+use crate::summary::Summary;
+use bartizan_core::Timestamp;
+use bartizan_crypto::hash;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// First bytes of every file.
+pub(crate) const MAGIC: &[u8; 8] = b"BZEVENT2";
+/// First bytes of every index.
+const INDEX_MAGIC: &[u8; 8] = b"BZINDEX2";
+const CHECKSUM: usize = 32;
+const GROWING: &str = "events";
+const PACKED: &str = "packed";
+/// A packed file that is being written; worth nothing after a kill.
+const UNFINISHED: &str = "new";
+const INDEX: &str = "index";
+
+/// A file, and what lies in it.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    /// Its length, in bytes.
+    pub(crate) bytes: u64,
+    /// In the order in which they were written.
+    pub(crate) blocks: Vec<Summary>,
+    /// Bytes that hold no whole block: torn by a power cut, or altered.
+    pub(crate) damaged: u64,
+    /// Its file goes with it, once nobody reads in it any more.
+    gone: AtomicBool,
+}
+
+/// The files of a folder, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Those of this layout.
+    pub(crate) files: Vec<(u64, PathBuf)>,
+    /// Those of the layout before.
+    pub(crate) earlier: Vec<(u64, PathBuf)>,
+}
+
+impl Segment {
+    /// Makes a new file, readable by its owner alone.
+    pub(crate) fn begin(dir: &Path, number: u64) -> io::Result<(Self, File)> {
+        Self::make(dir, number, GROWING, OpenOptions::new().create_new(true))
+    }
+
+    /// Makes the file of a packed one, which is nothing before [`Segment::finish`].
+    pub(crate) fn begin_packed(dir: &Path, number: u64) -> io::Result<(Self, File)> {
+        Self::make(dir, number, UNFINISHED, OpenOptions::new().create(true).truncate(true))
+    }
+
+    fn make(dir: &Path, number: u64, suffix: &str, options: &mut OpenOptions) -> io::Result<(Self, File)> {
+        let path = dir.join(format!("{number:012}.{suffix}"));
+        let file = options.read(true).write(true).mode(0o600).open(&path)?;
+        file.write_all_at(MAGIC, 0)?;
+        Ok((Self::empty(number, path, MAGIC.len() as u64), file))
+    }
+
+    fn empty(number: u64, path: PathBuf, bytes: u64) -> Self {
+        Self { number, path, bytes, blocks: Vec::new(), damaged: 0, gone: AtomicBool::new(false) }
+    }
+
+    /// Puts a packed file on the disk as a whole, with its index.
+    pub(crate) fn finish(&mut self, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        let path = self.path.with_extension(PACKED);
+        std::fs::rename(&self.path, &path)?;
+        self.path = path;
+        if let Some(dir) = self.path.parent() {
+            File::open(dir)?.sync_all()?;
+        }
+        self.write_index()
+    }
+
+    /// The files of a folder. Where a packed one is there, what it was packed from is not needed any more and is taken away.
+    pub(crate) fn list(dir: &Path) -> io::Result<Listing> {
+        let mut growing = Vec::new();
+        let mut listing = Listing::default();
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            let Some(number) = number else { continue };
+            match path.extension().and_then(|it| it.to_str()) {
+                Some(GROWING) => growing.push((number, path)),
+                Some(PACKED) => listing.files.push((number, path)),
+                Some(UNFINISHED) => std::fs::remove_file(&path)?,
+                _ => {}
+            }
+        }
+        for (number, path) in growing {
+            if listing
+                .files
+                .iter()
+                .any(|(packed, it)| *packed == number && it.extension().is_some_and(|it| it == PACKED))
+            {
+                std::fs::remove_file(&path)?;
+            } else if crate::earlier::is_one(&path) {
+                listing.earlier.push((number, path));
+            } else {
+                listing.files.push((number, path));
+            }
+        }
+        listing.files.sort_unstable();
+        listing.earlier.sort_unstable();
+        Ok(listing)
+    }
+
+    /// What the index beside a packed file says, where it is of this very file.
+    pub(crate) fn indexed(number: u64, path: &Path) -> Option<Self> {
+        let index = path.with_extension(INDEX);
+        if path.extension()? != PACKED || std::fs::metadata(&index).ok()?.len() > INDEX_BYTES_MAX {
+            return None;
+        }
+        let bytes = std::fs::read(index).ok()?;
+        let (sum, rest) = bytes.strip_prefix(INDEX_MAGIC)?.split_first_chunk::<CHECKSUM>()?;
+        if hash::sha256(rest) != *sum {
+            return None;
+        }
+        let (of, length, damaged, blocks): (u64, u64, _, _) = postcard::from_bytes(rest).ok()?;
+        let is_of_it = of == number && std::fs::metadata(path).is_ok_and(|about| about.len() == length);
+        is_of_it.then(|| {
+            let mut it = Self::empty(number, path.to_owned(), length);
+            (it.blocks, it.damaged) = (blocks, damaged);
+            it
+        })
+    }
+
+    /// Writes the index. Without it, the next start reads the file itself.
+    fn write_index(&self) -> io::Result<()> {
+        let body =
+            postcard::to_stdvec(&(self.number, self.bytes, self.damaged, &self.blocks)).map_err(io::Error::other)?;
+        let bytes = [INDEX_MAGIC.as_slice(), &hash::sha256(&body), &body].concat();
+        let path = self.path.with_extension(INDEX);
+        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+        file.write_all_at(&bytes, 0)
+    }
+
+    /// Reads what lies in a file, and notes its events. What is damaged is stepped over.
+    pub(crate) fn scan(number: u64, path: &Path, known: &mut Known) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        let mut it = Self::empty(number, path.to_owned(), bytes);
+        let mut magic = [0; MAGIC.len()];
+        if bytes < MAGIC.len() as u64 || file.read_exact_at(&mut magic, 0).is_err() || magic != *MAGIC {
+            it.damaged = bytes;
+            return Ok(it);
+        }
+        let mut at = MAGIC.len() as u64;
+        while at < bytes {
+            match block_at(&file, at, bytes)? {
+                Some((header, events)) => {
+                    events.iter().for_each(|event| known.note(event.id));
+                    it.blocks.push(Summary::of(at, header, &events));
+                    at += header.bytes();
+                }
+                None => {
+                    let next = next_header(&file, at, bytes)?;
+                    it.damaged += next - at;
+                    at = next;
+                }
+            }
+        }
+        Ok(it)
+    }
+
+    /// The events of one of its blocks; `None` where it is not what was written.
+    pub(crate) fn read(&self, file: &File, block: &Summary) -> io::Result<Option<Vec<StoredEvent>>> {
+        Ok(block_at(file, block.offset, self.bytes)?.map(|(_, events)| events))
+    }
+
+    /// Adds a block of these events at its end.
+    pub(crate) fn add(&mut self, file: &File, events: &[StoredEvent], block: &[u8]) -> io::Result<()> {
+        let header = Header::read(block).ok_or_else(|| io::Error::other("a block without header"))?;
+        file.write_all_at(block, self.bytes)?;
+        self.blocks.push(Summary::of(self.bytes, header, events));
+        self.bytes += block.len() as u64;
+        Ok(())
+    }
+
+    /// Opens it to be written on, where it is whole and still what it was.
+    pub(crate) fn go_on(&self) -> Option<File> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path).ok()?;
+        let whole = self.damaged == 0 && file.metadata().is_ok_and(|about| about.len() == self.bytes);
+        (whole && !self.is_packed() && self.bytes >= MAGIC.len() as u64).then_some(file)
+    }
+
+    /// Whether `open` still lies where the next start will look for it.
+    pub(crate) fn is(&self, open: &File) -> bool {
+        let place = |about: Metadata| (about.dev(), about.ino());
+        match (open.metadata(), std::fs::metadata(&self.path)) {
+            (Ok(open), Ok(there)) => place(open) == place(there),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_packed(&self) -> bool {
+        self.path.extension().is_some_and(|it| it == PACKED)
+    }
+
+    /// When the first event in it happened; `None` where there is none.
+    pub(crate) fn first_at(&self) -> Option<Timestamp> {
+        self.blocks.iter().map(|block| block.first_at).min()
+    }
+
+    /// When the last one did.
+    pub(crate) fn last_at(&self) -> Option<Timestamp> {
+        self.blocks.iter().map(|block| block.last_at).max()
+    }
+
+    /// Events in it, a count.
+    pub(crate) fn events(&self) -> u64 {
+        self.blocks.iter().map(|block| u64::from(block.events)).sum()
+    }
+
+    /// It is not needed any more: its file is taken away once nobody reads in it.
+    pub(crate) fn take_away(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if !*self.gone.get_mut() {
+            return;
+        }
+        let index = self.is_packed().then(|| self.path.with_extension(INDEX));
+        for path in [Some(self.path.clone()), index].into_iter().flatten() {
+            if let Err(error) = std::fs::remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, file = %path.display(), "a file of events that is not needed any more cannot be removed");
+            }
+        }
+    }
+}
+
+/// The block at byte `at` of a file of `end` bytes; `None` where there is none, or not all of it.
+fn block_at(file: &File, at: u64, end: u64) -> io::Result<Option<(Header, Vec<StoredEvent>)>> {
+    let mut head = [0; HEADER_BYTES];
+    if end.saturating_sub(at) < HEADER_BYTES as u64 || !read_exact(file, &mut head, at)? {
+        return Ok(None);
+    }
+    let Some(header) = Header::read(&head).filter(|header| header.bytes() <= end - at) else { return Ok(None) };
+    let mut block = vec![0; usize::try_from(header.bytes()).map_err(io::Error::other)?];
+    if !read_exact(file, &mut block, at)? {
+        return Ok(None);
+    }
+    Ok(block::decode(&block).map(|events| (header, events)))
+}
+
+/// False where the file ends before.
+pub(crate) fn read_exact(file: &File, into: &mut [u8], at: u64) -> io::Result<bool> {
+    match file.read_exact_at(into, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the next whole header behind byte `at` is; `end` where there is none. Reads a window at a time: only damaged files come here.
+fn next_header(file: &File, mut at: u64, end: u64) -> io::Result<u64> {
+    loop {
+        // The keys of a header have to be in the window with it; half of it is left behind when there is none.
+        let length = (end - at).min(BLOCK_BYTES_MAX * 2);
+        let mut window = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        if !read_exact(file, &mut window, at)? {
+            return Ok(end);
+        }
+        match block::next_header(&window) {
+            Some(found) => return Ok(at + found as u64),
+            None if at + length >= end => return Ok(end),
+            None => at += BLOCK_BYTES_MAX,
+        }
+    }
+}
