@@ -1,5 +1,6 @@
 //! What control tells proxies: signed, numbered, whole.
 
+use crate::api::ApiCheck;
 use crate::api_key::ApiKey;
 use crate::capture::Captured;
 use crate::counts::Counts;
@@ -271,6 +272,9 @@ pub struct Inbound {
     /// How callers that come much more often than usual are slowed down; none are where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_down: Option<SlowDown>,
+    /// The document that calls and answers are held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiCheck>,
 }
 
 /// The gateway's listener and routes.

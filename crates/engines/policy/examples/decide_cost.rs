@@ -108,6 +108,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         };
         (name.clone(), service)
     });

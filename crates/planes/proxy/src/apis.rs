@@ -23,7 +23,8 @@ impl Apis {
     pub fn of(directory: &Directory, held: &Self) -> Result<Self, ApiErrors> {
         let mut all = BTreeMap::new();
         let routes = directory.own.gateway.iter().flat_map(|gateway| &gateway.routes);
-        for check in routes.filter_map(|route| route.api.as_ref()) {
+        let own = directory.own.inbound.iter().filter_map(|inbound| inbound.api.as_ref());
+        for check in routes.filter_map(|route| route.api.as_ref()).chain(own) {
             let key = key(check);
             if all.contains_key(&key) {
                 continue;

@@ -281,8 +281,9 @@ impl Intake {
 
     /// The documents of APIs, compiled on a thread that serves nobody.
     async fn apis(&self, signed: &Arc<Signed<Directory>>) -> Result<Arc<Apis>, IntakeError> {
-        let gateway = signed.payload.own.gateway.as_ref();
-        if gateway.is_none_or(|gateway| gateway.routes.iter().all(|route| route.api.is_none())) {
+        let own = &signed.payload.own;
+        let mut routes = own.gateway.iter().flat_map(|gateway| &gateway.routes);
+        if routes.all(|route| route.api.is_none()) && own.inbound.as_ref().is_none_or(|inbound| inbound.api.is_none()) {
             return Ok(Arc::default());
         }
         let (held, signed) = (Arc::clone(&self.proxy.live().apis), Arc::clone(signed));

@@ -19,6 +19,7 @@ use bartizan_policy::Engine;
 use bartizan_runtime::inside::Inside;
 use bartizan_runtime::tls::{self, ClientAuth, TlsError};
 use bartizan_tokens::{Issuers, ProofReplays};
+use bartizan_waf::Api;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -98,6 +99,8 @@ pub struct Live {
     pub routes: Arc<Routes>,
     /// The documents that requests and responses are held against, as the directory says.
     pub apis: Arc<crate::apis::Apis>,
+    /// The one that calls of the own service are held against.
+    pub own_api: Option<Arc<Api>>,
     /// What the gateway mints them with.
     pub minting: Option<Arc<Minting>>,
     /// The epochs of the last four.
@@ -185,6 +188,8 @@ impl Live {
         self.limits = Arc::new(Limits::of(&directory, &self.limits, now));
         self.routes = Arc::new(Routes::of(&directory, &self.limits, &self.apis));
         self.keys = Arc::new(EdgeKeys::of(&directory));
+        let own_api = directory.own.inbound.as_ref().and_then(|inbound| self.apis.get(inbound.api.as_ref()?));
+        self.own_api = own_api.cloned();
         self.directory = Some(directory);
     }
 

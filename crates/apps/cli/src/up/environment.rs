@@ -245,6 +245,7 @@ mod tests {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         }
     }
 

@@ -91,6 +91,7 @@ mod tests {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         };
         Fleet {
             name: name("shop"),

@@ -217,6 +217,7 @@ mod tests {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         };
         Fleet {
             name: name("bank"),

@@ -274,6 +274,7 @@ mod tests {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         };
         let balance = NamedRoute {
             name: name("balance"),

@@ -127,6 +127,10 @@ fn documents_of_apis_are_judged_with_the_fleet() {
     ] {
         assert!(wrong.err.contains(part), "{part} is missing in:\n{}", wrong.err);
     }
+    // The same where the service names it, for every call.
+    fleet(temp.path(), &GOOD.replacen("    protocol: http\n", "    protocol: http\n    api: web.yaml\n", 1), &[]);
+    let wrong = run(temp.path(), &["check", "fleet.yaml"]);
+    assert!(wrong.code == 1 && wrong.err.contains("web.yaml:4:10: /paths/~1a~1{id}/get"), "{}", wrong.err);
     let good = "openapi: 3.1.0\npaths:\n  /a:\n    get: { responses: { '200': { description: d } } }\n";
     std::fs::write(temp.path().join("web.yaml"), good).unwrap();
     let done = run(temp.path(), &["check", "fleet.yaml"]);

@@ -129,6 +129,8 @@ pub struct Service {
     pub limits: Vec<Limit>,
     /// How callers that come much more often than usual are slowed down; none are where `None`.
     pub slow_down: Option<SlowDown>,
+    /// The document that calls and answers are held against.
+    pub api: Option<ApiCheck>,
 }
 
 impl Service {

@@ -202,6 +202,9 @@ pub(super) struct RawService {
     /// Callers that come much more often than is usual for them wait before they are refused; nobody does where left out.
     #[schemars(default)]
     pub(super) slow_down: Field<RawSlowDown>,
+    /// The OpenAPI document that every call, and its answer, is held against by its guard, such as `openapi.yaml`.
+    #[schemars(default)]
+    pub(super) api: Field<RawApi>,
 }
 
 /// A declared edge: the callee's name, alone or with the address where the program expects it.
@@ -474,6 +477,7 @@ impl RawService {
         "mirror",
         "limits",
         "slow_down",
+        "api",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
@@ -501,6 +505,7 @@ impl RawService {
             egress: fields.take("egress", RawEgress::read),
             limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
             slow_down: fields.take("slow_down", RawSlowDown::read),
+            api: fields.take("api", RawApi::read),
         };
         Ok(At { value, spot: fields.spot })
     }

@@ -67,3 +67,33 @@ fn takes_a_file_alone_or_with_what_becomes_of_what_differs() {
     assert_eq!(graphql, GraphqlLimits { depth: 8, aliases: 0, introspection: true, ..GraphqlLimits::default() });
     assert_eq!(route("limits: [{ rate: 1/s }]").unwrap().graphql, None);
 }
+
+/// A service that speaks `protocol` and says `api`.
+fn service(protocol: &str, api: &str, more: &str) -> String {
+    format!(
+        "fleet: bank
+trust_domain: bank.example
+services:
+  a: {{ listen: \"127.0.0.1:7001\", protocol: http, owner: o, calls: [b] }}
+  b: {{ listen: \"127.0.0.1:7002\", protocol: {protocol}, owner: o, {api} }}
+{more}"
+    )
+}
+
+#[test]
+fn a_service_has_a_document_where_its_guard_sees_requests_that_one_can_describe() {
+    let told = |text: &str| parse(text, "fleet.yaml").map(drop).unwrap_err().to_string();
+    for (protocol, more, expected) in [
+        ("tcp", "", "requests are looked at, and with `protocol: tcp` a guard may see bytes alone"),
+        ("auto", "", "with `protocol: auto` a guard may see bytes alone"),
+        ("grpc", "", "it speaks grpc, and a document of OpenAPI describes JSON and forms"),
+        ("http", "guards: [a]", "`b` has no guard (`guards`), so nobody looks at its calls"),
+    ] {
+        let error = told(&service(protocol, "api: pay.yaml", more));
+        assert!(error.contains(expected), "{protocol}: {error}");
+        assert!(error.contains("services.b.api"), "{error}");
+    }
+    let fleet = parse(&service("http", "api: { document: pay.yaml, responses: stop }", ""), "fleet.yaml").unwrap();
+    let b = fleet.services.iter().find(|(name, _)| name.as_str() == "b").unwrap().1;
+    assert_eq!(b.api.as_ref().unwrap().responses, OnResponse::Stop);
+}

@@ -159,7 +159,7 @@ foo: 1
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror, limits, slow_down",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror, limits, slow_down, api",
             ],
         ),
         (

@@ -27,6 +27,7 @@ fn directory(fleet: &Fleet, own: &str) -> Directory {
         mtls: Default::default(),
         limits: Vec::new(),
         slow_down: None,
+        api: None,
     });
     let own = Own {
         id: id(&name(own)),

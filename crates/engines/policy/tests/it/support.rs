@@ -34,6 +34,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         mtls: Default::default(),
         limits: Vec::new(),
         slow_down: None,
+        api: None,
     }
 }
 

@@ -42,7 +42,7 @@ pub enum LoadError {
     },
     /// The documents of APIs are too long together.
     #[error(
-        "the API documents of all routes have more than {API_DOCUMENTS_BYTES_MAX} bytes together; shorten them, or give routes that share one document a pattern that they share"
+        "the API documents of all routes and services have more than {API_DOCUMENTS_BYTES_MAX} bytes together; shorten them, or give routes that share one document a pattern that they share"
     )]
     TooManyDocuments,
     /// Something stands among the policies that would not be read.
@@ -75,7 +75,9 @@ pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), Load
         issuer.jwks = read_text(&folder.join(&issuer.keys), JWKS_BYTES_MAX)?;
     }
     let mut left = API_DOCUMENTS_BYTES_MAX;
-    for api in fleet.gateway.iter_mut().flat_map(|gateway| &mut gateway.routes).filter_map(|route| route.api.as_mut()) {
+    let routes = fleet.gateway.iter_mut().flat_map(|gateway| &mut gateway.routes);
+    let services = fleet.services.values_mut().filter_map(|service| service.api.as_mut());
+    for api in routes.filter_map(|route| route.api.as_mut()).chain(services) {
         let text = read_text(&folder.join(&api.document), API_DOCUMENT_BYTES_MAX)?;
         left = left.checked_sub(text.len()).ok_or(LoadError::TooManyDocuments)?;
         api.text = text.into();

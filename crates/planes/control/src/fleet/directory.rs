@@ -80,6 +80,7 @@ fn sidecar(fleet: &Fleet, plan: &Plan, member: &Member) -> Option<Own> {
         mtls: service.mtls,
         limits: service.limits.clone(),
         slow_down: service.slow_down.clone(),
+        api: service.api.clone(),
     };
     Some(Own {
         name: name.clone(),

@@ -115,7 +115,7 @@ pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
     bartizan_tokens::issuers_of(users, 1).map(drop).map_err(ControlError::Users)
 }
 
-/// Compiles the documents of APIs, as the gateway will; what is worth saying of them.
+/// Compiles the documents of APIs, as guards and the gateway will; what is worth saying of them.
 ///
 /// # Errors
 /// Everything that is wrong with them, each with its file and place.
@@ -127,14 +127,16 @@ pub fn check_apis(fleet: &Fleet) -> Result<Vec<FleetError>, Vec<FleetError>> {
 /// The documents, by the service that they describe.
 fn compile_apis(fleet: &Fleet) -> Result<Declared, Vec<FleetError>> {
     let (mut declared, mut errors, mut seen) = (Declared::new(), Vec::new(), BTreeMap::new());
-    for route in fleet.gateway.iter().flat_map(|gateway| &gateway.routes) {
-        let Some(check) = &route.api else { continue };
+    let routes = fleet.gateway.iter().flat_map(|gateway| &gateway.routes);
+    let routes = routes.filter_map(|route| Some((&route.to, route.api.as_ref()?)));
+    let services = fleet.services.iter().filter_map(|(name, service)| Some((name, service.api.as_ref()?)));
+    for (service, check) in routes.chain(services) {
         let known = seen.entry((&check.document, &check.base)).or_insert_with(|| {
             let compiled = Api::compile(&check.text, &check.document, check.base.as_deref());
             compiled.map(Arc::new).map_err(|found| errors.extend(found.errors)).ok()
         });
         let Some(api) = known else { continue };
-        let of_service = declared.entry(route.to.clone()).or_default();
+        let of_service = declared.entry(service.clone()).or_default();
         if !of_service.iter().any(|it| Arc::ptr_eq(it, api)) {
             of_service.push(Arc::clone(api));
         }

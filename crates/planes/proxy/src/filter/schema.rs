@@ -2,6 +2,7 @@
 
 use super::{Exchange, Filter};
 use crate::answer::Answer;
+use crate::conn::Side;
 use crate::inspect::{self, Inspection, Schema};
 use bartizan_core::Decision;
 use bartizan_core::api::{ApiCheck, OnRequest, OnResponse};
@@ -24,15 +25,21 @@ struct Refused {
 }
 
 fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
-    let Some((route, check)) = x.edge_route.and_then(|route| Some((route, route.said.api.as_ref()?))) else {
-        return Ok(());
+    let live = x.live;
+    let (check, api) = match x.conn.side {
+        Side::Gateway => (
+            x.edge_route.and_then(|route| route.said.api.as_ref()),
+            x.edge_route.and_then(|route| route.settings.api.as_ref()),
+        ),
+        Side::Inbound => {
+            let inbound = live.directory.as_ref().and_then(|directory| directory.own.inbound.as_ref());
+            (inbound.and_then(|inbound| inbound.api.as_ref()), live.own_api.as_ref())
+        }
+        Side::Outbound(_) => return Ok(()),
     };
+    let Some(check) = check else { return Ok(()) };
     // It was declared, so without it nothing passes.
-    let api = route
-        .settings
-        .api
-        .as_ref()
-        .ok_or_else(|| Answer::new(503, "not_ready", "the API's document is not known yet"))?;
+    let api = api.ok_or_else(|| Answer::new(503, "not_ready", "the API's document is not known yet"))?;
     let Judged { operation, outcome } = judge(x, api, check);
     let (body, note) = match outcome {
         Ok((query, body)) => {

@@ -1,7 +1,7 @@
 //! Requests and responses held against the document of an API, through real guards: who is refused, what they are told, what the
 //! service gets, and what goes out.
 
-use crate::client::{header, status, talk, tls};
+use crate::client::{header, plain, status, talk, tls};
 use crate::programs;
 use crate::world::{Guard, World};
 use bartizan_core::Verdict;
@@ -343,4 +343,67 @@ async fn queries_of_graphql_are_measured() {
     let get = "GET /api/graphql?query=%7Ba%7D HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     assert_eq!(status(&scene.ask(get).await), 200);
     assert!(scene.program.got()[0].ends_with(r#"{"query":"{a{b{c}}}"}"#));
+}
+
+/// The service's own guard, with the document, and one of its callers.
+async fn inside(check: ApiCheck) -> (Program, Guard, Guard) {
+    let (world, program) = (World::new(), Program::default());
+    program.answers(r#"{"amount":1}"#);
+    let mut api = world.sidecar("api", program.start().await, Protocol::Http).await;
+    let mut directory = api.directory.clone();
+    directory.own.inbound.as_mut().unwrap().api = Some(check);
+    let apis = Arc::new(Apis::of(&directory, &Apis::default()).unwrap());
+    api.proxy.change(|live| live.apis = apis);
+    api.redirect(|it| *it = directory);
+    let web = world.caller("web", &[(&api, Protocol::Http)]).await;
+    (program, api, web)
+}
+
+async fn call(web: &Guard, method: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: api\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    talk(plain(web.outbound("api")).await, request).await
+}
+
+#[tokio::test]
+async fn calls_from_inside_are_held_against_the_document_of_a_service_by_its_guard() {
+    let (program, api, web) = inside(ApiCheck { responses: OnResponse::Mask, ..check() }).await;
+    for (method, path, body, refused, detail) in [
+        ("POST", "/api/pay", r#"{"amount":0}"#, 400, "body `/amount`: is too small"),
+        ("POST", "/api/pay", r#"{"amount":1,"extra":1}"#, 400, "extra"),
+        ("POST", "/api/pay?dry=perhaps", r#"{"amount":1}"#, 400, "dry"),
+        ("POST", "/api/other", r#"{"amount":1}"#, 404, "path"),
+        ("DELETE", "/api/pay", "", 405, "method"),
+    ] {
+        let response = call(&web, method, path, body).await;
+        assert_eq!(status(&response), refused, "{method} {path}: {response}");
+        assert!(response.contains(detail) && header(&response, "x-request-id").is_some(), "{response}");
+    }
+    assert_eq!(program.got(), Vec::<String>::new(), "the program saw nothing of them");
+    let said = api
+        .event(|event| match &event.what {
+            What::Request(request) if request.status == 400 => request.decision.clone(),
+            _ => None,
+        })
+        .await;
+    assert_eq!((said.verdict, &*said.policies[0]), (Verdict::Deny, "fleet:api"));
+    assert!(said.reason.unwrap().contains("(pay.yaml:"));
+
+    program.answers(r#"{"amount":2,"secret":"x"}"#);
+    let response = call(&web, "POST", "/api/pay?dry=true", r#"{"amount":1,"to":{"iban":"AT1"}}"#).await;
+    assert_eq!(status(&response), 200, "{response}");
+    assert!(response.ends_with(r#"{"amount":2}"#), "what is not described does not come out: {response}");
+    assert!(program.got()[0].ends_with(r#"{"amount":1,"to":{"iban":"AT1"}}"#));
+}
+
+#[tokio::test]
+async fn without_its_document_nothing_reaches_a_service() {
+    let (program, mut api, web) = inside(check()).await;
+    api.proxy.change(|live| live.apis = Arc::default());
+    api.redirect(|_| {});
+    let response = call(&web, "POST", "/api/pay", r#"{"amount":1}"#).await;
+    assert_eq!(status(&response), 503, "{response}");
+    assert!(response.contains("not_ready") && program.got().is_empty(), "{response}");
 }

@@ -254,6 +254,7 @@ pub async fn api(world: &World) -> Directory {
         mtls: Default::default(),
         limits: Vec::new(),
         slow_down: None,
+        api: None,
     });
     directory
 }

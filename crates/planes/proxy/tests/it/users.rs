@@ -139,6 +139,7 @@ impl Scene {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         });
         directory.own.outbound.insert(name("api"), out);
         directory.peers.insert(name("api"), api.as_peer(Protocol::Http));

@@ -153,6 +153,7 @@ impl World {
             mtls: Default::default(),
             limits: Vec::new(),
             slow_down: None,
+            api: None,
         });
         Guard::start(self, directory, &policies(extra)).await
     }

@@ -149,6 +149,7 @@ pub(super) fn refuse_without(
     }
     asked.extend(raw.egress.get().map(|at| (&at.spot, None, "nothing holds it to this list")));
     asked.extend(raw.limits.get().map(|at| (&at.spot, None, "nobody counts its calls")));
+    asked.extend(raw.api.get().map(|at| (&at.spot, None, "nobody looks at its calls")));
     asked.extend(raw.slow_down.get().map(|at| (&at.spot, None, "nobody counts its calls")));
     let refused = asked.into_iter().map(|(spot, at, why)| {
         let problem = format!("`{name}` has no guard (`guards`), so {why}");

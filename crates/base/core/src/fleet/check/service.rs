@@ -2,6 +2,7 @@
 
 use super::super::placeholder::{self, Part, Placeholder, PlaceholderError};
 use super::super::raw::{RawCall, RawService};
+use super::super::raw_api::RawApi;
 use super::super::raw_edge::RawInstance;
 use super::super::raw_limit::RawLimit;
 use super::super::raw_slow_down::RawSlowDown;
@@ -9,7 +10,10 @@ use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_y
 use super::super::{Call, Capture, Instances, Isolate, NamedRoute, Program, Protocol, Service};
 use super::edge::RawEdge;
 use super::ports::{Network, Ports};
-use super::{Known, capture, edge, egress, guards, instances, isolate, limits, os_text, required, slow_down, versions};
+use super::{
+    Known, api, capture, edge, egress, guards, instances, isolate, limits, os_text, required, slow_down, versions,
+};
+use crate::api::ApiCheck;
 use crate::edge::Edge;
 use crate::limit::Limit;
 use crate::name::{GATEWAY, ServiceName, UNAUTHENTICATED};
@@ -71,6 +75,7 @@ pub(super) fn check(
         mirror,
         limits,
         slow_down,
+        api,
     } = body?.value;
     let callees = callees(&calls);
     let isolate = isolate::of_service(report, isolate, all.isolate, !matches!(run, Field::Absent));
@@ -101,6 +106,7 @@ pub(super) fn check(
     let mtls = versions::check_mtls(report, mtls);
     let limits = check_limits(report, protocol.as_ref().ok(), all, limits);
     let slow_down = check_slow_down(report, protocol.as_ref().ok(), all, slow_down);
+    let api = check_api(report, protocol.as_ref().ok(), api);
 
     let Checked { program, listen, mesh: own_mesh, instances } = program?;
     unasked?;
@@ -123,6 +129,7 @@ pub(super) fn check(
         mtls: mtls?,
         limits: limits?,
         slow_down: slow_down?,
+        api: api?,
     };
     warn_of_unreachable(report, &name.spot, &service);
     Ok((parsed?, service))
@@ -481,7 +488,7 @@ fn check_limits(
     OfAll { users, counts, .. }: OfAll,
     limits: Field<Vec<Result<RawLimit, Reported>>>,
 ) -> Result<Vec<Limit>, Reported> {
-    refuse_where_bytes(report, protocol, limits.get().map(|at| &at.spot), "delete the limits")?;
+    refuse_where_bytes(report, protocol, limits.get().map(|at| &at.spot), ("counted", "delete the limits"))?;
     limits::check(report, limits::Place::Service { users, counts }, limits)
 }
 
@@ -491,20 +498,34 @@ fn check_slow_down(
     OfAll { users, counts, .. }: OfAll,
     said: Field<RawSlowDown>,
 ) -> Result<Option<SlowDown>, Reported> {
-    refuse_where_bytes(report, protocol, said.get().map(|at| &at.spot), "delete the line")?;
+    refuse_where_bytes(report, protocol, said.get().map(|at| &at.spot), ("counted", "delete the line"))?;
     slow_down::check(report, limits::Place::Service { users, counts }, said)
 }
 
-/// Requests are counted only where a guard sees them.
+fn check_api(
+    report: &mut Report<'_>,
+    protocol: Option<&Protocol>,
+    said: Field<RawApi>,
+) -> Result<Option<ApiCheck>, Reported> {
+    let at = said.get().map(|at| &at.spot);
+    if let (Some(at), Some(Protocol::Grpc)) = (at, protocol) {
+        let problem = "it speaks grpc, and a document of OpenAPI describes JSON and forms";
+        return Err(report.refuse(at, problem, "delete the line, or say `protocol: http` where it answers that too"));
+    }
+    refuse_where_bytes(report, protocol, at, ("looked at", "delete the line"))?;
+    api::check(report, said)
+}
+
+/// Requests are looked at only where a guard sees them.
 fn refuse_where_bytes(
     report: &mut Report<'_>,
     protocol: Option<&Protocol>,
     at: Option<&Spot>,
-    or: &str,
+    (done, or): (&str, &str),
 ) -> Result<(), Reported> {
     let (Some(at), Some(protocol @ (Protocol::Tcp | Protocol::Auto))) = (at, protocol) else { return Ok(()) };
     let spoken = if *protocol == Protocol::Tcp { "tcp" } else { "auto" };
-    let problem = format!("requests are counted, and with `protocol: {spoken}` a guard may see bytes alone");
+    let problem = format!("requests are {done}, and with `protocol: {spoken}` a guard may see bytes alone");
     Err(report.refuse(at, problem, format!("say `protocol: http` or `grpc`, or {or}")))
 }
 
