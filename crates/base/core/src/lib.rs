@@ -24,6 +24,7 @@ pub mod issued;
 pub mod limit;
 pub mod limits;
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
+pub mod narrow; // of a user's token, on one edge
 pub mod path;
 pub mod people;
 pub mod plan;

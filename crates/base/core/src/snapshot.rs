@@ -11,6 +11,7 @@ use crate::gateway::{Addresses, Cors, HeaderRules};
 use crate::limit::Limit;
 use crate::limits;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
+use crate::narrow::Narrow;
 use crate::path::PathPattern;
 use crate::slow_down::SlowDown;
 use crate::time::Timestamp;
@@ -358,6 +359,9 @@ pub struct Peer {
     /// How calls to it are made.
     #[serde(default, skip_serializing_if = "Edge::is_default")]
     pub edge: Edge,
+    /// What is left of a user's token in calls to it; all of it where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrow: Option<Narrow>,
     /// Where calls to it go besides. Those services are peers as well.
     #[serde(default, skip_serializing_if = "Versions::is_none")]
     pub versions: Versions,
@@ -367,7 +371,7 @@ impl Peer {
     /// One instance at `mesh`, of which nothing more is said.
     pub fn alone(id: SpiffeId, mesh: SocketAddr, protocol: Protocol) -> Self {
         let (instances, edge, versions) = (Vec::new(), Edge::default(), Versions::default());
-        Self { id, mesh, plain: false, protocol, routes: Vec::new(), instances, edge, versions }
+        Self { id, mesh, plain: false, protocol, routes: Vec::new(), instances, edge, narrow: None, versions }
     }
 }
 

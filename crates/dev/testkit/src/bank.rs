@@ -49,7 +49,16 @@ impl Bank {
     /// # Panics
     /// As [`Bank::start_with`].
     pub fn start_with_customers() -> Self {
+        Self::start_with_customers_by(|_| {})
+    }
+
+    /// As [`Bank::start_with_customers`]; `change` may alter the copied folder first.
+    ///
+    /// # Panics
+    /// As [`Bank::start_with`].
+    pub fn start_with_customers_by(change: impl FnOnce(&Path)) -> Self {
         let keys = |folder: &Path| {
+            change(folder);
             let out = folder.join("customers/login");
             let made =
                 Command::new(crate::fleet::binary("bartizan")).args(["token", "keygen", "--out"]).arg(out).output();

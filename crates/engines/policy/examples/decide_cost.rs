@@ -86,6 +86,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         to: names[(n + step) % names.len()].clone(),
         via: None,
         edge: Default::default(),
+        narrow: None,
     };
     let services = names.iter().enumerate().map(|(n, name)| {
         let calls = (1..=CALLS).filter(|step| n * CALLS + step <= declared).map(|step| call(n, step)).collect();

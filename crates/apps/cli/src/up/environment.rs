@@ -236,7 +236,10 @@ mod tests {
             protocol: Protocol::Http,
             owner: None,
             data: Vec::new(),
-            calls: calls.iter().map(|to| Call { to: name(to), via: None, edge: Default::default() }).collect(),
+            calls: calls
+                .iter()
+                .map(|to| Call { to: name(to), via: None, edge: Default::default(), narrow: None })
+                .collect(),
             routes: Vec::new(),
             ext_authz: None,
             egress: None,

@@ -81,7 +81,7 @@ mod tests {
             data: Vec::new(),
             calls: calls
                 .iter()
-                .map(|(to, via)| Call { to: name(to), via: via.map(loopback), edge: Default::default() })
+                .map(|(to, via)| Call { to: name(to), via: via.map(loopback), edge: Default::default(), narrow: None })
                 .collect(),
             routes: Vec::new(),
             ext_authz: None,

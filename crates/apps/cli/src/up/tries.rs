@@ -265,7 +265,10 @@ mod tests {
             protocol,
             owner: None,
             data: Vec::new(),
-            calls: calls.iter().map(|to| Call { to: name(to), via: None, edge: Default::default() }).collect(),
+            calls: calls
+                .iter()
+                .map(|to| Call { to: name(to), via: None, edge: Default::default(), narrow: None })
+                .collect(),
             routes,
             ext_authz: None,
             egress: None,

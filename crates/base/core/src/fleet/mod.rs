@@ -41,6 +41,7 @@ use crate::federation::Federation;
 use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, HostPattern, Overrule};
 use crate::limit::Limit;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
+use crate::narrow::Narrow;
 use crate::path::PathPattern;
 use crate::retention::Retention;
 use crate::slow_down::SlowDown;
@@ -237,6 +238,8 @@ pub struct Call {
     pub via: Option<SocketAddr>,
     /// How it is made.
     pub edge: Edge,
+    /// What is left of a user's token; all of it where `None`.
+    pub narrow: Option<Narrow>,
 }
 
 /// Somebody without a guard of this fleet, who keeps the own end of mutual TLS: a workload with an identity from the node,

@@ -7,7 +7,7 @@ use super::node::{Node, Value};
 use super::raw_api::{RawApi, RawGraphql};
 use super::raw_authorization::RawAuthorization;
 use super::raw_counts::RawCounts;
-use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawOutlier, RawRetry};
+use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawNarrow, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
 use super::raw_events::RawEvents;
 use super::raw_federation::RawFederation;
@@ -241,6 +241,9 @@ pub(super) struct RawVia {
     /// When an instance gets nothing for a while.
     #[schemars(default)]
     pub(super) outlier: Field<RawOutlier>,
+    /// What is left of a user's token in these calls, such as `{ scopes: [accounts:read] }`; all of it where left out.
+    #[schemars(default)]
+    pub(super) narrow: Field<RawNarrow>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -522,7 +525,7 @@ impl RawCall {
 }
 
 impl RawVia {
-    const KEYS: &[&str] = &["to", "via", "timeout", "try_timeout", "retry", "breaker", "outlier"];
+    const KEYS: &[&str] = &["to", "via", "timeout", "try_timeout", "retry", "breaker", "outlier", "narrow"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -534,6 +537,7 @@ impl RawVia {
             retry: fields.take("retry", RawRetry::read),
             breaker: fields.take("breaker", RawBreaker::read),
             outlier: fields.take("outlier", RawOutlier::read),
+            narrow: fields.take("narrow", RawNarrow::read),
             spot: fields.spot,
         })
     }
@@ -646,6 +650,7 @@ mod tests {
             (&schema["$defs"]["Retry"], RawRetry::KEYS),
             (&schema["$defs"]["Breaker"], RawBreaker::KEYS),
             (&schema["$defs"]["Outlier"], RawOutlier::KEYS),
+            (&schema["$defs"]["Narrow"], RawNarrow::KEYS),
             (&schema["$defs"]["Limit"], RawLimit::KEYS),
             (&schema["$defs"]["SlowDown"], RawSlowDown::KEYS),
             (&schema["$defs"]["CorsFull"], RawCors::KEYS),

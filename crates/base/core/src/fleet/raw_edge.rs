@@ -3,6 +3,7 @@
 use super::node::{Node, Value};
 use super::reader::{At, Field, Read, Report, Reported, Spot};
 use crate::limits::{RETRIES_MAX, WEIGHT_MAX};
+use crate::narrow::SCOPES_MAX;
 use schemars::JsonSchema;
 
 /// One address, or one for each instance.
@@ -51,6 +52,31 @@ pub(super) struct RawMirror {
     /// Of which share of the calls, such as `10%`; of all where left out.
     #[schemars(default)]
     pub(super) share: Field<String>,
+}
+
+/// What is left of a user's token.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Narrow", deny_unknown_fields)]
+pub(super) struct RawNarrow {
+    /// Of the token's scopes those that are named here; all of them where left out.
+    #[schemars(default, with = "Vec<String>", length(max = SCOPES_MAX))]
+    pub(super) scopes: Field<Vec<Read<String>>>,
+    /// How long it lives on at most, such as `5s`; as long as it would where left out.
+    #[schemars(default)]
+    pub(super) life: Field<String>,
+}
+
+impl RawNarrow {
+    pub(super) const KEYS: &[&str] = &["scopes", "life"];
+
+    pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let value = Self {
+            scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
+            life: fields.text("life"),
+        };
+        Ok(At { value, spot: fields.spot })
+    }
 }
 
 /// What is tried again.

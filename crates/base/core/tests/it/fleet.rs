@@ -170,7 +170,7 @@ foo: 1
 "#,
             ),
             &[
-                "fleet.yaml:9:17: services.accounts.calls[0].vai: unknown key; did you mean `via`? known here: to, via, timeout, try_timeout, retry, breaker, outlier",
+                "fleet.yaml:9:17: services.accounts.calls[0].vai: unknown key; did you mean `via`? known here: to, via, timeout, try_timeout, retry, breaker, outlier, narrow",
             ],
         ),
         (

@@ -8,6 +8,7 @@ mod federation;
 mod fleet;
 mod guards;
 mod limits;
+mod narrow;
 mod ocsf;
 mod redact;
 mod resilience;

@@ -1,6 +1,7 @@
 //! The bank for customers: each reads own accounts alone, although no service of it checks that.
 
-use bartizan_testkit::{Answer, Bank, Deadline, binary, wait_for};
+use bartizan_testkit::{Answer, Bank, Deadline, binary, request_by, wait_for};
+use std::path::Path;
 use std::process::Command;
 
 const ISSUER: &str = "https://login.bank.example";
@@ -112,4 +113,58 @@ fn operators_learn_why_a_token_is_not_believed(bank: &Bank, good: &str) {
         assert!(code == Some(1) && said.contains(why), "{why}: {said}");
     }
     assert_eq!(call(bank, good, "GET", "/accounts/acc-000001", None).status, 401);
+}
+
+/// Changes what payment leaves of its user's token where it calls accounts.
+fn leave(folder: &Path, before: &str, after: &str) {
+    let file = folder.join("customers/fleet.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let of = |scopes: &str| format!("{{ to: accounts, narrow: {{ scopes: [{scopes}] }} }}");
+    assert!(text.contains(&of(before)), "{text}");
+    std::fs::write(&file, text.replace(&of(before), &of(after))).unwrap();
+}
+
+#[test]
+fn a_call_hands_on_no_more_of_its_user_than_its_edge_leaves() {
+    let bank = Bank::start_with_customers_by(|folder| leave(folder, "pay", ""));
+    let teller = mint(&bank, "tom", &["--claim", "roles=teller", "--scope", "pay"]);
+    let enter = |path: &str, body: &str| {
+        let made = wait_for("it to be entered", Deadline::default(), || {
+            Some(call(&bank, &teller, "POST", path, Some(body))).filter(|answer| answer.status < 300)
+        });
+        made.json()["id"].as_str().unwrap().to_owned()
+    };
+    let owner = enter("/users", "{\"name\":\"Ada\"}");
+    let account = || enter("/accounts", &format!("{{\"owner\":\"{owner}\",\"opening_cents\":10000}}"));
+    let (from, to) = (account(), account());
+    let ada = mint(&bank, "ada", &["--claim", &format!("accounts={from}"), "--scope", "pay"]);
+    let body = format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"cents\":250}}");
+    let pays = || {
+        let paid = call(&bank, &ada, "POST", "/payments", Some(&body));
+        paid.status < 300 && paid.json()["outcome"] == "done"
+    };
+    // She may pay, and payment was let in for her; what it hands on allows nothing.
+    assert!(!pays(), "the transfer was made with less than it needs");
+    let denied = wait_for("the refusal at accounts", Deadline::default(), || {
+        let events = bank.up.say(&["events", "--service", "accounts", "--deny", "--json"]);
+        events.lines().find(|line| line.contains("money moves on behalf of")).map(str::to_owned)
+    });
+    assert!(denied.contains("ada of https://login.bank.example"), "the user stays the same: {denied}");
+
+    // A program that asks for more than it has learns a reference, an operator the reason.
+    let plan = bank.up.plan();
+    let url = format!("http://{}/accounts/{from}", plan["outbound"]["payment"]["accounts"].as_str().unwrap());
+    let curl = bank.up.inside("payment", "curl");
+    let answer = request_by(curl, "GET", &url, None, &["x-bartizan-narrow: admin"], None);
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(answer.json()["reason"], "narrowing_refused", "{answer:?}");
+    let id = answer.json()["request_id"].as_str().unwrap().to_owned();
+    wait_for("the reason", Deadline::default(), || {
+        let said = bank.up.cli(&["explain", &id]);
+        String::from_utf8_lossy(&said.stdout).contains("the call is for no user").then_some(())
+    });
+
+    leave(bank.folder(), "", "pay");
+    bank.up.say(&["reload"]);
+    wait_for("the transfer to be made with what it needs", Deadline::default(), || pays().then_some(()));
 }

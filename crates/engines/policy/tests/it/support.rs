@@ -22,7 +22,10 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         protocol,
         owner: (!owner.is_empty()).then(|| owner.to_owned()),
         data: data.iter().map(|class| (*class).to_owned()).collect(),
-        calls: calls.iter().map(|to| Call { to: name(to), via: None, edge: Default::default() }).collect(),
+        calls: calls
+            .iter()
+            .map(|to| Call { to: name(to), via: None, edge: Default::default(), narrow: None })
+            .collect(),
         routes: routes
             .iter()
             .map(|route| NamedRoute { name: name(route), method: None, path: PathPattern::parse("/**").unwrap() })

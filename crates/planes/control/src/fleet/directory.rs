@@ -23,17 +23,18 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member
         Some(_) | None => return None,
     };
     let mut peers = BTreeMap::new();
-    for Call { to, edge, .. } in &calls {
+    for Call { to, edge, narrow, .. } in &calls {
         let mut callee = peer(fleet, plan, away, to)?;
         let versions: Vec<&ServiceName> = fleet.versions_for(member.service(), to).collect();
         keep_to(&mut callee.versions, to, &versions);
         for version in versions {
             // What is declared itself keeps what is said of it.
             if !calls.iter().any(|call| call.to == *version) {
-                peers.insert(version.clone(), Peer { edge: *edge, ..peer(fleet, plan, away, version)? });
+                let narrow = narrow.clone();
+                peers.insert(version.clone(), Peer { edge: *edge, narrow, ..peer(fleet, plan, away, version)? });
             }
         }
-        peers.insert(to.clone(), Peer { edge: *edge, ..callee });
+        peers.insert(to.clone(), Peer { edge: *edge, narrow: narrow.clone(), ..callee });
     }
     let (fleet_name, mode, trust, tls) = (fleet.name.to_string(), plan.mode, fleet.trust, fleet.tls);
     let counts = fleet.counts.clone().filter(|_| has_shared(&own));
@@ -139,7 +140,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
         captured: None,
         zone: None,
     };
-    let call = |to: &ServiceName| Call { to: to.clone(), via: None, edge: Edge::default() };
+    let call = |to: &ServiceName| Call { to: to.clone(), via: None, edge: Edge::default(), narrow: None };
     Some((own, gateway.routes.iter().map(|route| call(&route.to)).collect()))
 }
 

@@ -124,7 +124,7 @@ pub struct Exchange<'a> {
     pub edge_route: Option<Route<'a>>,
     /// On whose behalf it comes. Filled in by `user`.
     pub user: Option<Arc<User>>,
-    /// By which tokens that is known. Filled in by `user`, inbound.
+    /// By which tokens that is known, inbound; what is left of them to be handed on, outbound. Filled in by `user`.
     pub tokens: Option<Arc<Tokens>>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,

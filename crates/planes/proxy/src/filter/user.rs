@@ -6,11 +6,13 @@ use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
 use crate::users::shown::{self, NotShown};
-use crate::users::{TXN_DELEGATION, TXN_TOKEN, Vouched};
+use crate::users::{NARROW, NotNarrowed, TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched, Wanted};
+use bartizan_core::narrow::Narrow;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, Verdict};
 use bartizan_tokens::dpop::ProofError;
-use bartizan_tokens::{BindingError, Presented, ProofKey, PublicReason, TokenError};
+use bartizan_tokens::txn::TxnError;
+use bartizan_tokens::{BindingError, Presented, ProofKey, PublicReason, Scopes, TokenError};
 use std::sync::Arc;
 
 pub(super) const IT: Filter = Filter { name: "user", run };
@@ -22,7 +24,7 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
     match x.conn.side {
         Side::Gateway => at_the_edge(x),
         Side::Inbound => handed_on(x),
-        Side::Outbound(_) => Ok(()),
+        Side::Outbound(_) => hand_on_less(x),
     }
 }
 
@@ -157,8 +159,66 @@ fn remember(x: &mut Exchange<'_>) {
     }
 }
 
-/// What the program sends itself goes on where nothing is known of the trace: the callee's guard checks it.
+/// Leaves of the user's token what the edge does, and the program asks for. What the program sends itself is held to the same.
+fn hand_on_less(x: &mut Exchange<'_>) -> Result<(), Answer> {
+    let live = x.live;
+    let peer = x.to.as_ref().and_then(|to| live.directory.as_ref()?.peers.get(to));
+    let edge = peer.and_then(|peer| peer.narrow.as_ref());
+    if edge.is_none() && !x.head.fields.contains(NARROW) {
+        return Ok(());
+    }
+    match narrowed(x, edge) {
+        Ok(tokens) => {
+            x.tokens = tokens;
+            Ok(())
+        }
+        Err(error) => {
+            deny(x, error.to_string());
+            Err(match error {
+                NotNarrowed::Unreadable(_) => {
+                    Answer::new(400, "narrowing_unreadable", "what the call asks for cannot be read")
+                }
+                NotNarrowed::Nobody | NotNarrowed::Wider(_) => {
+                    Answer::new(403, "narrowing_refused", "a call cannot be made with more than it was given")
+                }
+                NotNarrowed::Token(_) => Answer::new(403, "narrowing_failed", "the user's token cannot be handed on"),
+            })
+        }
+    }
+}
+
+fn narrowed(x: &Exchange<'_>, edge: Option<&Narrow>) -> Result<Option<Arc<Tokens>>, NotNarrowed> {
+    let fields = &x.head.fields;
+    let asked = match (fields.contains(NARROW), fields.only(NARROW)) {
+        (false, _) => None,
+        (true, Some(text)) => Some(Scopes::parse(text)?),
+        (true, None) => return Err(NotNarrowed::Unreadable("it is there more than once, or no text")),
+    };
+    let proxy = x.conn.proxy();
+    let carried = proxy.carried.find(x.trace.request, x.now);
+    let held = carried.as_ref().map(|tokens| (&*tokens.token, &*tokens.delegation));
+    let tokens = match (held, fields.contains(TXN_TOKEN)) {
+        (Some(held), _) => held,
+        (None, false) if asked.is_some() => return Err(NotNarrowed::Nobody),
+        (None, false) => return Ok(None),
+        (None, true) => {
+            let shown = fields.only(TXN_TOKEN).zip(fields.only(TXN_DELEGATION));
+            shown.ok_or(NotNarrowed::Unreadable("the program sent a token that cannot be read, or no delegation"))?
+        }
+    };
+    let authority = x.live.authority.as_ref().ok_or(TxnError::NotDelegated("of an unknown authority".to_owned()))?;
+    let mut memory = x.conn.worker.users.borrow_mut();
+    memory.narrow(authority, tokens, &Wanted { edge, asked }, &proxy.id, x.now).map(Some)
+}
+
+/// What the program sends itself goes on where nothing is known of the trace, and the edge takes nothing away: the callee's guard
+/// checks it.
 fn attach(x: &mut Exchange<'_>) {
+    if let Some(tokens) = x.tokens.take() {
+        x.head.fields.set(TXN_TOKEN, tokens.token.as_bytes());
+        x.head.fields.set(TXN_DELEGATION, tokens.delegation.as_bytes());
+        return;
+    }
     if let Some(tokens) = x.conn.proxy().carried.find(x.trace.request, x.now) {
         x.head.fields.set(TXN_TOKEN, tokens.token.as_bytes());
         x.head.fields.set(TXN_DELEGATION, tokens.delegation.as_bytes());

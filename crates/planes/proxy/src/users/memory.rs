@@ -1,12 +1,13 @@
 //! What one worker found out about tokens and need not find out again.
 
+use super::narrowing::{NotNarrowed, Wanted};
 use super::{Minted, Tokens};
 use crate::limits::TXN_MEMORY_MAX;
 use bartizan_core::user::User;
-use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
-use bartizan_crypto::hash;
+use bartizan_core::{Secret, SpiffeId, Timestamp, TrustDomain};
+use bartizan_crypto::{hash, random};
 use bartizan_identity::DenyIndex;
-use bartizan_tokens::txn::{Certificate, Delegates, TxnError, verify_txn};
+use bartizan_tokens::txn::{Certificate, Delegates, TxnError, narrow, verify_txn};
 use bartizan_tokens::{Issuers, TokenCache, user_in};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Memory {
     /// those are forgotten: users bring new ones all the time, so nothing may be searched for room.
     known: HashMap<[u8; 32], Vouched>,
     old: HashMap<[u8; 32], Vouched>,
+    /// What was left of tokens on the edges of this guard, by the hash of both and of what is left.
+    narrowed: HashMap<[u8; 32], Arc<Tokens>>,
 }
 
 /// What a transaction token comes to.
@@ -66,6 +69,7 @@ impl Memory {
             delegations: HashMap::new(),
             known: HashMap::new(),
             old: HashMap::new(),
+            narrowed: HashMap::new(),
         }
     }
 
@@ -80,10 +84,7 @@ impl Memory {
         delegation: &str,
         now: Timestamp,
     ) -> Result<Vouched, TxnError> {
-        if self.authority_version != authority.version() {
-            let (access, minted) = (std::mem::take(&mut self.access), std::mem::take(&mut self.minted));
-            *self = Self { access, minted, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
-        }
+        self.begin_anew_by(authority);
         let key = hash::sha256([token, "\n", delegation].concat().as_bytes());
         let known = self.known.get(&key).or_else(|| self.old.get(&key));
         if let Some(known) = known.filter(|known| now < known.tokens.expires) {
@@ -100,6 +101,50 @@ impl Memory {
         }
         self.known.insert(key, known.clone());
         Ok(known)
+    }
+
+    /// What is left of a token where it is handed on by `by`; as it came where that is all of it. `token` and `delegation` are as they
+    /// came, good or not.
+    ///
+    /// # Errors
+    /// [`NotNarrowed`].
+    pub fn narrow(
+        &mut self,
+        authority: &Issuers,
+        (token, delegation): (&str, &str),
+        wanted: &Wanted<'_>,
+        by: &SpiffeId,
+        now: Timestamp,
+    ) -> Result<Arc<Tokens>, NotNarrowed> {
+        self.begin_anew_by(authority);
+        let key = hash::sha256([token, "\n", delegation, "\n", &wanted.to_string()].concat().as_bytes());
+        if let Some(known) = self.narrowed.get(&key).filter(|known| now < known.expires && wanted.may_be_old()) {
+            return Ok(Arc::clone(known));
+        }
+        self.take_up(authority, delegation, now)?;
+        let verified = verify_txn(token, &self.delegates, now)?;
+        let (token, expires) = match wanted.of(&verified, by, now)? {
+            None => (token.into(), verified.expires),
+            Some(to) => {
+                // Open again: the next hop may hand on even less.
+                let seed = Secret::new(random::bytes());
+                (narrow(token, &verified, &to, Some(&seed))?.into(), to.expires)
+            }
+        };
+        let tokens = Arc::new(Tokens { token, delegation: delegation.into(), expires });
+        if self.narrowed.len() >= TXN_MEMORY_MAX {
+            self.narrowed.clear(); // a signature for each that comes again
+        }
+        self.narrowed.insert(key, Arc::clone(&tokens));
+        Ok(tokens)
+    }
+
+    /// With other keys of the authority nothing that was found good counts.
+    fn begin_anew_by(&mut self, authority: &Issuers) {
+        if self.authority_version != authority.version() {
+            let (access, minted) = (std::mem::take(&mut self.access), std::mem::take(&mut self.minted));
+            *self = Self { access, minted, authority_version: authority.version(), ..Self::new(self.domain.clone()) };
+        }
     }
 
     fn take_up(&mut self, authority: &Issuers, delegation: &str, now: Timestamp) -> Result<(), TxnError> {

@@ -2,9 +2,9 @@
 
 use crate::limits::TXN_TTL;
 use bartizan_core::user::User;
-use bartizan_core::{RequestId, SpiffeId, Timestamp, TrustDomain};
-use bartizan_crypto::CryptoError;
+use bartizan_core::{RequestId, Secret, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::jws::TokenKey;
+use bartizan_crypto::{CryptoError, random};
 use bartizan_tokens::txn::{Minter, TxnError, mint};
 use bartizan_tokens::txn_of;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ impl Minting {
         now: Timestamp,
     ) -> Result<String, TxnError> {
         let minter = Minter { key: &self.key, id, domain, until: self.until };
-        mint(&minter, &txn_of(user, request, id), TXN_TTL, None, now)
+        // Left open: whoever hands it on may hand on less of it.
+        let seed = Secret::new(random::bytes());
+        mint(&minter, &txn_of(user, request, id), TXN_TTL, Some(&seed), now)
     }
 }

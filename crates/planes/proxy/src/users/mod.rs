@@ -9,6 +9,7 @@ mod keys; // of programs, at the gateway
 mod memory; // tokens that one worker found good
 mod minted; // what it made a moment ago
 mod minting; // the gateway's key, and its delegation
+mod narrowing; // less of a token, where it is handed on
 pub mod shown; // what clients show at the gateway
 mod slot; // how it gets one
 
@@ -18,6 +19,7 @@ pub use keys::{EdgeKeys, HeldKey};
 pub use memory::{Memory, Vouched};
 pub use minted::Minted;
 pub use minting::Minting;
+pub use narrowing::{NARROW, NotNarrowed, Wanted};
 pub use slot::DelegationSlot;
 
 /// The header that a transaction token travels in (draft-ietf-oauth-transaction-tokens).

@@ -6,8 +6,9 @@ use crate::programs;
 use crate::world::{Guard, World, free_addr, name, policies};
 use bartizan_core::event::What;
 use bartizan_core::fleet::{Auth, GatewayRoute, Protocol};
+use bartizan_core::narrow::Narrow;
 use bartizan_core::path::PathPattern;
-use bartizan_core::snapshot::{GatewaySide, Inbound, JwtKey};
+use bartizan_core::snapshot::{GatewaySide, Inbound, JwtKey, Peer};
 use bartizan_core::user::{TokenIssuer, Users};
 use bartizan_core::{SpiffeId, Timestamp};
 use bartizan_crypto::jose::compact::sign_with_jwk;
@@ -127,11 +128,17 @@ impl Scene {
 
     /// `web`, whose program calls `api` in the trace that it is called in, where the path says so, and passes the answer on.
     async fn web(&self, api: &Guard) -> Guard {
-        let (out, mesh) = (free_addr(), free_addr());
+        let out = free_addr();
+        self.web_of(api, out, calls_on(out).await, None).await
+    }
+
+    /// `web` with that program, which finds `api` at `out`, and with what is left of tokens on that edge.
+    async fn web_of(&self, api: &Guard, out: SocketAddr, program: SocketAddr, narrow: Option<Narrow>) -> Guard {
+        let mesh = free_addr();
         let mut directory = self.world.directory("web");
         directory.own.inbound = Some(Inbound {
             mesh,
-            program: calls_on(out).await,
+            program,
             protocol: Protocol::Http,
             routes: Vec::new(),
             callers: Default::default(),
@@ -142,7 +149,7 @@ impl Scene {
             api: None,
         });
         directory.own.outbound.insert(name("api"), out);
-        directory.peers.insert(name("api"), api.as_peer(Protocol::Http));
+        directory.peers.insert(name("api"), Peer { narrow, ..api.as_peer(Protocol::Http) });
         let guard = Guard::start(&self.world, directory, &policies("")).await;
         self.tell(&guard);
         guard
@@ -445,5 +452,130 @@ async fn a_transaction_token_counts_only_by_the_authority_and_over_mutual_tls() 
     ] {
         let response = talk(mtls(&scene.world, api.mesh(), "web").await, with("/x", fields)).await;
         assert_eq!(status(&response), 401, "{response}");
+    }
+}
+
+/// A program that sends `fields` with its call, besides the trace; with `{token}` it shows what it got under another trace.
+async fn calls_with(to: SocketAddr, fields: &'static str) -> SocketAddr {
+    programs::custom(move |mut stream| async move {
+        let mut head = vec![0; 16 << 10];
+        let n = stream.read(&mut head).await.unwrap();
+        let head = String::from_utf8_lossy(&head[..n]).into_owned();
+        let its = |name: &str| format!("{name}: {}\r\n", header(&head, name).unwrap_or_default());
+        let fields = match fields {
+            "{token}" => its(TXN_TOKEN) + &its(TXN_DELEGATION),
+            fields if head.contains("/untraced") => fields.to_owned(),
+            fields => its("traceparent") + fields,
+        };
+        let ask = format!("GET /accounts/1 HTTP/1.1\r\nhost: api\r\n{fields}connection: close\r\n\r\n");
+        let answer = talk(plain(to).await, ask).await;
+        let answer =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len());
+        let _ = stream.write_all(answer.as_bytes()).await;
+    })
+    .await
+}
+
+/// What `api` said to `web`.
+fn inner(response: &str) -> &str {
+    response.split_once("\r\n\r\n").unwrap().1
+}
+
+/// The answer of `api` to a call by a program that sends `fields`, over an edge that leaves `narrow`; and the guard of `web`.
+async fn narrowed(
+    scene: &Scene,
+    api: &Guard,
+    path: &str,
+    fields: &'static str,
+    narrow: Option<Narrow>,
+) -> (String, Guard) {
+    let out = free_addr();
+    let web = scene.web_of(api, out, calls_with(out, fields).await, narrow).await;
+    let gateway = scene.gateway(&web, &[]).await;
+    let both = |said: &mut Access| said.scopes = Scopes::parse("accounts:read pay").unwrap();
+    let token = bearer(&scene.token("alice", both));
+    let response = ask(&gateway, path, &[("authorization", &token), ("traceparent", TRACE)]).await;
+    assert_eq!(status(&response), 200, "{response}");
+    (inner(&response).to_owned(), web)
+}
+
+fn left(scopes: &[&str]) -> Option<Narrow> {
+    Some(Narrow { scopes: Some(scopes.iter().map(|it| (*it).to_owned()).collect()), life_s: None })
+}
+
+/// Lets in who may read, and nobody who could pay as well.
+const NOT_PAY: &str = r#"
+@reason("with less than that")
+forbid (principal, action, resource in Service::"api")
+unless { context has user && context.user.scopes.contains("accounts:read") && !context.user.scopes.contains("pay") };
+"#;
+
+#[tokio::test]
+async fn an_edge_hands_on_no_more_than_it_leaves_of_a_token_whatever_the_program_does() {
+    let scene = Scene::new();
+    let api = scene.world.sidecar_with("api", programs::http().await, Protocol::Http, NOT_PAY).await;
+    scene.tell(&api);
+    for (fields, narrow, expected, why) in [
+        ("", None, 403, "all of it is handed on"),
+        ("", left(&["accounts:read", "never:given"]), 200, "less than that is"),
+        ("", left(&[]), 403, "nothing is left"),
+        ("", Some(Narrow { scopes: None, life_s: Some(5) }), 403, "a nearer end takes no scope away"),
+        ("{token}", None, 403, "the program shows the token that it got, all of it"),
+        ("{token}", left(&["accounts:read"]), 200, "which is held to the same as what is handed on"),
+        ("{token}", left(&[]), 403, "which is held to the same as what is handed on"),
+    ] {
+        let (response, _web) = narrowed(&scene, &api, "/private/a", fields, narrow).await;
+        assert_eq!(status(&response), expected, "{why}: {response}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_asks_for_one_call_with_less_and_never_gets_more() {
+    let scene = Scene::new();
+    let api = scene.world.sidecar_with("api", programs::http().await, Protocol::Http, NOT_PAY).await;
+    scene.tell(&api);
+    for (fields, path, expected) in [
+        ("x-bartizan-narrow: accounts:read\r\n", "/private/a", 200),
+        ("x-bartizan-narrow:\r\n", "/private/a", 403),
+        ("x-bartizan-narrow: accounts:read pay\r\n", "/private/a", 403),
+    ] {
+        let (response, _web) = narrowed(&scene, &api, path, fields, None).await;
+        assert_eq!(status(&response), expected, "{fields}: {response}");
+        assert!(!response.contains("narrowing_"), "the callee judged it: {response}");
+        assert!(!response.contains("x-bartizan-narrow"), "it goes no further: {response}");
+    }
+    for (fields, path, narrow, expected, word, why) in [
+        ("x-bartizan-narrow: admin\r\n", "/private/a", None, 403, "narrowing_refused", "asks for `admin`"),
+        (
+            "x-bartizan-narrow: accounts:read pay\r\n",
+            "/private/a",
+            left(&["accounts:read"]),
+            403,
+            "narrowing_refused",
+            "asks for `pay`",
+        ),
+        ("x-bartizan-narrow: accounts:read\r\n", "/private/untraced", None, 403, "narrowing_refused", "for no user"),
+        ("x-bartizan-narrow: a  b\r\n", "/private/a", None, 400, "narrowing_unreadable", "one blank"),
+        (
+            "x-bartizan-narrow: a\r\nx-bartizan-narrow: b\r\n",
+            "/private/a",
+            None,
+            400,
+            "narrowing_unreadable",
+            "more than once",
+        ),
+    ] {
+        let (response, web) = narrowed(&scene, &api, path, fields, narrow).await;
+        assert_eq!(status(&response), expected, "{fields}: {response}");
+        assert!(response.contains(word) && !response.contains(why), "{response}");
+        let id = header(&response, "x-request-id").unwrap().to_owned();
+        let reason = web.event(|event| match &event.what {
+            What::Request(r) if event.request.is_some_and(|it| it.to_string() == id) => {
+                r.decision.as_ref().and_then(|d| d.reason.clone())
+            }
+            _ => None,
+        });
+        let reason = reason.await;
+        assert!(reason.contains(why), "{why}: {reason}");
     }
 }

@@ -1,7 +1,7 @@
 //! Checks how calls of one edge are made.
 
 use super::super::raw::RawVia;
-use super::super::raw_edge::{RawBreaker, RawOutlier, RawRetry};
+use super::super::raw_edge::{RawBreaker, RawNarrow, RawOutlier, RawRetry};
 use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use crate::edge::{Breaker, Edge, Outlier, Retry, RetryOn, Share};
 use crate::limits::{EDGE_TIME_MAX, RETRIES_MAX};
@@ -21,9 +21,9 @@ pub(super) struct RawEdge {
 
 impl RawEdge {
     /// What `via` says, and the rest.
-    pub(super) fn of(raw: RawVia) -> (Self, Field<String>, Field<String>) {
-        let RawVia { to, via, timeout, try_timeout, retry, breaker, outlier, spot: _ } = raw;
-        (Self { timeout, try_timeout, retry, breaker, outlier }, to, via)
+    pub(super) fn of(raw: RawVia) -> (Self, Field<String>, Field<String>, Field<RawNarrow>) {
+        let RawVia { to, via, timeout, try_timeout, retry, breaker, outlier, narrow, spot: _ } = raw;
+        (Self { timeout, try_timeout, retry, breaker, outlier }, to, via, narrow)
     }
 }
 

@@ -170,7 +170,11 @@ fn refuse_call(report: &mut Report<'_>, known: &Known, name: &str, call: &RawCal
     let to = match call {
         RawCall::Name(to) => to,
         RawCall::Via(via) => {
-            let RawVia { to, via: at, timeout, try_timeout, retry, breaker, outlier, spot } = &**via;
+            let RawVia { to, via: at, timeout, try_timeout, retry, breaker, outlier, narrow, spot } = &**via;
+            if let Some(at) = narrow.get() {
+                let problem = format!("`{name}` has no guard (`guards`), so nobody narrows what it hands on");
+                return Err(report.refuse(&at.spot, problem, "name the caller under `guards`, or delete the line"));
+            }
             let times = [timeout, try_timeout].into_iter().any(|field| field.get().is_some());
             if times || retry.get().is_some() || breaker.get().is_some() || outlier.get().is_some() {
                 let problem = format!("`{name}` has no guard (`guards`), so its calls are made without this");

@@ -19,6 +19,7 @@ mod headers;
 mod instances;
 mod isolate;
 mod limits;
+mod narrow;
 mod other;
 mod people;
 mod pod;

@@ -11,7 +11,8 @@ use super::super::{Call, Capture, Instances, Isolate, NamedRoute, Program, Proto
 use super::edge::RawEdge;
 use super::ports::{Network, Ports};
 use super::{
-    Known, api, capture, edge, egress, guards, instances, isolate, limits, os_text, required, slow_down, versions,
+    Known, api, capture, edge, egress, guards, instances, isolate, limits, narrow, os_text, required, slow_down,
+    versions,
 };
 use crate::api::ApiCheck;
 use crate::edge::Edge;
@@ -99,7 +100,7 @@ pub(super) fn check(
     let protocol = check_protocol(report, &name.spot, protocol);
     let owner = check_owner(report, &name.spot, owner);
     let data = check_data(report, data);
-    let calls = check_calls(report, known, ports, &network, &name.value, calls);
+    let calls = check_calls(report, known, ports, &network, (&name.value, all.users), calls);
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
     let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
     let versions = versions::check(report, known, &name.value, protocol.as_ref().ok().copied(), split, mirror);
@@ -414,26 +415,27 @@ fn check_calls(
     known: &Known,
     ports: &mut Ports,
     network: &Network,
-    own: &str,
+    (own, users): (&str, bool),
     calls: Field<Vec<Result<RawCall, Reported>>>,
 ) -> Result<Vec<Call>, Reported> {
     let mut checked = Vec::new();
     let mut seen = HashSet::new();
     for call in calls.optional()?.into_iter().flat_map(|at| at.value) {
         checked.push(call.and_then(|call| {
-            let (to, via, edge) = match call {
-                RawCall::Name(to) => (Ok(to), Ok(None), Ok(Edge::default())),
+            let (to, via, edge, narrow) = match call {
+                RawCall::Name(to) => (Ok(to), Ok(None), Ok(Edge::default()), Ok(None)),
                 RawCall::Via(raw) => {
                     let spot = raw.spot.clone();
-                    let (edge, to, via) = RawEdge::of(*raw);
+                    let (edge, to, via, narrow) = RawEdge::of(*raw);
                     let to = required(report, to, &spot, "to", "name the callee");
                     let is_tcp = to.as_ref().is_ok_and(|to| known.is_tcp(&to.value));
-                    (to, via.optional(), edge::check(report, is_tcp, edge))
+                    let narrow = narrow::check(report, (is_tcp, users), narrow);
+                    (to, via.optional(), edge::check(report, is_tcp, edge), narrow)
                 }
             };
             let to = to.and_then(|to| check_to(report, known, own, &mut seen, &to));
             let via = via.and_then(|via| via.map(|via| ports.loopback(report, &via, network)).transpose());
-            Ok(Call { to: to?, via: via?, edge: edge? })
+            Ok(Call { to: to?, via: via?, edge: edge?, narrow: narrow? })
         }));
     }
     checked.into_iter().collect()

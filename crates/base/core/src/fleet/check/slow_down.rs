@@ -53,7 +53,7 @@ pub(super) fn check(
 }
 
 /// A time in milliseconds.
-fn time(
+pub(super) fn time(
     report: &mut Report<'_>,
     field: Field<String>,
     range: std::ops::RangeInclusive<u32>,
