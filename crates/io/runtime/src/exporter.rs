@@ -20,12 +20,15 @@ use tokio_util::task::TaskTracker;
 /// The media type of the text format.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+/// Judges a token that was shown.
+pub type May = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// Serves what `text` gives until `stop` fires; where that fails, its words with status 503. Where `may` is there, it judges
 /// the bearer token that has to come along.
 pub async fn serve<F>(
     listener: TcpListener,
     text: impl Fn() -> F + Clone + Send + Sync + 'static,
-    may: Option<Arc<dyn Fn(&[u8]) -> bool + Send + Sync>>,
+    may: Option<Arc<May>>,
     stop: CancellationToken,
 ) where
     F: Future<Output = Result<String, String>> + Send + 'static,
@@ -48,11 +51,8 @@ pub async fn serve<F>(
     connections.wait().await;
 }
 
-async fn one<F>(
-    stream: TcpStream,
-    text: impl Fn() -> F + Clone + Send + Sync + 'static,
-    may: Option<Arc<dyn Fn(&[u8]) -> bool + Send + Sync>>,
-) where
+async fn one<F>(stream: TcpStream, text: impl Fn() -> F + Clone + Send + Sync + 'static, may: Option<Arc<May>>)
+where
     F: Future<Output = Result<String, String>> + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
@@ -77,8 +77,6 @@ async fn one<F>(
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
-
-type May = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 fn refusal<B>(request: &Request<B>, may: Option<&May>) -> Option<(StatusCode, &'static str)> {
     match may {

@@ -36,9 +36,7 @@ pub(crate) async fn run(args: &MetricsArgs) -> Result<(), Failure> {
         let socket = socket.clone();
         async move { local::get_text(&socket, PATH).await.map_err(|error| format!("control does not answer: {error}\n")) }
     };
-    let may = token.map(|token| -> Arc<dyn Fn(&[u8]) -> bool + Send + Sync> {
-        Arc::new(move |shown| hash::equal(token.as_bytes(), shown))
-    });
+    let may = token.map(|token| -> Arc<exporter::May> { Arc::new(move |shown| hash::equal(token.as_bytes(), shown)) });
     exporter::serve(listener, text, may, stop::on_signals()).await;
     Ok(())
 }
