@@ -8,6 +8,7 @@ mod egress;
 mod federation;
 mod key;
 mod metrics;
+mod moment;
 mod slo;
 mod token;
 mod user;
@@ -22,10 +23,12 @@ pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use federation::FederationCommand;
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
+pub(crate) use moment::{Moment, moment};
 pub(crate) use slo::SloArgs;
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 
+use bartizan_core::event::{Class, Upshot};
 use bartizan_core::{Member, RequestId, ServiceName, TrustDomain};
 use bartizan_node::netns::Way;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -101,6 +104,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         bartizan events --deny --limit 20\n  \
         bartizan events --follow --service accounts --deny\n  \
+        bartizan events --identity payment --class request --outcome failed --since 1h\n  \
+        bartizan events --text /accounts/17 --since 2026-08-01T12:00:00Z --until 2026-08-01T13:00:00Z\n  \
+        bartizan events --all --json > events.ndjson\n  \
         bartizan events --follow --json | jq .message")]
     Events(EventsArgs),
     /// What runs out: roots, issuing CA, identities, tokens; when, who renews it, and what breaks where nobody does.
@@ -414,9 +420,36 @@ pub(crate) struct EventsArgs {
     /// Only what was denied, refused or failed.
     #[arg(long)]
     pub(crate) deny: bool,
+    /// Only about this identity: a service by its name, a SPIFFE ID, or a user.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) identity: Option<String>,
+    /// Only what came out so: `ok`, `denied`, `failed`; may be repeated.
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome, conflicts_with = "deny")]
+    pub(crate) outcome: Vec<Upshot>,
+    /// Only of this kind, such as `request`, `handshake`, `egress`, `config`, `person`; may be repeated.
+    #[arg(long, value_name = "CLASS", value_parser = class)]
+    pub(crate) class: Vec<Class>,
+    /// Only where this stands in a name, path, reason or the like, in upper or lower case.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// Only at this time or later: `2026-08-01T12:00:00Z`, or how long ago, `2h`.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Moment>,
+    /// Only before this time.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Moment>,
+    /// Only of this request.
+    #[arg(long, value_name = "ID", value_parser = request_id)]
+    pub(crate) request: Option<RequestId>,
     /// At most this many, the newest ones.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: u32,
+    /// Every event that fits, from the oldest on.
+    #[arg(long, conflicts_with_all = ["limit", "follow"])]
+    pub(crate) all: bool,
+    /// Go on from where a search said that it stopped.
+    #[arg(long, value_name = "CURSOR", conflicts_with = "follow")]
+    pub(crate) cursor: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }
@@ -653,6 +686,14 @@ fn time_span(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+fn class(text: &str) -> Result<Class, String> {
+    Class::parse(text).ok_or_else(|| format!("known are {}", Class::ALL.map(Class::as_str).join(", ")))
+}
+
+fn outcome(text: &str) -> Result<Upshot, String> {
+    Upshot::parse(text).ok_or_else(|| format!("known are {}", Upshot::ALL.map(Upshot::as_str).join(", ")))
 }
 
 fn request_id(text: &str) -> Result<RequestId, String> {

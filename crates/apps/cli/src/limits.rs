@@ -52,6 +52,8 @@ pub(crate) const CA_FILE_BYTES_MAX: usize = 64 << 10;
 /// Bytes that events may take on disk under `up`: some ten million. Further ones are dropped, counted and shown; nothing is
 /// deleted by itself.
 pub(crate) const EVENTS_BYTES_MAX: u64 = 4 << 30;
+/// Events of one page of `bartizan events --all`, a count: some 15 MiB of records.
+pub(crate) const EVENTS_PAGE: u32 = 5_000;
 /// How long `revoke` waits for guards to enforce it.
 pub(crate) const ENFORCED_WITHIN: Duration = Duration::from_secs(3);
 /// How often it looks.

@@ -54,7 +54,7 @@ pub(crate) fn message(record: &Value) -> Option<String> {
 }
 
 /// What is in an event came from outside and must not steer a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -1,10 +1,11 @@
 //! `bartizan explain` and `bartizan trace` for people.
 
+use super::waterfall::{self, Waterfall};
 use super::{event, grouped, utc};
 use bartizan_core::Verdict;
 use bartizan_core::event::SeenBy;
 use bartizan_core::snapshot::Facts;
-use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Trace};
+use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
 use std::fmt::Write as _;
 
 /// Deepest indent of a trace, in calls: a line must stay readable.
@@ -28,19 +29,36 @@ pub(crate) fn why(found: &Explanation) -> String {
     text
 }
 
-/// The way of the request with its times, indented by the depth of the call.
+/// The way of the request with its times, indented by the depth of the call, and drawn to scale.
 pub(crate) fn way(found: &Trace) -> String {
-    let mut text = format!("request {}\n", found.request);
-    for step in &found.steps {
+    let Waterfall { total_us, bars } = waterfall::of(&found.steps);
+    let user = found.steps.iter().find_map(|step| own(step, "user"));
+    let user = user.map(|user| format!(" on behalf of {user}")).unwrap_or_default();
+    let mut text = format!("request {}{}, {} µs\n", found.request, event::printable(&user), grouped(total_us));
+    for (step, bar) in found.steps.iter().zip(bars) {
         let indent = "  ".repeat(usize::try_from(step.depth).unwrap_or(0).min(DEPTH_SHOWN_MAX));
         let what =
             event::message(&step.event).unwrap_or_else(|| "recorded, but not readable by this version".to_owned());
         let took = step.took_us.map(|us| format!("  {} µs", grouped(us))).unwrap_or_default();
         let added = step.added_us.map(|us| format!(", {} µs of it added", grouped(us))).unwrap_or_default();
         let service = step.service.as_ref().map_or("-", |service| service.as_str());
-        let _ = writeln!(text, "{}  {indent}{service} {}: {what}{took}{added}", utc(step.at), side(step.seen_by));
+        let decision = own(step, "decision").map(|word| format!("  {word}{}", by(step))).unwrap_or_default();
+        let side = side(step.seen_by);
+        let _ = writeln!(text, "{}  |{bar}|  {indent}{service} {side}: {what}{took}{added}{decision}", utc(step.at));
     }
     text
+}
+
+/// A text under `unmapped.bartizan` of a record.
+fn own<'a>(step: &'a Step, key: &str) -> Option<&'a str> {
+    step.event["unmapped"]["bartizan"][key].as_str()
+}
+
+/// The policies that decided.
+fn by(step: &Step) -> String {
+    let policies = step.event["unmapped"]["bartizan"]["policies"].as_array().into_iter().flatten();
+    let names: Vec<&str> = policies.filter_map(serde_json::Value::as_str).collect();
+    if names.is_empty() { String::new() } else { event::printable(&format!(" by {}", names.join(", "))) }
 }
 
 const fn side(seen_by: SeenBy) -> &'static str {
@@ -117,7 +135,6 @@ fn attributes(text: &mut String, who: &str, facts: Option<&Facts>) {
 mod tests {
     use super::*;
     use bartizan_core::snapshot::Epoch;
-    use bartizan_core::status::Step;
     use bartizan_core::{Action, ServiceName, SpiffeId, Timestamp};
 
     fn found() -> Explanation {
@@ -180,10 +197,13 @@ mod tests {
             added_us: (depth == 0).then_some(90),
             event: serde_json::json!({ "message": message }),
         };
-        let steps = vec![
+        let mut steps = vec![
             step(0, "gateway", SeenBy::Gateway, "somebody GET /accounts/1 of accounts: answered with 200"),
             step(1, "accounts", SeenBy::Inbound, "gateway GET /accounts/1 of accounts: answered with 200"),
         ];
+        steps[1].took_us = Some(620);
+        steps[1].event["unmapped"] =
+            serde_json::json!({ "bartizan": { "user": "ana", "decision": "allow", "policies": ["fleet:calls/a->b"] } });
         insta::assert_snapshot!("way", way(&Trace { request: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), steps }));
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod event;
 pub(crate) mod explanation;
 pub(crate) mod rotation;
 pub(crate) mod status;
+pub(crate) mod waterfall;
 
 use bartizan_core::Timestamp;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};

@@ -16,6 +16,25 @@ fn one_request_is_followed_from_the_edge_to_the_last_hop() {
         (text.contains("gateway") && text.contains("payment")).then_some(text)
     });
     assert!(traced.contains("400") || traced.contains("422") || traced.contains("2"), "{traced}");
+    assert!(traced.contains("|====") && traced.contains("allow by "), "drawn, with its decisions: {traced}");
+    let found = |args: &[&str]| -> Vec<serde_json::Value> {
+        let args = [&["events", "--json"], args].concat();
+        bank.up.say(&args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let chain = found(&["--request", trace]);
+    assert!(chain.len() >= 2, "{chain:?}");
+    let calls = found(&["--identity", "gateway", "--class", "request", "--since", "1h", "--text", "/PAYMENTS"]);
+    assert!(!calls.is_empty(), "what the gateway called");
+    for call in &calls {
+        let own = &call["unmapped"]["bartizan"];
+        assert!(own["peer"].as_str().is_some_and(|peer| peer.ends_with("/svc/gateway")), "{call}");
+        assert_eq!(own["kind"], "request");
+    }
+    assert_eq!(found(&["--identity", "gateway", "--until", "1h"]), Vec::<serde_json::Value>::new());
+    let all = found(&["--all", "--class", "process"]);
+    assert!(all.iter().all(|event| event["class_uid"] == 1007) && all.len() > 5, "{} processes", all.len());
+    let wrong = bank.up.cli(&["events", "--class", "requests"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("known are request, connection"), "{wrong:?}");
 }
 
 #[test]

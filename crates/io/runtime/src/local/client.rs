@@ -87,8 +87,21 @@ pub async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(
 /// # Errors
 /// [`LocalError`], also as the last item where the stream breaks; a clean end is just the end.
 pub async fn lines(socket: &Path, path_and_query: &str) -> Result<Lines, LocalError> {
+    lines_with(socket, path_and_query, "").await.map(|(lines, _)| lines)
+}
+
+/// As [`lines`], with what stands in the header `name` of the answer.
+///
+/// # Errors
+/// As [`lines`].
+pub async fn lines_with(
+    socket: &Path,
+    path_and_query: &str,
+    name: &str,
+) -> Result<(Lines, Option<String>), LocalError> {
     let call = Call { socket, method: Method::GET, path: path_and_query, body: Bytes::new() };
     let (answer, connection) = call.in_time(call.send()).await?;
+    let value = answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (tx, rx) = mpsc::channel(limits::LOCAL_LINES_WAITING_MAX);
     let socket = socket.to_owned();
     tokio::spawn(async move {
@@ -98,7 +111,7 @@ pub async fn lines(socket: &Path, path_and_query: &str) -> Result<Lines, LocalEr
             () = split(answer.into_body(), &socket, &tx) => {}
         }
     });
-    Ok(ReceiverStream::new(rx))
+    Ok((ReceiverStream::new(rx), value))
 }
 
 /// Cuts a body into lines, until it ends or nobody listens any more.

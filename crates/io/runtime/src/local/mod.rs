@@ -6,7 +6,7 @@
 mod client;
 mod server;
 
-pub use client::{Lines, LocalError, get, get_text, lines, post};
+pub use client::{Lines, LocalError, get, get_text, lines, lines_with, post};
 pub use server::{Caller, bind, bind_for_all, serve};
 
 /// Largest request body that a server takes, in bytes; more is answered with 413.

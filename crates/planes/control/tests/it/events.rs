@@ -70,6 +70,14 @@ async fn what_a_proxy_delivers_is_stored_and_found_by_every_filter() {
         ("?since_ms=37&until_ms=39", vec![37, 38], "time"),
         ("?until_ms=1000&limit=3", vec![37, 38, 39], "the newest"),
         ("?request=00000000000000000000000000000005", vec![4], "request"),
+        ("?outcome=ok,failed&until_ms=10&class=request", vec![0, 2, 4, 6, 8], "outcome and class"),
+        ("?class=person,loss&until_ms=1000", vec![], "another class"),
+        ("?identity=payment&until_ms=3", vec![0, 1, 2], "a service's identity"),
+        ("?identity=spiffe%3A%2F%2Fbank.test%2Fsvc%2Fpayment&until_ms=3", vec![0, 1, 2], "an identity"),
+        ("?identity=ledger&until_ms=1000", vec![], "another identity"),
+        ("?text=%2FACCOUNTS%2F17&until_ms=1000", vec![17], "text"),
+        ("?oldest=true&until_ms=1000&limit=2", vec![0, 1], "the oldest"),
+        ("?oldest=true&until_ms=1000&limit=2&cursor=1.2a.1", vec![2, 3], "behind a cursor"),
     ] {
         assert_eq!(numbers(&control.events(query).await), expected, "{why}");
     }
@@ -79,6 +87,12 @@ async fn what_a_proxy_delivers_is_stored_and_found_by_every_filter() {
         ("?request=1", "request id"),
         ("?sevice=accounts", "sevice"),
         ("?deny=perhaps", "deny"),
+        ("?deny=true&outcome=ok", "the same thing"),
+        ("?outcome=good", "known here: ok, denied, failed"),
+        ("?class=requests", "known here: request, connection"),
+        ("?text=", "1 to 256 bytes"),
+        ("?cursor=1.2", "bartizan-next"),
+        ("?follow=true&oldest=true", "follow"),
     ] {
         let error = local::get_text(control.socket(), &format!("/v1/events{query}")).await.unwrap_err();
         let local::LocalError::Refused { status, body } = error else { panic!("{error:?}") };
