@@ -3,6 +3,7 @@
 
 mod adopt;
 mod api;
+mod audit;
 mod ca;
 mod egress;
 mod federation;
@@ -15,6 +16,7 @@ mod user;
 
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
 pub(crate) use api::{ApiCommand, InventoryArgs};
+pub(crate) use audit::{AuditCommand, AuditLedgerArgs, AuditProveArgs, AuditShowArgs, AuditVerifyArgs};
 pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
     DistrustedArg, RotatedArg,
@@ -109,6 +111,9 @@ pub(crate) enum Command {
         bartizan events --all --json > events.ndjson\n  \
         bartizan events --follow --json | jq .message")]
     Events(EventsArgs),
+    /// The ledger of what was denied, changed and done: verify it, keep its checkpoints, prove what is in it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// What runs out: roots, issuing CA, identities, tokens; when, who renews it, and what breaks where nobody does.
     #[command(
         after_help = "Examples:\n  bartizan expiry\n  bartizan expiry --within 30d --json | jq '.items[] | select(.in_danger)'"

@@ -52,6 +52,10 @@ pub(crate) const CA_FILE_BYTES_MAX: usize = 64 << 10;
 /// Bytes that events may take on disk under `up`: some ten million. Further ones are dropped, counted and shown; nothing is
 /// deleted by itself.
 pub(crate) const EVENTS_BYTES_MAX: u64 = 4 << 30;
+/// Longest file with the public key of a ledger, in bytes.
+pub(crate) const AUDIT_KEY_BYTES_MAX: usize = 1 << 10;
+/// Longest file with a checkpoint, in bytes: the longest note that is read.
+pub(crate) const AUDIT_CHECKPOINT_BYTES_MAX: usize = bartizan_audit::NOTE_BYTES_MAX;
 /// Events of one page of `bartizan events --all`, a count: some 15 MiB of records.
 pub(crate) const EVENTS_PAGE: u32 = 5_000;
 /// How long `revoke` waits for guards to enforce it.

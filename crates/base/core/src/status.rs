@@ -44,6 +44,9 @@ pub struct Status {
     /// Which events there are, and for how long.
     #[serde(default)]
     pub events: EventsHeld,
+    /// What was denied, changed and done, tamper-evident.
+    #[serde(default)]
+    pub ledger: LedgerStatus,
     /// How the recording of certificates fares.
     #[serde(default)]
     pub issued: IssuedStatus,
@@ -511,6 +514,21 @@ impl StoreStatus {
     pub fn lost_total(&self) -> u64 {
         self.lost.values().sum()
     }
+}
+
+/// How the ledger fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// Entries, on disk and signed.
+    pub entries: u64,
+    /// The root over them, 64 hex digits.
+    pub root: String,
+    /// The public key by which its checkpoints are recognised.
+    pub key: String,
+    /// Events since control started that belong there and are not there.
+    pub lost: u64,
+    /// Why the last attempt to write failed; `None` while writing works.
+    pub reason: Option<String>,
 }
 
 /// The events that are kept.

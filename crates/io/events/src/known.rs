@@ -12,20 +12,20 @@ type Range = (u64, u64);
 
 /// The ids in the log, of the processes that wrote last.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub struct Known {
     new: HashMap<u64, Vec<Range>>,
     old: HashMap<u64, Vec<Range>>,
 }
 
 impl Known {
     /// Whether an event of this id is there.
-    pub(crate) fn has(&self, id: EventId) -> bool {
+    pub fn has(&self, id: EventId) -> bool {
         let of = |map: &HashMap<u64, Vec<Range>>| map.get(&id.0).is_some_and(|ranges| within(ranges, id.1));
         of(&self.new) || of(&self.old)
     }
 
     /// Notes an event.
-    pub(crate) fn note(&mut self, EventId(process, number): EventId) {
+    pub fn note(&mut self, EventId(process, number): EventId) {
         if !self.new.contains_key(&process) {
             if self.new.len() >= KNOWN_PROCESSES {
                 self.old = std::mem::take(&mut self.new);

@@ -34,6 +34,7 @@ mod tests;
 
 pub use error::EventsError;
 pub use event::{Appended, Cursor, Filter, Order, Page, StoredEvent};
+pub use known::Known;
 pub use limits::{QUERY_EVENTS_MAX, QUERY_TEXT_BYTES_MAX};
 pub use store::Events;
 

@@ -85,7 +85,7 @@ pub fn read(stored: &StoredEvent) -> Option<Record> {
 }
 
 /// As [`read`], from the record alone.
-pub(crate) fn read_bytes(record: &[u8]) -> Option<Record> {
+pub fn read_bytes(record: &[u8]) -> Option<Record> {
     let (&version, bytes) = record.split_first()?;
     if version != RECORD_VERSION {
         return None;

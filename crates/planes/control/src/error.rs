@@ -6,6 +6,7 @@ use crate::deny::DenyListError;
 use crate::federation::SourceError;
 use crate::jwt::JwtKeysError;
 use crate::keys::KeysError;
+use crate::ledger::LedgerKeyError;
 use bartizan_core::fleet::FleetError;
 use bartizan_events::EventsError;
 use bartizan_identity::envelope::EnvelopeError;
@@ -96,6 +97,9 @@ pub enum ControlError {
     /// The store of events cannot be used.
     #[error(transparent)]
     Events(#[from] EventsError),
+    /// The ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerKeyError),
     /// The journal of certificates cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),

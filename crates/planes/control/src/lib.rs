@@ -35,6 +35,7 @@ mod issuance; // on record before it leaves
 mod issuers; // whose tokens are believed, and their keys
 mod jwt; // the key that signs tokens
 mod keys; // keys of programs
+mod ledger; // what was denied, changed and done, tamper-evident
 pub mod limits;
 mod node_registry; // which node is there
 mod options;
@@ -57,5 +58,6 @@ pub use federation::{SourceError, check as check_federation};
 pub use fleet::{check_apis, check_users};
 pub use jwt::JwtKeysError;
 pub use keys::KeysError;
+pub use ledger::LedgerKeyError;
 pub use options::{Options, Psat, X509Pop};
 pub use start::{run, serve};

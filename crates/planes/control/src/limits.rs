@@ -158,6 +158,10 @@ pub const DOWN_WITHIN: Duration = Duration::from_secs(30);
 pub const EVENT_BYTES_MAX: usize = 16 << 10;
 /// Events that wait to be stored, a count: about 30 MiB; several seconds of a busy fleet.
 pub const EVENTS_WAITING_MAX: usize = 32_768;
+/// Jobs that wait for the ledger, a count: each is what a batch of events has for it. The pipeline waits beyond that.
+pub(crate) const LEDGER_QUEUE_MAX: usize = 64;
+/// Entries of the ledger that share one flush and one signature, a count.
+pub(crate) const LEDGER_GROUP_MAX: usize = 8_192;
 /// Events of one transaction, a count: large enough to share the cost of a commit, small enough to be confirmed soon.
 pub const STORE_BATCH_MAX: usize = 2_048;
 /// Longest counters of a proxy in bytes: 10,000 edges at about 90 bytes.

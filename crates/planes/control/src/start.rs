@@ -19,6 +19,7 @@ use crate::issuance;
 use crate::issuers;
 use crate::jwt::{self, JwtSigner};
 use crate::keys;
+use crate::ledger::Ledger;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::options::Options;
 use crate::presence;
@@ -157,6 +158,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     // After the port: another control that runs has it open.
     let journal = issuance::open(&options.data)?;
     let events = Events::open(&options.data.join(EVENTS), options.retention(&desired.fleet)).await?;
+    let ledger = open_ledger(&options, &domain).await?;
     // Before the root is opened: a rotation may be about to put another one in its place.
     let rotation = Book::open(&options.data)?;
     let source = Source::new(&options.data, options.root_passphrase_file.as_deref(), &domain);
@@ -165,7 +167,8 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     issuance::record_authority(&journal, &authority).await;
     issuance::record_own(&journal, &authority, &own).await;
     // It is large, and whoever starts is not to carry it.
-    let assembling = assemble(options, desired, (store, events), journal, listen, authority, own, rotation, stop);
+    let assembling =
+        assemble(options, desired, (store, events, ledger), journal, listen, authority, own, rotation, stop);
     let app = Box::pin(assembling).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
@@ -176,7 +179,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
 async fn assemble(
     options: Options,
     mut desired: Desired,
-    (store, events): (Store, Events),
+    (store, events, ledger): (Store, Events, Ledger),
     journal: Journal,
     listen: SocketAddr,
     authority: Authority,
@@ -212,7 +215,7 @@ async fn assemble(
     let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline =
-        Pipeline::start(Sources { events: events.clone(), in_force: in_force.subscribe(), host: host_name() });
+        Pipeline::start(Sources { events: events.clone(), ledger, in_force: in_force.subscribe(), host: host_name() });
     let uid = own_uid()?;
     Ok(App::new(Parts {
         options,
@@ -243,6 +246,13 @@ async fn assemble(
 async fn epoch_floor(store: &Store, wanted: u64) -> Result<Epoch, ControlError> {
     let floor = store.claim("epoch_floor", &wanted.to_string()).await?;
     Ok(Epoch(floor.parse().unwrap_or(0)))
+}
+
+async fn open_ledger(options: &Options, domain: &TrustDomain) -> Result<Ledger, ControlError> {
+    let (data, domain) = (options.data.clone(), domain.clone());
+    // It reads the newest file, which may take a while.
+    let opening = tokio::task::spawn_blocking(move || Ledger::open(&data, &domain));
+    Ok(opening.await.expect("opening a ledger does not panic, and nothing aborts the task")?)
 }
 
 async fn open_store(options: &Options, domain: &TrustDomain) -> Result<Store, ControlError> {

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod api;
+mod audit;
 mod bench;
 mod ca;
 mod ca_issued;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Cost(args) => waiting(cost::run(&args)),
         Command::Bench(args) => bench::run(&args),
         Command::Events(args) => waiting(events::run(&args)),
+        Command::Audit(command) => audit::run(command),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Plaintext(args) => waiting(plaintext::run(&args)),

@@ -27,6 +27,7 @@ pub(crate) fn text(status: &Status) -> String {
         nodes,
         store,
         events,
+        ledger,
         issued,
         clocks,
         issuers,
@@ -54,6 +55,18 @@ pub(crate) fn text(status: &Status) -> String {
     };
     let _ = writeln!(text, "events: {} stored, {} waiting, {lost}", grouped(store.stored), grouped(store.waiting));
     text.push_str(&held(events));
+    match &ledger.reason {
+        Some(why) => {
+            let _ =
+                writeln!(text, "THE LEDGER CANNOT BE WRITTEN, {} events are not in it: {why}", grouped(ledger.lost));
+        }
+        None if ledger.entries > 0 => {
+            let lost = if ledger.lost > 0 { format!(", {} NOT IN IT", grouped(ledger.lost)) } else { String::new() };
+            let root: String = ledger.root.chars().take(16).collect();
+            let _ = writeln!(text, "ledger: {} entries, root {root}…{lost}", grouped(ledger.entries));
+        }
+        None => {}
+    }
     text.push('\n');
 
     if let Some(why) = &issued.reason {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod apps; // apps that people use
+mod audit; // the ledger
 mod authorization; // tokens for workloads
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without

@@ -88,6 +88,7 @@ impl From<ControlError> for Failure {
             | ControlError::Keys(KeysError::File { .. })
             | ControlError::Store(_)
             | ControlError::Events(_)
+            | ControlError::Ledger(_)
             | ControlError::Journal(_)
             | ControlError::Listen(_)
             | ControlError::Socket { .. }

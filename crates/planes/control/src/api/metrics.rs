@@ -269,6 +269,10 @@ fn events(page: &mut Page, status: &Status) {
     for (reason, count) in [("age", held.aged), ("room", held.displaced)] {
         page.value(&[("reason", reason)], count);
     }
+    page.family("bartizan_ledger_entries", "gauge", "Entries of the ledger, on disk and signed");
+    page.value(&[], status.ledger.entries);
+    page.family("bartizan_ledger_lost_total", "counter", "Events that belong in the ledger and are not in it");
+    page.value(&[], status.ledger.lost);
     page.family("bartizan_events_waiting", "gauge", "Events that wait to be stored");
     page.value(&[], store.waiting);
     page.family(

@@ -83,6 +83,7 @@ pub(super) fn status(app: &App) -> Status {
         nodes: app.nodes.status(),
         store: app.pipeline.status(),
         events: app.events.status(),
+        ledger: app.pipeline.ledger_status(),
         issued: app.journal.status(),
         clocks: app.clocks.status(),
         issuers: app.issuers.status(),

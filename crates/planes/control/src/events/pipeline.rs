@@ -2,10 +2,11 @@
 
 use crate::error::chain;
 use crate::events::counters::{Counters, Loss};
+use crate::ledger::{Ledger, Recorded};
 use crate::limits::{FOLLOW_WAITING_MAX, STORE_BATCH_MAX};
 use crate::publish::{Current, InForce};
 use bartizan_core::event::{Event, EventId, SeenBy, What};
-use bartizan_core::status::StoreStatus;
+use bartizan_core::status::{LedgerStatus, StoreStatus};
 use bartizan_crypto::random;
 use bartizan_events::{Events, EventsError, StoredEvent, record};
 use bartizan_runtime::clock;
@@ -23,6 +24,7 @@ pub(crate) struct Pipeline {
     queue: mpsc::UnboundedSender<Batch>,
     counters: Arc<Counters>,
     live: broadcast::Sender<Live>,
+    ledger: Ledger,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,7 @@ struct Batch {
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) events: Events,
+    pub(crate) ledger: Ledger,
     /// For the context of an event: who owns the service, what data it handles.
     pub(crate) in_force: watch::Receiver<Current>,
     /// Where events happen: a plan has all of a fleet on one machine.
@@ -45,7 +48,8 @@ impl Pipeline {
     /// Starts the task. It ends once the last clone is dropped.
     pub(crate) fn start(sources: Sources) -> Self {
         let (queue, batches) = mpsc::unbounded_channel();
-        let it = Self { queue, counters: Arc::default(), live: broadcast::Sender::new(FOLLOW_WAITING_MAX) };
+        let (live, ledger) = (broadcast::Sender::new(FOLLOW_WAITING_MAX), sources.ledger.clone());
+        let it = Self { queue, counters: Arc::default(), live, ledger };
         let worker = Worker { sources, counters: Arc::clone(&it.counters), live: it.live.clone() };
         tokio::spawn(worker.run(batches));
         it
@@ -74,6 +78,10 @@ impl Pipeline {
 
     pub(crate) fn status(&self) -> StoreStatus {
         self.counters.status()
+    }
+
+    pub(crate) fn ledger_status(&self) -> LedgerStatus {
+        self.ledger.status()
     }
 
     /// Waits until what is in the queue now is stored or lost, at most `within`.
@@ -124,6 +132,8 @@ impl Worker {
         let count = stored.len() as u64;
         let copies: Vec<Live> =
             if self.live.receiver_count() > 0 { stored.iter().cloned().map(Arc::new).collect() } else { Vec::new() };
+        // First, and on the disk: what belongs there is there when its batch is confirmed, also where the store is full.
+        let recorded = self.sources.ledger.record(&stored).await;
         match self.sources.events.append(stored).await {
             Ok(appended) => {
                 if self.counters.stored(appended) {
@@ -138,6 +148,9 @@ impl Worker {
                     tracing::error!(reason, "events are lost until this is mended; `bartizan status` shows how many");
                 }
             }
+        }
+        if let Recorded::Again(missing) = recorded {
+            self.tell_of_the_ledgers_gap(missing).await;
         }
         for copy in copies {
             let _ = self.live.send(copy); // nobody follows any more
@@ -157,14 +170,31 @@ impl Worker {
             delivered: status.stored + status.known,
             dropped: status.lost_total(),
         });
+        self.tell(what).await;
+    }
+
+    /// The same for the ledger, and in it.
+    async fn tell_of_the_ledgers_gap(&self, missing: u64) {
+        let entries = self.sources.ledger.status().entries;
+        let what = What::Loss(bartizan_core::event::Loss {
+            arrow: "control.ledger".into(),
+            offered: entries + missing,
+            delivered: entries,
+            dropped: missing,
+        });
+        self.tell(what).await;
+    }
+
+    async fn tell(&self, what: What) {
         let id = EventId(random::u64(), random::u64());
         let event = Event { id, at: clock::now(), service: None, seen_by: SeenBy::Control, request: None, what };
         if !self.counters.enter(1) {
             return;
         }
         let in_force = Arc::clone(&self.sources.in_force.borrow());
-        let stored = self.record(event, &in_force);
-        match self.sources.events.append(vec![stored]).await {
+        let stored = vec![self.record(event, &in_force)];
+        let _ = self.sources.ledger.record(&stored).await; // where it fails, the next one that does not says so
+        match self.sources.events.append(stored).await {
             Ok(appended) => drop(self.counters.stored(appended)),
             Err(error) => drop(self.counters.lost(1, Loss::StoreFailed, chain(&error))),
         }

@@ -14,6 +14,7 @@ mod instances;
 mod issuance;
 mod join;
 mod kubernetes;
+mod ledger;
 mod machines;
 mod metrics;
 mod nodes;
