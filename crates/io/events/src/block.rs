@@ -268,7 +268,9 @@ mod tests {
             let _ = next_header(&bytes);
             // With the right checksums, what stands in it is still anybody's.
             let (keys, records) = bytes.split_at(keys_end.min(bytes.len()));
-            let _ = Keys::read(keys, records.len()).map(|keys| (0..keys.len()).map(|n| keys.event(n, records)).count());
+            if let Some(keys) = Keys::read(keys, records.len()) {
+                (0..keys.len()).for_each(|n| drop(keys.event(n, records)));
+            }
             let _ = unpack(keys, bytes.len() as u32 * 3);
         }
     }
