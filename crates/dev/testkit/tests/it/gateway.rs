@@ -90,7 +90,11 @@ fn routes_are_replaced_under_load_and_no_request_fails() {
         // Two of each lane in each reload, or the reloads would not have gone on.
         assert!(*answered >= 2 * lanes * RELOADS as u64, "{kind:?}: {answered} of {lanes} lanes in {RELOADS} reloads");
         match kind {
-            Kind::New => assert_eq!(connections, sent, "each on a new connection"),
+            // At the end each lane may have opened one more, and sent nothing on it.
+            Kind::New => {
+                let fits = (*sent..=sent + lanes).contains(connections);
+                assert!(fits, "each on a new connection: {connections} for {sent} requests of {lanes} lanes");
+            }
             Kind::Kept | Kind::Http2 => assert_eq!(connections, lanes, "{kind:?}: no reload ends a connection"),
         }
     }
