@@ -23,6 +23,7 @@ pub mod indicators;
 pub mod issued;
 pub mod limit;
 pub mod limits;
+pub mod login; // browsers, at the gateway
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod narrow; // of a user's token, on one edge
 pub mod path;

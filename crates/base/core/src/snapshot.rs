@@ -10,6 +10,7 @@ use crate::fleet::{GatewayRoute, NamedRoute, Protocol};
 use crate::gateway::{Addresses, Cors, HeaderRules};
 use crate::limit::Limit;
 use crate::limits;
+use crate::login::LoginSide;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
 use crate::path::PathPattern;
@@ -313,6 +314,9 @@ pub struct GatewaySide {
     /// The keys of programs that count. Whoever publishes puts them in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<ApiKey>,
+    /// How people log in with a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginSide>,
 }
 
 impl GatewaySide {
@@ -321,7 +325,7 @@ impl GatewaySide {
         let (callers, trusted_proxies) = (BTreeMap::new(), Vec::new());
         let (cors, headers, addresses, users) = (None, None, None, None);
         let (adaptive, proxy_protocol) = (false, false);
-        let keys = Vec::new();
+        let (keys, login) = (Vec::new(), None);
         Self {
             listen,
             routes,
@@ -334,6 +338,7 @@ impl GatewaySide {
             trusted_proxies,
             proxy_protocol,
             keys,
+            login,
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum WhichTokens {
     Token(String),
     /// All that came of one log-in or grant, by their claim `bartizan_family`.
     Family(String),
+    /// What was given on account of that session of the issuer (`sid`).
+    Session(String),
     /// Those of that `sub` that were issued before that moment.
     Subject(String, Timestamp),
 }
@@ -56,6 +58,7 @@ impl std::fmt::Display for WhichTokens {
         match self {
             Self::Token(jti) => write!(f, "token {jti}"),
             Self::Family(family) => write!(f, "all tokens of family {family}"),
+            Self::Session(session) => write!(f, "all of session {session}"),
             Self::Subject(subject, _) => write!(f, "all tokens of {subject} until now"),
         }
     }

@@ -29,6 +29,7 @@ pub mod dpop; // proofs that somebody holds a key
 pub mod exchange; // a token for another audience, on somebody's behalf
 pub mod grant; // how somebody comes to a token
 pub mod id_token; // who signed in, for the app that asked
+pub mod logout_token; // that somebody signed out
 pub mod mint; // makes access tokens
 pub mod pkce; // that who redeems a code is who began
 mod replays; // what was shown before
@@ -50,8 +51,9 @@ pub use dpop::{ProofKey, ProofReplays};
 pub use error::{PublicReason, TokenError};
 pub use issuer::{Issuer, IssuerError, Issuers, Pins};
 pub use replays::Replays;
-pub use revocation::{Revocation, RevocationError, Revocations, Revoked};
+pub use revocation::{Revocation, RevocationError, Revocations, Revoked, Session};
 pub use scopes::{ScopeError, Scopes};
 pub use users::{
     UsersError, authority_name, authority_of, issuer_of, issuers_of, revocations_of, txn_of, user_in, user_of,
+    user_of_claims,
 };

@@ -59,6 +59,12 @@ pub const NARROWINGS_MAX: usize = 8;
 pub const ACTORS_MAX: usize = 8;
 /// Life of an ID token: an app looks at it once.
 pub const ID_TTL: Duration = Duration::from_secs(3600);
+/// Longest life of an ID token that is believed, whoever issued it: a day. It is looked at once, when it comes.
+pub const ID_LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Longest life of a logout token that is believed; its specification recommends two minutes. For as long its name is remembered.
+pub const LOGOUT_LIFE_MAX: Duration = Duration::from_secs(600);
+/// Logout tokens that are remembered, a count: eight in each second.
+pub const LOGOUTS_MAX: usize = 10_000;
 /// Longest `state` of a request, in bytes: apps seal what they have to remember into it.
 pub const STATE_BYTES_MAX: usize = 1_536;
 /// Longest `nonce`, `login_hint` or `acr_values` of a request, in bytes.

@@ -25,10 +25,29 @@ pub enum Revoked {
     Token(String),
     /// All of that family, of whatever age.
     Family(String),
+    /// What was given on account of that session of the issuer (`sid`).
+    Session(String),
     /// Those of that subject that were issued before that moment: who logs in afterwards gets good ones.
     Subject(String, Timestamp),
     /// All that were issued before that moment.
     All(Timestamp),
+}
+
+/// What is known of a token, or of a session that came of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Session<'a> {
+    /// Who vouches for it.
+    pub issuer: &'a str,
+    /// Its own name.
+    pub name: &'a str,
+    /// The family that it belongs to.
+    pub family: Option<&'a str>,
+    /// The session at the issuer (`sid`).
+    pub session: Option<&'a str>,
+    /// Whom it is for.
+    pub subject: &'a str,
+    /// When its issuer vouched for it.
+    pub issued: Timestamp,
 }
 
 /// Why a list is refused, whole; the one before stays in force.
@@ -55,6 +74,7 @@ pub struct Revocations {
 struct OfIssuer {
     tokens: HashSet<String>,
     families: HashSet<String>,
+    sessions: HashSet<String>,
     subjects: HashMap<String, Timestamp>,
     all_before: Option<Timestamp>,
 }
@@ -72,7 +92,7 @@ impl Revocations {
         for Revocation { issuer, what } in list {
             let (name, max) = match &what {
                 Revoked::Token(name) | Revoked::Family(name) => (name.as_str(), ID_BYTES_MAX),
-                Revoked::Subject(name, _) => (name.as_str(), TEXT_BYTES_MAX),
+                Revoked::Session(name) | Revoked::Subject(name, _) => (name.as_str(), TEXT_BYTES_MAX),
                 Revoked::All(_) => (issuer.as_str(), TEXT_BYTES_MAX),
             };
             if name.is_empty() || name.len() > max || issuer.is_empty() || issuer.len() > TEXT_BYTES_MAX {
@@ -93,7 +113,23 @@ impl Revocations {
     /// # Errors
     /// [`TokenError::Revoked`].
     pub fn judge(&self, token: &AccessToken) -> Result<(), TokenError> {
-        match self.issuers.get(&token.issuer).and_then(|issuer| issuer.revokes(token)) {
+        let session = token.claims.get("sid").and_then(serde_json::Value::as_str);
+        self.judge_session(&Session {
+            issuer: &token.issuer,
+            name: &token.jti,
+            family: token.family.as_deref(),
+            session,
+            subject: &token.subject,
+            issued: token.issued,
+        })
+    }
+
+    /// The same for a session that began with somebody's word and goes on without a token.
+    ///
+    /// # Errors
+    /// [`TokenError::Revoked`].
+    pub fn judge_session(&self, session: &Session<'_>) -> Result<(), TokenError> {
+        match self.issuers.get(session.issuer).and_then(|issuer| issuer.revokes(session)) {
             None => Ok(()),
             Some(by) => Err(TokenError::Revoked { by, epoch: self.epoch }),
         }
@@ -105,6 +141,7 @@ impl OfIssuer {
         match what {
             Revoked::Token(jti) => drop(self.tokens.insert(jti)),
             Revoked::Family(family) => drop(self.families.insert(family)),
+            Revoked::Session(session) => drop(self.sessions.insert(session)),
             Revoked::Subject(subject, before) => {
                 let held = self.subjects.entry(subject).or_insert(before);
                 *held = before.max(*held);
@@ -114,13 +151,15 @@ impl OfIssuer {
     }
 
     /// By which of its names. A token issued in the very second counts as before: dates have no finer grain.
-    fn revokes(&self, token: &AccessToken) -> Option<&'static str> {
+    fn revokes(&self, token: &Session<'_>) -> Option<&'static str> {
         let is_before = |before: &Timestamp| token.issued.as_secs() <= before.as_secs();
-        if self.tokens.contains(&token.jti) {
+        if self.tokens.contains(token.name) {
             Some("jti")
-        } else if token.family.as_ref().is_some_and(|family| self.families.contains(family)) {
+        } else if token.family.is_some_and(|family| self.families.contains(family)) {
             Some("family")
-        } else if self.subjects.get(&token.subject).is_some_and(is_before) {
+        } else if token.session.is_some_and(|session| self.sessions.contains(session)) {
+            Some("session")
+        } else if self.subjects.get(token.subject).is_some_and(is_before) {
             Some("subject")
         } else {
             self.all_before.as_ref().is_some_and(is_before).then_some("issuer")

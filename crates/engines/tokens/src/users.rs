@@ -76,6 +76,7 @@ pub fn revocations_of(revoked: &[RevokedToken], epoch: u64) -> Result<Revocation
         let what = match &it.what {
             WhichTokens::Token(jti) => Revoked::Token(jti.clone()),
             WhichTokens::Family(family) => Revoked::Family(family.clone()),
+            WhichTokens::Session(session) => Revoked::Session(session.clone()),
             WhichTokens::Subject(subject, before) => Revoked::Subject(subject.clone(), *before),
         };
         Revocation { issuer: it.issuer.clone(), what }
@@ -85,8 +86,19 @@ pub fn revocations_of(revoked: &[RevokedToken], epoch: u64) -> Result<Revocation
 
 /// The user that a token speaks for, with roles and tenant from the claims that the fleet file names.
 pub fn user_of(token: &AccessToken, users: &Users) -> User {
-    let said = users.issuers.iter().find(|issuer| issuer.issuer == token.issuer);
-    let claim = |path: Option<&String>| path.and_then(|path| within(&token.claims, path));
+    let who = (token.issuer.as_str(), token.subject.as_str(), token.client_id.as_str());
+    user_of_claims(who, &token.scopes, &token.claims, users)
+}
+
+/// The user that verified claims of an issuer speak for; `who` is the issuer, the subject and the client.
+pub fn user_of_claims(
+    (issuer, subject, client): (&str, &str, &str),
+    scopes: &Scopes,
+    claims: &Object,
+    users: &Users,
+) -> User {
+    let said = users.issuers.iter().find(|it| it.issuer == issuer);
+    let claim = |path: Option<&String>| path.and_then(|path| within(claims, path));
     let roles = match claim(said.map(|it| &it.roles)) {
         Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).take(ROLES_MAX).map(Into::into).collect(),
         Some(Value::String(roles)) => {
@@ -95,10 +107,10 @@ pub fn user_of(token: &AccessToken, users: &Users) -> User {
         _ => Vec::new(),
     };
     User {
-        issuer: token.issuer.clone(),
-        subject: token.subject.clone(),
-        client: token.client_id.clone(),
-        scopes: token.scopes.iter().map(Into::into).collect(),
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        client: client.to_owned(),
+        scopes: scopes.iter().map(Into::into).collect(),
         roles,
         tenant: claim(said.map(|it| &it.tenant)).and_then(Value::as_str).map(Into::into),
         // Policies may ask for each, also of an issuer that does not have it.

@@ -62,7 +62,7 @@ pub struct Svid {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Up {
-    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12, 13")]
+    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12, 13, 14")]
     pub message: ::core::option::Option<up::Message>,
 }
 /// Nested message and enum types in `Up`.
@@ -87,7 +87,19 @@ pub mod up {
         Retiring(super::Retiring),
         #[prost(message, tag = "13")]
         Delegate(super::Delegate),
+        #[prost(message, tag = "14")]
+        Login(super::LoginAsk),
     }
+}
+/// The gateway asks about people who log in at it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoginAsk {
+    /// Chosen by the gateway; the answer bears it.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// `bartizan_core::login::Ask` as JSON.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ask: ::prost::alloc::vec::Vec<u8>,
 }
 /// The gateway asks that its key may mint transaction tokens for a while.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -190,7 +202,7 @@ pub struct Clock {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Down {
-    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10, 11")]
+    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12")]
     pub message: ::core::option::Option<down::Message>,
 }
 /// Nested message and enum types in `Down`.
@@ -211,7 +223,18 @@ pub mod down {
         RenewAt(super::RenewAt),
         #[prost(message, tag = "11")]
         Delegation(super::Delegation),
+        #[prost(message, tag = "12")]
+        Login(super::LoginAnswer),
     }
+}
+/// The answer to LoginAsk.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoginAnswer {
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// `bartizan_core::login::Answer` as JSON.
+    #[prost(bytes = "vec", tag = "2")]
+    pub answer: ::prost::alloc::vec::Vec<u8>,
 }
 /// The key in Delegate may mint.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -136,6 +136,54 @@ where
     Ok(body.map_err(|e| GetError::Broken(e.to_string()))?.to_bytes())
 }
 
+/// What is sent with [`post`].
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// The parameters, as they go (`application/x-www-form-urlencoded`).
+    pub body: &'a str,
+    /// `Authorization`, where there is one.
+    pub authorization: Option<&'a str>,
+}
+
+/// POST of a form to `path` on an encrypted stream: the status, and the whole answer, at most `bytes_max`. The caller bounds the time.
+///
+/// # Errors
+/// [`GetError::Broken`].
+pub async fn post<S>(
+    stream: S,
+    authority: &str,
+    path: &str,
+    form: Form<'_>,
+    bytes_max: usize,
+) -> Result<(u16, Bytes), GetError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |e: hyper::Error| GetError::Broken(e.to_string());
+    let mut request = Request::post(path)
+        .header(header::HOST, authority)
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")));
+    if let Some(authorization) = form.authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    let body = Full::new(Bytes::copy_from_slice(form.body.as_bytes()));
+    let request = request.body(body).map_err(|e| GetError::Broken(e.to_string()))?;
+    let (mut sender, connection) = client::Builder::new()
+        .max_buf_size(limits::LOCAL_HEAD_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // Ends with this function.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let answer = sender.send_request(request).await.map_err(broken)?;
+    let status = answer.status().as_u16();
+    let body = Limited::new(answer.into_body(), bytes_max).collect().await;
+    Ok((status, body.map_err(|e| GetError::Broken(e.to_string()))?.to_bytes()))
+}
+
 /// Serves one document, whatever the path, until `stop` fires. `ends` gives the TLS end of the moment and `document` what
 /// is to be had; a connection for which one of them is not there is closed.
 pub async fn serve_document(

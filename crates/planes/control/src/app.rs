@@ -17,6 +17,7 @@ use crate::inventory;
 use crate::issuers;
 use crate::jwt::JwtSigner;
 use crate::keys;
+use crate::login;
 use crate::node_registry::NodeRegistry;
 use crate::options::Options;
 use crate::people::People;
@@ -68,6 +69,8 @@ pub(crate) struct App {
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
+    /// People who log in at the gateway.
+    pub(crate) login: login::Desk,
     /// Keys of programs.
     pub(crate) keys: keys::Book,
     pub(crate) federation: federation::Book,
@@ -146,6 +149,7 @@ impl App {
         let egress = egress::Book::open(&options.data);
         let inventory = inventory::Book::open(&options.data, clock::now());
         let indicators = indicators::Book::open(&options.data, clock::now());
+        let login = login::Desk::new(&options.data);
         Ok(Self {
             options,
             started_at: clock::now(),
@@ -170,6 +174,7 @@ impl App {
             jwt,
             authorization,
             people: People::default(),
+            login,
             keys,
             federation,
             issuers,

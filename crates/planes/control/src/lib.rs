@@ -37,6 +37,7 @@ mod jwt; // the key that signs tokens
 mod keys; // keys of programs
 mod ledger; // what was denied, changed and done, tamper-evident
 pub mod limits;
+mod login; // people, at the gateway
 mod node_registry; // which node is there
 mod options;
 mod people; // who signs in

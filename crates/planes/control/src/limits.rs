@@ -57,6 +57,32 @@ pub const REGISTRATION_VALUES_MAX: usize = 256;
 pub const ENDED_WAITING_MAX: usize = 16_384;
 /// Whose requests are counted at once, a count; beyond it, whoever is new waits.
 pub const REQUESTERS_MAX: usize = 16_384;
+/// How long the gateway waits for an answer about somebody who logs in: two questions to a provider.
+pub const LOGIN_WITHIN: Duration = Duration::from_secs(20);
+/// Questions of a gateway about people who log in that are worked on at once, a count; further ones are refused.
+pub const LOGIN_ASKS_MAX: usize = 256;
+/// Longest such question, in bytes: a code and what was kept for it.
+pub const LOGIN_ASK_BYTES_MAX: usize = 32 << 10;
+/// Longest answer of a provider's token endpoint, in bytes: three tokens.
+pub const LOGIN_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Longest token of a provider that is kept for a session, in bytes.
+pub const LOGIN_TOKEN_BYTES_MAX: usize = 4 << 10;
+/// Sessions of the gateway that can be renewed, a count; each takes up to 10 KiB. Those beyond go on to their own end as they are.
+pub const LOGIN_SESSIONS_MAX: usize = 65_536;
+/// How long before an access token ends somebody's session is renewed.
+pub const LOGIN_RENEW_LEAD: Duration = Duration::from_secs(60);
+/// Shortest time between two renewals of a session.
+pub const LOGIN_RENEW_LEAST: Duration = Duration::from_secs(5);
+/// Pause before a provider that could not be asked is asked again about a session.
+pub const LOGIN_RENEW_RETRY: Duration = Duration::from_secs(60);
+/// Longest secret of the gateway at a provider, in bytes.
+pub const LOGIN_SECRET_BYTES_MAX: usize = 1_024;
+/// How long new cookies of sessions are made with one key.
+pub const COOKIE_KEY_USED: Duration = Duration::from_secs(24 * 3600);
+/// How long before it is used a key of cookies is given out: gateways ask far more often.
+pub const COOKIE_KEY_LEAD: Duration = Duration::from_secs(3600);
+/// Largest file with keys of cookies, in bytes: some keys.
+pub const COOKIE_KEYS_FILE_BYTES_MAX: usize = 16 << 10;
 /// How often it is looked whether the authorization server's certificate is to be renewed.
 pub const WEB_CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 

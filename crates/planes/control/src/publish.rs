@@ -83,7 +83,8 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     let own_issuer = app.authorization.issuer(&desired.fleet, now);
     let revoked = app.authorization.revoked.list(now);
     let keys = app.keys.in_force(now);
-    let mut desired = Desired { away, own_issuer, revoked, keys, ..desired };
+    let provider = app.login.provider(&desired.fleet);
+    let mut desired = Desired { away, own_issuer, provider, revoked, keys, ..desired };
     desired.fleet.users.iter_mut().for_each(|users| app.issuers.add_to(users));
     app.jwt.prepare(desired.wants_tokens(), now)?;
     app.federation.settle(&desired.fleet.federation, &desired.sources);
@@ -179,6 +180,7 @@ fn directory_of(desired: &Desired, member: &Member) -> Option<Directory> {
     if let Some(gateway) = directory.own.gateway.as_mut() {
         gateway.users = desired.believed();
         gateway.keys.clone_from(&desired.keys);
+        gateway.login.iter_mut().for_each(|login| login.provider.clone_from(&desired.provider));
     }
     Some(directory)
 }

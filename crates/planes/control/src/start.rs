@@ -21,6 +21,7 @@ use crate::jwt::{self, JwtSigner};
 use crate::keys;
 use crate::ledger::Ledger;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
+use crate::login;
 use crate::options::Options;
 use crate::presence;
 use crate::publish::{Wanted, anchors, publish};
@@ -81,6 +82,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let turning = tokio::spawn(jwt::keep(Arc::clone(&app)));
     let federating = tokio::spawn(federation::keep(Arc::clone(&app)));
     let fetching = tokio::spawn(issuers::keep(Arc::clone(&app)));
+    let finding = tokio::spawn(login::keep(Arc::clone(&app)));
     let publishing = tokio::spawn(federation::publish(Arc::clone(&app)));
     let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
     let revoking = tokio::spawn(authorization::publish(Arc::clone(&app)));
@@ -114,6 +116,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         federating,
         publishing,
         fetching,
+        finding,
         authorizing,
         revoking,
         ending,
@@ -202,6 +205,7 @@ async fn assemble(
     let authorization = authorization::Server::open(&options.data, now)?;
     authorization.prepare(&desired.fleet, now)?;
     desired.own_issuer = authorization.issuer(&desired.fleet, now);
+    desired.provider = login::own_provider(&desired.fleet);
     desired.revoked = authorization.revoked.list(now);
     let issuers = issuers::Book::new(&options.data);
     desired.fleet.users.iter_mut().for_each(|users| issuers.add_to(users));

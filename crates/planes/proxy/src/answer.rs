@@ -2,6 +2,7 @@
 
 use crate::framing::Rule;
 use crate::limiting::Told;
+use crate::login::{POLICY, Page};
 use crate::message::Fields;
 use bartizan_core::{Decision, RequestId};
 use http::StatusCode;
@@ -34,7 +35,9 @@ pub struct Answer {
     /// It came too often.
     pub limited: Option<Box<Limited>>,
     /// Further header fields.
-    pub said: Vec<(&'static str, Box<str>)>,
+    pub said: Box<[(&'static str, Box<str>)]>,
+    /// It is for somebody at a browser.
+    pub page: Option<Box<Page>>,
 }
 
 /// What is said to whoever came too often.
@@ -79,14 +82,21 @@ impl Answer {
             unsent: false,
             problem: None,
             limited: None,
-            said: Vec::new(),
+            said: Box::default(),
+            page: None,
         }
     }
 
     /// With further header fields.
     #[must_use]
     pub fn saying(self, said: Vec<(&'static str, Box<str>)>) -> Self {
-        Self { said, ..self }
+        Self { said: said.into(), ..self }
+    }
+
+    /// As a page, for somebody at a browser.
+    #[must_use]
+    pub fn with_page(self, page: Page) -> Self {
+        Self { page: Some(Box::new(page)), ..self }
     }
 
     /// The request broke a framing rule.
@@ -141,6 +151,9 @@ impl Answer {
             fields.append(REQUEST_ID_HEADER, request.to_string().as_bytes());
             return (StatusCode::NO_CONTENT, fields, String::new());
         }
+        if let Some(page) = &self.page {
+            return self.page(page, request);
+        }
         let (reason, id) = (self.reason.as_deref().unwrap_or(&self.word), request.to_string());
         let mut fields = Fields::with_capacity(160, 6);
         let body = match &self.problem {
@@ -171,6 +184,19 @@ impl Answer {
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, fields, format!("{body}\n"))
+    }
+
+    /// The same for somebody at a browser.
+    fn page(&self, page: &Page, request: RequestId) -> (StatusCode, Fields, String) {
+        let mut fields = Fields::with_capacity(480, 10);
+        fields.append("content-type", b"text/html; charset=utf-8");
+        fields.append("content-security-policy", POLICY.as_bytes());
+        fields.append("x-content-type-options", b"nosniff");
+        fields.append("referrer-policy", b"no-referrer");
+        fields.append("cache-control", b"no-store");
+        fields.append(REQUEST_ID_HEADER, request.to_string().as_bytes());
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, fields, page.html(request, self.status >= 400))
     }
 
     /// The same for a client that speaks gRPC: a head that is trailers too, with the status and when to try again.

@@ -9,20 +9,22 @@ use crate::identity_slot::{IdentitySlots, jitter};
 use crate::intake::{Intake, Taken, describe};
 use crate::limits;
 use crate::live::Proxy;
+use crate::login::{Asker, LoginSlot, Question};
 use crate::users::DelegationSlot;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::STALE_AFTER;
+use bartizan_core::login::Ask;
 use bartizan_core::snapshot::Freshness;
 use bartizan_core::{Role, Timestamp};
 use bartizan_crypto::CryptoError;
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{self, Code, ConnectError, Status, Streaming};
 use bartizan_runtime::control_v1::{
-    Ack, Clock, Down, EventsStored, Held, Hello, Installed, Refusal, RenewAt, Retiring, Snapshot, Stats, Tick, Up,
-    down, up,
+    Ack, Clock, Down, EventsStored, Held, Hello, Installed, LoginAnswer, LoginAsk, Refusal, RenewAt, Retiring,
+    Snapshot, Stats, Tick, Up, down, up,
 };
 use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +67,13 @@ pub struct Attach {
     proxy: Arc<Proxy>,
     slots: IdentitySlots,
     delegation: DelegationSlot,
+    cookies: LoginSlot,
+    /// Questions about people who log in; `None` where another one has them.
+    questions: Option<mpsc::Receiver<Question>>,
+    /// Who waits for an answer, by the number of the question on this stream.
+    asked: BTreeMap<u64, Asker>,
+    /// The number of the last one.
+    last_asked: u64,
     intake: Intake,
     batches: Batches,
     control: SocketAddr,
@@ -79,7 +88,23 @@ impl Attach {
     /// Attaches to the control process at `control`.
     pub fn new(proxy: Arc<Proxy>, slots: IdentitySlots, intake: Intake, control: SocketAddr) -> Self {
         let (batches, taken, outbox) = (Batches::default(), Vec::new(), VecDeque::new());
-        Self { proxy, slots, delegation: DelegationSlot::default(), intake, batches, control, number: 1, taken, outbox }
+        let (delegation, cookies, asked) = (DelegationSlot::default(), LoginSlot::default(), BTreeMap::new());
+        let questions = proxy.login.questions();
+        Self {
+            proxy,
+            slots,
+            delegation,
+            cookies,
+            questions,
+            asked,
+            last_asked: 0,
+            intake,
+            batches,
+            control,
+            number: 1,
+            taken,
+            outbox,
+        }
     }
 
     /// The same, for another than the first instance of the service.
@@ -113,6 +138,7 @@ impl Attach {
             self.slots.stream_gone();
             self.batches.stream_gone();
             self.outbox.clear();
+            self.asked.clear(); // whoever waits hears that nobody answers
             let Err(error) = ended else { return Ok(()) };
             if matches!(&error, StreamError::Refused(s) if matches!(s.code(), Code::Unauthenticated | Code::PermissionDenied))
             {
@@ -175,6 +201,7 @@ impl Attach {
         }
         let mut leave_at = None;
         self.delegation.attached_again(&self.proxy);
+        self.cookies.attached_again();
         proxy.heard.now();
         loop {
             let leaving = async {
@@ -195,6 +222,7 @@ impl Attach {
                         permit.send(wrap(message));
                     }
                 }
+                question = next(&mut self.questions) => self.ask(question.ask, question.answer),
                 () = proxy.winding_down.cancelled(), if !retiring => {
                     retiring = true;
                     self.outbox.push_back(up::Message::Retiring(Retiring {}));
@@ -239,6 +267,14 @@ impl Attach {
                 }
             }
             Some(down::Message::Delegation(given)) => self.delegation.given(&self.proxy, given),
+            Some(down::Message::Login(LoginAnswer { request, answer })) => {
+                let asker = self.asked.remove(&request);
+                match (asker, serde_json::from_slice(&answer)) {
+                    (Some(asker), Ok(answer)) => self.proxy.login.answered(asker, answer),
+                    (_, Err(error)) => tracing::warn!(%error, "control's answer about a log-in cannot be read"),
+                    (None, Ok(_)) => {}
+                }
+            }
             Some(down::Message::EventsStored(EventsStored { batch })) => {
                 self.batches.confirmed(batch, &self.proxy.events);
                 self.send_events();
@@ -263,6 +299,22 @@ impl Attach {
         }
     }
 
+    /// Sends a question on, where not too many wait already; whoever asks hears that nobody answers then.
+    fn ask(&mut self, ask: Ask, asker: Asker) {
+        let Ok(bytes) = serde_json::to_vec(&ask) else { return };
+        if self.asked.len() >= limits::LOGIN_QUESTIONS_MAX {
+            // Those that nobody waits for any more make room.
+            self.asked.retain(|_, asker| asker.still_waits());
+        }
+        if self.asked.len() >= limits::LOGIN_QUESTIONS_MAX {
+            return;
+        }
+        self.last_asked += 1;
+        let request = self.last_asked;
+        self.asked.insert(request, asker);
+        self.outbox.push_back(up::Message::Login(LoginAsk { request, ask: bytes }));
+    }
+
     async fn every_second(&mut self) -> Result<(), StreamError> {
         if self.proxy.heard.freshness() > Freshness::Fresh {
             return Err(StreamError::Silent);
@@ -273,6 +325,9 @@ impl Attach {
         self.report();
         self.outbox.extend(self.slots.due().into_iter().map(up::Message::Renew));
         self.outbox.extend(self.delegation.due(&self.proxy).map(up::Message::Delegate));
+        if let Some((ask, asker)) = self.cookies.due(&self.proxy) {
+            self.ask(ask, asker);
+        }
         if let Some(taken) = self.intake.retry().await {
             self.acknowledge(taken);
         }
@@ -338,6 +393,16 @@ impl Attach {
         let own = if self.slots.is_first_contact() { None } else { live.identity_at(clock::now()) };
         tls::Client::new(own.map(|own| &own.shown), control_stream::ALPN)
     }
+}
+
+/// The next question; never, where there is nobody who asks.
+async fn next(questions: &mut Option<mpsc::Receiver<Question>>) -> Question {
+    if let Some(questions) = questions
+        && let Some(question) = questions.recv().await
+    {
+        return question;
+    }
+    std::future::pending().await
 }
 
 fn wrap(message: up::Message) -> Up {

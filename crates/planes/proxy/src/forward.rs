@@ -8,6 +8,7 @@ use crate::interim::Interims;
 use crate::ledger::{Ongoing, Question};
 use crate::limits;
 use crate::live::Live;
+use crate::login::{self, Errand};
 use crate::message::{Body, RequestHead, Trouble, Watch};
 use crate::record::Record;
 use crate::reply::Reply;
@@ -48,6 +49,14 @@ struct Plan {
     waiting: Option<Box<Waiting>>,
 }
 
+/// Why a request does not go on.
+struct Turned {
+    /// What is answered.
+    answer: Answer,
+    /// What is to be done before something else is.
+    errand: Option<Box<Errand>>,
+}
+
 /// Answers one request. Never fails: what goes wrong becomes an answer.
 ///
 /// Dropping the future gives the request up; its record says so.
@@ -57,7 +66,13 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
     let has_content = !body.is_over() && body.length() != Some(0);
     let mut plan = match plan(&conn, &mut head, &mut record, (came.upgrade, has_content)) {
         Ok(plan) => plan,
-        Err(refusal) => return refuse(&conn, body, &refusal, record),
+        Err(turned) => {
+            let Turned { answer, errand } = *turned;
+            return match errand {
+                Some(errand) => Box::pin(login::run(&conn, *errand, body, record)).await,
+                None => refuse(&conn, body, &answer, record),
+            };
+        }
     };
     if let Some(waiting) = plan.waiting.take()
         && let Err(answer) = Box::pin(wait(waiting, &conn, &mut record)).await
@@ -195,7 +210,7 @@ fn refuse(conn: &Conn, body: Body, refusal: &Answer, record: Record) -> Download
 }
 
 /// Sends the request through the filters and says where it goes.
-fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, bool)) -> Result<Plan, Answer> {
+fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, bool)) -> Result<Plan, Box<Turned>> {
     let (upgrade, has_content) = came;
     let live = conn.proxy().live();
     let to = match &conn.side {
@@ -223,6 +238,9 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
         edge_route: None,
         user: None,
         tokens: None,
+        came: None,
+        cookies: None,
+        errand: None,
         decision: None,
         waiting: None,
         limited: None,
@@ -257,7 +275,8 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
     if conn.side == Side::Gateway {
         let headers = exchange.edge_route.map_or(live.routes.headers(), |route| route.settings.headers.as_ref());
         record.comes_from(exchange.address);
-        record.replies(Reply { shared: exchange.shared.take(), headers: headers.cloned() });
+        let (shared, cookies) = (exchange.shared.take(), exchange.cookies.take());
+        record.replies(Reply { shared, headers: headers.cloned(), cookies });
     }
     // Nothing can end what was neither asked about nor came from a peer.
     // A call without mutual TLS ends once the service is strict, after its answer; a change of policies does not cut it.
@@ -266,7 +285,8 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
         record.goes_on(question);
     }
     record.judged(to, route, decision);
-    plan
+    let errand = exchange.errand.take();
+    plan.map_err(|answer| Box::new(Turned { answer, errand }))
 }
 
 /// Where a request goes and in which version. HTTP/1.1 stays HTTP/1.1 and HTTP/2 stays HTTP/2 between sidecars; programs
@@ -339,6 +359,7 @@ fn switch(received: Received, mut record: Record) -> Download {
         return Download::own(&refusal, record);
     };
     filter::strip_response(&mut head.fields, true);
+    record.finish_cookies(&mut head.fields);
     head.fields.set(REQUEST_ID_HEADER, &record.trace().request.digits());
     let question = record.ongoing().and_then(|ongoing| ongoing.question().cloned());
     record.passed(head.status.as_u16(), sent.duration_since(record.began()) + received.elapsed());

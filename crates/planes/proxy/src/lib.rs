@@ -37,6 +37,7 @@ pub mod inspect; // bodies, held against the document of an API
 pub mod interim; // responses ahead of the response
 pub mod leg; // many on one connection between guards
 pub mod limiting; // how often, how many at once, how much a day
+pub mod login; // people with a browser
 pub mod message; // as it stands between two connections
 pub mod overload; // what a service bears, and who goes first
 pub mod proxy_header; // what a balancer says of the client; pure

@@ -325,3 +325,38 @@ pub const DELEGATION_LEAD: Duration = Duration::from_secs(1800);
 pub const DELEGATION_SETTLE: Duration = Duration::from_secs(30);
 /// How long until one is asked for again that did not come.
 pub const DELEGATION_RETRY: Duration = Duration::from_secs(5);
+
+/// Longest value of a cookie of ours, in bytes: browsers keep 4,096 of name, value and attributes.
+pub const COOKIE_BYTES_MAX: usize = 3_900;
+/// Keys of cookies that are held, a count: control gives out five at most.
+pub const COOKIE_KEYS_MAX: usize = 16;
+/// How often control is asked for the keys of cookies, which gives out each an hour before it is used.
+pub const COOKIE_KEYS_EVERY: Duration = Duration::from_secs(600);
+/// How long until they are asked for again where no answer came.
+pub const COOKIE_KEYS_RETRY: Duration = Duration::from_secs(5);
+/// How old a session's cookie becomes while it is used, or an eighth of the time that it may lie unused where that is less.
+pub const SESSION_SEALED_EVERY: Duration = Duration::from_secs(60);
+/// How long somebody has to log in at the provider.
+pub const LOGIN_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// Log-ins under way in one browser, a count; with one more the others are forgotten. Each takes up to 2 KiB of the head of requests.
+pub const LOGIN_STATES_MAX: usize = 4;
+/// Longest path with query that somebody goes back to after a log-in, in bytes; a longer one is left out.
+pub const LOGIN_TO_BYTES_MAX: usize = 1_024;
+/// Longest `state` that is looked at, in bytes; ours have 43.
+pub const LOGIN_STATE_BYTES_MAX: usize = 64;
+/// Longest code of a provider, in bytes.
+pub const LOGIN_CODE_BYTES_MAX: usize = 4_096;
+/// Questions to control about people who log in that wait to be sent, a count.
+pub const LOGIN_QUESTIONS_MAX: usize = 256;
+/// How long an answer is waited for: control gives a provider 20 s.
+pub const LOGIN_WAIT: Duration = Duration::from_secs(22);
+/// How long until it is asked again what is to be said of somebody, where no answer came.
+pub const LOGIN_RENEW_AGAIN: Duration = Duration::from_secs(30);
+/// Sessions of which something is noted that is not in their cookie yet, a count; one takes up to 4 KiB.
+pub const LOGIN_FRESH_MAX: usize = 8_192;
+/// Words of providers about sessions that are over, checked at once, a count: whoever sends one is a stranger until then.
+pub const LOGIN_STRANGERS_MAX: usize = 16;
+/// Longest form with such a word, in bytes.
+pub const LOGOUT_BODY_BYTES_MAX: usize = 16 << 10;
+/// Time for it to arrive.
+pub const LOGOUT_BODY_TIME: Duration = Duration::from_secs(10);

@@ -60,6 +60,8 @@ pub struct Proxy {
     pub carried: Carried,
     /// Proofs of possession that were shown to it, by whichever worker.
     pub proofs: Mutex<ProofReplays>,
+    /// Questions to control about people who log in.
+    pub login: crate::login::Desk,
     /// What went out of the fleet.
     pub egress: crate::egress::Counters,
     /// What there was none of.
@@ -103,6 +105,8 @@ pub struct Live {
     pub own_api: Option<Arc<Api>>,
     /// What the gateway mints them with.
     pub minting: Option<Arc<Minting>>,
+    /// What cookies of sessions are sealed with; `None` where nobody logs in, or control did not say yet.
+    pub cookie_keys: Option<Arc<crate::login::CookieKeys>>,
     /// The epochs of the last four.
     pub epochs: BTreeMap<Kind, Epoch>,
     /// Changes with identity and bundles: a pooled connection of an older one gets no new request.
@@ -123,6 +127,7 @@ impl Proxy {
             heard: Heard::default(),
             winding_down: CancellationToken::new(),
             inside: OnceLock::new(),
+            login: crate::login::Desk::default(),
             egress: crate::egress::Counters::default(),
             shortages: crate::shortage::Shortages::default(),
             carried: Carried::default(),

@@ -117,6 +117,11 @@ impl Record {
         self.reply.finish(fields);
     }
 
+    /// As [`Record::finish`], for an answer by which a connection goes over to another protocol.
+    pub fn finish_cookies(&self, fields: &mut Fields) {
+        self.reply.finish_cookies(fields);
+    }
+
     /// What limits let through; counts as under way until this record ends.
     pub fn limited(&mut self, passed: Option<Box<Passed>>, admitted: Option<Admitted>) {
         (self.limited, self.admitted) = (passed, admitted);

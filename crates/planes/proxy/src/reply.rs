@@ -1,6 +1,7 @@
 //! What the gateway makes of an answer's head before the client gets it, be it a service's or our own: which sites may read it, and
 //! the headers that the fleet file sets and takes out.
 
+use crate::login::cookies::guard;
 use crate::message::Fields;
 use bartizan_core::gateway::{Cors, Edits, HeaderRules, SECURE, SECURE_ALWAYS, SECURE_REMOVED};
 use std::sync::Arc;
@@ -12,6 +13,17 @@ pub struct Reply {
     pub shared: Option<Box<Shared>>,
     /// The headers that are changed.
     pub headers: Option<Arc<HeaderRules>>,
+    /// What becomes of cookies, where people log in.
+    pub cookies: Option<Cookies>,
+}
+
+/// What becomes of cookies in an answer, where people log in at the gateway: a program sets none of ours.
+#[derive(Debug, Default)]
+pub struct Cookies {
+    /// One of ours that is set.
+    pub set: Option<Box<str>>,
+    /// It is for somebody who is logged in, so nobody on the way may keep it for others.
+    pub private: bool,
 }
 
 /// Who may read an answer, as a browser is told.
@@ -26,6 +38,7 @@ pub struct Shared {
 impl Reply {
     /// Changes the head of an answer.
     pub fn finish(&self, fields: &mut Fields) {
+        self.finish_cookies(fields);
         if let Some(shared) = &self.shared {
             shared.finish(fields);
         }
@@ -34,6 +47,20 @@ impl Reply {
                 secure(fields);
             }
             edit(&rules.response, fields);
+        }
+    }
+}
+
+impl Reply {
+    /// That part of it which counts for a switch to another protocol too.
+    pub fn finish_cookies(&self, fields: &mut Fields) {
+        let Some(cookies) = &self.cookies else { return };
+        guard(fields);
+        if cookies.private && !fields.contains("cache-control") {
+            fields.append("cache-control", b"private");
+        }
+        if let Some(cookie) = &cookies.set {
+            fields.append("set-cookie", cookie.as_bytes());
         }
     }
 }
@@ -102,7 +129,7 @@ mod tests {
         let origins: Vec<_> = origins.iter().map(|origin| Origin::parse(origin).unwrap()).collect();
         let (methods, headers, expose) = (Vec::new(), Vec::new(), vec!["x-a".into()]);
         let cors = Arc::new(Cors { credentials: !origins.is_empty(), origins, methods, headers, expose, max_age_s: 1 });
-        Reply { shared: Some(Box::new(Shared { origin: origin.map(Into::into), cors })), headers: None }
+        Reply { shared: Some(Box::new(Shared { origin: origin.map(Into::into), cors })), ..Reply::default() }
     }
 
     #[test]
@@ -134,7 +161,7 @@ mod tests {
             response: Edits { remove: vec!["via".into()], set: vec![("referrer-policy".into(), "no-referrer".into())] },
             ..HeaderRules::default()
         };
-        let reply = Reply { shared: None, headers: Some(Arc::new(rules)) };
+        let reply = Reply { headers: Some(Arc::new(rules)), ..Reply::default() };
         let theirs = [
             ("server", "old/1.0"),
             ("x-powered-by", "x"),

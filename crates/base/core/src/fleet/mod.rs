@@ -19,6 +19,7 @@ mod raw_federation;
 mod raw_gateway;
 mod raw_guards;
 mod raw_limit;
+mod raw_login;
 mod raw_people;
 mod raw_slow_down;
 mod raw_users;
@@ -40,6 +41,7 @@ use crate::egress::{Egress, Range};
 use crate::federation::Federation;
 use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, HostPattern, Overrule};
 use crate::limit::Limit;
+use crate::login::Login;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
 use crate::path::PathPattern;
@@ -309,13 +311,16 @@ pub struct Gateway {
     pub trusted_proxies: Vec<Range>,
     /// Whether those begin each connection with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// How people log in with a browser.
+    pub login: Option<Login>,
 }
 
 impl Gateway {
     /// One that says nothing but who goes where.
     pub fn new(listen: SocketAddr, routes: Vec<GatewayRoute>) -> Self {
         let (trusted_proxies, adaptive, proxy_protocol) = (Vec::new(), false, false);
-        Self { listen, routes, adaptive, cors: None, headers: None, addresses: None, trusted_proxies, proxy_protocol }
+        let (cors, headers, addresses, login) = (None, None, None, None);
+        Self { listen, routes, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol, login }
     }
 }
 
@@ -342,6 +347,9 @@ pub struct GatewayRoute {
     /// Whom it lets in.
     #[serde(default, skip_serializing_if = "Auth::is_none")]
     pub auth: Auth,
+    /// Whether users may come with a browser that is logged in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub login: bool,
     /// Scopes that a user's token has to have, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -379,6 +387,7 @@ impl GatewayRoute {
             to,
             from: Vec::new(),
             auth: Auth::None,
+            login: false,
             scopes: Vec::new(),
             limits: Vec::new(),
             slow_down: None,

@@ -16,6 +16,7 @@ use super::raw_gateway::{
 };
 use super::raw_guards::RawGuards;
 use super::raw_limit::RawLimit;
+use super::raw_login::RawLogin;
 use super::raw_slow_down::RawSlowDown;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
@@ -277,6 +278,9 @@ pub(super) struct RawGateway {
     /// Whether those begin each connection with a header of the PROXY protocol (version 1 or 2); false where left out.
     #[schemars(default, with = "bool")]
     pub(super) proxy_protocol: Field<String>,
+    /// How people log in with a browser, for routes with `auth: user`; nobody does where left out.
+    #[schemars(default)]
+    pub(super) login: Field<RawLogin>,
 }
 
 /// One route of the gateway.
@@ -305,6 +309,9 @@ pub(super) struct RawGatewayRoute {
     /// for programs that show a key of `bartizan key add`, or `[user, key]`.
     #[schemars(default, with = "AuthSchema")]
     pub(super) auth: Field<Vec<Read<String>>>,
+    /// Whether users may come with a browser that is logged in; for `auth: user`, where the gateway has `login`. True where left out.
+    #[schemars(default, with = "bool")]
+    pub(super) login: Field<String>,
     /// Scopes that the token or key has to have, all of them. For `auth: user` and `key`.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) scopes: Field<Vec<Read<String>>>,
@@ -545,7 +552,7 @@ impl RawVia {
 
 impl RawGateway {
     const KEYS: &[&str] =
-        &["listen", "routes", "adaptive", "cors", "headers", "addresses", "trusted_proxies", "proxy_protocol"];
+        &["listen", "routes", "adaptive", "cors", "headers", "addresses", "trusted_proxies", "proxy_protocol", "login"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -558,6 +565,7 @@ impl RawGateway {
             addresses: fields.take("addresses", RawAddresses::read),
             trusted_proxies: fields.take("trusted_proxies", texts),
             proxy_protocol: fields.take("proxy_protocol", Report::scalar),
+            login: fields.take("login", RawLogin::read),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -572,6 +580,7 @@ impl RawGatewayRoute {
         "to",
         "from",
         "auth",
+        "login",
         "scopes",
         "limits",
         "slow_down",
@@ -592,6 +601,7 @@ impl RawGatewayRoute {
             to: fields.text("to"),
             from: fields.take("from", |report, node, key| report.list(node, key, Report::text)),
             auth: fields.take("auth", text_or_texts),
+            login: fields.take("login", Report::scalar),
             scopes: fields.take("scopes", |report, node, key| report.list(node, key, Report::text)),
             limits: fields.take("limits", |report, node, key| report.list(node, key, RawLimit::read)),
             slow_down: fields.take("slow_down", RawSlowDown::read),
@@ -635,6 +645,7 @@ mod tests {
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),
             (&schema["$defs"]["GatewayRoute"], RawGatewayRoute::KEYS),
+            (&schema["$defs"]["Login"], RawLogin::KEYS),
             (&schema["$defs"]["Workload"], RawWorkload::KEYS),
             (&schema["$defs"]["Selectors"], RawSelectors::KEYS),
             (&schema["$defs"]["Federation"], RawFederation::KEYS),

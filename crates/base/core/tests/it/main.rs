@@ -8,6 +8,7 @@ mod federation;
 mod fleet;
 mod guards;
 mod limits;
+mod login;
 mod narrow;
 mod ocsf;
 mod redact;

@@ -21,6 +21,7 @@ mod gateway;
 mod guards;
 mod instances; // several of one service
 mod isolation;
+mod login; // browsers, at the gateway
 mod migration; // from plain to strict
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote

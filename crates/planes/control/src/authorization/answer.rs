@@ -49,6 +49,16 @@ impl Refusal {
         self.public
     }
 
+    /// Whether the same may come about later.
+    pub(super) fn is_passing(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// For operators.
+    pub(super) fn describe(&self) -> String {
+        if self.detail.is_empty() { self.code.to_owned() } else { format!("{}: {}", self.code, self.detail) }
+    }
+
     /// With another status.
     pub(super) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }

@@ -89,6 +89,11 @@ impl Asked {
         Ok(Self { caller, form, proof, in_force })
     }
 
+    /// Of somebody whom this process knows in another way.
+    pub(super) fn inside(caller: Caller, form: Form, in_force: Current) -> Self {
+        Self { caller, form, proof: None, in_force }
+    }
+
     /// The server, as the fleet file has it.
     pub(super) fn server(&self) -> Result<&Authorization, Refusal> {
         server(&self.in_force)

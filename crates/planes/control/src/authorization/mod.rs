@@ -20,6 +20,7 @@ mod ended; // sessions that are over
 mod family; // all tokens of one grant
 mod given; // what goes out
 mod granting; // what lasts of grants
+pub(crate) mod inside; // the gateway, where people log in at it
 mod introspect;
 mod judge; // what operators ask about a token
 mod keep; // as long as the fleet file says

@@ -6,6 +6,7 @@ use crate::limits::{REVOKED_FILE_BYTES_MAX, REVOKED_PAUSE, REVOKED_TOKENS_MAX};
 use bartizan_core::Timestamp;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::limits::CLOCK_SKEW;
+use bartizan_core::login::Login;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::user::{RevokedToken, WhichTokens};
 use bartizan_runtime::files;
@@ -13,7 +14,9 @@ use bartizan_tokens::limits::{ACCESS_LIFE_MAX, ACCESS_TTL};
 use bartizan_tokens::{AccessToken, Revocations, revocations_of};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// The list, in the data folder.
@@ -50,6 +53,8 @@ pub(crate) struct Book {
     held: Mutex<Held>,
     /// Something was taken back that is not published yet.
     unpublished: Notify,
+    /// How long what came of our own server may count without a token, in seconds: sessions at the gateway.
+    sessions_s: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +73,7 @@ impl Book {
         };
         let ready = revocations_of(&list, 0).map_err(|error| refuse(io::Error::other(error)))?;
         let held = Mutex::new(Held { list, ready: Arc::new(ready) });
-        Ok(Self { path, held, unpublished: Notify::new() })
+        Ok(Self { path, held, unpublished: Notify::new(), sessions_s: AtomicU64::new(0) })
     }
 
     /// What is to be published.
@@ -115,16 +120,35 @@ impl Book {
         self.take_back_for_a_token(issuer, WhichTokens::Subject(subject.to_owned(), now), now)
     }
 
-    /// For as long as a token lives.
+    /// Takes back a session at the gateway, or what several came of; everybody hears of it a moment later.
+    pub(crate) fn take_back_session(
+        &self,
+        issuer: &str,
+        what: WhichTokens,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), RevokedError> {
+        self.add(RevokedToken { issuer: issuer.to_owned(), what, until }, now)?;
+        self.unpublished.notify_one();
+        Ok(())
+    }
+
+    /// What is taken back from now on is remembered for as long as a session at the gateway may lie unused.
+    pub(super) fn remember_for(&self, sessions: Duration) {
+        self.sessions_s.store(sessions.as_secs(), Relaxed);
+    }
+
+    /// For as long as a token lives, or a session that came of the same.
     fn take_back_for_a_token(&self, issuer: &str, what: WhichTokens, now: Timestamp) -> Result<(), RevokedError> {
-        self.add(RevokedToken { issuer: issuer.to_owned(), what, until: now.plus(ACCESS_TTL + CLOCK_SKEW) }, now)?;
+        let life = ACCESS_TTL.max(Duration::from_secs(self.sessions_s.load(Relaxed)));
+        self.add(RevokedToken { issuer: issuer.to_owned(), what, until: now.plus(life + CLOCK_SKEW) }, now)?;
         self.unpublished.notify_one();
         Ok(())
     }
 
     /// The moment that a token of `subject` says it was issued at, for one that is issued at `issued`. Tokens say whole seconds: one of
     /// the second in which all earlier ones were taken back says the next, lest it is taken for one of them.
-    pub(super) fn issued_at(&self, issuer: &str, subject: &str, issued: Timestamp) -> Timestamp {
+    pub(crate) fn issued_at(&self, issuer: &str, subject: &str, issued: Timestamp) -> Timestamp {
         let of_subject = |it: &RevokedToken| match &it.what {
             WhichTokens::Subject(one, before) if one == subject && it.issuer == issuer => Some(*before),
             _ => None,
@@ -162,6 +186,9 @@ pub(crate) async fn revoke(
     let issuer = issuer_of(&app.in_force().desired.fleet, issuer)?;
     let own = app.in_force().desired.fleet.authorization.as_ref().is_some_and(|own| own.issuer == issuer);
     let life = if own { ACCESS_TTL } else { ACCESS_LIFE_MAX };
+    let in_force = app.in_force();
+    let login = in_force.desired.fleet.gateway.as_ref().and_then(|gateway| gateway.login.as_ref());
+    let life = life.max(login.map(Login::idle).unwrap_or_default());
     let until = now.plus(life + CLOCK_SKEW);
     let detail = format!("revoked {what} of {issuer} by {by}");
     app.authorization.revoked.add(RevokedToken { issuer: issuer.clone(), what, until }, now)?;

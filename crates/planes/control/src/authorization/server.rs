@@ -15,6 +15,7 @@ use crate::jwt::{JwtKeysError, JwtSigner};
 use crate::limits::{CODES_MAX, PUSHED_MAX};
 use bartizan_core::authorization::{App as AppRules, Authorization};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::login::Login;
 use bartizan_core::user::TokenIssuer;
 use bartizan_core::{Secret, ServiceName, Timestamp};
 use bartizan_crypto::jose::Alg;
@@ -71,6 +72,8 @@ impl Server {
     /// Makes a key where the fleet file wants one.
     pub(crate) fn prepare(&self, fleet: &Fleet, now: Timestamp) -> Result<(), JwtKeysError> {
         let said = fleet.authorization.as_ref();
+        let login = fleet.gateway.as_ref().and_then(|gateway| gateway.login.as_ref()).filter(|login| login.own);
+        self.revoked.remember_for(login.map(Login::idle).unwrap_or_default());
         self.id_keys.prepare(said.is_some_and(Authorization::has_apps), now)?;
         self.keys.prepare(said.is_some(), now)
     }
@@ -128,7 +131,7 @@ impl Server {
     }
 
     /// The same for ID tokens.
-    pub(super) fn id_issuers(&self, said: &Authorization, now: Timestamp) -> Result<Issuers, IssuerError> {
+    pub(crate) fn id_issuers(&self, said: &Authorization, now: Timestamp) -> Result<Issuers, IssuerError> {
         let pins = Pins { issuer: said.issuer.clone(), algs: vec![Alg::Es256], bound: false };
         Issuers::new(1, vec![Issuer::new(pins, &self.id_keys.jwks(now))?])
     }

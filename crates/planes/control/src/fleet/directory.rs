@@ -4,6 +4,7 @@ use crate::limits::CAPTURED_NAMES_MAX;
 use bartizan_core::capture::Captured;
 use bartizan_core::edge::{Edge, Instance, Versions};
 use bartizan_core::fleet::{Call, Fleet, Gateway, Service};
+use bartizan_core::login::LoginSide;
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Directory, EgressSide, GatewaySide, Inbound, Own, Peer};
 use bartizan_core::{Member, Role, ServiceName, SpiffeId};
@@ -135,6 +136,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
             trusted_proxies: gateway.trusted_proxies.clone(),
             proxy_protocol: gateway.proxy_protocol,
             keys: Vec::new(),
+            login: gateway.login.clone().map(|said| LoginSide { said, provider: None }),
         }),
         egress: None,
         captured: None,

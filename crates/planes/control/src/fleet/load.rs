@@ -8,9 +8,11 @@ use crate::fleet::plan::check_plan;
 use crate::inventory::Declared;
 use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
+use crate::login;
 use crate::options::Options;
 use bartizan_core::api_key::ApiKey;
 use bartizan_core::fleet::{Fleet, FleetError};
+use bartizan_core::login::Provider;
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
@@ -37,6 +39,8 @@ pub(crate) struct Desired {
     pub(crate) away: Away,
     /// Our own authorization server with its keys, as the gateway is told of it. Neither from the files.
     pub(crate) own_issuer: Option<TokenIssuer>,
+    /// What the provider at which people log in says of itself.
+    pub(crate) provider: Option<Provider>,
     /// Users' tokens that were taken back.
     pub(crate) revoked: Vec<RevokedToken>,
     /// The keys of programs that count.
@@ -99,9 +103,9 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
     fleet.counts.iter_mut().for_each(|counts| counts.resolve_files(&dir));
-    let (away, own_issuer, revoked, keys) = (Away::new(), None, Vec::new(), Vec::new());
+    let (away, own_issuer, provider, revoked, keys) = (Away::new(), None, None, Vec::new(), Vec::new());
     let apis = Arc::new(apis);
-    Ok(Desired { fleet, plan, policies, shares, apis, sources, away, own_issuer, revoked, keys })
+    Ok(Desired { fleet, plan, policies, shares, apis, sources, away, own_issuer, provider, revoked, keys })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will, and the roots of those whose keys are fetched, which lie in
@@ -112,6 +116,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
 pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
     let Some(users) = &fleet.users else { return Ok(()) };
     issuers::check(users, dir).map_err(ControlError::Roots)?;
+    login::check(fleet, dir).map_err(ControlError::Roots)?;
     bartizan_tokens::issuers_of(users, 1).map(drop).map_err(ControlError::Users)
 }
 

@@ -6,7 +6,8 @@ use self::certificates::remembered;
 use crate::app::App;
 use crate::clocks::Watched;
 use crate::fleet::{id_of, is_member};
-use crate::limits::{DOWN_WITHIN, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
+use crate::limits::{DOWN_WITHIN, LOGIN_ASK_BYTES_MAX, LOGIN_ASKS_MAX, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
+use crate::login;
 use crate::publish::Current;
 use crate::registry::{Certificate, Introduction, Issued, StreamId};
 use crate::rotation::Orders;
@@ -19,16 +20,17 @@ use crate::stream::renew::{Allowance, renew};
 use crate::stream::{Peer, first_message, wire};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
-use bartizan_core::{Member, SpiffeId, Timestamp, limits};
+use bartizan_core::{Member, ServiceName, SpiffeId, Timestamp, limits};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Status, Streaming};
 use bartizan_runtime::control_v1::{
-    self, Ack, Delegate, Delegation, Down, EventsStored, Renew, Snapshot, Stats, Tick, Up, down, up,
+    self, Ack, Delegate, Delegation, Down, EventsStored, LoginAnswer, LoginAsk, Renew, Snapshot, Stats, Tick, Up, down,
+    up,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 type Replies = mpsc::Sender<Result<Down, Status>>;
@@ -113,6 +115,8 @@ struct Session {
     batches: Batches,
     /// How often delegations were asked for lately.
     delegations: Allowance,
+    /// Questions about people who log in that are worked on.
+    logins: Arc<Semaphore>,
     clock: Watched,
 }
 
@@ -169,6 +173,7 @@ impl Session {
             certificate,
             allowance: Allowance::default(),
             delegations: Allowance::default(),
+            logins: Arc::new(Semaphore::new(LOGIN_ASKS_MAX)),
             batches: Batches::default(),
             clock,
         }
@@ -245,6 +250,7 @@ impl Session {
             Some(up::Message::Ack(ack)) => Ok(self.acknowledged(ack)?),
             Some(up::Message::Renew(request)) => self.renew(request).await,
             Some(up::Message::Delegate(request)) => self.delegate(&request).await,
+            Some(up::Message::Login(asked)) => Ok(self.login(asked)?),
             Some(up::Message::Installed(installed)) => {
                 self.installed(installed);
                 Ok(())
@@ -324,6 +330,30 @@ impl Session {
                 }
             };
         self.send(answer).await
+    }
+
+    /// Answered beside the stream: a provider may take its time.
+    fn login(&self, asked: LoginAsk) -> Result<(), Refusal> {
+        let LoginAsk { request, ask } = asked;
+        if *self.member.service() != ServiceName::gateway() {
+            return Err(Refusal::denied("people log in at the gateway alone"));
+        }
+        if ask.len() > LOGIN_ASK_BYTES_MAX {
+            return Err(Refusal::malformed(format!("a question about a log-in of {} bytes", ask.len())));
+        }
+        let Ok(place) = Arc::clone(&self.logins).try_acquire_owned() else {
+            tracing::warn!(most = LOGIN_ASKS_MAX, "too many people log in at once; the gateway waits in vain");
+            return Ok(());
+        };
+        let (app, downs) = (Arc::clone(&self.app), self.downs.clone());
+        tokio::spawn(async move {
+            let answer = login::answer(app, ask).await;
+            let message = down::Message::Login(LoginAnswer { request, answer });
+            // A gateway that went away asks again.
+            let _ = timeout(DOWN_WITHIN, downs.send(Ok(Down { message: Some(message) }))).await;
+            drop(place);
+        });
+        Ok(())
     }
 
     fn counted(&self, stats: &Stats) -> Result<(), Refusal> {

@@ -14,7 +14,9 @@ mod headers;
 mod hop_headers;
 mod host;
 mod key;
+mod login;
 mod overload;
+mod own_path;
 mod path;
 mod peer;
 mod rate_limit;
@@ -43,9 +45,10 @@ use crate::conn::Conn;
 use crate::inspect::Inspection;
 use crate::limiting::{Asked, Passed};
 use crate::live::Live;
+use crate::login::{Errand, cookies as login_cookies};
 use crate::message::RequestHead;
 use crate::overload::Admitted;
-use crate::reply::Shared;
+use crate::reply::{Cookies, Shared};
 use crate::routes::{Route, Said};
 use crate::slowing::Waiting;
 use crate::users::Tokens;
@@ -71,10 +74,12 @@ pub const IN_ORDER: &[Filter] = &[
     path::IT,        // an ambiguous path must not reach route or policy, which would read it one way of several
     client::IT,      // from where it comes; whom a list of the gateway keeps out learns nothing of its routes
     host::IT,        // which host it is for; a route may be for some hosts alone
+    own_path::IT,    // after `client` and `host`; no route may take what is below, and no route sees our cookies
     route::IT,       // says which service (gateway) and which named route; policies ask for both
     address::IT,     // the list of the route; whom it keeps out is asked for nothing
     cors::IT,        // before `user`: a browser that asks beforehand shows no token
     key::IT,         // whose program asks; where it shows a key, `user` has nothing to ask
+    login::IT,       // who logged in with a browser; where it is known, `user` has nothing to ask
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
     body_limit::IT,  // needs the route, since gRPC streams are exempt; refusing here saves reading the body
     authorize::IT,   // knows caller, service, route, method and path by now
@@ -126,6 +131,12 @@ pub struct Exchange<'a> {
     pub user: Option<Arc<User>>,
     /// By which tokens that is known, inbound; what is left of them to be handed on, outbound. Filled in by `user`.
     pub tokens: Option<Arc<Tokens>>,
+    /// Cookies of ours that came. Filled in by `own_path`, at the gateway.
+    pub came: Option<login_cookies::Own>,
+    /// What becomes of cookies in the answer. Filled in by `own_path` and `login`, at the gateway.
+    pub cookies: Option<Cookies>,
+    /// What is asked of the gateway itself. Filled in by `own_path`.
+    pub errand: Option<Box<Errand>>,
     /// The decision. Filled in by `authorize`; stays `None` where nothing is decided.
     pub decision: Option<Arc<Decision>>,
     /// It has to wait, and is asked about limits and capacity after that. Filled in by `slow_down`.

@@ -28,6 +28,7 @@ fn what_refuses_comes_before_what_changes_the_head() {
         "address",
         "cors",
         "key",
+        "login",
         "user",
         "body_limit",
         "authorize",

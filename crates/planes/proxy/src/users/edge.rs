@@ -49,6 +49,17 @@ impl EdgeUsers {
         Trust { issuers: &self.issuers, revocations: &self.revocations }
     }
 
+    /// Makes what was said of a user earlier fit what policies ask for now: each further claim is there, and no other.
+    pub fn fit(&self, user: &mut User) {
+        let names = self.said.claims();
+        user.claims.retain(|name, _| names.contains(name.as_str()));
+        for name in names {
+            if !user.claims.contains_key(name) {
+                user.claims.insert(name.to_owned(), Vec::new());
+            }
+        }
+    }
+
     /// The user that a verified token speaks for.
     pub fn user(&self, token: &AccessToken) -> User {
         user_of(token, &self.said)

@@ -34,7 +34,8 @@ pub(super) fn check(
     let has_other = !matches!((&apps, &registration), (Field::Absent, Field::Absent));
     let known = audience.as_ref().ok();
     let clients = match clients {
-        Field::Absent if has_other => Ok(BTreeMap::new()),
+        // With people alone the gateway may be the only client, or nobody is.
+        Field::Absent if has_other || !matches!(people, Field::Absent) => Ok(BTreeMap::new()),
         clients => required(report, clients, &spot, "clients", "name who gets tokens, or delete `authorization`")
             .and_then(|at| check_clients(report, context, known, at)),
     };

@@ -5,7 +5,7 @@ use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::routes::{self, Seen};
-use super::{Known, addresses, api, cors, headers, limits, required, slow_down};
+use super::{Known, addresses, api, cors, headers, limits, login, required, slow_down};
 use crate::api_key::is_scope;
 use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
@@ -26,6 +26,8 @@ pub(super) struct Context<'a> {
     pub(super) knows_users: bool,
     /// Whether the fleet says where shared counts lie.
     pub(super) counts: bool,
+    /// What is known of those who sign people in.
+    pub(super) login: login::Context<'a>,
 }
 
 pub(super) fn check(
@@ -35,9 +37,14 @@ pub(super) fn check(
     gateway: At<RawGateway>,
 ) -> Result<Gateway, Reported> {
     let At { value, spot } = gateway;
-    let RawGateway { listen, routes, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol } = value;
+    let RawGateway { listen, routes, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol, login } =
+        value;
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8443`")
         .and_then(|at| ports.anywhere(report, &at));
+    // Where it makes no sense itself, nothing is said of what would follow from that.
+    let knows_login = !matches!(login, Field::Absent);
+    let at = listen.as_ref().ok().copied();
+    let login = login.optional().and_then(|it| it.map(|it| login::check(report, context.login, at, it)).transpose());
     let routes =
         required(report, routes, &spot, "routes", "say what it opens, or delete `gateway`").and_then(|routes| {
             if routes.value.is_empty() {
@@ -49,8 +56,11 @@ pub(super) fn check(
                 return Err(report.refuse(&routes.spot, problem, "join some by `*` and `**`"));
             }
             let mut seen = Seen::default();
-            let routes: Vec<_> =
-                routes.value.into_iter().map(|route| check_route(report, context, &mut seen, route?)).collect();
+            let routes: Vec<_> = routes
+                .value
+                .into_iter()
+                .map(|route| check_route(report, context, knows_login, &mut seen, route?))
+                .collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
     let adaptive = check_adaptive(report, adaptive);
@@ -68,6 +78,7 @@ pub(super) fn check(
         addresses: addresses?,
         trusted_proxies,
         proxy_protocol,
+        login: login?,
     })
 }
 
@@ -82,7 +93,8 @@ fn check_adaptive(report: &mut Report<'_>, adaptive: Field<String>) -> Result<bo
 
 fn check_route(
     report: &mut Report<'_>,
-    Context { known, clients, knows_users, counts }: Context<'_>,
+    Context { known, clients, knows_users, counts, login: _ }: Context<'_>,
+    knows_login: bool,
     seen: &mut Seen,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
@@ -94,6 +106,7 @@ fn check_route(
         to,
         from,
         auth,
+        login,
         scopes,
         limits,
         slow_down,
@@ -113,6 +126,9 @@ fn check_route(
     let path = required(report, path, &spot, "path", "give a pattern, such as `/api/accounts/**`").and_then(|at| {
         let path = PathPattern::parse(&at.value)
             .map_err(|e| report.refuse_value(&at, format!("not a path pattern: {}", e.why()), ""))?;
+        if login::is_own_path(&path) {
+            return Err(report.refuse_value(&at, "the gateway answers there itself", "give it another path"));
+        }
         if let (Ok(host), Ok(methods), Ok(headers)) = (&host, &methods, &match_headers) {
             let asks = Conditions { methods: methods.as_slice().into(), headers: headers.as_slice().into() };
             seen.add(report, host.as_ref(), &at, &path, asks)?;
@@ -127,6 +143,7 @@ fn check_route(
         known.resolve(report, &at, "declare it under services, or delete the route")
     });
     let auth = check_auth(report, knows_users, auth);
+    let login = login::check_route(report, knows_login, auth.as_ref().ok(), login);
     let scopes = check_scopes(report, auth.as_ref().ok(), scopes);
     // Where either makes no sense, nothing more is said of what would follow from it.
     let (users, named) = (auth.as_ref().map_or(true, |auth| !auth.is_none()), !matches!(from, Field::Absent));
@@ -144,6 +161,7 @@ fn check_route(
         to: to?,
         from: from?,
         auth: auth?,
+        login: login?,
         scopes: scopes?,
         limits: limits?,
         slow_down: slow_down?,

@@ -19,6 +19,7 @@ mod headers;
 mod instances;
 mod isolate;
 mod limits;
+mod login;
 mod narrow;
 mod other;
 mod people;
@@ -178,9 +179,15 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         .optional()
         .and_then(|at| at.map(|at| authorization::check(report, context, &mut ports, at)).transpose());
     let knows_users = !matches!((&users, &authorization), (Ok(None), Ok(None)));
-    let context = gateway::Context { known: &known, clients, knows_users, counts: has_counts };
+    let login = login::Context { users: users.as_ref().ok(), own: authorization.as_ref().ok() };
+    let context = gateway::Context { known: &known, clients, knows_users, counts: has_counts, login };
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
+    let mut authorization = authorization;
+    let registered = match (&trust_domain, &gateway, &mut authorization) {
+        (Ok(domain), Ok(gateway), Ok(own)) => login::register(report, domain, gateway.as_ref(), own),
+        _ => Ok(()),
+    };
 
     let fleet = Fleet {
         name: name?,
@@ -201,7 +208,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         warnings: Vec::new(),
     };
     warn_of_uncalled(report, &fleet, &names);
-    guards_are_good.and(for_all).and(isolate).and(capture).map(|_| fleet)
+    registered.and(guards_are_good).and(for_all).and(isolate).and(capture).map(|_| fleet)
 }
 
 /// Users are those of the own authorization server where the file names no other.

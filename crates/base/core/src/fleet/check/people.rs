@@ -7,9 +7,9 @@ use std::time::Duration;
 
 pub(super) fn check(report: &mut Report<'_>, at: At<RawPeople>) -> Result<Rules, Reported> {
     let At { value: RawPeople { sessions, idle, second_factor, second_factor_for }, .. } = at;
-    let sessions = span(report, sessions, SESSIONS);
+    let sessions = span(report, sessions, SESSIONS, SESSIONS_MAX);
     let unused = idle.get().map(|at| (at.spot.clone(), at.value.clone()));
-    let idle = span(report, idle, IDLE);
+    let idle = span(report, idle, IDLE, SESSIONS_MAX);
     let second_factor = check_second_factor(report, second_factor);
     let second_factor_for = check_roles(report, second_factor_for);
     let (sessions, idle) = (sessions?, idle?);
@@ -22,15 +22,20 @@ pub(super) fn check(report: &mut Report<'_>, at: At<RawPeople>) -> Result<Rules,
 }
 
 /// A time such as `90s`, `30m`, `12h` or `7d`.
-fn span(report: &mut Report<'_>, field: Field<String>, otherwise: Duration) -> Result<Duration, Reported> {
+pub(super) fn span(
+    report: &mut Report<'_>,
+    field: Field<String>,
+    otherwise: Duration,
+    longest: Duration,
+) -> Result<Duration, Reported> {
     let Some(at) = field.optional()? else { return Ok(otherwise) };
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
     let read = units.into_iter().find_map(|(unit, unit_s)| {
         let number = at.value.strip_suffix(unit).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
         number.parse::<u64>().ok()?.checked_mul(unit_s).map(Duration::from_secs)
     });
-    let read = read.filter(|time| !time.is_zero() && *time <= SESSIONS_MAX);
-    let problem = || format!("not a time from 1s to {}d", SESSIONS_MAX.as_secs() / 86_400);
+    let read = read.filter(|time| !time.is_zero() && *time <= longest);
+    let problem = || format!("not a time from 1s to {}d", longest.as_secs() / 86_400);
     read.ok_or_else(|| report.refuse_value(&at, problem(), "write it as `45m` or `12h`"))
 }
 
