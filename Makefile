@@ -42,6 +42,8 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 	$(CARGO) run --release --package bartizan-tokens --example verify_cost
 	$(CARGO) run --release --package bartizan-proxy --example handshakes
 	$(CARGO) run --release --package bartizan-proxy --example ledger
+	$(CARGO) run --release --package bartizan-events --example event_store
+	$(CARGO) run --release --package bartizan-ledger --example ledger_rate -- --dir target
 	$(CARGO) build --release --package bartizan-cli
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- issuance
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- reconnect
