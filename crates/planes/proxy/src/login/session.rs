@@ -161,7 +161,7 @@ mod tests {
         assert!(open(&cookie, 999).is_some() && open(&cookie, 1_000).is_none(), "its life is over");
         let other = Login { issuer: "https://other.test".into(), ..login() };
         assert_eq!(Session::open(&keys, &cookie, &other, at(950)), None, "of another provider");
-        let ahead = session.used(at(990)).seal(&keys, at(950)).unwrap();
+        let ahead = session.used(at(1_020)).seal(&keys, at(950)).unwrap();
         assert_eq!(open(&ahead, 950), None, "by a clock that is far ahead");
     }
 
