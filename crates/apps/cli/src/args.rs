@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod ca;
 mod egress;
+mod event;
 mod federation;
 mod key;
 mod metrics;
@@ -22,6 +23,7 @@ pub(crate) use ca::{
     DistrustedArg, RotatedArg,
 };
 pub(crate) use egress::{EgressArgs, EgressCommand};
+pub(crate) use event::{EventCommand, SignEventArgs};
 pub(crate) use federation::FederationCommand;
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
@@ -189,6 +191,9 @@ pub(crate) enum Command {
     /// Keys with which programs come in by the gateway, where a route says `auth: key`.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Signed events, as their senders make them.
+    #[command(subcommand)]
+    Event(EventCommand),
     /// Run the control plane (`up` does this for you).
     #[command(after_help = "Example:\n  \
         bartizan control --fleet fleet.yaml --plan plan.json --data /var/lib/bartizan\n\n\

@@ -92,6 +92,8 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Vec<Finding>> {
     named.map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     bartizan_control::check_users(&fleet, path.parent().unwrap_or(Path::new("")))
         .map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
+    bartizan_control::check_senders(&fleet, path.parent().unwrap_or(Path::new("")))
+        .map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     let folder_of_fleet = crate::data_dir::folder_of(path);
     let of_api = |found: &FleetError| {
         Finding::from(&FleetError { file: folder_of_fleet.join(&found.file).display().to_string(), ..found.clone() })

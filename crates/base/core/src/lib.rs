@@ -34,6 +34,7 @@ pub mod redirect; // where a browser may be sent back to
 pub mod retention;
 pub mod rotation;
 pub mod secret;
+pub mod signed; // events that their senders signed
 pub mod slow_down; // before anybody is refused
 pub mod snapshot;
 pub mod stats;

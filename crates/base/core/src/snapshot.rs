@@ -14,6 +14,7 @@ use crate::login::LoginSide;
 use crate::name::{ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
 use crate::path::PathPattern;
+use crate::signed::EventSender;
 use crate::slow_down::SlowDown;
 use crate::time::Timestamp;
 use crate::tls::TlsGroups;
@@ -317,6 +318,9 @@ pub struct GatewaySide {
     /// How people log in with a browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<LoginSide>,
+    /// Who may send signed events. Files are absolute.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub senders: BTreeMap<ServiceName, EventSender>,
 }
 
 impl GatewaySide {
@@ -325,7 +329,7 @@ impl GatewaySide {
         let (callers, trusted_proxies) = (BTreeMap::new(), Vec::new());
         let (cors, headers, addresses, users) = (None, None, None, None);
         let (adaptive, proxy_protocol) = (false, false);
-        let (keys, login) = (Vec::new(), None);
+        let (keys, login, senders) = (Vec::new(), None, BTreeMap::new());
         Self {
             listen,
             routes,
@@ -339,6 +343,7 @@ impl GatewaySide {
             proxy_protocol,
             keys,
             login,
+            senders,
         }
     }
 }

@@ -35,8 +35,8 @@ pub const PROOF_AGE_MAX: Duration = Duration::from_secs(60);
 /// Proofs that are remembered where nothing else is said, a count: 270 requests with a proof in each second, for as long as one
 /// could be shown again.
 pub const PROOFS_MAX: usize = 65_536;
-/// Oldest signed event that counts, where it says when it was signed: what senders of webhooks advise.
-pub const EVENT_AGE_MAX: Duration = Duration::from_secs(300);
+/// Oldest signed event that counts, where it says when it was signed and nothing else is said: what senders of webhooks advise.
+pub const EVENT_AGE_MAX: Duration = Duration::from_secs(bartizan_core::signed::TOLERANCE_S as u64);
 /// How long an event that does not say when it was signed is remembered, so that it counts once.
 pub const EVENT_REMEMBERED: Duration = Duration::from_secs(3600);
 /// Shortest secret of a sender of events, in bytes.

@@ -66,6 +66,14 @@ impl Replays {
         Shown::First
     }
 
+    /// Forgets something: it came to nothing.
+    pub(crate) fn forget(&mut self, shown: &[u8; 32]) {
+        let mut half = [0; 16];
+        half.copy_from_slice(&shown[..16]);
+        self.young.remove(&half);
+        self.old.remove(&half);
+    }
+
     /// How many are held.
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()

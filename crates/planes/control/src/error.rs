@@ -7,6 +7,7 @@ use crate::federation::SourceError;
 use crate::jwt::JwtKeysError;
 use crate::keys::KeysError;
 use crate::ledger::LedgerKeyError;
+use bartizan_core::ServiceName;
 use bartizan_core::fleet::FleetError;
 use bartizan_events::EventsError;
 use bartizan_identity::envelope::EnvelopeError;
@@ -35,6 +36,16 @@ pub enum ControlError {
     /// The roots by which an issuer's server is recognised cannot be used. Correct the file, or its name under `users`.
     #[error("{0}")]
     Roots(String),
+    /// The file of a sender of signed events cannot be used. Correct it, or its name under `senders`.
+    #[error("sender `{name}`: cannot use `{}`: {why}", path.display())]
+    Sender {
+        /// Whose it is.
+        name: ServiceName,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong; nothing of what is in it.
+        why: String,
+    },
     /// Tokens cannot be taken back.
     #[error(transparent)]
     Revoked(#[from] RevokedError),

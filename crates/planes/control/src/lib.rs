@@ -56,7 +56,7 @@ mod tests;
 pub use authorization::RevokedError;
 pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
-pub use fleet::{check_apis, check_users};
+pub use fleet::{check_apis, check_senders, check_users};
 pub use jwt::JwtKeysError;
 pub use keys::KeysError;
 pub use ledger::LedgerKeyError;

@@ -14,12 +14,14 @@ use crate::record::Record;
 use crate::reply::Reply;
 use crate::respond::{Download, Switched};
 use crate::sending::{self, Bounds, Course, Way};
+use crate::signed::{self, Held, Signed, Wanted};
 use crate::slowing::Waiting;
 use crate::upstream::{Failure, Outgoing, Received, Version};
 use bartizan_core::event::Ending;
 use bartizan_core::fleet::Protocol;
 use bartizan_core::{Action, ServiceName};
 use bartizan_runtime::clock;
+use bytes::Bytes;
 use http::StatusCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -55,6 +57,8 @@ struct Turned {
     answer: Answer,
     /// What is to be done before something else is.
     errand: Option<Box<Errand>>,
+    /// It is a signed event, whose body has to be read before more can be said.
+    unread: Option<Wanted>,
 }
 
 /// Answers one request. Never fails: what goes wrong becomes an answer.
@@ -64,15 +68,20 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
     let (trace, parent) = filter::read_trace(&head.fields);
     let mut record = Record::begin(&conn, trace, parent, came.began, head.method.as_str(), head.path());
     let has_content = !body.is_over() && body.length() != Some(0);
-    let mut plan = match plan(&conn, &mut head, &mut record, (came.upgrade, has_content)) {
-        Ok(plan) => plan,
-        Err(turned) => {
-            let Turned { answer, errand } = *turned;
-            return match errand {
-                Some(errand) => Box::pin(login::run(&conn, *errand, body, record)).await,
-                None => refuse(&conn, body, &answer, record),
-            };
-        }
+    let planned = match plan(&conn, &mut head, &mut record, (came.upgrade, has_content), None) {
+        Ok(plan) => Ok((plan, body)),
+        Err(turned) => match *turned {
+            Turned { unread: Some(wanted), .. } => match Box::pin(wanted.judge(conn.proxy(), &head, body)).await {
+                Ok(signed) => plan_signed(&conn, &mut head, &mut record, came.upgrade, signed),
+                Err(stopped) => return stop(&stopped, record),
+            },
+            Turned { errand: Some(errand), .. } => return Box::pin(login::run(&conn, *errand, body, record)).await,
+            Turned { answer, .. } => return refuse(&conn, body, &answer, record),
+        },
+    };
+    let (mut plan, body) = match planned {
+        Ok(planned) => planned,
+        Err(refusal) => return Download::own(&refusal, record),
     };
     if let Some(waiting) = plan.waiting.take()
         && let Err(answer) = Box::pin(wait(waiting, &conn, &mut record)).await
@@ -157,6 +166,25 @@ fn ended(ongoing: &Ongoing, ending: Ending) -> Answer {
     )
 }
 
+/// Where a signed event goes whose sender is known now, and its body.
+fn plan_signed(
+    conn: &Conn,
+    head: &mut RequestHead,
+    record: &mut Record,
+    upgrade: bool,
+    (signed, body): (Box<Signed>, Bytes),
+) -> Result<(Plan, Body), Answer> {
+    let plan = plan(conn, head, record, (upgrade, !body.is_empty()), Some(&signed.sender));
+    if plan.is_ok() {
+        record.note(signed::BY, signed.note.clone());
+    }
+    record.signed(signed);
+    match plan {
+        Ok(plan) => Ok((plan, Body::whole(body))),
+        Err(turned) => Err(turned.answer),
+    }
+}
+
 /// Reads content that has to be read whole, unless the request is not allowed any more meanwhile.
 async fn read_content(
     inspection: &mut Inspection,
@@ -210,7 +238,13 @@ fn refuse(conn: &Conn, body: Body, refusal: &Answer, record: Record) -> Download
 }
 
 /// Sends the request through the filters and says where it goes.
-fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, bool)) -> Result<Plan, Box<Turned>> {
+fn plan(
+    conn: &Conn,
+    head: &mut RequestHead,
+    record: &mut Record,
+    came: (bool, bool),
+    signed: Option<&Arc<Held>>,
+) -> Result<Plan, Box<Turned>> {
     let (upgrade, has_content) = came;
     let live = conn.proxy().live();
     let to = match &conn.side {
@@ -236,6 +270,8 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
         to,
         route: None,
         edge_route: None,
+        signed: signed.cloned(),
+        unread: None,
         user: None,
         tokens: None,
         came: None,
@@ -257,6 +293,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
     let (user, said) = (exchange.user.take(), exchange.said.take());
     let came_as_http2 = exchange.head.http2;
     let (inspection, waiting) = (exchange.inspection.take(), exchange.waiting.take());
+    let unread = exchange.unread.take();
     let plan = passed.and_then(|()| target(conn, &live, to.as_ref(), (upgrade, came_as_http2)));
     let plan = plan.map(|plan| Plan { inspection, waiting, ..plan });
     let question = asked.zip(to.as_ref()).map(|(path, resource)| Question {
@@ -286,7 +323,7 @@ fn plan(conn: &Conn, head: &mut RequestHead, record: &mut Record, came: (bool, b
     }
     record.judged(to, route, decision);
     let errand = exchange.errand.take();
-    plan.map_err(|answer| Box::new(Turned { answer, errand }))
+    plan.map_err(|answer| Box::new(Turned { answer, errand, unread }))
 }
 
 /// Where a request goes and in which version. HTTP/1.1 stays HTTP/1.1 and HTTP/2 stays HTTP/2 between sidecars; programs

@@ -140,7 +140,7 @@ impl Inspection {
     /// [`Stopped`].
     pub async fn content(&mut self, head: &mut RequestHead, body: Body) -> Result<Body, Stopped> {
         let began = Instant::now();
-        let read = timeout(limits::API_BODY_TIME, whole(body, limits::API_REQUEST_BYTES_MAX)).await;
+        let read = timeout(limits::API_BODY_TIME, whole(body, limits::API_REQUEST_BYTES_MAX, |_| true)).await;
         self.waited = began.elapsed();
         let bytes = match read {
             Ok(Whole::All(bytes)) => bytes,
@@ -150,7 +150,7 @@ impl Inspection {
                 return Err(Stopped::denied(answer_of(413, &detail, None).and_close(), &detail));
             }
             Ok(Whole::Broken(Trouble::TooLarge)) => return Err(Stopped::broken(filter::body_too_large())),
-            Ok(Whole::Broken(Trouble::Broken)) => {
+            Ok(Whole::Broken(Trouble::Broken) | Whole::NoRoom) => {
                 let answer = Answer::new(400, "body_cut_short", "the request body ended too early");
                 return Err(Stopped::broken(answer.and_close()));
             }
@@ -236,7 +236,7 @@ async fn look_into(
     received: &mut Received,
 ) -> Result<Option<String>, String> {
     let body = std::mem::take(&mut received.body);
-    let read = timeout(limits::API_BODY_TIME, whole(body, limits::API_RESPONSE_BYTES_MAX)).await;
+    let read = timeout(limits::API_BODY_TIME, whole(body, limits::API_RESPONSE_BYTES_MAX, |_| true)).await;
     received.received = Instant::now();
     let bytes = match read {
         Ok(Whole::All(bytes)) => bytes,
@@ -247,7 +247,7 @@ async fn look_into(
                 limits::API_RESPONSE_BYTES_MAX
             ));
         }
-        Ok(Whole::Broken(_)) => return Err("content: ended before its end".to_owned()),
+        Ok(Whole::Broken(_) | Whole::NoRoom) => return Err("content: ended before its end".to_owned()),
         Err(_) => return Err("content: took too long to arrive".to_owned()),
     };
     let unknown = if on == OnResponse::Mask { Unknown::Strip } else { Unknown::Refuse };
@@ -266,21 +266,32 @@ async fn look_into(
 }
 
 /// What a body came to.
-enum Whole {
+pub(crate) enum Whole {
     All(Bytes),
     /// What was read, and the rest.
     TooLarge(Bytes, Body),
     Broken(Trouble),
+    /// Of all bodies together too much is held already.
+    NoRoom,
 }
 
-async fn whole(mut body: Body, most: usize) -> Whole {
+/// Reads a body of at most so many bytes. `grow` is asked before more is held; a body that is here already is not copied.
+pub(crate) async fn whole(body: Body, most: usize, mut grow: impl FnMut(usize) -> bool) -> Whole {
     if body.length().is_some_and(|length| length > most as u64) {
         return Whole::TooLarge(Bytes::new(), body);
     }
+    let mut body = match body.try_whole() {
+        Ok(bytes) if grow(bytes.len()) => return Whole::All(bytes),
+        Ok(_) => return Whole::NoRoom,
+        Err(body) => body,
+    };
     let mut read = BytesMut::new();
     loop {
         match poll_fn(|cx| body.poll_chunk(cx)).await {
             Some(Ok(Chunk::Data(data))) => {
+                if !grow(data.len()) {
+                    return Whole::NoRoom;
+                }
                 read.extend_from_slice(&data);
                 if read.len() > most {
                     return Whole::TooLarge(read.freeze(), body);

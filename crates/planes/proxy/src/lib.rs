@@ -47,6 +47,7 @@ pub mod respond; // the way back
 pub mod routes; // of the gateway, ready to be found
 pub mod sending; // to a callee: versions, instances, tries
 pub mod serve; // HTTP/2
+pub mod signed; // events that their senders signed
 pub mod slowing; // who comes more often than usual waits
 pub mod upstream; // connections to the next hop
 pub mod users; // on whose behalf

@@ -34,6 +34,18 @@ pub const API_RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// How long a body that is read whole may take to come.
 pub const API_BODY_TIME: Duration = Duration::from_secs(30);
 
+// Signed events.
+
+/// How long the body of a signed event may take to come: whoever sends it is not known before.
+pub const EVENT_BODY_TIME: Duration = Duration::from_secs(10);
+/// Bytes that are held at once of events whose sender is not known yet, by all threads together; further ones are answered 503.
+pub const EVENTS_UNJUDGED_BYTES_MAX: usize = 64 << 20;
+/// Events of one sender that are remembered so that each counts once, a count; some 40 bytes each. Half of it may come within the
+/// sender's tolerance: at five minutes 180 a second. Beyond that its events are answered 503.
+pub const EVENTS_REMEMBERED_MAX: usize = 131_072;
+/// After how many seconds a sender is told to try again.
+pub const EVENT_RETRY_S: u32 = 5;
+
 // How much at once.
 
 /// Connections of the ledger that are looked at in one go, a count: some hundred microseconds.

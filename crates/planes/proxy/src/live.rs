@@ -5,6 +5,7 @@ use crate::event_queue::EventQueue;
 use crate::limiting::{Limits, Now};
 use crate::limits::PROOFS_MAX;
 use crate::routes::Routes;
+use crate::signed::{Room, Senders};
 use crate::users::{Carried, EdgeKeys, EdgeUsers, Minting};
 use arc_swap::{ArcSwap, Guard};
 use bartizan_core::event::HandshakeFailure;
@@ -62,6 +63,8 @@ pub struct Proxy {
     pub proofs: Mutex<ProofReplays>,
     /// Questions to control about people who log in.
     pub login: crate::login::Desk,
+    /// What is held of events that nobody judged yet.
+    pub event_room: Room,
     /// What went out of the fleet.
     pub egress: crate::egress::Counters,
     /// What there was none of.
@@ -97,6 +100,8 @@ pub struct Live {
     pub limits: Arc<Limits>,
     /// The keys of programs that count, as the directory says.
     pub keys: Arc<EdgeKeys>,
+    /// Who may send signed events, as the directory says, and what they sent.
+    pub senders: Arc<Senders>,
     /// The routes of the gateway, as the directory says, ready to be found.
     pub routes: Arc<Routes>,
     /// The documents that requests and responses are held against, as the directory says.
@@ -128,6 +133,7 @@ impl Proxy {
             winding_down: CancellationToken::new(),
             inside: OnceLock::new(),
             login: crate::login::Desk::default(),
+            event_room: Room::default(),
             egress: crate::egress::Counters::default(),
             shortages: crate::shortage::Shortages::default(),
             carried: Carried::default(),
@@ -191,7 +197,8 @@ impl Live {
     /// Takes up a directory, and what follows from it alone.
     pub fn take_up(&mut self, directory: Arc<Directory>, now: Now) {
         self.limits = Arc::new(Limits::of(&directory, &self.limits, now));
-        self.routes = Arc::new(Routes::of(&directory, &self.limits, &self.apis));
+        self.senders = Arc::new(Senders::of(&directory, &self.senders, Timestamp::from_secs(now.utc_s)));
+        self.routes = Arc::new(Routes::of(&directory, &self.limits, &self.apis, &self.senders));
         self.keys = Arc::new(EdgeKeys::of(&directory));
         let own_api = directory.own.inbound.as_ref().and_then(|inbound| self.apis.get(inbound.api.as_ref()?));
         self.own_api = own_api.cloned();

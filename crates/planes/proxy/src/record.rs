@@ -10,6 +10,7 @@ use crate::message::Fields;
 use crate::overload::Admitted;
 use crate::plaintext;
 use crate::reply::Reply;
+use crate::signed::{self, Signed};
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::user::User;
@@ -55,6 +56,8 @@ pub struct Record {
     admitted: Option<Admitted>,
     client: SocketAddr,
     reply: Reply,
+    /// The signed event that it is.
+    signed: Option<Box<Signed>>,
 }
 
 impl Record {
@@ -97,6 +100,7 @@ impl Record {
             admitted: None,
             client: conn.remote,
             reply: Reply::default(),
+            signed: None,
         }
     }
 
@@ -129,7 +133,7 @@ impl Record {
 
     /// It waited for so long, which is no work of ours.
     pub fn waited(&mut self, wait: Duration) {
-        self.waited = wait;
+        self.waited += wait;
     }
 
     /// It goes on after it waited: what its caller is told, and the event says.
@@ -177,14 +181,31 @@ impl Record {
     pub fn note(&mut self, by: &str, found: String) {
         let Some(decision) = &self.decision else { return };
         let mut noted = Decision::clone(decision);
+        // What was noted before stays.
+        let before = noted.policies.iter().any(|policy| **policy == *signed::BY).then(|| noted.reason.take()).flatten();
         noted.policies.push(by.into());
-        noted.reason = Some(found.into());
+        noted.reason = Some(before.map_or(found.clone(), |before| format!("{before}; {found}")).into());
         self.decision = Some(Arc::new(noted));
     }
 
     /// On whose behalf it comes.
     pub fn is_for(&mut self, user: Option<&User>) {
         self.user = user.map(filter::written_user);
+    }
+
+    /// It is a signed event. Where it comes to nothing, its sender may send it again; where it is not known what it came to, since the
+    /// client went away, it may not.
+    pub fn signed(&mut self, signed: Box<Signed>) {
+        self.waited += signed.waited;
+        self.signed = Some(signed);
+    }
+
+    /// The status of the answer is known.
+    fn came_to(&mut self, status: u16) {
+        self.status = status;
+        if let Some(signed) = self.signed.as_ref().filter(|_| status >= 400) {
+            signed.give_back();
+        }
     }
 
     /// Notes in the ledger that it goes on; where policy was asked, it is asked again when policies change.
@@ -218,7 +239,7 @@ impl Record {
 
     /// The proxy answered itself.
     pub fn answered(&mut self, answer: &crate::answer::Answer) {
-        self.status = answer.status;
+        self.came_to(answer.status);
         if answer.status < 400 {
             // What was asked for, and nothing that was refused.
             self.ended = Ended::Answered;
@@ -235,7 +256,7 @@ impl Record {
 
     /// The service answered; `added` is the proxy's own share until its head was passed on.
     pub fn passed(&mut self, status: u16, added: Duration) {
-        self.status = status;
+        self.came_to(status);
         self.error = Some("cut_short".into()); // until it is complete
         self.ended = Ended::Answered;
         let added = added.saturating_sub(self.waited);

@@ -5,6 +5,7 @@ use crate::apis::Apis;
 use crate::conn::Caller;
 use crate::limiting::{Limits, Rules};
 use crate::message::Fields;
+use crate::signed::{Held, Senders};
 use crate::slowing::Pace;
 use bartizan_core::ServiceName;
 use bartizan_core::fleet::GatewayRoute;
@@ -27,8 +28,8 @@ pub struct Routes {
     headers: Option<Arc<HeaderRules>>,
     /// Whether some route says which scripts of other sites may read answers.
     shares: bool,
-    /// Whether some route takes keys of programs.
-    takes_keys: bool,
+    /// Whether some route lets in for whom the gateway vouches itself.
+    vouches: bool,
 }
 
 /// What a route came to when it was taken up, so that no request has to look for it.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub addresses: Option<AddressTable>,
     /// The document that requests and responses are held against.
     pub api: Option<Arc<Api>>,
+    /// Whose signed events it takes.
+    pub senders: Box<[Arc<Held>]>,
 }
 
 /// A route that was found.
@@ -65,8 +68,8 @@ pub struct Said {
 }
 
 impl Routes {
-    /// The routes of `directory`, whose limits are `limits` and whose documents `apis`.
-    pub fn of(directory: &Directory, limits: &Limits, apis: &Apis) -> Self {
+    /// The routes of `directory`, whose limits are `limits`, whose documents `apis` and whose senders `senders`.
+    pub fn of(directory: &Directory, limits: &Limits, apis: &Apis, senders: &Senders) -> Self {
         let Some(gateway) = &directory.own.gateway else { return Self::default() };
         let routes = &gateway.routes;
         let (cors, headers) = (gateway.cors.clone().map(Arc::new), gateway.headers.clone().map(Arc::new));
@@ -79,6 +82,12 @@ impl Routes {
                 headers: overruled(&headers, route.headers.as_ref()),
                 addresses: route.addresses.as_ref().map(AddressTable::of),
                 api: route.api.as_ref().and_then(|check| apis.get(check)).cloned(),
+                senders: route
+                    .events
+                    .iter()
+                    .flat_map(|it| &it.from)
+                    .filter_map(|it| senders.get(it).cloned())
+                    .collect(),
             })
             .collect();
         Self {
@@ -86,7 +95,7 @@ impl Routes {
             hosts: certified_hosts(routes).into_iter().map(Into::into).collect(),
             access: Access::of(gateway),
             headers,
-            takes_keys: routes.iter().any(|route| route.auth.takes_key()),
+            vouches: routes.iter().any(|route| route.auth.is_vouched_here()),
             shares: settings.iter().any(|it| it.cors.is_some()),
             settings,
         }
@@ -112,9 +121,9 @@ impl Routes {
         self.table.asks_host()
     }
 
-    /// Whether some route takes keys of programs.
-    pub fn takes_keys(&self) -> bool {
-        self.takes_keys
+    /// Whether some route lets in for whom the gateway vouches itself: programs with a key, senders of events.
+    pub fn vouches(&self) -> bool {
+        self.vouches
     }
 
     /// The hosts that the gateway has to show a certificate for.

@@ -11,6 +11,7 @@ mod check;
 mod control;
 mod cost;
 mod egress;
+mod event;
 mod events;
 mod exec_program;
 mod expiry;
@@ -36,7 +37,7 @@ mod upgrade;
 mod user;
 mod whoami;
 
-use crate::args::{Command, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
+use crate::args::{Command, EventCommand, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
 use crate::data_dir::{DataDir, find};
 use crate::failure::{Failure, chain};
 use crate::up;
@@ -87,6 +88,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Token(TokenCommand::Inspect(args)) => waiting(token_inspect::run(&args)),
         Command::Token(TokenCommand::Revoke(args)) => waiting(token::revoke(&args)),
         Command::Key(command) => waiting(key::run(command)),
+        Command::Event(EventCommand::Sign(args)) => event::sign(&args),
         Command::Svid(SvidCommand::Fetch(args)) => waiting(svid::fetch(&args, false)),
         Command::Svid(SvidCommand::Watch(args)) => waiting(svid::fetch(&args, true)),
         Command::Svid(SvidCommand::Jwt(args)) => waiting(svid::jwt(&args)),

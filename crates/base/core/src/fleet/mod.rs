@@ -21,6 +21,7 @@ mod raw_guards;
 mod raw_limit;
 mod raw_login;
 mod raw_people;
+mod raw_senders;
 mod raw_slow_down;
 mod raw_users;
 mod raw_workload;
@@ -46,6 +47,7 @@ use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
 use crate::path::PathPattern;
 use crate::retention::Retention;
+use crate::signed::{EventRule, EventSender};
 use crate::slow_down::SlowDown;
 use crate::snapshot::Trust;
 use crate::tls::TlsGroups;
@@ -313,6 +315,8 @@ pub struct Gateway {
     pub proxy_protocol: bool,
     /// How people log in with a browser.
     pub login: Option<Login>,
+    /// Who may send signed events, by name. Files are relative to the fleet file.
+    pub senders: BTreeMap<ServiceName, EventSender>,
 }
 
 impl Gateway {
@@ -320,7 +324,18 @@ impl Gateway {
     pub fn new(listen: SocketAddr, routes: Vec<GatewayRoute>) -> Self {
         let (trusted_proxies, adaptive, proxy_protocol) = (Vec::new(), false, false);
         let (cors, headers, addresses, login) = (None, None, None, None);
-        Self { listen, routes, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol, login }
+        Self {
+            listen,
+            routes,
+            adaptive,
+            cors,
+            headers,
+            addresses,
+            trusted_proxies,
+            proxy_protocol,
+            login,
+            senders: BTreeMap::new(),
+        }
     }
 }
 
@@ -374,6 +389,9 @@ pub struct GatewayRoute {
     /// What queries of GraphQL may be; what comes is one, where this is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graphql: Option<GraphqlLimits>,
+    /// Whose signed events it takes, and nothing else, where this is said; `auth` is [`Auth::Event`] then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventRule>,
 }
 
 impl GatewayRoute {
@@ -396,6 +414,7 @@ impl GatewayRoute {
             addresses: None,
             api: None,
             graphql: None,
+            events: None,
         }
     }
 
@@ -443,6 +462,8 @@ pub enum Auth {
     Key,
     /// Both.
     UserOrKey,
+    /// Senders of signed events.
+    Event,
 }
 
 impl Auth {
@@ -454,6 +475,11 @@ impl Auth {
     /// Whether a token of a user lets in.
     pub fn takes_user(self) -> bool {
         matches!(self, Self::User | Self::UserOrKey)
+    }
+
+    /// Whether the gateway vouches itself for whom it lets in, to the guards behind it.
+    pub fn is_vouched_here(self) -> bool {
+        self.takes_key() || self == Self::Event
     }
 
     /// Whether the key of a program lets in.

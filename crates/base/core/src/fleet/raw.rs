@@ -17,6 +17,7 @@ use super::raw_gateway::{
 use super::raw_guards::RawGuards;
 use super::raw_limit::RawLimit;
 use super::raw_login::RawLogin;
+use super::raw_senders::RawSender;
 use super::raw_slow_down::RawSlowDown;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
@@ -26,6 +27,7 @@ use crate::gateway::{HOST_BYTES_MAX, MATCHES_MAX, RANGES_MAX};
 use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
+use crate::signed::ROUTE_SENDERS_MAX;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -281,6 +283,9 @@ pub(super) struct RawGateway {
     /// How people log in with a browser, for routes with `auth: user`; nobody does where left out.
     #[schemars(default)]
     pub(super) login: Field<RawLogin>,
+    /// Who may send signed events, such as webhooks, by name; routes name them under `events`.
+    #[schemars(default, with = "BTreeMap<String, RawSender>")]
+    pub(super) senders: Field<Named<Read<RawSender>>>,
 }
 
 /// One route of the gateway.
@@ -336,6 +341,12 @@ pub(super) struct RawGatewayRoute {
     /// What queries may be, where the path is one of GraphQL, such as `{ depth: 8, cost: 500 }`.
     #[schemars(default)]
     pub(super) graphql: Field<RawGraphql>,
+    /// The senders whose signed events it takes, and nothing else; in place of `auth`.
+    #[schemars(default, with = "Vec<String>", length(min = 1, max = ROUTE_SENDERS_MAX))]
+    pub(super) events: Field<Vec<Read<String>>>,
+    /// Largest event, in bytes; a mebibyte where left out, 8 MiB at most.
+    #[schemars(default, with = "u32", range(min = 1, max = 8388608))]
+    pub(super) event_bytes_max: Field<String>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -551,8 +562,18 @@ impl RawVia {
 }
 
 impl RawGateway {
-    const KEYS: &[&str] =
-        &["listen", "routes", "adaptive", "cors", "headers", "addresses", "trusted_proxies", "proxy_protocol", "login"];
+    const KEYS: &[&str] = &[
+        "listen",
+        "routes",
+        "adaptive",
+        "cors",
+        "headers",
+        "addresses",
+        "trusted_proxies",
+        "proxy_protocol",
+        "login",
+        "senders",
+    ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -566,6 +587,7 @@ impl RawGateway {
             trusted_proxies: fields.take("trusted_proxies", texts),
             proxy_protocol: fields.take("proxy_protocol", Report::scalar),
             login: fields.take("login", RawLogin::read),
+            senders: fields.take("senders", |report, node, key| report.named(node, key, RawSender::read)),
         };
         Ok(At { value, spot: fields.spot })
     }
@@ -589,6 +611,8 @@ impl RawGatewayRoute {
         "addresses",
         "api",
         "graphql",
+        "events",
+        "event_bytes_max",
     ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
@@ -610,6 +634,8 @@ impl RawGatewayRoute {
             addresses: fields.take("addresses", RawAddresses::read),
             api: fields.take("api", RawApi::read),
             graphql: fields.take("graphql", RawGraphql::read),
+            events: fields.take("events", |report, node, key| report.list(node, key, Report::text)),
+            event_bytes_max: fields.take("event_bytes_max", Report::scalar),
             spot: fields.spot,
         })
     }
@@ -670,6 +696,7 @@ mod tests {
             (&schema["$defs"]["Addresses"], RawAddresses::KEYS),
             (&schema["$defs"]["ApiFull"], RawApiFull::KEYS),
             (&schema["$defs"]["Graphql"], RawGraphql::KEYS),
+            (&schema["$defs"]["Sender"], RawSender::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

@@ -181,7 +181,7 @@ foo: 1
 ",
             ),
             &[
-                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, login, scopes, limits, slow_down, cors, headers, addresses, api, graphql",
+                "fleet.yaml:9:24: gateway.routes[0].authn: unknown key; did you mean `auth`? known here: host, path, methods, match_headers, to, from, auth, login, scopes, limits, slow_down, cors, headers, addresses, api, graphql, events, event_bytes_max",
             ],
         ),
         (

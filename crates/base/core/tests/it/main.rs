@@ -15,5 +15,6 @@ mod redact;
 mod resilience;
 mod samples;
 mod schema;
+mod senders;
 mod slow_down;
 mod workloads;

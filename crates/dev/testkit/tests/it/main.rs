@@ -32,5 +32,6 @@ mod rotation; // another root while everything goes on
 mod shared_limits; // several guards, one count
 mod upgrade; // guards are replaced under load
 mod users; // on whose behalf
+mod webhooks; // signed events
 mod workloads; // programs that ask who they are
 mod wrong_files; // refused before anything starts

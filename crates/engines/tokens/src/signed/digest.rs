@@ -1,7 +1,7 @@
 //! `Content-Digest` (RFC 9530): the header that stands for a body in a signature.
 
 use super::{EventError, Message};
-use bartizan_crypto::hash;
+use bartizan_crypto::{base64, hash};
 use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
 /// The field's name.
@@ -25,4 +25,9 @@ pub(super) fn check(message: &Message<'_>) -> Result<(), EventError> {
         known = true;
     }
     if known { Ok(()) } else { Err(EventError::Unreadable(FIELD)) }
+}
+
+/// The field's value for a body.
+pub(super) fn of(body: &[u8]) -> String {
+    format!("sha-256=:{}:", base64::encode(&hash::sha256(body)))
 }

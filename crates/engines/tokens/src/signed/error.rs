@@ -1,6 +1,6 @@
 //! Why an event is not believed, for operators; its sender learns that it is not.
 
-use crate::limits::{EVENT_AGE_MAX, EVENT_SECRET_BYTES_MIN};
+use crate::limits::EVENT_SECRET_BYTES_MIN;
 
 /// Why an event is not believed, or a sender not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +33,13 @@ pub enum EventError {
     #[error("the body has another digest than the one that was signed")]
     Digest,
     /// It was signed too long ago.
-    #[error("it was signed {0} s ago, and counts for {max} s; compare the sender's clock", max = EVENT_AGE_MAX.as_secs())]
-    Old(u64),
+    #[error("it was signed {age_s} s ago, and counts for {max_s} s; compare the sender's clock")]
+    Old {
+        /// How long ago, in seconds.
+        age_s: u64,
+        /// How long it would count, in seconds.
+        max_s: u64,
+    },
     /// It says itself that it does not count any more.
     #[error("it ran out {0} s ago")]
     Over(u64),

@@ -3,15 +3,15 @@
 //! A signature has to cover the method, the address (`@target-uri`, or `@authority` and `@path`, with `@query` where there is one)
 //! and the body's digest, and to say when it was made and by which key. What it covers besides has to be there too.
 
-use super::{EventError, Key, Message, check_age, digest};
+use super::{Clock, EventError, Key, Message, Verified, digest};
 use crate::error::foreign;
 use crate::limits::{EVENT_COMPONENTS_MAX, EVENT_SIGNATURES_MAX};
-use bartizan_core::Timestamp;
+use bartizan_crypto::hash;
 use bartizan_crypto::jose::Alg;
 use sfv::{BareItem, Dictionary, InnerList, ListEntry, ListSerializer, Parameters, Parser};
 
-const INPUT: &str = "signature-input";
-const SIGNATURE: &str = "signature";
+pub(super) const INPUT: &str = "signature-input";
+pub(super) const SIGNATURE: &str = "signature";
 
 /// The name of an algorithm there (RFC 9421 section 6.2.2); `None` for those that it does not know.
 pub(super) const fn name_of(alg: Alg) -> Option<&'static str> {
@@ -25,26 +25,31 @@ pub(super) const fn name_of(alg: Alg) -> Option<&'static str> {
     }
 }
 
-/// The signature that counts: the first by a key of the sender. Where none is, what was wrong with the first.
-pub(super) fn verify(keys: &[Key], message: &Message<'_>, now: Timestamp) -> Result<Vec<u8>, EventError> {
+/// What the signatures by keys of the sender sign. Where none is good, what was wrong with the first.
+pub(super) fn verify(keys: &[Key], message: &Message<'_>, clock: Clock) -> Result<Verified, EventError> {
     let inputs = dictionary(message, INPUT)?;
     let signatures = dictionary(message, SIGNATURE)?;
-    let mut first = None;
+    let (mut good, mut first): (Option<Verified>, _) = (None, None);
     for (label, input) in inputs.iter().take(EVENT_SIGNATURES_MAX) {
         let judged = match (input, signatures.get(label)) {
             (ListEntry::InnerList(covered), Some(ListEntry::Item(item))) => match &item.bare_item {
-                BareItem::ByteSequence(signature) => one(keys, message, (covered, signature), now),
+                BareItem::ByteSequence(signature) => one(keys, message, (covered, signature), clock),
                 _ => Err(EventError::Unreadable(SIGNATURE)),
             },
             (_, None) => Err(EventError::Unsigned(SIGNATURE)),
             _ => Err(EventError::Unreadable(INPUT)),
         };
-        match judged {
-            Ok(signature) => return Ok(signature),
-            Err(error) => _ = first.get_or_insert(error),
+        match (judged, &mut good) {
+            (Ok(one), None) => good = Some(one),
+            // Whoever takes one of them away would show it once more.
+            (Ok(one), Some(good)) => {
+                good.ids.extend(one.ids);
+                good.signed_at = good.signed_at.min(one.signed_at);
+            }
+            (Err(error), _) => _ = first.get_or_insert(error),
         }
     }
-    Err(first.unwrap_or(EventError::Unsigned(INPUT)))
+    good.ok_or_else(|| first.unwrap_or(EventError::Unsigned(INPUT)))
 }
 
 fn dictionary(message: &Message<'_>, field: &'static str) -> Result<Dictionary, EventError> {
@@ -55,16 +60,16 @@ fn one(
     keys: &[Key],
     message: &Message<'_>,
     (covered, signature): (&InnerList, &[u8]),
-    now: Timestamp,
-) -> Result<Vec<u8>, EventError> {
+    clock: Clock,
+) -> Result<Verified, EventError> {
     let key = key_of(keys, &covered.params)?;
-    check_dates(&covered.params, now)?;
+    let signed_at = check_dates(&covered.params, clock)?;
     let base = base(message, covered)?;
     check_covered(message, covered)?;
     key.key.verify(base.as_bytes(), signature).map_err(|_| EventError::Signature)?;
     // Last: a digest that was not signed says nothing.
     digest::check(message)?;
-    Ok(signature.to_vec())
+    Ok(Verified { ids: vec![hash::sha256(base.as_bytes())], key: key.id.clone(), signed_at: Some(signed_at) })
 }
 
 fn key_of<'a>(keys: &'a [Key], params: &Parameters) -> Result<&'a Key, EventError> {
@@ -81,7 +86,8 @@ fn key_of<'a>(keys: &'a [Key], params: &Parameters) -> Result<&'a Key, EventErro
     }
 }
 
-fn check_dates(params: &Parameters, now: Timestamp) -> Result<(), EventError> {
+/// When it was signed.
+fn check_dates(params: &Parameters, clock: Clock) -> Result<u64, EventError> {
     let date = |name: &str| match params.get(name) {
         Some(BareItem::Integer(date)) => {
             u64::try_from(i64::from(*date)).map(Some).map_err(|_| EventError::Unreadable(INPUT))
@@ -89,10 +95,11 @@ fn check_dates(params: &Parameters, now: Timestamp) -> Result<(), EventError> {
         None => Ok(None),
         Some(_) => Err(EventError::Unreadable(INPUT)),
     };
-    check_age(date("created")?.ok_or(EventError::Uncovered("created"))?, now)?;
+    let (created, now_s) = (date("created")?.ok_or(EventError::Uncovered("created"))?, clock.now.as_secs());
+    clock.check(created)?;
     match date("expires")? {
-        Some(expires) if expires <= now.as_secs() => Err(EventError::Over(now.as_secs() - expires)),
-        _ => Ok(()),
+        Some(expires) if expires <= now_s => Err(EventError::Over(now_s - expires)),
+        _ => Ok(created),
     }
 }
 
@@ -115,7 +122,7 @@ fn check_covered(message: &Message<'_>, covered: &InnerList) -> Result<(), Event
 }
 
 /// The signature base (section 2.5).
-fn base(message: &Message<'_>, covered: &InnerList) -> Result<String, EventError> {
+pub(super) fn base(message: &Message<'_>, covered: &InnerList) -> Result<String, EventError> {
     if covered.items.len() > EVENT_COMPONENTS_MAX {
         return Err(EventError::Unreadable(INPUT));
     }

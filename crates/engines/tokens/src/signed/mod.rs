@@ -5,16 +5,18 @@
 mod digest; // of a body, in a header
 mod error;
 mod message; // HTTP message signatures
+mod sign; // the sender's side
 mod webhook; // by a secret
 
 pub use error::EventError;
+pub use sign::{SignError, sign_message};
 pub use webhook::Form;
 
 use crate::limits::EVENT_SECRET_BYTES_MIN;
 use crate::replays::{Replays, Shown};
 use bartizan_core::{Secret, Timestamp};
-use bartizan_crypto::hash;
 use bartizan_crypto::jose::{Alg, JwkSet, VerifyKey};
+use std::time::Duration;
 
 /// By what a sender's events are known.
 #[derive(Debug)]
@@ -56,11 +58,15 @@ pub struct Message<'a> {
 }
 
 /// An event that its sender signed, and may have been shown before. [`Sender::verify`] is the only constructor.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Verified {
-    id: [u8; 32],
-    /// Whether it says when it was signed; else it is to be remembered for longer.
-    pub timed: bool,
+    /// What was signed, by each signature of the sender that it has, as hashes. Not the signatures: of some algorithms others can be made
+    /// of one, and where there are several, each counts alone.
+    ids: Vec<[u8; 32]>,
+    /// The key: its name, or the place of the secret in its file, from 1.
+    pub key: String,
+    /// When it was signed, in seconds since 1970, where it says so; else it is to be remembered for longer.
+    pub signed_at: Option<u64>,
 }
 
 impl Sender {
@@ -99,16 +105,46 @@ impl Sender {
         if keys.is_empty() { Err(EventError::Keys("there is none")) } else { Ok(Self::Keys(keys)) }
     }
 
-    /// Checks that the sender signed this message, whole, and lately.
+    /// A sender as it stands in its file: secrets one a line where there is a `form`, else public keys (a JWK Set).
+    ///
+    /// # Errors
+    /// [`EventError::Secret`], [`EventError::Keys`].
+    pub fn read(form: Option<Form>, text: &Secret<String>) -> Result<Self, EventError> {
+        match form {
+            Some(form) => Self::with_secrets(form, text),
+            None => {
+                let set = JwkSet::parse(text.expose().as_bytes());
+                Self::with_keys(&set.map_err(|_| EventError::Keys("it is no JWK Set"))?)
+            }
+        }
+    }
+
+    /// The field without which nothing is signed.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Secrets { form, .. } => form.field(),
+            Self::Keys(_) => message::INPUT,
+        }
+    }
+
+    /// Whether its events say when they were signed.
+    pub fn is_timed(&self) -> bool {
+        match self {
+            Self::Secrets { form, .. } => form.is_timed(),
+            Self::Keys(_) => true,
+        }
+    }
+
+    /// Checks that the sender signed this message, whole, and within `age_max`.
     ///
     /// # Errors
     /// [`EventError`].
-    pub fn verify(&self, message: &Message<'_>, now: Timestamp) -> Result<Verified, EventError> {
-        let (signature, timed) = match self {
-            Self::Secrets { form, secrets } => (form.verify(secrets, message, now)?, form.is_timed()),
-            Self::Keys(keys) => (message::verify(keys, message, now)?, true),
-        };
-        Ok(Verified { id: hash::sha256(&signature), timed })
+    pub fn verify(&self, message: &Message<'_>, now: Timestamp, age_max: Duration) -> Result<Verified, EventError> {
+        let clock = Clock { now, age_max };
+        match self {
+            Self::Secrets { form, secrets } => form.verify(secrets, message, clock),
+            Self::Keys(keys) => message::verify(keys, message, clock),
+        }
     }
 }
 
@@ -117,13 +153,30 @@ impl Verified {
     ///
     /// # Errors
     /// [`EventError::Replayed`], [`EventError::NoRoom`].
-    pub fn take(self, replays: &mut Replays, now: Timestamp) -> Result<(), EventError> {
-        match replays.note(&self.id, now) {
-            Shown::First => Ok(()),
-            Shown::Again => Err(EventError::Replayed),
-            Shown::NoRoom => Err(EventError::NoRoom),
+    pub fn take(&self, replays: &mut Replays, now: Timestamp) -> Result<(), EventError> {
+        let mut taken = Ok(());
+        // Each is noted, whatever becomes of those before.
+        for id in &self.ids {
+            match (replays.note(id, now), &taken) {
+                (Shown::Again, _) => taken = Err(EventError::Replayed),
+                (Shown::NoRoom, Ok(())) => taken = Err(EventError::NoRoom),
+                (Shown::NoRoom, Err(_)) | (Shown::First, _) => {}
+            }
         }
+        taken
     }
+
+    /// It came to nothing, so that its sender may send it again.
+    pub fn give_back(&self, replays: &mut Replays) {
+        self.ids.iter().for_each(|id| replays.forget(id));
+    }
+}
+
+/// When an event is judged, and how old it may be.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: Timestamp,
+    age_max: Duration,
 }
 
 impl Message<'_> {
@@ -141,12 +194,14 @@ impl Message<'_> {
     }
 }
 
-/// Whether something that was signed at `then` still counts.
-fn check_age(then_s: u64, now: Timestamp) -> Result<(), EventError> {
-    let (now_s, skew_s) = (now.as_secs(), crate::limits::SKEW.as_secs());
-    if then_s > now_s.saturating_add(skew_s) {
-        return Err(EventError::Ahead(then_s - now_s));
+impl Clock {
+    /// Whether something that was signed at `then` still counts.
+    fn check(self, then_s: u64) -> Result<(), EventError> {
+        let (now_s, skew_s) = (self.now.as_secs(), crate::limits::SKEW.as_secs());
+        if then_s > now_s.saturating_add(skew_s) {
+            return Err(EventError::Ahead(then_s - now_s));
+        }
+        let (age_s, max_s) = (now_s.saturating_sub(then_s), self.age_max.as_secs());
+        if age_s > max_s { Err(EventError::Old { age_s, max_s }) } else { Ok(()) }
     }
-    let age_s = now_s.saturating_sub(then_s);
-    if age_s > crate::limits::EVENT_AGE_MAX.as_secs() { Err(EventError::Old(age_s)) } else { Ok(()) }
 }

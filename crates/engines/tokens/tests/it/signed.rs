@@ -6,7 +6,7 @@ use bartizan_crypto::jws::TokenKey;
 use bartizan_crypto::{base64, hash};
 use bartizan_tokens::Replays;
 use bartizan_tokens::limits::EVENT_AGE_MAX;
-use bartizan_tokens::signed::{EventError, Form, Message, Sender, Verified};
+use bartizan_tokens::signed::{EventError, Form, Message, Sender, Verified, sign_message};
 use proptest::prelude::*;
 
 type Fields = Vec<(String, String)>;
@@ -31,7 +31,7 @@ fn verify_to(
         of.map(|(_, value)| value.as_bytes()).collect()
     };
     let message = Message { method, scheme: "https", authority: "Hooks.Bank.test:443", target, field: &field, body };
-    sender.verify(&message, Timestamp::from_secs(now))
+    sender.verify(&message, Timestamp::from_secs(now), EVENT_AGE_MAX)
 }
 
 fn secret(form: Form, text: &str) -> Sender {
@@ -100,8 +100,12 @@ fn what_senders_show_is_taken_once_and_nothing_that_was_changed() {
         }
         let last = at + EVENT_AGE_MAX.as_secs();
         assert!(verify(&sender, &shown, body, last).is_ok() && verify(&sender, &shown, body, at - 60).is_ok());
-        if good.timed {
-            assert_eq!(verify(&sender, &shown, body, last + 1).unwrap_err(), EventError::Old(301));
+        assert_eq!(good.signed_at.is_some(), sender.is_timed());
+        if sender.is_timed() {
+            assert_eq!(
+                verify(&sender, &shown, body, last + 1).unwrap_err(),
+                EventError::Old { age_s: 301, max_s: 300 }
+            );
             assert_eq!(verify(&sender, &shown, body, at - 61).unwrap_err(), EventError::Ahead(61));
         }
     }
@@ -140,6 +144,104 @@ fn secrets_that_are_short_or_none_are_no_secrets() {
     let (_, shown, body, at) = examples().remove(0);
     let both = secret(Form::Github, "the next one of this sender\nIt's a Secret to Everybody\n");
     assert!(verify(&both, &shown, body, at).is_ok());
+}
+
+#[test]
+fn what_has_several_signatures_counts_once_whichever_is_shown() {
+    let (old, new) = ("the old secret of this sender", "the new secret of this sender");
+    let tag = |secret: &str| hash::hex(&hash::hmac_sha256(secret.as_bytes(), &[b"1492774577.{}"]));
+    let both = secret(Form::Stripe, &format!("{old}\n{new}"));
+    let mut replays = Replays::new(100, EVENT_AGE_MAX);
+    let shown = |tags: &str| fields(&[("stripe-signature", &format!("t=1492774577,{tags}"))]);
+    let (a, b) = (format!("v1={}", tag(old)), format!("v1={}", tag(new)));
+    let at = Timestamp::from_secs(1_492_774_577);
+    let mut take = |tags: &str| {
+        let event = verify(&both, &shown(tags), b"{}", 1_492_774_577).unwrap();
+        (event.key.clone(), event.take(&mut replays, at))
+    };
+    assert_eq!(take(&format!("{b},{a}")), ("2".to_owned(), Ok(())));
+    for tags in [a.clone(), b.clone(), format!("{a},{b}")] {
+        assert_eq!(take(&tags).1, Err(EventError::Replayed), "{tags}");
+    }
+
+    // One message with two signatures: who takes one of them away does not show another message.
+    let signer = Signer(TokenKey::generate_ed25519().unwrap());
+    let (sender, digest) = (signer.sender("EdDSA"), digest(BODY));
+    let [one, two] = [NOW, NOW - 5].map(|at| signer.sign(&lines(&digest, ""), &format!(";created={at};keyid=\"k1\"")));
+    let label = |n: usize, fields: &Fields| fields[n].1.replacen("sig=", "x=", 1);
+    let mut all = one.clone();
+    for n in [1, 2] {
+        all[n].1 = format!("{}, {}", one[n].1, label(n, &two));
+    }
+    let mut replays = Replays::new(100, EVENT_AGE_MAX);
+    let event = verify(&sender, &all, BODY, NOW).unwrap();
+    assert_eq!(event.signed_at, Some(NOW - 5), "the older counts");
+    assert_eq!(event.take(&mut replays, Timestamp::from_secs(NOW)), Ok(()));
+    for shown in [&one, &two, &all] {
+        let event = verify(&sender, shown, BODY, NOW).unwrap();
+        assert_eq!(event.take(&mut replays, Timestamp::from_secs(NOW)), Err(EventError::Replayed), "{shown:?}");
+    }
+}
+
+/// Of a signature of ECDSA anybody can make another one that is good as well: `n - s` in the place of `s`.
+#[test]
+fn another_signature_of_the_same_does_not_make_it_another_event() {
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let signer = Signer(TokenKey::generate().unwrap());
+    let (sender, digest) = (signer.sender("ES256"), digest(BODY));
+    let good = signer.sign(&lines(&digest, ""), &format!(";created={NOW};keyid=\"k1\""));
+    let text = good[2].1.strip_prefix("sig=:").and_then(|text| text.strip_suffix(':')).unwrap();
+    let mut signature = base64::decode(text).unwrap();
+    let mut borrow = 0;
+    for at in (0..32).rev() {
+        let left = i32::from(N[at]) - i32::from(signature[32 + at]) - borrow;
+        borrow = i32::from(left < 0);
+        signature[32 + at] = u8::try_from(left.rem_euclid(256)).unwrap();
+    }
+    let mut other = good.clone();
+    other[2].1 = format!("sig=:{}:", base64::encode(&signature));
+    assert_ne!(good, other);
+    let (mut replays, at) = (Replays::new(100, EVENT_AGE_MAX), Timestamp::from_secs(NOW));
+    assert_eq!(verify(&sender, &good, BODY, NOW).unwrap().take(&mut replays, at), Ok(()));
+    let again = verify(&sender, &other, BODY, NOW).unwrap();
+    assert_eq!(again.take(&mut replays, at), Err(EventError::Replayed));
+    again.give_back(&mut replays);
+    assert_eq!(again.take(&mut replays, at), Ok(()), "what came to nothing may be sent again");
+}
+
+#[test]
+fn what_we_sign_as_a_sender_is_taken() {
+    for form in Form::ALL {
+        let text = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let signed = form.sign(&Secret::new(text.to_owned()), ("msg_1", NOW), BODY).unwrap();
+        let shown: Fields = signed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        assert!(verify(&secret(form, text), &shown, BODY, NOW).is_ok(), "{form:?} {shown:?}");
+        assert_eq!(shown.last().map(|(name, _)| name.as_str()), Some(form.field()));
+    }
+    let standard = |secret: &str, id| Form::Standard.sign(&Secret::new(secret.to_owned()), (id, NOW), BODY);
+    assert!(standard("no prefix", "a").is_none() && standard("whsec_MfKQ9r8GKYqr", "a b").is_none());
+    for (key, alg) in [(TokenKey::generate().unwrap(), "ES256"), (TokenKey::generate_ed25519().unwrap(), "EdDSA")] {
+        let signer = Signer(key);
+        for target in ["/hooks?a=b", "/hooks", "/"] {
+            let nothing = |_: &str| Vec::new();
+            let message = Message {
+                method: "PUT",
+                scheme: "https",
+                authority: "hooks.bank.test",
+                target,
+                field: &nothing,
+                body: BODY,
+            };
+            let signed = sign_message((&signer.0, "k1"), &message, (NOW, "n-1")).unwrap();
+            let shown: Fields = signed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let verified = verify_to(&signer.sender(alg), ("PUT", target), &shown, BODY, NOW);
+            assert_eq!(verified.as_ref().map(|it| it.key.as_str()), Ok("k1"), "{shown:?}");
+            assert!(sign_message((&signer.0, "k\""), &message, (NOW, "n")).is_err());
+        }
+    }
 }
 
 /// A sender with a key of its own, and messages that it signs.
@@ -215,7 +317,7 @@ fn a_message_counts_whole_lately_and_once() {
             (format!(";created={NOW}"), EventError::Uncovered("keyid")),
             (";keyid=\"k1\"".to_owned(), EventError::Uncovered("created")),
             (format!(";created={NOW};keyid=\"k2\""), EventError::UnknownKey("k2".to_owned())),
-            (format!(";created={};keyid=\"k1\"", NOW - 301), EventError::Old(301)),
+            (format!(";created={};keyid=\"k1\"", NOW - 301), EventError::Old { age_s: 301, max_s: 300 }),
             (format!(";created={};keyid=\"k1\"", NOW + 61), EventError::Ahead(61)),
             (format!(";created={NOW};expires={NOW};keyid=\"k1\""), EventError::Over(0)),
             (

@@ -69,6 +69,7 @@ impl From<ControlError> for Failure {
             ControlError::Fleet(_)
             | ControlError::Users(_)
             | ControlError::Roots(_)
+            | ControlError::Sender { .. }
             | ControlError::Apis(_)
             | ControlError::Policies(_)
             | ControlError::Federation(_)

@@ -137,6 +137,7 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
             proxy_protocol: gateway.proxy_protocol,
             keys: Vec::new(),
             login: gateway.login.clone().map(|said| LoginSide { said, provider: None }),
+            senders: gateway.senders.clone(),
         }),
         egress: None,
         captured: None,

@@ -10,16 +10,20 @@ use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::login;
 use crate::options::Options;
+use bartizan_core::Secret;
 use bartizan_core::api_key::ApiKey;
 use bartizan_core::fleet::{Fleet, FleetError};
 use bartizan_core::login::Provider;
 use bartizan_core::plan::Plan;
+use bartizan_core::signed::SENDER_FILE_BYTES_MAX;
 use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
 use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
+use bartizan_tokens::signed::{Form, Sender};
 use bartizan_waf::Api;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,8 +62,8 @@ impl Desired {
 
     /// Whether anything is to be signed with the key of tokens: JWT-SVIDs, or delegations to the gateway.
     pub(crate) fn wants_tokens(&self) -> bool {
-        let takes_keys = self.fleet.gateway.iter().flat_map(|it| &it.routes).any(|route| route.auth.takes_key());
-        takes_keys || self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
+        let vouches = self.fleet.gateway.iter().flat_map(|it| &it.routes).any(|route| route.auth.is_vouched_here());
+        vouches || self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
     }
 }
 
@@ -83,6 +87,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
         tracing::warn!("{warning}");
     }
     check_users(&fleet, options.fleet.parent().unwrap_or(Path::new("")))?;
+    check_senders(&fleet, options.fleet.parent().unwrap_or(Path::new("")))?;
     let apis = compile_apis(&fleet).map_err(ControlError::Apis)?;
     for warning in apis.values().flatten().flat_map(|api| &api.warnings) {
         tracing::warn!("{warning}");
@@ -102,6 +107,8 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let egress = fleet.services.values_mut().filter_map(|service| service.egress.as_mut());
     egress.for_each(|it| it.rules.resolve_files(&dir));
+    let senders = fleet.gateway.iter_mut().flat_map(|gateway| gateway.senders.values_mut());
+    senders.for_each(|sender| sender.resolve_file(&dir));
     fleet.counts.iter_mut().for_each(|counts| counts.resolve_files(&dir));
     let (away, own_issuer, provider, revoked, keys) = (Away::new(), None, None, Vec::new(), Vec::new());
     let apis = Arc::new(apis);
@@ -118,6 +125,25 @@ pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
     issuers::check(users, dir).map_err(ControlError::Roots)?;
     login::check(fleet, dir).map_err(ControlError::Roots)?;
     bartizan_tokens::issuers_of(users, 1).map(drop).map_err(ControlError::Users)
+}
+
+/// Checks the secrets and keys of those who send signed events, as far as this process may read them: the gateway does, and where only it
+/// may, it says what is wrong with them.
+///
+/// # Errors
+/// [`ControlError::Sender`].
+pub fn check_senders(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
+    for (name, sender) in fleet.gateway.iter().flat_map(|gateway| &gateway.senders) {
+        let path = dir.join(&sender.file);
+        let refuse = |why: String| ControlError::Sender { name: name.clone(), path: path.clone(), why };
+        let text = match files::read_bounded(&path, SENDER_FILE_BYTES_MAX) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            text => String::from_utf8(text.map_err(|error| refuse(error.to_string()))?),
+        };
+        let text = Secret::new(text.map_err(|_| refuse("it is no text".to_owned()))?);
+        Sender::read(Form::parse(sender.scheme.as_str()), &text).map_err(|error| refuse(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Compiles the documents of APIs, as guards and the gateway will; what is worth saying of them.

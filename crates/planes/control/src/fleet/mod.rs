@@ -7,4 +7,4 @@ mod plan;
 
 pub(crate) use directory::{Away, directory, id_of, is_member, members};
 pub(crate) use load::{Desired, load, load_growing};
-pub use load::{check_apis, check_users};
+pub use load::{check_apis, check_senders, check_users};

@@ -8,6 +8,7 @@ mod authorize;
 mod body_limit;
 mod client;
 mod cors;
+mod event;
 mod form;
 mod graphql;
 mod headers;
@@ -50,6 +51,7 @@ use crate::message::RequestHead;
 use crate::overload::Admitted;
 use crate::reply::{Cookies, Shared};
 use crate::routes::{Route, Said};
+use crate::signed::{Held, Wanted};
 use crate::slowing::Waiting;
 use crate::users::Tokens;
 use bartizan_core::user::User;
@@ -78,6 +80,7 @@ pub const IN_ORDER: &[Filter] = &[
     route::IT,       // says which service (gateway) and which named route; policies ask for both
     address::IT,     // the list of the route; whom it keeps out is asked for nothing
     cors::IT,        // before `user`: a browser that asks beforehand shows no token
+    event::IT,       // whose event it is, which its body says; what follows is asked once that is known
     key::IT,         // whose program asks; where it shows a key, `user` has nothing to ask
     login::IT,       // who logged in with a browser; where it is known, `user` has nothing to ask
     user::IT,        // needs the route, which says whether a user is asked for; policies ask who it is
@@ -127,7 +130,11 @@ pub struct Exchange<'a> {
     pub route: Option<Arc<str>>,
     /// The gateway's route. Filled in by `route`, at the gateway.
     pub edge_route: Option<Route<'a>>,
-    /// On whose behalf it comes. Filled in by `user`.
+    /// The sender whose event it is, once that is known; then the filters begin anew.
+    pub signed: Option<Arc<Held>>,
+    /// A signed event whose body has to be read before anything more can be said. Filled in by `event`, at the gateway.
+    pub unread: Option<Wanted>,
+    /// On whose behalf it comes. Filled in by `event`, `key` and `user`.
     pub user: Option<Arc<User>>,
     /// By which tokens that is known, inbound; what is left of them to be handed on, outbound. Filled in by `user`.
     pub tokens: Option<Arc<Tokens>>,

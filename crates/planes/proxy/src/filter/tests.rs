@@ -27,6 +27,7 @@ fn what_refuses_comes_before_what_changes_the_head() {
         "route",
         "address",
         "cors",
+        "event",
         "key",
         "login",
         "user",
@@ -46,6 +47,10 @@ fn what_refuses_comes_before_what_changes_the_head() {
     assert!(place("slow_down") < place("rate_limit"), "who waits takes from limits once it waited");
     assert!(place("rate_limit") < place("overload"), "who is refused takes no place");
     assert!(place("host") < place("route"), "a route may be for some hosts alone");
+    assert!(
+        place("cors") < place("event") && place("event") < place("body_limit"),
+        "nothing is used up before its sender is known"
+    );
     assert!(place("key") < place("user"), "where a key is shown, no token is asked for");
     assert!(place("route") < place("authorize"), "policy asks for the service and its route");
     assert!(place("client") < place("route"), "whom the gateway keeps out learns nothing of its routes");

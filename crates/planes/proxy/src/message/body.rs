@@ -140,6 +140,18 @@ impl Body {
         }
     }
 
+    /// All of it, where all of it is here and nothing of it was taken yet; else the same body.
+    ///
+    /// # Errors
+    /// The body, where it has to be read.
+    pub fn try_whole(self) -> Result<Bytes, Self> {
+        match self.source {
+            Source::Empty => Ok(Bytes::new()),
+            Source::Whole(bytes) => Ok(bytes),
+            source => Err(Self { source, ..self }),
+        }
+    }
+
     /// What was read of `rest` already, and then `rest`.
     pub fn with_ahead(read: Bytes, rest: Self) -> Self {
         if read.is_empty() { rest } else { Self { source: Source::Ahead(read, Box::new(rest.source)), ..rest } }

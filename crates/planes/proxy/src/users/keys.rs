@@ -12,6 +12,12 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct EdgeKeys(HashMap<KeyHash, HeldKey>);
 
+/// The claims of somebody of whom no token says any. Policies may ask for each of those that the fleet file names.
+pub(crate) fn no_claims(directory: &Directory) -> BTreeMap<String, Vec<String>> {
+    let users = directory.own.gateway.iter().flat_map(|gateway| &gateway.users);
+    users.flat_map(|users| users.claims()).map(|name| (name.to_owned(), Vec::new())).collect()
+}
+
 /// One key.
 #[derive(Debug)]
 pub struct HeldKey {
@@ -26,9 +32,7 @@ impl EdgeKeys {
     /// Those that the directory names.
     pub fn of(directory: &Directory) -> Self {
         let gateway = directory.own.gateway.iter();
-        // Policies may ask for each, and of a key nothing is said.
-        let names = gateway.clone().flat_map(|gateway| &gateway.users).flat_map(|users| users.claims());
-        let claims: BTreeMap<_, _> = names.map(|name| (name.to_owned(), Vec::new())).collect();
+        let claims = no_claims(directory);
         let keys = gateway.flat_map(|gateway| &gateway.keys);
         let keys = keys.filter_map(|key| HeldKey::of(key, &claims).map(|held| (held.hash, held)));
         Self(keys.collect())

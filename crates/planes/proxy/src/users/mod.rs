@@ -15,6 +15,7 @@ mod slot; // how it gets one
 
 pub use carried::{Carried, Tokens};
 pub use edge::EdgeUsers;
+pub(crate) use keys::no_claims;
 pub use keys::{EdgeKeys, HeldKey};
 pub use memory::{Memory, Vouched};
 pub use minted::Minted;

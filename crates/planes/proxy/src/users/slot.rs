@@ -29,7 +29,7 @@ impl DelegationSlot {
         let live = proxy.live();
         let shown = live.identity.as_ref().map(|own| own.not_after);
         // With another certificate another delegation: what is said of the one of before ends with it.
-        let vouches = live.users.is_some() || live.routes.takes_keys();
+        let vouches = live.users.is_some() || live.routes.vouches();
         if !vouches || (now < self.due && (self.shown == shown || now < self.last.plus(DELEGATION_RETRY))) {
             return None;
         }

@@ -29,6 +29,7 @@ mod process; // the binary
 mod routes; // of the gateway
 mod schema; // documents of APIs
 mod shortage; // of descriptors and ports
+mod signed; // events that their senders signed
 mod slow_down;
 mod smuggling; // what does not get in
 mod tcp;

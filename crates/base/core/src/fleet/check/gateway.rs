@@ -5,14 +5,17 @@ use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
 use super::ports::Ports;
 use super::routes::{self, Seen};
-use super::{Known, addresses, api, cors, headers, limits, login, required, slow_down};
+use super::{Known, addresses, api, cors, headers, limits, login, required, senders, slow_down};
 use crate::api_key::is_scope;
 use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
 use crate::name::ServiceName;
 use crate::path::PathPattern;
+use crate::signed::EventRule;
 use std::collections::BTreeMap;
 
+/// A list of words, as the file has it.
+type Words = Field<Vec<Read<String>>>;
 /// Those who may show a certificate.
 type Clients = BTreeMap<ServiceName, Other>;
 
@@ -37,8 +40,19 @@ pub(super) fn check(
     gateway: At<RawGateway>,
 ) -> Result<Gateway, Reported> {
     let At { value, spot } = gateway;
-    let RawGateway { listen, routes, adaptive, cors, headers, addresses, trusted_proxies, proxy_protocol, login } =
-        value;
+    let RawGateway {
+        listen,
+        routes,
+        adaptive,
+        cors,
+        headers,
+        addresses,
+        trusted_proxies,
+        proxy_protocol,
+        login,
+        senders,
+    } = value;
+    let senders = senders::check(report, senders);
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8443`")
         .and_then(|at| ports.anywhere(report, &at));
     // Where it makes no sense itself, nothing is said of what would follow from that.
@@ -59,7 +73,7 @@ pub(super) fn check(
             let routes: Vec<_> = routes
                 .value
                 .into_iter()
-                .map(|route| check_route(report, context, knows_login, &mut seen, route?))
+                .map(|route| check_route(report, context, knows_login, &mut seen, senders.as_ref().ok(), route?))
                 .collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
@@ -79,6 +93,7 @@ pub(super) fn check(
         trusted_proxies,
         proxy_protocol,
         login: login?,
+        senders: senders?,
     })
 }
 
@@ -96,6 +111,7 @@ fn check_route(
     Context { known, clients, knows_users, counts, login: _ }: Context<'_>,
     knows_login: bool,
     seen: &mut Seen,
+    senders: Option<&senders::Senders>,
     route: RawGatewayRoute,
 ) -> Result<GatewayRoute, Reported> {
     let RawGatewayRoute {
@@ -115,8 +131,12 @@ fn check_route(
         addresses,
         api,
         graphql,
+        events,
+        event_bytes_max,
         spot,
     } = route;
+    let events =
+        check_events(report, senders, (&auth, &scopes), senders::OfRoute { events, bytes_max: event_bytes_max });
     let cors = cors::check(report, cors);
     let headers = headers::check(report, headers);
     let addresses = addresses::check(report, addresses);
@@ -142,7 +162,11 @@ fn check_route(
         }
         known.resolve(report, &at, "declare it under services, or delete the route")
     });
-    let auth = check_auth(report, knows_users, auth);
+    let auth = check_auth(report, knows_users, auth).map(|auth| match &events {
+        Ok(None) => auth,
+        // Where they make no sense themselves, nothing is said of what would follow from it.
+        Ok(Some(_)) | Err(_) => Auth::Event,
+    });
     let login = login::check_route(report, knows_login, auth.as_ref().ok(), login);
     let scopes = check_scopes(report, auth.as_ref().ok(), scopes);
     // Where either makes no sense, nothing more is said of what would follow from it.
@@ -170,7 +194,28 @@ fn check_route(
         addresses: addresses?,
         api: api?,
         graphql: graphql?,
+        events: events?,
     })
+}
+
+/// Whose events a route takes; then nobody else comes in by it.
+fn check_events(
+    report: &mut Report<'_>,
+    senders: Option<&senders::Senders>,
+    (auth, scopes): (&Words, &Words),
+    said: senders::OfRoute,
+) -> Result<Option<EventRule>, Reported> {
+    if !matches!(said.events, Field::Absent) {
+        for (field, problem) in [
+            (auth, "the route takes signed events, and nothing else"),
+            (scopes, "scopes are of users and keys, and the route takes signed events"),
+        ] {
+            if let Some(at) = field.get() {
+                return Err(report.refuse(&at.spot, problem, "delete the line, or `events`"));
+            }
+        }
+    }
+    senders::check_route(report, senders, said)
 }
 
 fn check_auth(report: &mut Report<'_>, knows_users: bool, auth: Field<Vec<Read<String>>>) -> Result<Auth, Reported> {

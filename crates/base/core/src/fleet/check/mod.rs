@@ -26,6 +26,7 @@ mod people;
 mod pod;
 mod ports;
 mod routes;
+mod senders;
 mod service;
 mod slow_down;
 mod tls;
@@ -64,12 +65,14 @@ pub fn parse(text: &str, file: &str) -> Result<Fleet, FleetErrors> {
     Ok(fleet)
 }
 
-/// Whether some route of the gateway asks for users, or for programs with a key, who are users to policies.
+/// Whether some route of the gateway asks for users, programs with a key or senders of events, who are users to policies.
 fn asks_for_users(gateway: &Field<RawGateway>) -> bool {
     let routes = gateway.get().and_then(|gateway| gateway.value.routes.get());
     let mut routes = routes.into_iter().flat_map(|routes| &routes.value).filter_map(|route| route.as_ref().ok());
     let asks = |word: &Read<String>| word.as_ref().is_ok_and(|at| matches!(at.value.as_str(), "user" | "key"));
-    routes.any(|route| route.auth.get().is_some_and(|auth| auth.value.iter().any(asks)))
+    routes.any(|route| {
+        !matches!(route.events, Field::Absent) || route.auth.get().is_some_and(|auth| auth.value.iter().any(asks))
+    })
 }
 
 fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
