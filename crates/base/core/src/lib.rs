@@ -42,6 +42,7 @@ pub mod status;
 pub mod time;
 pub mod tls;
 pub mod trace;
+pub mod upstream; // identity providers elsewhere
 pub mod user;
 pub mod workload;
 

@@ -1,7 +1,10 @@
 //! People who sign in at the authorization server: what a fleet file says of them, and what control's local API says and takes.
 
+use crate::name::ServiceName;
 use crate::time::Timestamp;
+use crate::upstream::Upstream;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest name by which somebody signs in, in bytes: an e-mail address (RFC 5321 section 4.5.3.1).
@@ -30,6 +33,8 @@ pub struct Rules {
     pub second_factor: bool,
     /// Whoever has one of these roles needs one in any case.
     pub second_factor_for: Vec<String>,
+    /// Identity providers elsewhere at which they may sign in, by name.
+    pub providers: BTreeMap<ServiceName, Upstream>,
 }
 
 impl Rules {
@@ -124,6 +129,26 @@ pub struct UserDetail {
     pub sessions: Vec<UserSession>,
     /// What clients may do.
     pub consents: Vec<UserConsent>,
+    /// Accounts elsewhere that are connected.
+    #[serde(default)]
+    pub elsewhere: Vec<UserElsewhere>,
+}
+
+/// An account at another provider that is connected with somebody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserElsewhere {
+    /// The provider's name here.
+    pub provider: String,
+    /// Its name in tokens.
+    pub issuer: String,
+    /// Who it is there.
+    pub subject: String,
+    /// Since when.
+    pub added: Timestamp,
+    /// When somebody signed in by it last.
+    pub used: Option<Timestamp>,
+    /// Roles that come of it.
+    pub roles: Vec<String>,
 }
 
 /// A session of somebody.
@@ -223,6 +248,7 @@ mod tests {
             idle: IDLE,
             second_factor,
             second_factor_for: some.iter().map(|it| (*it).to_owned()).collect(),
+            providers: BTreeMap::new(),
         };
         let admin = ["admin".to_owned()];
         assert!(rules(true, &[]).wants_second_factor(&[]));

@@ -54,6 +54,6 @@ pub use replays::Replays;
 pub use revocation::{Revocation, RevocationError, Revocations, Revoked, Session};
 pub use scopes::{ScopeError, Scopes};
 pub use users::{
-    UsersError, authority_name, authority_of, issuer_of, issuers_of, revocations_of, txn_of, user_in, user_of,
-    user_of_claims,
+    UsersError, authority_name, authority_of, claim_at, claim_texts, issuer_of, issuers_of, revocations_of, txn_of,
+    user_in, user_of, user_of_claims,
 };

@@ -203,6 +203,20 @@ pub fn user_in(token: &TxnToken) -> User {
     }
 }
 
+/// The claim at `path` of verified claims: its whole text where there is one of that name (names may be URLs), else by its parts.
+pub fn claim_at<'a>(claims: &'a Object, path: &str) -> Option<&'a Value> {
+    within(claims, path)
+}
+
+/// A claim that lists something: its texts, or those that a text has between blanks; the first of many.
+pub fn claim_texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(all) => all.iter().filter_map(Value::as_str).take(ROLES_MAX).map(Into::into).collect(),
+        Value::String(all) => all.split(' ').filter(|it| !it.is_empty()).take(ROLES_MAX).map(Into::into).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The claim at `path`: its whole text where there is one of that name (names may be URLs), else by its parts.
 fn within<'a>(claims: &'a serde_json::Map<String, Value>, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {

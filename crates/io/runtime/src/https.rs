@@ -113,13 +113,32 @@ pub async fn get<S>(stream: S, authority: &str, path: &str, bytes_max: usize) ->
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    get_as(stream, authority, path, None, bytes_max).await
+}
+
+/// The same with `Authorization`, where there is one.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_as<S>(
+    stream: S,
+    authority: &str,
+    path: &str,
+    authorization: Option<&str>,
+    bytes_max: usize,
+) -> Result<Bytes, GetError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let broken = |e: hyper::Error| GetError::Broken(e.to_string());
-    let request = Request::get(path)
+    let mut request = Request::get(path)
         .header(header::HOST, authority)
         .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")))
-        .body(Full::<Bytes>::default())
-        .map_err(|e| GetError::Broken(e.to_string()))?;
+        .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")));
+    if let Some(authorization) = authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    let request = request.body(Full::<Bytes>::default()).map_err(|e| GetError::Broken(e.to_string()))?;
     let (mut sender, connection) = client::Builder::new()
         .max_buf_size(limits::LOCAL_HEAD_BYTES_MAX)
         .handshake(TokioIo::new(stream))

@@ -300,6 +300,27 @@ pub const INVENTORY_UNSEEN_DAYS_MAX: u32 = 365;
 /// For how long a destination is called new.
 pub const EGRESS_NEW_FOR: Duration = Duration::from_secs(3600);
 
+/// Shortest time between two looks at another identity provider that somebody's token was the reason for.
+pub const UPSTREAM_ASKED_AGAIN: Duration = Duration::from_secs(10);
+/// Questions to other identity providers at once, a count: people who come back at the same moment.
+pub const UPSTREAM_ASKED_MAX: usize = 64;
+/// Longest answer of a token or userinfo endpoint, in bytes: three tokens with many groups.
+pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Longest secret of ours at another provider, in bytes.
+pub const UPSTREAM_SECRET_BYTES_MAX: usize = 1 << 10;
+/// Longest cookie that is carried meanwhile, in bytes: browsers keep 4,096 with its name.
+pub const UPSTREAM_COOKIE_BYTES_MAX: usize = 3_800;
+/// Words of another provider's `amr` that are kept, a count.
+pub const UPSTREAM_AMR_MAX: usize = 16;
+/// Longest of them, in bytes.
+pub const UPSTREAM_WORD_BYTES_MAX: usize = 128;
+/// Accounts elsewhere that one person may connect, a count.
+pub const CONNECTED_EACH_MAX: usize = 16;
+/// Sign-ins at one provider that are refused within [`SPIKE_WITHIN`], a count, with which operators are told: people mistype there, not here.
+pub const SPIKE_REFUSALS: u32 = 20;
+/// See [`SPIKE_REFUSALS`].
+pub const SPIKE_WITHIN: Duration = Duration::from_secs(60);
+
 /// Pause between two looks at an issuer's keys: a new key is shown for longer than that before it signs.
 pub const ISSUER_LOOK: Duration = Duration::from_secs(60);
 /// Time for one look.

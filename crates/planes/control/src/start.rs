@@ -23,6 +23,7 @@ use crate::ledger::Ledger;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::login;
 use crate::options::Options;
+use crate::people;
 use crate::presence;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
@@ -87,6 +88,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
     let revoking = tokio::spawn(authorization::publish(Arc::clone(&app)));
     let ending = tokio::spawn(authorization::end_sessions(Arc::clone(&app)));
+    let asking = tokio::spawn(people::keep_upstreams(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
@@ -120,6 +122,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         authorizing,
         revoking,
         ending,
+        asking,
     ];
     for task in tasks {
         if let Err(error) = task.await {

@@ -5,7 +5,7 @@ use crate::args::{AddUserArgs, DataArgs, ResetUserArgs, UserArgs, UserCommand, U
 use crate::failure::Failure;
 use crate::render::{table, utc};
 use bartizan_core::people::{
-    AddUser, ChangeRoles, OfUser, ResetUser, User, UserDetail, UserLink, UserSession, Users, name,
+    AddUser, ChangeRoles, OfUser, ResetUser, User, UserDetail, UserElsewhere, UserLink, UserSession, Users, name,
 };
 use bartizan_runtime::local;
 use serde::Serialize;
@@ -111,7 +111,7 @@ fn escape(name: &str) -> String {
 }
 
 fn shown(detail: &UserDetail) -> String {
-    let UserDetail { user, sessions, consents } = detail;
+    let UserDetail { user, sessions, consents, elsewhere } = detail;
     let mut text = format!(
         "{} ({})\nshown as  {}\nstate     {}\nroles     {}\nfactors   {}\nadded     {}\n",
         user.name,
@@ -134,6 +134,14 @@ fn shown(detail: &UserDetail) -> String {
         };
         let headers = ["SESSION", "SINCE", "USED", "FROM", "SHOWN", "BROWSER"];
         text += &format!("\n{}\n", table(&headers, sessions.iter().map(row).collect(), WIDTH).trim_end());
+    }
+    if !elsewhere.is_empty() {
+        let row = |it: &UserElsewhere| {
+            let used = it.used.map_or_else(|| "never".to_owned(), utc);
+            [it.provider.clone(), it.issuer.clone(), it.subject.clone(), listed(&it.roles), used].to_vec()
+        };
+        let headers = ["PROVIDER", "ISSUER", "SUBJECT", "ROLES", "USED"];
+        text += &format!("\n{}\n", table(&headers, elsewhere.iter().map(row).collect(), WIDTH).trim_end());
     }
     if !consents.is_empty() {
         let rows =
@@ -201,7 +209,16 @@ mod tests {
         };
         let consent =
             UserConsent { client: "app".to_owned(), audience: "api".to_owned(), scopes: "read".to_owned(), at };
-        let text = shown(&UserDetail { user: user.clone(), sessions: vec![session], consents: vec![consent] });
+        let elsewhere = UserElsewhere {
+            provider: "google".to_owned(),
+            issuer: "https://accounts.google.com".to_owned(),
+            subject: "248289761001".to_owned(),
+            added: at,
+            used: None,
+            roles: vec!["auditor".to_owned()],
+        };
+        let (sessions, consents, elsewhere) = (vec![session], vec![consent], vec![elsewhere]);
+        let text = shown(&UserDetail { user: user.clone(), sessions, consents, elsewhere });
         for part in [
             "ana (5f2c)",
             "active",
@@ -210,6 +227,8 @@ mod tests {
             "pwd otp mfa",
             "192.0.2.7",
             "app",
+            "248289761001",
+            "auditor",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -54,6 +54,8 @@ pub enum Deed {
     FactorRemoved,
     /// Has other roles.
     RolesSet,
+    /// Not one person: many who came from another provider were refused within a short time.
+    ManyRefused,
 }
 
 impl Deed {
@@ -73,11 +75,12 @@ impl Deed {
             Self::FactorAdded => "factor_added",
             Self::FactorRemoved => "factor_removed",
             Self::RolesSet => "roles_set",
+            Self::ManyRefused => "many_refused",
         }
     }
 
     /// Whether somebody was refused.
     pub const fn is_denial(self) -> bool {
-        matches!(self, Self::NotSignedIn | Self::Locked)
+        matches!(self, Self::NotSignedIn | Self::Locked | Self::ManyRefused)
     }
 }

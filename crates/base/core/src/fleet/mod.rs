@@ -23,6 +23,7 @@ mod raw_login;
 mod raw_people;
 mod raw_senders;
 mod raw_slow_down;
+mod raw_upstream;
 mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong

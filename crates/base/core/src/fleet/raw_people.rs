@@ -1,9 +1,11 @@
 //! What a fleet file says of people who sign in, before anything is checked. Part of [`super::raw`].
 
 use super::node::Node;
-use super::reader::{At, Field, Read, Report};
+use super::raw_upstream::RawUpstream;
+use super::reader::{At, Field, Named, Read, Report};
 use crate::people::ROLES_MAX;
 use schemars::JsonSchema;
+use std::collections::BTreeMap;
 
 /// People who sign in at the authorization server. Who they are is kept by control, see `bartizan user`.
 #[derive(Debug, JsonSchema)]
@@ -21,6 +23,9 @@ pub(super) struct RawPeople {
     /// Roles whose people need a second factor in any case.
     #[schemars(default, with = "Vec<String>", length(min = 1, max = ROLES_MAX))]
     pub(super) second_factor_for: Field<Vec<Read<String>>>,
+    /// Identity providers elsewhere at which people may sign in, by names of one's own; none where left out.
+    #[schemars(default, with = "BTreeMap<String, RawUpstream>")]
+    pub(super) providers: Field<Named<Read<RawUpstream>>>,
 }
 
 /// Who needs something.
@@ -35,7 +40,7 @@ enum Wanted {
 }
 
 impl RawPeople {
-    pub(super) const KEYS: &[&str] = &["sessions", "idle", "second_factor", "second_factor_for"];
+    pub(super) const KEYS: &[&str] = &["sessions", "idle", "second_factor", "second_factor_for", "providers"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -45,6 +50,7 @@ impl RawPeople {
             second_factor: fields.text("second_factor"),
             second_factor_for: fields
                 .take("second_factor_for", |report, node, key| report.list(node, key, Report::text)),
+            providers: fields.take("providers", |report, node, key| report.named(node, key, RawUpstream::read)),
         };
         Ok(At { value, spot: fields.spot })
     }

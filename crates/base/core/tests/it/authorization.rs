@@ -18,6 +18,11 @@ fn good(more: &str, tail: &str) -> Fleet {
     parse(&text(more, tail), "f").unwrap_or_else(|why| panic!("{more}: {why}"))
 }
 
+fn bad(more: &str, tail: &str, why: &str) {
+    let refusal = parse(&text(more, tail), "f").map(drop).expect_err(more).to_string();
+    assert!(refusal.contains(why), "{refusal}\n{why}");
+}
+
 #[test]
 fn what_could_never_work_is_refused_with_the_way_out() {
     let one = "listen: \"127.0.0.1:2\", clients: { report: {} }";
@@ -50,7 +55,7 @@ fn what_could_never_work_is_refused_with_the_way_out() {
         (
             &format!("{one}, people: {{ password: x }}"),
             "",
-            "unknown key; known here: sessions, idle, second_factor, second_factor_for",
+            "unknown key; known here: sessions, idle, second_factor, second_factor_for, providers",
         ),
         (
             &format!("{one}, people: {{ sessions: \"12\" }}"),
@@ -179,4 +184,65 @@ fn an_app_is_a_public_client_with_bound_tokens_where_nothing_else_is_said() {
     assert!(app.trusted && app.redirect.is_empty() && app.title == "The TV");
     let registration = said.registration.unwrap();
     assert_eq!((registration.token_sha256, registration.most, registration.bearer), ([0xa5; 32], 5, false));
+}
+
+#[test]
+fn people_may_come_from_providers_that_the_file_names() {
+    let with = |provider: &str| {
+        let one = "listen: \"127.0.0.1:2\", clients: { report: {} }";
+        format!(
+            "{one}, people: {{ providers: {{ google: {{ issuer: \"https://accounts.google.com\", client_id: us{provider} }} }} }}"
+        )
+    };
+    for (provider, why) in [
+        (
+            ", create: yes",
+            "whoever the provider knows would get an account; name `domains` or `tenants`, or write `create: anybody`",
+        ),
+        (", create: maybe", "authorization.people.providers.google.create = `maybe`: no such choice"),
+        (", scopes: [profile]", "`openid` is not among them"),
+        (", domains: [\"@bank.example\"]", "not a domain; write what stands behind the `@`"),
+        (", domains: [bank]", "not a domain"),
+        (", tenants: [north]", "no claim says which tenant it is"),
+        (", roles: { a: b }", "no claim says which roles there are"),
+        (", claims: { roles: groups }, roles: { a: \" \" }", "not a role"),
+        (", claims: { email: upn }", "unknown key; known here: name, display_name, roles, tenant"),
+        (", algorithms: [none]", "not an algorithm"),
+        (", secret: \"\"", "is empty"),
+        (", password: x", "unknown key; known here: title, issuer, client_id, secret"),
+    ] {
+        bad(&with(provider), "", why);
+    }
+    let plain = "listen: \"127.0.0.1:2\", clients: { report: {} }, people: { providers: ";
+    bad(
+        &format!("{plain}{{ a: {{ issuer: \"http://a.test\", client_id: us }} }} }}"),
+        "",
+        "not an issuer: begin it with `https://`",
+    );
+    bad(&format!("{plain}{{ a: {{ client_id: us }} }} }}"), "", "authorization.people.providers.a.issuer");
+    bad(&format!("{plain}{{ \"a/b\": {{ issuer: \"https://a.test\", client_id: us }} }} }}"), "", "not a name");
+    let twice =
+        "{ a: { issuer: \"https://a.test\", client_id: us }, b: { issuer: \"https://a.test\", client_id: us } } }";
+    bad(&format!("{plain}{twice}"), "", "another provider has this issuer");
+
+    let google = |more: &str| {
+        let people = good(&with(more), "").authorization.unwrap().people.unwrap();
+        people.providers.into_values().next().unwrap()
+    };
+    let usual = google("");
+    assert!(!usual.create && usual.domains.is_empty() && usual.two_factors.is_empty() && usual.title == "google");
+    assert_eq!(
+        (usual.scopes.join(" ").as_str(), usual.algorithms.join(" ").as_str()),
+        ("openid profile email", "ES256 RS256")
+    );
+    let more = ", create: yes, domains: [Bank.example], claims: { roles: groups, tenant: tid }, roles: { a: teller, b: teller }";
+    let it = google(more);
+    assert!(
+        it.create
+            && it.has_domain("ana@bank.EXAMPLE")
+            && !it.has_domain("ana@sub.bank.example")
+            && !it.has_domain("bank.example")
+    );
+    assert_eq!(it.roles_of(["b", "a", "c"]), ["teller"]);
+    assert!(google(", create: anybody").create && !google(", create: no").create);
 }

@@ -6,6 +6,7 @@ mod audit; // the ledger
 mod authorization; // tokens for workloads
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without
+mod broker; // people from other identity providers
 mod browser; // pages of people, in Chromium
 mod capture;
 mod clock; // machines that slept

@@ -8,6 +8,7 @@ mod consents;
 mod persons;
 mod schema;
 mod sessions;
+mod subjects;
 
 pub use consents::Consent;
 pub use persons::Person;

@@ -1,7 +1,7 @@
 //! The tables of people.
 
 /// One step per layout. Never edit a step that was released: add the next one.
-pub(super) const STEPS: &[&str] = &[FIRST];
+pub(super) const STEPS: &[&str] = &[FIRST, SUBJECTS];
 
 const FIRST: &str = "
 CREATE TABLE people (
@@ -28,4 +28,14 @@ CREATE TABLE consents (
     at_ms    INTEGER NOT NULL,
     PRIMARY KEY (person, client, audience)
 ) STRICT;
+";
+
+const SUBJECTS: &str = "
+CREATE TABLE subjects (
+    issuer  TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    person  TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    PRIMARY KEY (issuer, subject)
+) STRICT;
+CREATE INDEX subjects_person ON subjects (person);
 ";

@@ -253,7 +253,8 @@ async fn person(app: &App, headers: &HeaderMap, carried: &Carried, now: Timestam
         Some(who) if is_other(who) || is_old(who) => (true, wants_second),
         Some(who) if wants_second && who.acr != ACR_TWO_FACTORS => (false, true),
         Some(who) => return Ok(who.clone()),
-        None => (false, wants_second),
+        // Nobody is here; somebody may be at another provider, and that does not do either.
+        None => (request.prompt.login || request.max_age_s.is_some(), wants_second),
     };
     if request.prompt.none {
         // The factor is a wish; that somebody is there, and lately, is not.

@@ -10,6 +10,7 @@ use crate::issuers;
 use crate::limits::PLAN_BYTES_MAX;
 use crate::login;
 use crate::options::Options;
+use crate::people;
 use bartizan_core::Secret;
 use bartizan_core::api_key::ApiKey;
 use bartizan_core::fleet::{Fleet, FleetError};
@@ -121,6 +122,9 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
 /// # Errors
 /// [`ControlError::Users`], [`ControlError::Roots`].
 pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
+    if let Some(said) = &fleet.authorization {
+        people::check_upstreams(said, dir).map_err(ControlError::Roots)?;
+    }
     let Some(users) = &fleet.users else { return Ok(()) };
     issuers::check(users, dir).map_err(ControlError::Roots)?;
     login::check(fleet, dir).map_err(ControlError::Roots)?;

@@ -11,6 +11,8 @@ pub(super) const FORM: &str = "__Host-form";
 
 /// Whose password was right a moment ago.
 pub(super) const STEP: &str = "__Host-step";
+/// What is carried while somebody is at another provider.
+pub(super) const ELSEWHERE: &str = "__Host-elsewhere";
 /// By which a browser is known as one in which somebody signed in before.
 pub(super) const KNOWN: &str = "__Host-known";
 

@@ -5,13 +5,14 @@ use super::keys::{self, Keys};
 use super::passkeys::Answered;
 use super::person::{Person, Record};
 use super::tries::Tries;
+use super::upstream::{Book, Spikes};
 use crate::app::App;
-use crate::limits::PERSON_TRIES;
+use crate::limits::{PERSON_TRIES, UPSTREAM_ASKED_MAX};
 use bartizan_core::people::Rules;
 use bartizan_store::{People as Database, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// The database, in the data folder.
 const DATABASE: &str = "people.db";
@@ -74,6 +75,10 @@ pub(crate) struct Desk {
     pub(super) hasher: Hasher,
     pub(super) tries: Tries,
     pub(super) answered: Answered,
+    pub(super) upstreams: Book,
+    pub(super) spikes: Spikes,
+    /// Places for questions to other providers.
+    pub(super) asking: Semaphore,
 }
 
 impl Desk {
@@ -85,6 +90,9 @@ impl Desk {
             hasher: Hasher::default(),
             tries: Tries::default(),
             answered: Answered::default(),
+            upstreams: Book::new(data),
+            spikes: Spikes::default(),
+            asking: Semaphore::new(UPSTREAM_ASKED_MAX),
         })
     }
 

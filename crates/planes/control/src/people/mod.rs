@@ -31,6 +31,7 @@ mod session;
 mod sign_in;
 mod step; // between password and second factor
 mod tries; // how often somebody may guess
+mod upstream; // other identity providers
 mod users; // for operators
 mod way; // where somebody came from
 mod welcome; // the first password
@@ -38,6 +39,7 @@ mod welcome; // the first password
 pub(crate) use desk::People;
 pub(crate) use ended::Ended;
 pub(crate) use tries::Rule;
+pub(crate) use upstream::{check as check_upstreams, keep as keep_upstreams};
 pub(crate) use users::{UserError, add, change_roles, list, remove, reset, set_disabled, show, sign_out_all};
 
 pub(crate) use {
@@ -79,6 +81,10 @@ mod paths {
     pub(super) const SECOND_PASSKEY: &str = "/second-factor/passkey";
     pub(super) const PASSKEYS: &str = "/account/passkeys";
     pub(super) const REMOVE_PASSKEY: &str = "/account/passkeys/remove";
+    pub(super) const WITH: &str = "/sign-in/with";
+    pub(super) const BACK: &str = "/sign-in/with/{name}/back";
+    pub(super) const CONNECT: &str = "/account/elsewhere";
+    pub(super) const DISCONNECT: &str = "/account/elsewhere/remove";
     pub(super) const SCRIPT: &str = "/static/passkey.js";
     pub(super) const STYLE: &str = "/static/people.css";
     pub(super) const ICON: &str = "/static/icon.svg";
@@ -104,6 +110,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route(paths::SECOND_PASSKEY, post(passkeys::second_factor))
         .route(paths::PASSKEYS, get(home::show_passkeys).post(home::add_passkey))
         .route(paths::REMOVE_PASSKEY, post(home::remove_passkey))
+        .route(paths::WITH, post(upstream::begin))
+        .route(paths::BACK, get(upstream::come_back))
+        .route(paths::CONNECT, post(home::connect))
+        .route(paths::DISCONNECT, post(home::disconnect))
         .route(paths::SCRIPT, get(pages::script))
         .route(paths::STYLE, get(pages::style))
         .route(paths::ICON, get(pages::icon))

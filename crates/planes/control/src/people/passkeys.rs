@@ -7,7 +7,7 @@ use super::markup::{escape, hidden};
 use super::pages::{Page, Problem, see_other};
 use super::paths;
 use super::person::{Person, Record};
-use super::session::Factor;
+use super::session::{Factor, Shown};
 use super::sign_in;
 use super::step;
 use super::way::{self, Way};
@@ -165,7 +165,7 @@ async fn alone(visit: &Visit, request: Request) -> Result<Response, Problem> {
     let user = String::from_utf8(part(&form, "user")).unwrap_or_default();
     let person = visit.desk.person(&user).await?.filter(|person| !person.record.disabled);
     match person {
-        Some(person) => take(visit, &headers, &person, &form, paths::PASSKEY, Vec::new(), &way).await,
+        Some(person) => take(visit, &headers, &person, &form, paths::PASSKEY, Shown::default(), &way).await,
         None => Ok(refused(visit, None, "no such person")),
     }
 }
@@ -177,8 +177,8 @@ pub(super) async fn second_factor(Extension(visit): Extension<Visit>, request: R
 
 async fn after_password(visit: &Visit, request: Request) -> Result<Response, Problem> {
     let (headers, form) = forms::read(visit, paths::SECOND_PASSKEY, request).await?;
-    let Some((person, way)) = step::read(visit, &headers).await? else { return Ok(see_other(paths::SIGN_IN)) };
-    take(visit, &headers, &person, &form, paths::SECOND_PASSKEY, vec![Factor::Password], &way).await
+    let Some((person, way, shown)) = step::read(visit, &headers).await? else { return Ok(see_other(paths::SIGN_IN)) };
+    take(visit, &headers, &person, &form, paths::SECOND_PASSKEY, shown, &way).await
 }
 
 /// Checks what was sent, keeps the counter, and signs in.
@@ -188,7 +188,7 @@ async fn take(
     person: &Person,
     form: &Form,
     path: &str,
-    mut factors: Vec<Factor>,
+    mut shown: Shown,
     way: &Way,
 ) -> Result<Response, Problem> {
     let challenge = answered(visit, path, form)?;
@@ -197,7 +197,7 @@ async fn take(
     let sent = Assertion { client_data: &client_data, auth_data: &auth_data, signature: &signature };
     let rp_id = rp_id(visit);
     let expected =
-        Expected { challenge: &challenge, origin: &visit.origin, rp_id: &rp_id, verified: factors.is_empty() };
+        Expected { challenge: &challenge, origin: &visit.origin, rp_id: &rp_id, verified: shown.factors.is_empty() };
     let mut why = "no such passkey".to_owned();
     let id = form.get("id").unwrap_or_default();
     let taken = visit.desk.change(&person.id, |record| {
@@ -212,11 +212,11 @@ async fn take(
         return Ok(refused(visit, Some(person), "the challenge was answered before"));
     }
     let passkey = if copied { Factor::SyncedPasskey } else { Factor::Passkey };
-    factors.push(passkey);
+    shown = shown.and(passkey);
     if verified {
-        factors.push(Factor::Verified);
+        shown = shown.and(Factor::Verified);
     }
-    sign_in::finish(visit, headers, person, factors, way).await
+    sign_in::finish(visit, headers, person, shown, way).await
 }
 
 fn refused(visit: &Visit, person: Option<&Person>, why: &str) -> Response {

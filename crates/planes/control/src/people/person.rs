@@ -3,8 +3,10 @@
 use super::desk::PeopleError;
 use super::factors::Totp;
 use super::passkeys::Passkey;
+use super::upstream::Connected;
 use crate::app::App;
 use bartizan_core::Timestamp;
+use bartizan_core::people::ROLES_MAX;
 use bartizan_store::Person as Row;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,21 @@ pub(super) struct Record {
     /// Hashes of recovery codes, hex, each of which works once.
     pub(super) recovery: Vec<String>,
     pub(super) passkeys: Vec<Passkey>,
+    /// Accounts at other providers. Whose each is, the database says; here is what is known of them.
+    pub(super) connected: Vec<Connected>,
+}
+
+impl Record {
+    /// Those that operators gave, and those that come of accounts elsewhere.
+    pub(super) fn all_roles(&self) -> Vec<String> {
+        let mut roles = self.roles.clone();
+        for role in self.connected.iter().flat_map(|it| &it.roles) {
+            if roles.len() < ROLES_MAX && !roles.contains(role) {
+                roles.push(role.clone());
+            }
+        }
+        roles
+    }
 }
 
 /// See [`Record::link`].
@@ -82,7 +99,8 @@ impl Account {
     /// `None` for somebody who may not sign in.
     pub(super) fn of(person: Person) -> Option<Self> {
         let Person { id, name, record, .. } = person;
-        let Record { display_name, email, email_verified, roles, tenant, disabled, .. } = record;
+        let roles = record.all_roles();
+        let Record { display_name, email, email_verified, tenant, disabled, .. } = record;
         let it = Self { subject: id, username: name, display_name, email, email_verified, roles, tenant };
         (!disabled).then_some(it)
     }

@@ -10,7 +10,7 @@ use super::pages::{Page, Problem, see_other, with_cookies};
 use super::passkeys;
 use super::paths;
 use super::person::Person;
-use super::session::Factor;
+use super::session::{Factor, Shown};
 use super::sign_in;
 use super::step;
 use super::way::Way;
@@ -23,7 +23,7 @@ use bartizan_tokens::form::Form;
 
 pub(super) async fn show(Extension(visit): Extension<Visit>, request: Request) -> Response {
     let said = match step::read(&visit, request.headers()).await {
-        Ok(Some((person, _))) => Ok(page(&visit, request.headers(), &person, None, None, StatusCode::OK)),
+        Ok(Some((person, ..))) => Ok(page(&visit, request.headers(), &person, None, None, StatusCode::OK)),
         Ok(None) => Ok(see_other(paths::SIGN_IN)),
         Err(error) => Err(Problem::from(error)),
     };
@@ -69,13 +69,13 @@ pub(super) async fn check(Extension(visit): Extension<Visit>, request: Request) 
 
 async fn read(visit: &Visit, request: Request) -> Result<Response, Problem> {
     let (headers, form) = forms::read(visit, paths::SECOND_FACTOR, request).await?;
-    let Some((person, way)) = step::read(visit, &headers).await? else { return Ok(see_other(paths::SIGN_IN)) };
+    let Some((person, way, shown)) = step::read(visit, &headers).await? else { return Ok(see_other(paths::SIGN_IN)) };
     if !person.record.has_second_factor() {
-        return set_up(visit, &headers, &person, &way, &form).await;
+        return set_up(visit, &headers, &person, &way, shown, &form).await;
     }
     let (wrong, deed, status) = match factors::take(visit, &person, form.get("code").unwrap_or_default()).await? {
         Taken::Good(factor) => {
-            return sign_in::finish(visit, &headers, &person, vec![Factor::Password, factor], &way).await;
+            return sign_in::finish(visit, &headers, &person, shown.and(factor), &way).await;
         }
         Taken::Wrong => ("That code is wrong, or was used already.", Deed::NotSignedIn, StatusCode::FORBIDDEN),
         Taken::TooEarly => {
@@ -83,7 +83,7 @@ async fn read(visit: &Visit, request: Request) -> Result<Response, Problem> {
             (text, Deed::Locked, StatusCode::TOO_MANY_REQUESTS)
         }
     };
-    deeds::tell(visit, Some(&person), deed, Some("pwd"), Some("second factor"));
+    deeds::tell(visit, Some(&person), deed, Some(&shown.amr().join(" ")), Some("second factor"));
     Ok(page(visit, &headers, &person, None, Some(wrong), status))
 }
 
@@ -93,6 +93,7 @@ async fn set_up(
     headers: &HeaderMap,
     person: &Person,
     way: &Way,
+    shown: Shown,
     form: &Form,
 ) -> Result<Response, Problem> {
     match enrol::confirm(visit, person, form).await? {
@@ -100,7 +101,7 @@ async fn set_up(
             Ok(page(visit, headers, person, form.get("secret"), Some(wrong), StatusCode::UNPROCESSABLE_ENTITY))
         }
         Ok(codes) => {
-            let signed_in = sign_in::finish(visit, headers, person, vec![Factor::Password, Factor::Otp], way).await?;
+            let signed_in = sign_in::finish(visit, headers, person, shown.and(Factor::Otp), way).await?;
             let go_on = format!("<p><a href=\"{}\">Go on</a></p>", escape(&way.to));
             let page = Page::new("Recovery codes", format!("{}\n{go_on}", enrol::codes(&codes))).leads_out();
             let cookies = signed_in.headers().get_all(axum::http::header::SET_COOKIE).iter().cloned();

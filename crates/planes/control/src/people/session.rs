@@ -5,6 +5,7 @@ use super::desk::{Desk, PeopleError, rules};
 use super::ended::{self, Ended};
 use super::gate::Visit;
 use super::person::{Account, Person};
+use super::upstream::Theirs;
 use crate::app::App;
 use crate::error::chain;
 use crate::limits::{AGENT_CHARS_MAX, SESSION_SEEN_EVERY, SESSIONS_EACH_MAX};
@@ -33,6 +34,9 @@ pub(super) enum Factor {
     SyncedPasskey,
     /// The authenticator knew who was there, by a finger or a PIN.
     Verified,
+    /// Whatever another provider wanted to see; and something of which the fleet file says that it is two.
+    Elsewhere,
+    ElsewhereTwice,
 }
 
 impl Factor {
@@ -46,7 +50,38 @@ impl Factor {
             Self::Passkey => "hwk",
             Self::SyncedPasskey => "swk",
             Self::Verified => "user",
+            // Nor for this; what was shown there stands beside it.
+            Self::Elsewhere | Self::ElsewhereTwice => "fed",
         }
+    }
+}
+
+/// What somebody showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub(super) factors: Vec<Factor>,
+    /// What another provider said of it.
+    pub(super) theirs: Option<Theirs>,
+    /// When, where it was not just now.
+    pub(super) at: Option<Timestamp>,
+}
+
+impl From<Vec<Factor>> for Shown {
+    fn from(factors: Vec<Factor>) -> Self {
+        Self { factors, ..Self::default() }
+    }
+}
+
+impl Shown {
+    /// And this.
+    pub(super) fn and(mut self, factor: Factor) -> Self {
+        self.factors.push(factor);
+        self
+    }
+
+    /// The words for it, and one for several together (RFC 8176).
+    pub(super) fn amr(&self) -> Vec<String> {
+        amr(&self.factors, self.theirs.as_ref())
     }
 }
 
@@ -57,6 +92,8 @@ pub(super) struct Record {
     /// When its person showed something last.
     pub(super) shown: Timestamp,
     pub(super) factors: Vec<Factor>,
+    #[serde(default)]
+    pub(super) theirs: Option<Theirs>,
     /// From where, and with what browser.
     pub(super) address: String,
     pub(super) agent: String,
@@ -72,7 +109,7 @@ pub(crate) struct SignedIn {
     /// When the person showed something last.
     pub(crate) auth_time: Timestamp,
     /// What (RFC 8176).
-    pub(crate) amr: Vec<&'static str>,
+    pub(crate) amr: Vec<String>,
     /// [`ACR_ONE_FACTOR`] or [`ACR_TWO_FACTORS`].
     pub(crate) acr: &'static str,
 }
@@ -103,18 +140,32 @@ pub(super) async fn by_cookie(
     }
     let Some(account) = Account::of(person) else { return Ok(None) };
     see(desk, &row, now).await?;
-    let (amr, acr) = (amr(&record.factors), acr(&record.factors));
+    let (amr, acr) = (record.amr(), acr(&record.factors));
     Ok(Some(SignedIn { account, session: row.id, auth_time: record.shown, amr, acr }))
 }
 
-/// The words for what was shown, and one for several together (RFC 8176).
-pub(super) fn amr(factors: &[Factor]) -> Vec<&'static str> {
+impl Record {
+    /// The words for what was shown.
+    pub(super) fn amr(&self) -> Vec<String> {
+        amr(&self.factors, self.theirs.as_ref())
+    }
+}
+
+fn amr(factors: &[Factor], theirs: Option<&Theirs>) -> Vec<String> {
+    let ours = factors.iter().map(|factor| factor.amr());
+    let theirs = theirs.into_iter().flat_map(|it| &it.amr).map(String::as_str);
     let several = (acr(factors) == ACR_TWO_FACTORS).then_some("mfa");
-    factors.iter().map(|factor| factor.amr()).chain(several).collect()
+    let mut words: Vec<String> = Vec::new();
+    for word in ours.chain(theirs).chain(several) {
+        if !words.iter().any(|it| it == word) {
+            words.push(word.to_owned());
+        }
+    }
+    words
 }
 
 fn acr(factors: &[Factor]) -> &'static str {
-    if factors.len() > 1 { ACR_TWO_FACTORS } else { ACR_ONE_FACTOR }
+    if factors.len() > 1 || factors.contains(&Factor::ElsewhereTwice) { ACR_TWO_FACTORS } else { ACR_ONE_FACTOR }
 }
 
 fn lasts(row: &Row, rules: &Rules, now: Timestamp) -> bool {
@@ -158,12 +209,12 @@ pub(super) async fn begin(
     visit: &Visit,
     headers: &HeaderMap,
     person: &Person,
-    factors: Vec<Factor>,
+    shown: Shown,
 ) -> Result<HeaderValue, PeopleError> {
     let Visit { app, desk, rules, now, .. } = visit;
     let before = row_of(desk, headers).await?;
     let secret = base64::encode_url(&random::bytes::<32>());
-    let record = record(visit, headers, factors);
+    let record = record(visit, headers, shown);
     let row = Row {
         key: key_of(&secret),
         id: base64::encode_url(&random::bytes::<16>()),
@@ -185,10 +236,12 @@ pub(super) async fn begin(
     Ok(cookie)
 }
 
-fn record(visit: &Visit, headers: &HeaderMap, factors: Vec<Factor>) -> Record {
+fn record(visit: &Visit, headers: &HeaderMap, shown: Shown) -> Record {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let agent = agent.chars().filter(|letter| !letter.is_control()).take(AGENT_CHARS_MAX).collect();
-    Record { began: visit.now, shown: visit.now, factors, address: visit.remote.ip().to_string(), agent }
+    let Shown { factors, theirs, at } = shown;
+    let address = visit.remote.ip().to_string();
+    Record { began: visit.now, shown: at.unwrap_or(visit.now), factors, theirs, address, agent }
 }
 
 /// Forgets what is over, and the session used longest ago of somebody who has many.

@@ -10,9 +10,10 @@ use super::pages::{Page, Problem, see_other, with_cookies};
 use super::passkeys;
 use super::paths;
 use super::person::Person;
-use super::session::{self, ACR_TWO_FACTORS, Factor};
+use super::session::{self, ACR_TWO_FACTORS, Factor, Shown};
 use super::step;
 use super::tries::Who;
+use super::upstream;
 use super::way::Way;
 use crate::error::chain;
 use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, PASSWORD_COST};
@@ -48,7 +49,13 @@ fn way_of(visit: &Visit, text: Option<&str>) -> Result<Way, Problem> {
     Way::open(&visit.desk, text, visit.now).ok_or_else(|| Problem::bad("way: too old, or none of ours"))
 }
 
-fn page(visit: &Visit, headers: &HeaderMap, way: &Way, name: &str, wrong: Option<&str>) -> Result<Response, Problem> {
+pub(super) fn page(
+    visit: &Visit,
+    headers: &HeaderMap,
+    way: &Way,
+    name: &str,
+    wrong: Option<&str>,
+) -> Result<Response, Problem> {
     let mark = mark(visit, headers, paths::SIGN_IN);
     let sealed = way.seal(&visit.desk, visit.now).ok_or_else(|| Problem::bad("way: it leads elsewhere"))?;
     // What has to be typed next has the focus.
@@ -58,13 +65,14 @@ fn page(visit: &Visit, headers: &HeaderMap, way: &Way, name: &str, wrong: Option
          <input id=\"name\" name=\"name\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" required{on_name}>\n\
          <label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required{on_password}>\n\
-         <button>Sign in</button>\n</form>\n{}",
+         <button>Sign in</button>\n</form>\n{}{}",
         alert(wrong),
         paths::SIGN_IN,
         mark.field,
         hidden("way", &sealed),
         escape(name),
         passkeys::form(visit, headers, paths::PASSKEY, &hidden("way", &sealed), &[], mark.cookie_value.as_deref()),
+        upstream::buttons(visit, headers, &sealed, mark.cookie_value.as_deref()),
     );
     let status = if wrong.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     Ok(Page::new("Sign in", body).status(status).cookies(mark.cookie).leads_out().answer(visit))
@@ -83,12 +91,13 @@ async fn check(visit: &Visit, request: Request) -> Result<Response, Problem> {
     // The same for everybody: who has an account here is nobody's business.
     match by_password(visit, &headers, named, password).await? {
         Outcome::Right(person) => {
-            let wanted = way.second_factor || visit.rules.wants_second_factor(&person.record.roles);
+            let shown = Shown::from(vec![Factor::Password]);
+            let wanted = way.second_factor || visit.rules.wants_second_factor(&person.record.all_roles());
             if wanted || person.record.has_second_factor() {
-                let step = step::cookie(visit, &person, &way);
+                let step = step::cookie(visit, &person, &way, shown);
                 return Ok(with_cookies(see_other(paths::SECOND_FACTOR), [step]));
             }
-            finish(visit, &headers, &person, vec![Factor::Password], &way).await
+            finish(visit, &headers, &person, shown, &way).await
         }
         Outcome::Wrong => page(visit, &headers, &way, named, Some("Name or password is wrong.")),
         Outcome::TooEarly(wait) => {
@@ -106,11 +115,12 @@ pub(super) async fn finish(
     visit: &Visit,
     headers: &HeaderMap,
     person: &Person,
-    factors: Vec<Factor>,
+    shown: Shown,
     way: &Way,
 ) -> Result<Response, Problem> {
-    deeds::tell(visit, Some(person), Deed::SignedIn, Some(&session::amr(&factors).join(" ")), None);
-    let session = session::begin(visit, headers, person, factors).await?;
+    let from = shown.theirs.as_ref().map(|theirs| format!("from {}", theirs.provider));
+    deeds::tell(visit, Some(person), Deed::SignedIn, Some(&shown.amr().join(" ")), from.as_deref());
+    let session = session::begin(visit, headers, person, shown).await?;
     let spent = [cookies::clear(cookies::FORM), cookies::clear(cookies::STEP)];
     Ok(with_cookies(see_other(&way.to), [session, known::cookie(visit, person)].into_iter().chain(spent)))
 }

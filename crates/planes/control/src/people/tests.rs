@@ -310,7 +310,7 @@ async fn a_sign_in_leads_back_and_nowhere_else() {
 
     let who = signed_in(&scene.app, &browser.headers(), clock::now()).await.unwrap();
     assert_eq!((who.account.subject.as_str(), who.account.username.as_str()), (subject.as_str(), "ana"));
-    assert_eq!((who.amr.as_slice(), who.acr, who.account.roles), (&["pwd"][..], "aal1", vec!["teller".to_owned()]));
+    assert_eq!((who.amr.join(" ").as_str(), who.acr, who.account.roles), ("pwd", "aal1", vec!["teller".to_owned()]));
     assert!(is_alive(&scene.app, &who.session, clock::now()).await.unwrap());
     // Who is there already need not sign in again, unless that is asked for; then the session goes on.
     assert_eq!(browser.get(&to(&scene, &Way::to(back)).await).await.to(), back);
@@ -587,14 +587,14 @@ async fn a_code_is_taken_once_and_nobody_comes_in_without() {
     let (mut other, other_page) = after_password(&scene, "ana").await;
     assert_eq!(browser.post("/second-factor", &page, &[("code", &next)]).await.to(), "/account");
     let who = signed_in(&scene.app, &browser.headers(), clock::now()).await.unwrap();
-    assert_eq!((who.amr.as_slice(), who.acr), (&["pwd", "otp", "mfa"][..], "aal2"));
+    assert_eq!((who.amr.join(" ").as_str(), who.acr), ("pwd otp mfa", "aal2"));
     let said = other.post("/second-factor", &other_page, &[("code", &next)]).await;
     assert_eq!(said.status, StatusCode::FORBIDDEN, "the same code again");
     // A recovery code, typed by hand; once.
     let typed = codes[3].to_lowercase().replace('-', " ");
     assert_eq!(other.post("/second-factor", &other_page, &[("code", &typed)]).await.to(), "/account");
     let who = signed_in(&scene.app, &other.headers(), clock::now()).await.unwrap();
-    assert_eq!((who.amr.as_slice(), who.acr), (&["pwd", "recovery", "mfa"][..], "aal2"));
+    assert_eq!((who.amr.join(" ").as_str(), who.acr), ("pwd recovery mfa", "aal2"));
     let (mut third, page) = after_password(&scene, "ana").await;
     assert_eq!(third.post("/second-factor", &page, &[("code", &codes[3])]).await.status, StatusCode::FORBIDDEN);
     assert_eq!(show(&scene.app, "ana").await.unwrap().user.recovery_codes, 9);

@@ -12,7 +12,7 @@ use bartizan_core::Timestamp;
 use bartizan_core::event::Deed;
 use bartizan_core::people::{
     AddUser, ChangeRoles, DISPLAY_BYTES_MAX, NAME_BYTES_MAX, ROLE_BYTES_MAX, ROLES_MAX, User, UserConsent, UserDetail,
-    UserLink, UserSession, Users, is_shown, name,
+    UserElsewhere, UserLink, UserSession, Users, is_shown, name,
 };
 use bartizan_crypto::{hash, random};
 use bartizan_store::{Consent, QUERY_PEOPLE_MAX, Session};
@@ -88,7 +88,7 @@ pub(crate) async fn show(app: &App, named: &str) -> Result<UserDetail, UserError
     let consents = desk.store.consents_of(&person.id).await.map_err(PeopleError::from)?;
     let session = |row: Session| {
         let record: session::Record = serde_json::from_str(&row.record).ok()?;
-        let amr = session::amr(&record.factors).into_iter().map(str::to_owned).collect();
+        let amr = record.amr();
         let session::Record { began, address, agent, .. } = record;
         Some(UserSession { session: row.id, began, seen: row.seen, ends: row.ends, address, agent, amr })
     };
@@ -96,7 +96,16 @@ pub(crate) async fn show(app: &App, named: &str) -> Result<UserDetail, UserError
         let Consent { client, audience, scopes, at, .. } = it;
         UserConsent { client, audience, scopes, at }
     };
+    let elsewhere = person.record.connected.iter().map(|it| UserElsewhere {
+        provider: it.provider.clone(),
+        issuer: it.issuer.clone(),
+        subject: it.subject.clone(),
+        added: it.added,
+        used: it.used,
+        roles: it.roles.clone(),
+    });
     Ok(UserDetail {
+        elsewhere: elsewhere.collect(),
         user: told(person),
         sessions: sessions.into_iter().filter_map(session).collect(),
         consents: consents.into_iter().map(consent).collect(),
@@ -137,10 +146,12 @@ pub(crate) async fn reset(
             record.totp = None;
             record.recovery.clear();
             record.passkeys.clear();
+            record.connected.clear();
         }
     };
     change(app, &desk, &person, Deed::Invited, by, reset).await?;
     if factors {
+        desk.store.disconnect_all(&person.id).await.map_err(PeopleError::from)?;
         deeds::tell_of(app, &person.id, &person.name, Deed::FactorRemoved, by);
     }
     session::end_all(app, &desk, &person.id, None, now).await?;

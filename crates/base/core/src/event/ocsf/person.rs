@@ -10,7 +10,7 @@ impl Scene<'_> {
         let Person { subject, name, deed, factors, reason, remote, by } = it;
         let whom = name.as_deref().unwrap_or("somebody unknown");
         let (class, activity) = match deed {
-            Deed::SignedIn | Deed::NotSignedIn => (AUTHENTICATION, (1, "Logon")),
+            Deed::SignedIn | Deed::NotSignedIn | Deed::ManyRefused => (AUTHENTICATION, (1, "Logon")),
             Deed::SignedOut => (AUTHENTICATION, (2, "Logoff")),
             Deed::Added => (ACCOUNT_CHANGE, (1, "Create")),
             Deed::Enabled => (ACCOUNT_CHANGE, (2, "Enable")),
@@ -36,11 +36,12 @@ impl Scene<'_> {
         let record = match class {
             AUTHENTICATION => record
                 .with("service", json!({ "name": "bartizan control" }))
-                .with("is_mfa", factors.as_deref().is_some_and(|shown| shown.contains(' '))),
+                .with("is_mfa", factors.as_deref().is_some_and(|shown| shown.split(' ').any(|it| it == "mfa"))),
             _ => record,
         };
         match deed {
             Deed::NotSignedIn => record.failed(Severity::Low, "refused", reason.as_deref().map(str::to_owned)),
+            Deed::ManyRefused => record.failed(Severity::High, "refused", reason.as_deref().map(str::to_owned)),
             Deed::Locked => record.failed(Severity::Medium, "locked", reason.as_deref().map(str::to_owned)),
             _ => record,
         }

@@ -31,6 +31,7 @@ mod service;
 mod slow_down;
 mod tls;
 mod trust;
+mod upstream;
 mod users;
 mod versions;
 mod workload;

@@ -2,23 +2,27 @@
 
 use super::super::raw_people::RawPeople;
 use super::super::reader::{At, Field, Report, Reported, did_you_mean};
+use super::upstream;
 use crate::people::{IDLE, ROLE_BYTES_MAX, ROLES_MAX, Rules, SESSIONS, SESSIONS_MAX, is_shown};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) fn check(report: &mut Report<'_>, at: At<RawPeople>) -> Result<Rules, Reported> {
-    let At { value: RawPeople { sessions, idle, second_factor, second_factor_for }, .. } = at;
+    let At { value: RawPeople { sessions, idle, second_factor, second_factor_for, providers }, .. } = at;
     let sessions = span(report, sessions, SESSIONS, SESSIONS_MAX);
     let unused = idle.get().map(|at| (at.spot.clone(), at.value.clone()));
     let idle = span(report, idle, IDLE, SESSIONS_MAX);
     let second_factor = check_second_factor(report, second_factor);
     let second_factor_for = check_roles(report, second_factor_for);
+    let providers =
+        providers.optional().and_then(|at| at.map_or(Ok(BTreeMap::new()), |at| upstream::check(report, at)));
     let (sessions, idle) = (sessions?, idle?);
     if let Some((spot, value)) = unused.filter(|_| idle > sessions) {
         let problem = "longer than a session lasts at most";
         return Err(report.refuse_value(&At { value, spot }, problem, "make it shorter, or `sessions` longer"));
     }
     let (second_factor, second_factor_for) = (second_factor?, second_factor_for?);
-    Ok(Rules { sessions, idle: idle.min(sessions), second_factor, second_factor_for })
+    Ok(Rules { sessions, idle: idle.min(sessions), second_factor, second_factor_for, providers: providers? })
 }
 
 /// A time such as `90s`, `30m`, `12h` or `7d`.

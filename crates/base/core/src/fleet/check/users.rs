@@ -80,7 +80,10 @@ fn check_keys(
     }
 }
 
-fn check_algorithms(report: &mut Report<'_>, field: Field<Vec<Read<String>>>) -> Result<Vec<String>, Reported> {
+pub(super) fn check_algorithms(
+    report: &mut Report<'_>,
+    field: Field<Vec<Read<String>>>,
+) -> Result<Vec<String>, Reported> {
     let Some(algorithms) = field.optional()? else { return Ok(vec!["ES256".to_owned()]) };
     if algorithms.value.is_empty() {
         return Err(report.refuse(&algorithms.spot, "there is none", "name one, such as `ES256`, or delete the line"));

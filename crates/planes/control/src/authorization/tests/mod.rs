@@ -1,6 +1,7 @@
 //! The server over its router, as apps, browsers and those who pretend to be some come to it. Refusals first.
 
 mod authorizing; // what an app asks for, and who is asked
+mod brokering; // people who come from another provider
 mod codes; // codes and what comes of them
 mod devices;
 mod pages_of_apps; // scripts of other origins

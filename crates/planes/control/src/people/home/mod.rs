@@ -2,6 +2,7 @@
 
 mod code; // the app for codes
 mod consents;
+mod elsewhere;
 mod page; // start here
 mod passkeys;
 mod password;
@@ -9,6 +10,7 @@ mod sessions;
 
 pub(super) use code::{add as add_code, new_recovery, remove as remove_code, show as show_code};
 pub(super) use consents::end as end_consent;
+pub(super) use elsewhere::{connect, disconnect};
 pub(super) use page::show;
 pub(super) use passkeys::{add as add_passkey, remove as remove_passkey, show as show_passkeys};
 pub(super) use password::{change as change_password, show as show_password};

@@ -1,6 +1,6 @@
 //! The page itself.
 
-use super::{Here, Stop, here, said};
+use super::{Here, Stop, elsewhere, here, said};
 use crate::people::forms::mark;
 use crate::people::gate::Visit;
 use crate::people::markup::{escape, hidden, utc};
@@ -38,6 +38,7 @@ async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
         paths::PASSKEYS,
         person.record.passkeys.len(),
     );
+    body += &elsewhere::section(visit, headers, &person);
     body += "\n<h2>Where you are signed in</h2>\n<table><thead><tr><th>Browser</th><th>Address</th><th>Since</th><th>Used</th><th></th></tr></thead><tbody>";
     for row in visit.desk.store.sessions_of(&person.id).await? {
         let Ok(session) = serde_json::from_str::<Session>(&row.record) else { continue };
@@ -72,7 +73,10 @@ async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
         }
         body += "</tbody></table>";
     }
-    Ok(Page::new("Your account", body).answer(visit))
+    let page = Page::new("Your account", body);
+    // Connecting leads to the provider.
+    let page = if visit.rules.providers.is_empty() { page } else { page.leads_out() };
+    Ok(page.answer(visit))
 }
 
 /// What calls itself `agent`, as people know it: `Firefox on Windows`. What nobody knows stands as it came.
