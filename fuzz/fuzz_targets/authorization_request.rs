@@ -24,6 +24,7 @@ fuzz_target!(|data: &[u8]| {
         grants: vec![Grant::AuthorizationCode],
         bearer: false,
         workload: None,
+        pushed: false,
     };
     let Ok(form) = Form::parse(data) else { return };
     let (to, state) = match Request::read(&form, "shop", &app) {

@@ -38,6 +38,8 @@ pub struct Authorization {
     pub apps: BTreeMap<ServiceName, App>,
     /// Whether and how apps may register themselves (RFC 7591).
     pub registration: Option<Registration>,
+    /// Whether requests of all apps have to be pushed (RFC 9126).
+    pub pushed: bool,
     /// How people sign in; `None` where nobody does.
     pub people: Option<Rules>,
 }
@@ -63,6 +65,8 @@ pub struct App {
     pub bearer: bool,
     /// Whose certificate its requests have to come with; a public client where `None`.
     pub workload: Option<SpiffeId>,
+    /// Whether its requests have to be pushed (RFC 9126).
+    pub pushed: bool,
 }
 
 /// How apps register themselves.

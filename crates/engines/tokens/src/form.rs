@@ -1,4 +1,4 @@
-//! Parameters of a request to an authorization server: `application/x-www-form-urlencoded`, each name once.
+//! Parameters of a request to an authorization server: `application/x-www-form-urlencoded`, each name once, but for `resource`.
 
 use crate::limits::{FORM_BYTES_MAX, FORM_FIELDS_MAX};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub enum FormError {
     /// More than [`FORM_FIELDS_MAX`].
     #[error("more than {FORM_FIELDS_MAX} parameters")]
     TooMany,
-    /// A name is there twice: which of the two counts would be a guess (RFC 6749 section 3.2).
+    /// A name is there twice, or the same `resource`: which of the two counts would be a guess (RFC 6749 section 3.2).
     #[error("a parameter is there twice")]
     Doubled,
     /// A `%` without two hex digits behind it, a character that has to be escaped, or no UTF-8.
@@ -20,9 +20,15 @@ pub enum FormError {
     Escape,
 }
 
+/// The one parameter that may be there several times, with another value each (RFC 8707 section 2).
+const RESOURCE: &str = "resource";
+
 /// The parameters, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Form(BTreeMap<String, String>);
+pub struct Form {
+    fields: BTreeMap<String, String>,
+    resources: Vec<String>,
+}
 
 impl Form {
     /// Reads a body. Parameters without a value count as left out (RFC 6749 section 3.2).
@@ -33,7 +39,7 @@ impl Form {
         if body.len() > FORM_BYTES_MAX {
             return Err(FormError::TooLong);
         }
-        let mut form = BTreeMap::new();
+        let (mut fields, mut resources) = (BTreeMap::new(), Vec::new());
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         for (at, pair) in pairs.enumerate() {
             if at >= FORM_FIELDS_MAX {
@@ -41,22 +47,45 @@ impl Form {
             }
             let cut = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let (name, value) = (unescape(&pair[..cut])?, unescape(pair.get(cut + 1..).unwrap_or_default())?);
-            if form.insert(name, value).is_some() {
+            if name == RESOURCE {
+                if resources.contains(&value) {
+                    return Err(FormError::Doubled);
+                }
+                resources.push(value);
+            } else if fields.insert(name, value).is_some() {
                 return Err(FormError::Doubled);
             }
         }
-        form.retain(|_, value| !value.is_empty());
-        Ok(Self(form))
+        fields.retain(|_, value: &mut String| !value.is_empty());
+        resources.retain(|value| !value.is_empty());
+        Ok(Self { fields, resources })
     }
 
-    /// The value of a parameter.
+    /// The value of a parameter. For `resource` ask [`Self::resources`].
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.fields.get(name).map(String::as_str)
     }
 
-    /// All of them, by name.
+    /// The values of `resource`, none of them twice.
+    pub fn resources(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.resources.iter().map(String::as_str)
+    }
+
+    /// The one value of `resource`, where there is at most one.
+    ///
+    /// # Errors
+    /// The sentence for whoever asked for several where one token is made.
+    pub fn resource(&self) -> Result<Option<&str>, &'static str> {
+        match &self.resources[..] {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => Err("one token is for one `resource`; ask once for each"),
+        }
+    }
+
+    /// All of them, by name, but for `resource`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -91,6 +120,8 @@ mod tests {
             ("a=1&a=2", FormError::Doubled),
             ("a=1&%61=2", FormError::Doubled),
             ("a=&a=2", FormError::Doubled),
+            ("resource=a&resource=b&resource=a", FormError::Doubled),
+            ("resource=a&Resource=b&Resource=c", FormError::Doubled),
             ("a=%", FormError::Escape),
             ("a=%4", FormError::Escape),
             ("a=%zz", FormError::Escape),
@@ -111,6 +142,15 @@ mod tests {
         let form = Form::parse(b"a=&b&c=1+2%263&&").unwrap();
         assert_eq!((form.get("a"), form.get("b"), form.get("c")), (None, None, Some("1 2&3")));
         assert_eq!(Form::parse(b"").unwrap(), Form::default());
+    }
+
+    #[test]
+    fn resources_alone_may_be_several() {
+        let form = Form::parse(b"resource=b&a=1&resource=a&resource=").unwrap();
+        assert!(form.resources().eq(["b", "a"]) && form.get("resource").is_none());
+        assert!(form.resource().is_err());
+        assert_eq!(Form::parse(b"resource=b").unwrap().resource(), Ok(Some("b")));
+        assert_eq!(Form::parse(b"resource=&a=1").unwrap().resource(), Ok(None));
     }
 
     proptest! {

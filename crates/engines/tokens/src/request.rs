@@ -28,8 +28,10 @@ pub struct Request {
     pub state: Option<String>,
     /// What it wants; within what it may ask for.
     pub scopes: Scopes,
-    /// Whom the tokens are to be for; one that it may have.
+    /// Whom the tokens are to be for where nothing else is said later; one that it may have.
     pub audience: String,
+    /// Whom they may be for too, one at a time.
+    pub further: Vec<String>,
     /// What the app's secret was hashed to.
     pub challenge: Challenge,
     /// Goes into the ID token as it came.
@@ -112,6 +114,9 @@ impl Request {
 
 type Why = (&'static str, String);
 
+/// RFC 8707 section 2.
+const INVALID_TARGET: &str = "invalid_target";
+
 fn invalid(why: impl Into<String>) -> Why {
     ("invalid_request", why.into())
 }
@@ -133,12 +138,14 @@ fn read(form: &Form, client_id: &str, app: &App, redirect_uri: &str, state: &Opt
     }
     let challenge = form.get("code_challenge").ok_or_else(|| invalid("`code_challenge` is missing"))?;
     let challenge = Challenge::read(form.get("code_challenge_method"), challenge);
+    let (audience, further) = wanted_audiences(form, app)?;
     Ok(Request {
         client_id: client_id.to_owned(),
         redirect_uri: redirect_uri.to_owned(),
         state: state.clone(),
         scopes: wanted_scopes(form, app)?,
-        audience: wanted_audience(form, app)?,
+        audience,
+        further,
         challenge: challenge.map_err(|why: PkceError| invalid(why.to_string()))?,
         nonce: short(form, "nonce")?,
         prompt: prompt(form)?,
@@ -170,11 +177,20 @@ pub fn wanted_scopes(form: &Form, app: &App) -> Result<Scopes, Why> {
 /// # Errors
 /// The word and the sentence of the answer.
 pub fn wanted_audience(form: &Form, app: &App) -> Result<String, Why> {
-    match form.get("resource") {
-        None => Ok(app.audiences.first().cloned().unwrap_or_default()),
-        Some(wanted) if app.audiences.iter().any(|known| known == wanted) => Ok(wanted.to_owned()),
-        Some(_) => Err(("invalid_target", "no tokens for that `resource` are given to this app".to_owned())),
+    form.resource().map_err(|why| (INVALID_TARGET, why.to_owned()))?;
+    wanted_audiences(form, app).map(|(first, _)| first)
+}
+
+/// The same of a grant that tokens for several may come of, one at a time (RFC 8707 section 2.1): for the first where nothing else is
+/// said later, and for which others.
+fn wanted_audiences(form: &Form, app: &App) -> Result<(String, Vec<String>), Why> {
+    let mut wanted = form.resources();
+    let is_had = |wanted: &str| app.audiences.iter().any(|known| known == wanted);
+    if !form.resources().all(is_had) {
+        return Err((INVALID_TARGET, "no tokens for that `resource` are given to this app".to_owned()));
     }
+    let first = wanted.next().or(app.audiences.first().map(String::as_str)).unwrap_or_default();
+    Ok((first.to_owned(), wanted.map(str::to_owned).collect()))
 }
 
 fn short(form: &Form, name: &'static str) -> Result<Option<String>, Why> {
@@ -254,6 +270,7 @@ mod tests {
             grants: vec![Grant::AuthorizationCode],
             bearer: false,
             workload: None,
+            pushed: false,
         }
     }
 

@@ -36,6 +36,9 @@ pub(super) struct RawApp {
     /// The workload whose certificate its requests have to come with; none where left out, for apps that run in a browser or on a desktop.
     #[schemars(default)]
     pub(super) workload: Field<String>,
+    /// Whether its requests have to be pushed to `/par` before a browser comes.
+    #[schemars(default, with = "bool")]
+    pub(super) require_pushed: Field<String>,
 }
 
 /// Whether people are asked what an app may have.
@@ -89,8 +92,18 @@ pub(super) fn texts(fields: &mut Fields<'_, '_>, name: &'static str) -> Field<Ve
 }
 
 impl RawApp {
-    pub(super) const KEYS: &[&str] =
-        &["title", "redirect", "signed_out", "scopes", "audiences", "consent", "grants", "bearer", "workload"];
+    pub(super) const KEYS: &[&str] = &[
+        "title",
+        "redirect",
+        "signed_out",
+        "scopes",
+        "audiences",
+        "consent",
+        "grants",
+        "bearer",
+        "workload",
+        "require_pushed",
+    ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -104,6 +117,7 @@ impl RawApp {
             grants: texts(&mut fields, "grants"),
             bearer: fields.take("bearer", Report::scalar),
             workload: fields.text("workload"),
+            require_pushed: fields.take("require_pushed", Report::scalar),
         };
         Ok(At { value, spot: fields.spot })
     }

@@ -30,6 +30,9 @@ pub(super) struct RawAuthorization {
     /// Apps that register themselves; none may where left out.
     #[schemars(default)]
     pub(super) registration: Field<RawRegistration>,
+    /// Whether requests of all apps have to be pushed to `/par` before a browser comes.
+    #[schemars(default, with = "bool")]
+    pub(super) require_pushed: Field<String>,
     /// People who sign in here, with password, passkey and one-time codes; nobody where left out.
     #[schemars(default, with = "RawPeople")]
     pub(super) people: Field<RawPeople>,
@@ -62,7 +65,8 @@ enum Grants {
 }
 
 impl RawAuthorization {
-    pub(super) const KEYS: &[&str] = &["listen", "issuer", "audience", "clients", "apps", "registration", "people"];
+    pub(super) const KEYS: &[&str] =
+        &["listen", "issuer", "audience", "clients", "apps", "registration", "require_pushed", "people"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -73,6 +77,7 @@ impl RawAuthorization {
             clients: fields.take("clients", |report, node, key| report.named(node, key, RawClient::read)),
             apps: fields.take("apps", |report, node, key| report.named(node, key, RawApp::read)),
             registration: fields.take("registration", RawRegistration::read),
+            require_pushed: fields.take("require_pushed", Report::scalar),
             people: fields.take("people", RawPeople::read),
         };
         Ok(At { value, spot: fields.spot })

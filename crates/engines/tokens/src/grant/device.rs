@@ -138,7 +138,7 @@ impl Device {
             }
             Self::Waiting { request: DeviceRequest { client_id, audience, key, .. }, expires, .. } => {
                 let (subject, scopes) = (subject.to_owned(), scopes.clone());
-                let granted = Granted { client_id, subject, audience, scopes, key, claims };
+                let granted = Granted { client_id, subject, audience, further: Vec::new(), scopes, key, claims };
                 (Self::Approved { granted, expires }, Ok(()))
             }
             other => (other, Err(DeviceError::NotWaiting)),

@@ -37,6 +37,8 @@ pub struct RefreshRequest<'a> {
     pub client_id: &'a str,
     /// Fewer scopes than were granted; all where none are named.
     pub scopes: Option<&'a Scopes>,
+    /// One of those whom it was granted for; the first where none is named.
+    pub audience: Option<&'a str>,
     /// The key of the proof that came with it, found good before.
     pub proof_key: Option<&'a [u8; 32]>,
     /// The client certificate of the connection, as SHA-256, where the client has one.
@@ -56,7 +58,8 @@ pub struct Answer {
     pub issued: Timestamp,
 }
 
-/// Why no token is made. The API answers 400 `invalid_grant`, and `invalid_scope` for [`RefreshError::Scopes`].
+/// Why no token is made. The API answers 400 `invalid_grant`, `invalid_scope` for [`RefreshError::Scopes`], and `invalid_target` for
+/// [`RefreshError::Audience`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefreshError {
     /// The family ended by time, or lay unused for too long.
@@ -88,6 +91,9 @@ pub enum RefreshError {
     /// More than was granted.
     #[error("more scopes are asked for than were granted (`{0}`)")]
     Scopes(Scopes),
+    /// It was not granted for that audience.
+    #[error("the grant is for another audience")]
+    Audience,
     /// It is a token of another family: the caller looked up the wrong one.
     #[error("the refresh token belongs to another family")]
     OtherFamily,
@@ -111,7 +117,12 @@ impl Family {
 
     /// The answer to the request that began it.
     pub fn first(&self, certificate: Option<&[u8; 32]>, key: &Secret<[u8; 32]>) -> Answer {
-        self.answer(&self.granted.scopes, certificate, key)
+        self.first_for(&self.granted.audience, certificate, key)
+    }
+
+    /// The same for another of those whom it was granted for ([`Granted::chosen`]).
+    pub fn first_for(&self, audience: &str, certificate: Option<&[u8; 32]>, key: &Secret<[u8; 32]>) -> Answer {
+        self.answer(&self.granted.scopes, audience, certificate, key)
     }
 
     /// Uses a refresh token. The next state is to be stored before the answer goes out, by one who sees that it was not stored
@@ -133,7 +144,9 @@ impl Family {
                     self.generation += 1;
                     self.made = now;
                 }
-                let answer = self.answer(&scopes, asked.certificate, key);
+                // It was looked for in `check`.
+                let audience = self.granted.chosen(asked.audience).unwrap_or_default();
+                let answer = self.answer(&scopes, audience, asked.certificate, key);
                 (self, Ok(answer))
             }
             Err(error) => {
@@ -196,6 +209,9 @@ impl Family {
             (Some(_), _) => return Err(RefreshError::OtherKey),
             (None, _) => {}
         }
+        if self.granted.chosen(asked.audience).is_none() {
+            return Err(RefreshError::Audience);
+        }
         match asked.scopes {
             None => Ok((self.granted.scopes.clone(), is_next)),
             Some(wanted) if wanted.are_within(&self.granted.scopes) => Ok((wanted.clone(), is_next)),
@@ -203,15 +219,23 @@ impl Family {
         }
     }
 
-    fn answer(&self, scopes: &Scopes, certificate: Option<&[u8; 32]>, key: &Secret<[u8; 32]>) -> Answer {
-        let Granted { client_id, subject, audience, key: proof_key, claims, .. } = &self.granted;
+    fn answer(
+        &self,
+        scopes: &Scopes,
+        audience: &str,
+        certificate: Option<&[u8; 32]>,
+        key: &Secret<[u8; 32]>,
+    ) -> Answer {
+        let Granted { client_id, subject, key: proof_key, claims, .. } = &self.granted;
         let mut access = Access::new(subject, client_id, audience);
         access.scopes = scopes.clone();
         access.binding = Binding { certificate: certificate.copied(), key: *proof_key };
         access.family = Some(self.id.to_string());
         access.more = claims.clone();
         access.ttl = ACCESS_TTL;
-        let name = derived(key, "access token", self.id, self.generation, &scopes.to_string());
+        // Two tokens that differ have two names. A blank cannot be within a scope.
+        let of = if audience == self.granted.audience { scopes.to_string() } else { format!("{scopes}  {audience}") };
+        let name = derived(key, "access token", self.id, self.generation, &of);
         let mut random = [0; 16];
         random.copy_from_slice(&name.expose()[..16]);
         Answer { refresh_token: write(self.id, self.generation, key), access, random, issued: self.made }

@@ -14,8 +14,11 @@ pub struct Granted {
     pub client_id: String,
     /// On whose behalf.
     pub subject: String,
-    /// Where.
+    /// Where, if the client does not say.
     pub audience: String,
+    /// Where else: each token is for one (RFC 8707).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<String>,
     /// What.
     pub scopes: Scopes,
     /// The thumbprint of the key that every token of it is bound to; it comes from the first request (`dpop_jkt`) or the first
@@ -23,6 +26,20 @@ pub struct Granted {
     pub key: Option<[u8; 32]>,
     /// How the subject logged in (`acr`, `amr`, `auth_time`), and other claims that go into its tokens.
     pub claims: Object,
+}
+
+impl Granted {
+    /// Where a token is to be good that a client asks for; `None` where it was not granted.
+    pub fn chosen<'a>(&'a self, wanted: Option<&str>) -> Option<&'a str> {
+        match wanted {
+            None => Some(&self.audience),
+            Some(wanted) => self.all().find(|it| *it == wanted),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.audience.as_str()).chain(self.further.iter().map(String::as_str))
+    }
 }
 
 /// The name of a family: all tokens that came of one grant. Random, so that nobody can guess another's.

@@ -36,6 +36,7 @@ fn granted(key: Option<[u8; 32]>) -> Granted {
         client_id: "app".into(),
         subject: "alice".into(),
         audience: "accounts".into(),
+        further: vec!["ledger".into()],
         scopes: scopes("pay read"),
         key,
         claims,
@@ -88,7 +89,7 @@ fn a_second_use_of_a_code_ends_what_came_of_the_first() {
 }
 
 fn request() -> RefreshRequest<'static> {
-    RefreshRequest { client_id: "app", scopes: None, proof_key: None, certificate: None }
+    RefreshRequest { client_id: "app", scopes: None, audience: None, proof_key: None, certificate: None }
 }
 
 fn read(answer: &Answer) -> RefreshToken {
@@ -161,6 +162,7 @@ fn refresh_tokens_are_for_their_client_and_their_key_and_their_time() {
         (request(), NOW, RefreshError::OtherKey),
         (RefreshRequest { proof_key: Some(&[4; 32]), ..request() }, NOW, RefreshError::OtherKey),
         (RefreshRequest { scopes: Some(&more), ..good }, NOW, RefreshError::Scopes(scopes("pay read"))),
+        (RefreshRequest { audience: Some("elsewhere"), ..good }, NOW, RefreshError::Audience),
         (good, NOW.plus(REFRESH_IDLE), RefreshError::Expired),
         (good, NOW.plus(FAMILY_LIFE), RefreshError::Expired),
     ] {
@@ -323,4 +325,29 @@ fn a_family_comes_back_from_where_it_lay_and_nothing_else_does() {
         assert_ne!(broken, text);
         assert!(serde_json::from_str::<Family>(&broken).is_err(), "{broken}");
     }
+}
+
+#[test]
+fn each_token_is_for_one_of_those_whom_it_was_granted_for() {
+    let key = key();
+    let granted = granted(None);
+    assert_eq!((granted.chosen(None), granted.chosen(Some("ledger"))), (Some("accounts"), Some("ledger")));
+    assert_eq!((granted.chosen(Some("")), granted.chosen(Some("Ledger"))), (None, None));
+    let text = serde_json::to_string(&granted).unwrap().replace(",\"further\":[\"ledger\"]", "");
+    let earlier: Granted = serde_json::from_str(&text).unwrap();
+    assert!(earlier.further.is_empty(), "what was stored before there were several");
+    let family = Family::begin(FamilyId([9; 16]), granted, NOW);
+    let (first, other) = (family.first(None, &key), family.first_for("ledger", None, &key));
+    assert_eq!(
+        (first.access.audiences.as_slice(), other.access.audiences.as_slice()),
+        (&["accounts".to_owned()][..], &["ledger".to_owned()][..])
+    );
+    assert_ne!(first.random, other.random, "two tokens have two names");
+    let token = RefreshToken::read(&first.refresh_token, &key).unwrap();
+    let ask = RefreshRequest { audience: Some("ledger"), ..request() };
+    let (family, answer) = family.refresh(&token, &ask, &key, NOW);
+    assert_eq!(answer.unwrap().access.audiences, ["ledger"]);
+    let token = RefreshToken::read(&family.first(None, &key).refresh_token, &key).unwrap();
+    let (_, answer) = family.refresh(&token, &request(), &key, NOW);
+    assert_eq!(answer.unwrap().access.audiences, ["accounts"], "what was chosen once binds nobody");
 }

@@ -165,12 +165,22 @@ async fn find_request(app: &App, form: &Form, now: Timestamp) -> Result<Request,
     let rules = app.authorization.app(app, id).await.map_err(|_| page("apps cannot be looked up now"))?;
     let rules = rules.ok_or_else(|| page("there is no such app"))?;
     let Some(uri) = form.get("request_uri") else {
-        return Request::read(form, id, &rules).map_err(|error| (said.issuer.clone(), error));
+        let read = Request::read(form, id, &rules);
+        let read =
+            read.and_then(|request| if rules.pushed || said.pushed { Err(unpushed(request)) } else { Ok(request) });
+        return read.map_err(|error| (said.issuer.clone(), error));
     };
     // What else the browser brings does not count (RFC 9126 section 4).
     let pushed = uri.strip_prefix(REQUEST_URI);
     let pushed = pushed.and_then(|name| app.authorization.pushed.take(name, now, |it| it.client_id == id));
     pushed.ok_or_else(|| page("the pushed request was used already, is too old, or of another app"))
+}
+
+/// What an app is told that has to push its requests, and did not (RFC 9126 section 6).
+fn unpushed(request: Request) -> RequestError {
+    let Request { redirect_uri, state, .. } = request;
+    let why = "this app has to push its requests to `/par` first".to_owned();
+    RequestError::App(Refused { redirect_uri, state, code: "invalid_request", why })
 }
 
 fn subject_of(app: &App, hint: &str, now: Timestamp) -> Option<String> {
@@ -232,7 +242,13 @@ async fn rules_of(app: &App, request: &Request) -> Result<Arc<AppRules>, Stop> {
     let rules = app.authorization.app(app, &request.client_id).await?.ok_or_else(gone)?;
     let knows = rules.redirect.iter().any(|known| known.allows(&request.redirect_uri));
     let has = request.scopes.iter().all(|scope| rules.scopes.iter().any(|known| known == scope));
-    if knows && has && rules.audiences.contains(&request.audience) { Ok(rules) } else { Err(gone()) }
+    let may = audiences(request).all(|audience| rules.audiences.contains(audience));
+    if knows && has && may { Ok(rules) } else { Err(gone()) }
+}
+
+/// All that the tokens may be for.
+fn audiences(request: &Request) -> impl Iterator<Item = &String> {
+    std::iter::once(&request.audience).chain(&request.further)
 }
 
 /// Who is signed in, as lately and as well as the app wants.
@@ -286,7 +302,13 @@ async fn allowed(
         _ if just_now => true,
         (true, _) => false,
         (false, true) => true,
-        (false, false) => people::has_consent(app, subject, client, &request.audience, &scopes).await?,
+        (false, false) => {
+            let mut all = true;
+            for audience in audiences(request) {
+                all = all && people::has_consent(app, subject, client, audience, &scopes).await?;
+            }
+            all
+        }
     };
     if enough {
         return Ok(());
@@ -299,7 +321,7 @@ async fn allowed(
     let wanted = people::Wanted {
         client: client.clone(),
         client_name: rules.title.clone(),
-        audience: request.audience.clone(),
+        audiences: audiences(request).cloned().collect(),
         scopes: scopes.into_iter().map(|scope| (scope.clone(), about(&scope))).collect(),
         allowed: carried::address(app, paths::AUTHORIZE_ON, &yes, now)?,
         denied: carried::address(app, paths::AUTHORIZE_ON, &no, now)?,
@@ -324,6 +346,7 @@ fn granted(request: &Request, who: &SignedIn) -> Granted {
         client_id: request.client_id.clone(),
         subject: who.account.subject.clone(),
         audience: request.audience.clone(),
+        further: request.further.clone(),
         scopes: request.scopes.clone(),
         key: request.key,
         claims: claims_of(who),

@@ -297,7 +297,7 @@ async fn ask(
         client: request.client_id.clone(),
         // Asked each time, whatever was allowed before: the device is another one.
         client_name: format!("{}, on the device that shows {code},", rules.title),
-        audience: request.audience.clone(),
+        audiences: vec![request.audience.clone()],
         scopes: request.scopes.iter().map(|scope| (scope.to_owned(), about(scope))).collect(),
         allowed,
         denied,

@@ -28,6 +28,8 @@ pub(super) async fn begin(
     now: Timestamp,
 ) -> Result<Given, Refusal> {
     let caller = asked.app()?;
+    let wanted = wanted(asked)?;
+    let audience = family.granted.chosen(wanted).ok_or_else(other_resource)?;
     let grants = app.authorization.grants(app).await?;
     let key = grants.key().map_err(Refusal::unable)?;
     let is_renewed = caller.rules.grants.contains(&Grant::RefreshToken);
@@ -49,7 +51,7 @@ pub(super) async fn begin(
     // Looked at once it is stored: whoever ends it from here on finds it, whoever did before is seen.
     match over(app, &family, session.as_deref(), now).await? {
         None => {
-            let first = family.first(asked.peer().map(|peer| peer.certificate()), key);
+            let first = family.first_for(audience, asked.peer().map(|peer| peer.certificate()), key);
             Ok(given(first, is_renewed, nonce))
         }
         Some(why) => {
@@ -102,15 +104,13 @@ pub(super) async fn refresh(app: &App, asked: &Asked, now: Timestamp) -> Result<
     let request = RefreshRequest {
         client_id: &caller.id,
         scopes: scopes.as_ref(),
+        audience: wanted(asked)?,
         proof_key: proof.as_ref(),
         certificate: asked.peer().map(|peer| peer.certificate()),
     };
     for _ in 0..FAMILY_TRIES {
         match try_refresh(app, &grants, key, &token, &request, &caller.rules, now).await? {
-            Some(answer) => {
-                check_resource(asked, &answer)?;
-                return Ok(given(answer, true, None));
-            }
+            Some(answer) => return Ok(given(answer, true, None)),
             None => continue,
         }
     }
@@ -133,7 +133,8 @@ async fn try_refresh(
     let (mut after, mut outcome) = before.clone().refresh(token, request, key, now);
     let mut account = None;
     if outcome.is_ok() {
-        match standing(app, &stored, &before, rules, now).await? {
+        let audience = before.granted.chosen(request.audience).unwrap_or_default();
+        match standing(app, &stored, &before, audience, rules, now).await? {
             Ok(found) => account = Some(found),
             Err(why) => {
                 (after, outcome) = (before.clone().revoke(), Err(RefreshError::Revoked));
@@ -167,13 +168,14 @@ async fn standing(
     app: &App,
     stored: &StoredFamily,
     family: &Family,
+    audience: &str,
     rules: &AppRules,
     now: Timestamp,
 ) -> Result<Result<Account, &'static str>, Refusal> {
     if !rules.grants.contains(&Grant::RefreshToken) {
         return Ok(Err("the app may not renew tokens any more"));
     }
-    if !rules.audiences.contains(&family.granted.audience) {
+    if !rules.audiences.iter().any(|it| it == audience) {
         return Ok(Err("the app may not have tokens for that audience any more"));
     }
     let failed = |error: people::PeopleError| Refusal::unable(chain(&error));
@@ -196,14 +198,13 @@ pub(super) fn claims_of_account(account: &Account) -> Object {
     claims
 }
 
-fn check_resource(asked: &Asked, answer: &Answer) -> Result<(), Refusal> {
-    match asked.form.get("resource") {
-        Some(wanted) if !answer.access.audiences.iter().any(|one| one == wanted) => {
-            let public = "this grant is for another `resource`";
-            Err(Refusal::bad("invalid_target", public, "another resource than the grant's"))
-        }
-        _ => Ok(()),
-    }
+/// The one whom the token is to be for, where the app says.
+fn wanted(asked: &Asked) -> Result<Option<&str>, Refusal> {
+    asked.form.resource().map_err(|why| Refusal::bad("invalid_target", why, ""))
+}
+
+fn other_resource() -> Refusal {
+    Refusal::bad("invalid_target", "this grant is for another `resource`", "another resource than the grant's")
 }
 
 fn scope(detail: String) -> Refusal {
@@ -214,6 +215,7 @@ fn refused(error: RefreshError) -> Refusal {
     let detail = error.to_string();
     match error {
         RefreshError::Scopes(_) => scope(detail),
+        RefreshError::Audience => other_resource(),
         _ => Refusal::invalid_grant(detail),
     }
 }

@@ -90,6 +90,7 @@ fn add_apps(document: &mut Value, said: &Authorization) {
         ("id_token_signing_alg_values_supported", json!(["ES256"])),
         ("prompt_values_supported", json!(["none", "login", "consent"])),
         ("acr_values_supported", json!([ACR_ONE_FACTOR, ACR_TWO_FACTORS])),
+        ("require_pushed_authorization_requests", json!(said.pushed)),
         ("request_parameter_supported", json!(false)),
         ("request_uri_parameter_supported", json!(false)),
         ("claims_parameter_supported", json!(false)),

@@ -29,6 +29,8 @@ use std::sync::Arc;
 
 /// What the names of such apps begin with, so that none is taken for one of the fleet file.
 const PREFIX: &str = "reg-";
+/// RFC 9126 section 6.
+const PUSHED: &str = "require_pushed_authorization_requests";
 
 /// `POST /register`.
 pub(super) async fn register(
@@ -205,11 +207,7 @@ fn kept(asked: &Object, rules: &Registration, token: &str, now: Timestamp) -> Re
     if redirect.is_empty() && grants.iter().any(|grant| grant == Grant::AuthorizationCode.grant_type()) {
         return Err(redirect_uri("`redirect_uris` is missing"));
     }
-    let wants_bound = match asked.get("dpop_bound_access_tokens") {
-        None => false,
-        Some(Value::Bool(wanted)) => *wanted,
-        Some(_) => return Err(metadata("`dpop_bound_access_tokens` is neither true nor false")),
-    };
+    let wants_bound = flag(asked, "dpop_bound_access_tokens")?;
     Ok(Kept {
         title: title(asked)?,
         redirect,
@@ -217,9 +215,18 @@ fn kept(asked: &Object, rules: &Registration, token: &str, now: Timestamp) -> Re
         scopes: scopes(asked, rules)?,
         grants,
         bearer: rules.bearer && !wants_bound,
+        pushed: flag(asked, PUSHED)?,
         token_sha256: hash::hex(&hash::sha256(token.as_bytes())),
         issued: now,
     })
+}
+
+fn flag(asked: &Object, name: &'static str) -> Result<bool, Refusal> {
+    match asked.get(name) {
+        None => Ok(false),
+        Some(Value::Bool(wanted)) => Ok(*wanted),
+        Some(_) => Err(metadata(format!("`{name}` is neither true nor false"))),
+    }
 }
 
 fn text<'a>(asked: &'a Object, name: &'static str) -> Result<Option<&'a str>, Refusal> {
@@ -312,6 +319,7 @@ fn said(app: &App, id: &str, kept: &Kept, rules: &Registration, token: Option<&s
         "token_endpoint_auth_method": "none",
         "scope": now.scopes.join(" "),
         "dpop_bound_access_tokens": !now.bearer,
+        PUSHED: now.pushed,
         "id_token_signed_response_alg": "ES256",
     });
     if let Some(token) = token {

@@ -21,6 +21,9 @@ pub(super) struct Kept {
     pub(super) grants: Vec<String>,
     /// Whether it wants tokens that are bound to nothing.
     pub(super) bearer: bool,
+    /// Whether it wants its requests to count only where they were pushed.
+    #[serde(default)]
+    pub(super) pushed: bool,
     /// SHA-256 in hex of the token by which it is changed.
     pub(super) token_sha256: String,
     pub(super) issued: Timestamp,
@@ -42,6 +45,7 @@ impl Kept {
             grants: Grant::OF_APPS.iter().filter(is_had).copied().collect(),
             bearer: self.bearer && within.bearer,
             workload: None,
+            pushed: self.pushed,
         }
     }
 }

@@ -103,7 +103,8 @@ impl Wanted {
         let (_, client) = asked.client()?;
         let target =
             |detail: String| Refusal::bad("invalid_target", "no tokens for that are given to this client", detail);
-        let audience = match (asked.form.get("audience"), asked.form.get("resource")) {
+        let resource = asked.form.resource().map_err(|why| Refusal::bad("invalid_target", why, ""))?;
+        let audience = match (asked.form.get("audience"), resource) {
             (Some(audience), Some(resource)) if audience != resource => {
                 return Err(target("`audience` and `resource` name two".to_owned()));
             }

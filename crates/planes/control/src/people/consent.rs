@@ -27,8 +27,8 @@ pub(crate) struct Wanted {
     pub(crate) client: String,
     /// Its name for people.
     pub(crate) client_name: String,
-    /// Where it wants to do that.
-    pub(crate) audience: String,
+    /// Where it wants to do that; at least one.
+    pub(crate) audiences: Vec<String>,
     /// What: each scope, with a sentence for people where there is one.
     pub(crate) scopes: Vec<(String, Option<String>)>,
     /// Where somebody who allows it goes: a path of this server with its query.
@@ -108,7 +108,7 @@ fn page(visit: &Visit, headers: &HeaderMap, who: &SignedIn, wanted: Wanted) -> R
          <button class=\"plain\" name=\"answer\" value=\"deny\">Do not allow</button>\n</form>\n\
          <p class=\"quiet\">You can take it back in your account.</p>",
         escape(&wanted.client_name),
-        escape(&wanted.audience),
+        escape(&wanted.audiences.join(", ")),
         escape(&who.account.username),
         paths::CONSENT,
         mark.field,
@@ -139,11 +139,13 @@ async fn take(visit: &Visit, request: Request) -> Result<Response, Problem> {
 
 /// What was allowed before stays so.
 async fn remember(desk: &Desk, subject: &str, wanted: &Wanted, now: Timestamp) -> Result<(), PeopleError> {
-    let before = given(desk, subject, &wanted.client, &wanted.audience).await?;
-    let mut scopes = before.unwrap_or_default();
-    scopes.extend(wanted.scopes.iter().map(|(scope, _)| scope.clone()));
-    let scopes = scopes.into_iter().filter(|scope| !scope.is_empty()).collect::<Vec<_>>().join(" ");
-    let (person, client, audience) = (subject.to_owned(), wanted.client.clone(), wanted.audience.clone());
-    desk.store.give_consent(&Consent { person, client, audience, scopes, at: now }).await?;
+    for audience in &wanted.audiences {
+        let before = given(desk, subject, &wanted.client, audience).await?;
+        let mut scopes = before.unwrap_or_default();
+        scopes.extend(wanted.scopes.iter().map(|(scope, _)| scope.clone()));
+        let scopes = scopes.into_iter().filter(|scope| !scope.is_empty()).collect::<Vec<_>>().join(" ");
+        let (person, client, audience) = (subject.to_owned(), wanted.client.clone(), audience.clone());
+        desk.store.give_consent(&Consent { person, client, audience, scopes, at: now }).await?;
+    }
     Ok(())
 }

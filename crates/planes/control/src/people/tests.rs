@@ -375,7 +375,7 @@ async fn a_consent_is_for_one_person_one_client_and_what_was_shown() {
     let wanted = Wanted {
         client: "app".to_owned(),
         client_name: "<i>App</i>".to_owned(),
-        audience: "https://api.test".to_owned(),
+        audiences: vec!["https://api.test".to_owned()],
         scopes: vec![("read".to_owned(), Some("read your accounts".to_owned())), ("list".to_owned(), None)],
         allowed: "/authorize?x=1".to_owned(),
         denied: "/authorize?x=1&denied=1".to_owned(),

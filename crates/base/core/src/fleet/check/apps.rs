@@ -46,7 +46,8 @@ fn check_app(
     app: At<RawApp>,
 ) -> Result<App, Reported> {
     let At { value: raw, spot } = app;
-    let RawApp { title, redirect, signed_out, scopes, audiences, consent, grants, bearer, workload } = raw;
+    let RawApp { title, redirect, signed_out, scopes, audiences, consent, grants, bearer, workload, require_pushed } =
+        raw;
     let title = title.optional().and_then(|at| at.map_or(Ok(name.value.clone()), |at| text(report, at)));
     let known = "known are `authorization_code`, `refresh_token` and `device_code`";
     let grants = check_grants(report, grants, &Grant::OF_APPS, known)
@@ -71,7 +72,7 @@ fn check_app(
     let scopes = check_scopes(report, scopes).map(|scopes| scopes.unwrap_or_else(|| vec!["openid".to_owned()]));
     let audiences = check_audiences(report, audience, audiences);
     let trusted = consent.optional().and_then(|at| at.map_or(Ok(false), |at| check_consent(report, &at)));
-    let bearer = check_flag(report, bearer);
+    let (bearer, pushed) = (check_flag(report, bearer), check_flag(report, require_pushed));
     let workload = workload.optional().and_then(|at| at.map(|at| check_workload(report, workloads, &at)).transpose());
     Ok(App {
         title: title?,
@@ -83,6 +84,7 @@ fn check_app(
         grants: grants?,
         bearer: bearer?,
         workload: workload?.flatten(),
+        pushed: pushed?,
     })
 }
 
@@ -131,7 +133,7 @@ fn check_most(report: &mut Report<'_>, at: &At<String>) -> Result<u32, Reported>
     most.ok_or_else(|| report.refuse_value(at, format!("expected 1 to {REGISTERED_MAX}"), ""))
 }
 
-fn check_flag(report: &mut Report<'_>, field: Field<String>) -> Result<bool, Reported> {
+pub(super) fn check_flag(report: &mut Report<'_>, field: Field<String>) -> Result<bool, Reported> {
     let Some(at) = field.optional()? else { return Ok(false) };
     match at.value.as_str() {
         "true" => Ok(true),

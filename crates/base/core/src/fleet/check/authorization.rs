@@ -26,7 +26,10 @@ pub(super) fn check(
     ports: &mut Ports,
     at: At<RawAuthorization>,
 ) -> Result<Authorization, Reported> {
-    let At { value: RawAuthorization { listen, issuer, audience, clients, apps, registration, people }, spot } = at;
+    let At {
+        value: RawAuthorization { listen, issuer, audience, clients, apps, registration, require_pushed, people },
+        spot,
+    } = at;
     let listen = required(report, listen, &spot, "listen", "say where clients connect, such as `127.0.0.1:8445`")
         .and_then(|at| ports.anywhere(report, &at));
     let issuer = check_issuer(report, context, listen.as_ref().ok(), issuer);
@@ -45,6 +48,7 @@ pub(super) fn check(
         .and_then(|at| at.map_or(Ok(BTreeMap::new()), |at| apps::check(report, context.workloads, known, names, at)));
     let registration =
         registration.optional().and_then(|at| at.map(|at| apps::check_registration(report, known, at)).transpose());
+    let pushed = apps::check_flag(report, require_pushed);
     let people = people.optional().and_then(|at| at.map(|at| people::check(report, at)).transpose());
     if has_other && matches!(people, Ok(None)) {
         let problem = "apps are for people, and nobody can sign in";
@@ -57,6 +61,7 @@ pub(super) fn check(
         clients: clients?,
         apps: apps?,
         registration: registration?,
+        pushed: pushed?,
         people: people?,
     })
 }

@@ -236,6 +236,11 @@ pub(super) fn register(
             "give it another name",
         ));
     }
+    if own.pushed {
+        let spot = Spot { key: "authorization.require_pushed".to_owned(), ..Spot::default() };
+        let way = "set `require_pushed` at each of the apps instead";
+        return Err(report.refuse(&spot, "the gateway sends people to log in without pushing its requests", way));
+    }
     let at = |path: &str| login.origins.iter().filter_map(|it| Redirect::parse(&format!("{it}{path}")).ok()).collect();
     let app = App {
         title: "this site".to_owned(),
@@ -247,6 +252,7 @@ pub(super) fn register(
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         bearer: false,
         workload: Some(SpiffeId::of(domain, &Role::Service(name.clone()))),
+        pushed: false,
     };
     own.apps.insert(name, app);
     Ok(())
