@@ -5,6 +5,7 @@ mod adopt;
 mod api;
 mod audit;
 mod ca;
+mod client;
 mod egress;
 mod event;
 mod federation;
@@ -22,6 +23,7 @@ pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
     DistrustedArg, RotatedArg,
 };
+pub(crate) use client::{AddClientArgs, ClientArgs, ClientCommand};
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use event::{EventCommand, SignEventArgs};
 pub(crate) use federation::FederationCommand;
@@ -185,6 +187,9 @@ pub(crate) enum Command {
     /// People who sign in at the fleet's authorization server.
     #[command(subcommand)]
     User(UserCommand),
+    /// Clients of the fleet's authorization server: apps that people use, and workloads.
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Join tokens of nodes, and users' tokens.
     #[command(subcommand)]
     Token(TokenCommand),

@@ -9,6 +9,7 @@ pub mod api; // what an API says of itself
 pub mod api_key; // keys of programs
 pub mod authorization;
 pub mod capture; // calls by name
+pub mod client; // clients of the authorization server
 pub mod counts; // shared between guards
 pub mod decision;
 pub mod deny;

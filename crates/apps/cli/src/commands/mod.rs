@@ -8,6 +8,7 @@ mod ca;
 mod ca_issued;
 mod ca_rotation;
 mod check;
+mod client;
 mod control;
 mod cost;
 mod egress;
@@ -82,6 +83,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Egress(command) => waiting(egress::run(command)),
         Command::Whoami(args) => waiting(whoami::run(&args)),
         Command::User(command) => waiting(user::run(command)),
+        Command::Client(command) => waiting(client::run(command)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
         Command::Token(TokenCommand::Keygen(args)) => token_mint::keygen(&args),
         Command::Token(TokenCommand::Mint(args)) => token_mint::mint(&args),

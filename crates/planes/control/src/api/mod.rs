@@ -5,6 +5,7 @@
 mod answer;
 mod authorize;
 mod ca;
+mod clients;
 mod crl;
 mod deny;
 mod egress;

@@ -1,8 +1,8 @@
 //! Every endpoint with who may call it.
 
 use crate::api::{
-    authorize, ca, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token, inventory,
-    issued, keys, metrics, node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
+    authorize, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token,
+    inventory, issued, keys, metrics, node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -65,6 +65,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     users::REMOVE,
     users::SIGN_OUT,
     users::ROLES,
+    clients::LIST,
+    clients::SHOW,
+    clients::ADD,
+    clients::REMOVE,
+    clients::ROTATE,
     keys::LIST,
     keys::ADD,
     keys::REVOKE,

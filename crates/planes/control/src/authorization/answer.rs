@@ -59,6 +59,11 @@ impl Refusal {
         if self.detail.is_empty() { self.code.to_owned() } else { format!("{}: {}", self.code, self.detail) }
     }
 
+    /// What an operator is told.
+    pub(super) fn detail(&self) -> String {
+        if self.detail.is_empty() { self.public.to_owned() } else { self.detail.clone() }
+    }
+
     /// With another status.
     pub(super) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }

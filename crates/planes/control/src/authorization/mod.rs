@@ -27,6 +27,7 @@ mod keep; // as long as the fleet file says
 mod logout;
 mod metadata;
 mod once; // what is remembered for minutes
+mod operate; // what operators do with clients
 mod par; // requests that are pushed
 mod proof; // that somebody holds a key
 mod rates;
@@ -42,6 +43,10 @@ mod userinfo;
 pub(crate) use ended::end_sessions;
 pub(crate) use judge::judge;
 pub(crate) use keep::keep;
+pub(crate) use operate::{
+    ClientError, add as add_client, list as list_clients, remove as remove_client, rotate as rotate_client,
+    show as show_client,
+};
 pub use revoked::RevokedError;
 pub(crate) use revoked::{publish, revoke};
 pub(crate) use server::Server;

@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// What the names of such apps begin with, so that none is taken for one of the fleet file.
 const PREFIX: &str = "reg-";
 /// RFC 9126 section 6.
-const PUSHED: &str = "require_pushed_authorization_requests";
+pub(super) const PUSHED: &str = "require_pushed_authorization_requests";
 
 /// `POST /register`.
 pub(super) async fn register(
@@ -57,15 +57,26 @@ async fn try_register(app: &App, from: &Connection, request: Request) -> Result<
         return Err(not_yours("the initial access token is another one"));
     }
     let asked = read_body(request).await?;
+    let (id, kept, token) = add(app, &rules, &asked, now).await?;
+    tracing::info!(id, title = kept.title, "an app registered itself");
+    Ok(said(app, &id, &kept, &rules, Some(&token)))
+}
+
+/// Takes an app in, whoever asks; its name, and the token by which it is changed.
+pub(super) async fn add(
+    app: &App,
+    rules: &Registration,
+    asked: &Object,
+    now: Timestamp,
+) -> Result<(String, Kept, String), Refusal> {
     let grants = app.authorization.grants(app).await?;
     if grants.registered.count() >= usize::try_from(rules.most).unwrap_or(usize::MAX) {
         return Err(Refusal::unable(format!("{} apps registered themselves already, as many as may", rules.most)));
     }
     let (id, token) = (format!("{PREFIX}{}", base64::encode_url(&random::bytes::<16>())), new_token());
-    let kept = kept(&asked, &rules, &token, now)?;
+    let kept = kept(asked, rules, &token, now)?;
     keep(&grants, &id, &kept).await?;
-    tracing::info!(id, title = kept.title, "an app registered itself");
-    Ok(said(app, &id, &kept, &rules, Some(&token)))
+    Ok((id, kept, token))
 }
 
 /// `GET /register/{id}`: what is kept of an app.
@@ -115,17 +126,30 @@ pub(super) async fn remove(
     let headers = request.headers().clone();
     let removed = async {
         let (grants, ..) = own(&app, &from, &id, &headers).await?;
-        grants.store.drop_app(&id).await.map_err(|error| Refusal::unable(chain(&error)))?;
-        grants.registered.set(&id, None);
-        // Of a client that is gone nothing goes on, whenever it began.
-        let ever = Timestamp::from_millis(u64::MAX);
-        let ended = family::end_all(&app, &Whose::Client(id.clone()), ever, clock::now()).await;
-        ended.map_err(|error| Refusal::unable(error.detail()))
+        drop_app(&app, &grants, &id, clock::now()).await
     };
     match removed.await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => refusal.answer(&app, &from),
     }
+}
+
+/// The app is gone, and what it was given with it.
+pub(super) async fn drop_app(app: &App, grants: &Grants, id: &str, now: Timestamp) -> Result<(), Refusal> {
+    grants.store.drop_app(id).await.map_err(|error| Refusal::unable(chain(&error)))?;
+    grants.registered.set(id, None);
+    // Of a client that is gone nothing goes on, whenever it began.
+    let ever = Timestamp::from_millis(u64::MAX);
+    let ended = family::end_all(app, &Whose::Client(id.to_owned()), ever, now).await;
+    ended.map_err(|error| Refusal::unable(error.detail()))
+}
+
+/// Another token by which an app is changed, in the place of the one before.
+pub(super) async fn renew(grants: &Grants, id: &str, before: &Kept) -> Result<String, Refusal> {
+    let token = new_token();
+    let token_sha256 = hash::hex(&hash::sha256(token.as_bytes()));
+    keep(grants, id, &Kept { token_sha256, ..before.clone() }).await?;
+    Ok(token)
 }
 
 fn rules(app: &App) -> Result<Registration, Refusal> {

@@ -67,6 +67,12 @@ impl Registered {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// All of them, by name.
+    pub(super) fn all(&self) -> Vec<(String, Arc<Kept>)> {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.iter().map(|(id, kept)| (id.clone(), Arc::clone(kept))).collect()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).len()
     }

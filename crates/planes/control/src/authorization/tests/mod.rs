@@ -7,6 +7,7 @@ mod devices;
 mod pages_of_apps; // scripts of other origins
 mod refreshing;
 mod registering;
+mod resources; // several services, pushed requests, operators
 mod signing_out;
 
 use crate::app::App;
@@ -69,8 +70,12 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(&fleet()).await
+    }
+
+    async fn with(fleet: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let started = crate::tests::started_with(dir.path(), &fleet()).await;
+        let started = Box::pin(crate::tests::started_with(dir.path(), fleet)).await;
         Self::over(dir, started)
     }
 
