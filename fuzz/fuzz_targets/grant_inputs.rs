@@ -15,6 +15,7 @@ static GOOD: LazyLock<(Secret<[u8; 32]>, String)> = LazyLock::new(|| {
         client_id: "app".to_owned(),
         subject: "alice".to_owned(),
         audience: "ledger".to_owned(),
+        further: Vec::new(),
         scopes: Scopes::default(),
         key: None,
         claims: Default::default(),

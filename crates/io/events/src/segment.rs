@@ -63,7 +63,11 @@ impl Segment {
     fn make(dir: &Path, number: u64, suffix: &str, options: &mut OpenOptions) -> io::Result<(Self, File)> {
         let path = dir.join(format!("{number:012}.{suffix}"));
         let file = options.read(true).write(true).mode(0o600).open(&path)?;
-        file.write_all_at(MAGIC, 0)?;
+        if let Err(error) = file.write_all_at(MAGIC, 0) {
+            // A full disk still takes a name. Left there, it would be in the way of the next try.
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
         Ok((Self::empty(number, path, MAGIC.len() as u64), file))
     }
 
