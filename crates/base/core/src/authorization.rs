@@ -38,7 +38,7 @@ pub struct Authorization {
     pub apps: BTreeMap<ServiceName, App>,
     /// Whether and how apps may register themselves (RFC 7591).
     pub registration: Option<Registration>,
-    /// Whether requests of all apps have to be pushed (RFC 9126).
+    /// Whether requests of all apps have to be pushed (RFC 9126); those of the file say so themselves, but for the gateway's own.
     pub pushed: bool,
     /// How people sign in; `None` where nobody does.
     pub people: Option<Rules>,

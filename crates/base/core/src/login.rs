@@ -26,7 +26,8 @@ pub const STATE_COOKIE: &str = "__Host-bartizan-login-";
 
 /// Cookies of the fleet's own authorization server. A browser does not tell ports of a host apart: where the gateway is on the same
 /// host, it is sent them.
-pub const SERVER_COOKIES: &[&str] = &["__Host-session", "__Host-form", "__Host-step", "__Host-known"];
+pub const SERVER_COOKIES: &[&str] =
+    &["__Host-session", "__Host-form", "__Host-step", "__Host-known", "__Host-elsewhere"];
 
 /// Life of a session where nothing is said: a working day.
 pub const LIFE: Duration = Duration::from_secs(12 * 3600);

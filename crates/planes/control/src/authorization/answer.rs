@@ -59,7 +59,7 @@ impl Refusal {
         if self.detail.is_empty() { self.code.to_owned() } else { format!("{}: {}", self.code, self.detail) }
     }
 
-    /// What an operator is told.
+    /// What an operator is told who asked for it.
     pub(super) fn detail(&self) -> String {
         if self.detail.is_empty() { self.public.to_owned() } else { self.detail.clone() }
     }

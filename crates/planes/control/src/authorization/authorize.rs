@@ -165,9 +165,11 @@ async fn find_request(app: &App, form: &Form, now: Timestamp) -> Result<Request,
     let rules = app.authorization.app(app, id).await.map_err(|_| page("apps cannot be looked up now"))?;
     let rules = rules.ok_or_else(|| page("there is no such app"))?;
     let Some(uri) = form.get("request_uri") else {
+        // What the file says for all stands at its own apps already.
+        let registered = !said.apps.keys().any(|name| name.as_str() == id);
+        let has_to_push = rules.pushed || (registered && said.pushed);
         let read = Request::read(form, id, &rules);
-        let read =
-            read.and_then(|request| if rules.pushed || said.pushed { Err(unpushed(request)) } else { Ok(request) });
+        let read = read.and_then(|request| if has_to_push { Err(unpushed(request)) } else { Ok(request) });
         return read.map_err(|error| (said.issuer.clone(), error));
     };
     // What else the browser brings does not count (RFC 9126 section 4).

@@ -54,14 +54,16 @@ pub(super) fn check(
         let problem = "apps are for people, and nobody can sign in";
         return Err(report.refuse(&spot, problem, "add `people: {}` beside `apps`"));
     }
+    let (pushed, mut apps) = (pushed?, apps?);
+    apps.values_mut().for_each(|app| app.pushed |= pushed);
     Ok(Authorization {
         listen: listen?,
         issuer: issuer?,
         audience: audience?,
         clients: clients?,
-        apps: apps?,
+        apps,
         registration: registration?,
-        pushed: pushed?,
+        pushed,
         people: people?,
     })
 }

@@ -236,11 +236,6 @@ pub(super) fn register(
             "give it another name",
         ));
     }
-    if own.pushed {
-        let spot = Spot { key: "authorization.require_pushed".to_owned(), ..Spot::default() };
-        let way = "set `require_pushed` at each of the apps instead";
-        return Err(report.refuse(&spot, "the gateway sends people to log in without pushing its requests", way));
-    }
     let at = |path: &str| login.origins.iter().filter_map(|it| Redirect::parse(&format!("{it}{path}")).ok()).collect();
     let app = App {
         title: "this site".to_owned(),
@@ -252,6 +247,7 @@ pub(super) fn register(
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         bearer: false,
         workload: Some(SpiffeId::of(domain, &Role::Service(name.clone()))),
+        // Its requests come by a browser that the gateway itself sends.
         pushed: false,
     };
     own.apps.insert(name, app);
