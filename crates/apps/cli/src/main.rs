@@ -19,6 +19,10 @@ use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
 
+/// Control replaces whole fleets on whichever thread is free; other allocators keep what each thread gave back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     match commands::run(cli.command) {

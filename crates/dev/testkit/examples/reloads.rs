@@ -4,7 +4,7 @@
 //! `--routes N` for others. Prints a table for `benches/results/`; ends with 1 where a request failed or memory grew.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use bartizan_testkit::{Kind, Outcome, Plan, reload_under_load};
+use bartizan_testkit::{Kind, Outcome, Plan, WARM, reload_under_load};
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -64,9 +64,10 @@ fn print(plan: &Plan, outcome: &Outcome) {
     let us = |share| load.quantile_us(share);
     println!("| time of an answer | p50 {} us, p99 {} us, longest {} us |", us(0.5), us(0.99), us(1.0));
     for (who, (first, second)) in ["gateway", "control"].iter().zip(outcome.grew_kb()) {
-        println!("| {who}: mean of the first half of the looks below, and of the second | {first} KB, {second} KB |");
+        println!("| {who}: mean over the first half of the reloads, and over the second | {first} KB, {second} KB |");
     }
-    for (turn, gateway, control) in &outcome.memory_kb {
+    let shown = |turn: usize| turn == WARM || turn.is_multiple_of((plan.reloads / 10).max(1));
+    for (turn, gateway, control) in outcome.memory_kb.iter().filter(|(turn, ..)| shown(*turn)) {
         println!("| resident after {turn} reloads | gateway {gateway} KB, control {control} KB |");
     }
 }

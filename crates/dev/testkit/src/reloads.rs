@@ -33,7 +33,7 @@ pub struct Plan {
 pub struct Outcome {
     /// From `bartizan reload` until the first request found a new route, for each reload.
     pub took: Vec<Duration>,
-    /// Resident kilobytes of gateway and control after so many reloads.
+    /// Resident kilobytes of gateway and control after so many reloads, for each.
     pub memory_kb: Vec<(usize, i64, i64)>,
     /// What became of the load.
     pub load: Sum,
@@ -65,9 +65,7 @@ pub fn reload_under_load(plan: &Plan, mut after: impl FnMut(usize)) -> Outcome {
         wait_for("every lane to get answers", Deadline::default(), || {
             (load.went_on_since(&before) || load.failed() > 0).then_some(())
         });
-        if turn % (plan.reloads / 10).max(1) == 0 || turn == WARM {
-            memory_kb.push((turn, resident_kb(gateway), resident_kb(control)));
-        }
+        memory_kb.push((turn, resident_kb(gateway), resident_kb(control)));
         after(turn);
     }
     let gone = asked(&format!("/turn-{}/0/x", plan.reloads - 1)).status;
@@ -76,7 +74,7 @@ pub fn reload_under_load(plan: &Plan, mut after: impl FnMut(usize)) -> Outcome {
 }
 
 impl Outcome {
-    /// Resident kilobytes of gateway and control, each from [`WARM`] reloads on: the mean of the first half of the looks, and that of
+    /// Resident kilobytes of gateway and control, each from [`WARM`] reloads on: the mean of the first half of the reloads, and that of
     /// the second. One look alone says little: what is given back to the system, and when, is the allocator's affair.
     ///
     /// # Panics
