@@ -18,6 +18,7 @@ mod pattern; // regular expressions of ECMA-262, as far as they take linear time
 mod report; // what is wrong with a document
 pub mod schema; // JSON Schema, from document to verdict
 pub mod source; // a document's text, as a tree with places
+pub mod unpack; // gzip and deflate, within bounds
 
 pub use api::Api;
 pub use report::ApiErrors;

@@ -43,3 +43,11 @@ pub const PARAMETER_ITEMS_MAX: usize = 500;
 pub const GRAPHQL_TOKENS_MAX: usize = 10_000;
 /// Deepest nesting that the parser of GraphQL goes into, a count; what routes allow is less.
 pub const GRAPHQL_NESTING_MAX: usize = 64;
+
+/// Most bytes that packed content may grow to, as a multiple of its own: what people pack grows tenfold, dull lists fiftyfold, bombs a
+/// thousandfold.
+pub const UNPACK_RATIO_MAX: usize = 128;
+/// Bytes up to which it does not matter how much packed content grows.
+pub const UNPACK_FREE_BYTES: usize = 64 << 10;
+/// Bytes that packed content grows by before it is looked at again how large it is.
+pub const UNPACK_PIECE_BYTES: usize = 16 << 10;

@@ -12,6 +12,7 @@ use bartizan_waf::Api;
 use bartizan_waf::api::{self, Good, Problem, Reply};
 use bartizan_waf::graphql::{self, Carried};
 use bartizan_waf::schema::Unknown;
+use bartizan_waf::unpack::{ACCEPTED, Coding, UnknownCoding, UnpackError};
 use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use std::future::poll_fn;
@@ -104,7 +105,9 @@ pub fn answer_of(status: u16, detail: &str, allow: Option<String>) -> Answer {
         415 => "api_content_type",
         _ => "api_request",
     };
-    Answer::new(status, word, "the request is not as this API describes it").with_problem(detail, allow)
+    let answer = Answer::new(status, word, "the request is not as this API describes it").with_problem(detail, allow);
+    // What could be sent instead (RFC 9110 section 15.5.16).
+    if status == 415 { answer.saying(vec![("accept-encoding", ACCEPTED.into())]) } else { answer }
 }
 
 /// What becomes of unknown members of requests, in the words of the engine.
@@ -116,9 +119,25 @@ pub fn unknown(check: &ApiCheck) -> Unknown {
     }
 }
 
-/// Whether content is compressed, or coded in another way.
-pub fn is_encoded(fields: &Fields) -> bool {
-    fields.all("content-encoding").any(|it| !it.eq_ignore_ascii_case(b"identity"))
+/// How content is packed.
+///
+/// # Errors
+/// [`UnknownCoding`]: it could not be looked into.
+pub fn coding(fields: &Fields) -> Result<Option<Coding>, UnknownCoding> {
+    Coding::of(fields.all("content-encoding"))
+}
+
+/// Content as it is looked into and sent on: unpacked. What is judged is then what is read, whatever the receiver's library makes of
+/// packed content; `None` where it came like that.
+fn unpacked(fields: &mut Fields, bytes: &[u8], bytes_max: usize) -> Result<Option<Bytes>, (u16, String)> {
+    let Some(coding) = coding(fields).map_err(|unknown| (415, unknown.to_string()))? else { return Ok(None) };
+    let opened = coding.unpack(bytes, bytes_max).map_err(|error| match error {
+        UnpackError::TooLarge(_) | UnpackError::Ratio => (413, error.to_string()),
+        UnpackError::Broken => (400, error.to_string()),
+    })?;
+    fields.remove("content-encoding");
+    is_other_content(fields, opened.len());
+    Ok(Some(opened.into()))
 }
 
 impl Inspection {
@@ -126,6 +145,11 @@ impl Inspection {
     pub fn reads_content(&self) -> bool {
         let looks = |schema: &Schema| schema.body.as_ref().is_some_and(api::Body::is_looked_into);
         self.query.is_some() || self.schema.as_ref().is_some_and(looks)
+    }
+
+    /// Whether what differs goes on all the same. Limits of GraphQL are always kept.
+    fn is_only_reported(&self) -> bool {
+        self.query.is_none() && self.schema.as_ref().is_some_and(|it| it.check.requests == OnRequest::Report)
     }
 
     /// Adds to what is said in the event.
@@ -159,6 +183,17 @@ impl Inspection {
                 return Err(Stopped::broken(answer.and_close()));
             }
         };
+        let bytes = match unpacked(&mut head.fields, &bytes, limits::API_REQUEST_BYTES_MAX) {
+            Ok(opened) => opened.unwrap_or(bytes),
+            Err((_, why)) if self.is_only_reported() => {
+                self.note = Some(format!("would be refused: body: {why}"));
+                return Ok(Body::whole(bytes));
+            }
+            Err((status, why)) => {
+                let detail = format!("body: {why}");
+                return Err(Stopped::denied(answer_of(status, &detail, None), &detail));
+            }
+        };
         if let Some(Query { limits, is_json }) = self.query {
             let carried = if is_json { Carried::Json(&bytes) } else { Carried::Plain(&bytes) };
             graphql::check(carried, &limits)
@@ -172,7 +207,7 @@ impl Inspection {
         match api.check_body(body, &bytes, unknown(check)) {
             Ok(Good { instead: None, .. }) => Ok(Body::whole(bytes)),
             Ok(Good { instead: Some(instead), gone }) => {
-                forget_digests(&mut head.fields);
+                is_other_content(&mut head.fields, instead.len());
                 self.note = Some(format!("taken out of the request: {}", gone.join(", ")));
                 Ok(Body::whole(instead.into()))
             }
@@ -203,9 +238,6 @@ impl Inspection {
         let content = received.head.fields.only("content-type");
         let looked = match api.reply(operation, (status.as_u16(), content, has_content)) {
             Ok(Reply::Opaque) => return Ok(()),
-            Ok(Reply::Json(_)) if is_encoded(&received.head.fields) => {
-                Err("content: is compressed, although nobody asked for it".to_owned())
-            }
             Ok(Reply::Json(schema)) => look_into(api, schema, on, received).await,
             Err(problem) => Err(told(api, &problem)),
         };
@@ -250,14 +282,21 @@ async fn look_into(
         Ok(Whole::Broken(_) | Whole::NoRoom) => return Err("content: ended before its end".to_owned()),
         Err(_) => return Err("content: took too long to arrive".to_owned()),
     };
+    let bytes = match unpacked(&mut received.head.fields, &bytes, limits::API_RESPONSE_BYTES_MAX) {
+        Ok(None) => bytes,
+        Ok(Some(opened)) => opened,
+        Err((_, why)) => {
+            received.body = Body::whole(bytes);
+            return Err(format!("content: {why}"));
+        }
+    };
     let unknown = if on == OnResponse::Mask { Unknown::Strip } else { Unknown::Refuse };
     let judged = api.check_reply(schema, &bytes, unknown);
     received.body = Body::whole(bytes);
     match judged {
         Ok(Good { instead: None, .. }) => Ok(None),
         Ok(Good { instead: Some(instead), gone }) => {
-            forget_digests(&mut received.head.fields);
-            received.head.fields.set("content-length", instead.len().to_string().as_bytes());
+            is_other_content(&mut received.head.fields, instead.len());
             received.body = Body::whole(instead.into());
             Ok(Some(format!("taken out of the response: {}", gone.join(", "))))
         }
@@ -305,7 +344,8 @@ pub(crate) async fn whole(body: Body, most: usize, mut grow: impl FnMut(usize) -
     }
 }
 
-/// What is said of content that is not the same any more.
-fn forget_digests(fields: &mut Fields) {
+/// Content is not the same any more: what was said of it goes, and its length is another one.
+fn is_other_content(fields: &mut Fields, length: usize) {
     ["etag", "content-md5", "digest", "content-digest", "repr-digest"].into_iter().for_each(|name| fields.remove(name));
+    fields.set("content-length", length.to_string().as_bytes());
 }

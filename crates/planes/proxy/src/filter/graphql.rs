@@ -40,9 +40,7 @@ fn form(x: &Exchange<'_>) -> Result<bool, (u16, String)> {
     if !x.has_content {
         return Err((400, "there is no content".to_owned()));
     }
-    if inspect::is_encoded(&x.head.fields) {
-        return Err((415, "the content is compressed; send it as it is".to_owned()));
-    }
+    inspect::coding(&x.head.fields).map_err(|unknown| (415, format!("the content {unknown}")))?;
     let content = x.head.fields.only("content-type").unwrap_or_default();
     match content.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/json" => Ok(true),

@@ -80,8 +80,10 @@ fn judge(x: &Exchange<'_>, api: &Api, check: &ApiCheck) -> Judged {
     let head = Head { query: x.head.query(), headers: &headers, has_content: x.has_content };
     let passed = api.check_head(&found, head, inspect::unknown(check));
     let outcome = passed.and_then(|passed| {
-        if passed.body.is_looked_into() && inspect::is_encoded(&x.head.fields) {
-            return Err(Problem::new(415, Part::ContentType, "is compressed; send it as it is"));
+        if passed.body.is_looked_into()
+            && let Err(unknown) = inspect::coding(&x.head.fields)
+        {
+            return Err(Problem::new(415, Part::Body, unknown.to_string()));
         }
         Ok((passed.query, passed.body))
     });

@@ -10,6 +10,7 @@ use bartizan_core::event::{Judged, What};
 use bartizan_core::fleet::Protocol;
 use bartizan_proxy::apis::Apis;
 use bartizan_proxy::limits;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -40,7 +41,7 @@ components:
 #[derive(Clone, Default)]
 struct Program {
     got: Arc<Mutex<Vec<String>>>,
-    answer: Arc<Mutex<String>>,
+    answer: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Program {
@@ -51,7 +52,15 @@ impl Program {
     fn answers_as(&self, status: &str, content: &str, body: &str) {
         let head =
             format!("HTTP/1.1 {status}\r\ncontent-type: {content}\r\netag: \"1\"\r\ncontent-length: {}", body.len());
-        *self.answer.lock().unwrap() = format!("{head}\r\n\r\n{body}");
+        *self.answer.lock().unwrap() = format!("{head}\r\n\r\n{body}").into();
+    }
+
+    fn answers_packed(&self, coding: &str, body: &[u8]) {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\netag: \"1\"\r\ncontent-encoding: {coding}\r\ncontent-length: {}",
+            body.len()
+        );
+        *self.answer.lock().unwrap() = [head.as_bytes(), b"\r\n\r\n", body].concat();
     }
 
     fn got(&self) -> Vec<String> {
@@ -84,7 +93,7 @@ impl Program {
                         program.got.lock().unwrap().push(text.clone());
                         all.clear();
                         let answer = program.answer.lock().unwrap().clone();
-                        let _ = stream.write_all(answer.as_bytes()).await;
+                        let _ = stream.write_all(&answer).await;
                     }
                 }
             }
@@ -125,7 +134,7 @@ impl Scene {
         Self { program, gateway, _api: api }
     }
 
-    async fn ask(&self, request: &str) -> String {
+    async fn ask(&self, request: impl AsRef<[u8]>) -> String {
         talk(tls(self.gateway.edge(), None, &["http/1.1"]).await.unwrap(), request).await
     }
 
@@ -173,7 +182,8 @@ async fn what_the_document_does_not_describe_never_reaches_the_service() {
         ),
         (post("/api/pay", "application/json", "", "{"), 400, "ends too early"),
         (post("/api/pay", "text/plain", "", "{}"), 415, "content type: text/plain is none"),
-        (post("/api/pay", "application/json", "content-encoding: gzip\r\n", "{}"), 415, "is compressed"),
+        (post("/api/pay", "application/json", "content-encoding: br\r\n", "{}"), 415, "body: is compressed in a way"),
+        (post("/api/pay", "application/json", "content-encoding: gzip, gzip\r\n", "{}"), 415, "is compressed in a way"),
         (
             post("/api/pay?dry=maybe", "application/json", "", r#"{"amount":1}"#),
             400,
@@ -203,6 +213,140 @@ async fn what_the_document_does_not_describe_never_reaches_the_service() {
     assert_eq!(status(&response), 200, "{response}");
     let got = scene.program.got();
     assert!(got[0].ends_with(r#"{"amount": 5, "to": {"iban": "x"}}"#), "as it came: {got:?}");
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(text).unwrap();
+    packer.finish().unwrap()
+}
+
+/// Letters of which nobody can make much less.
+fn noise(length: usize) -> String {
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 24) as u8 % 26)
+    };
+    (0..length).map(|_| letter()).collect()
+}
+
+fn post_packed(target: &str, coding: &str, body: &[u8]) -> Vec<u8> {
+    let more = format!("content-encoding: {coding}\r\ncontent-digest: sha-256=:AA==:\r\n");
+    let head = post(target, "application/json", &more, "")
+        .replace("content-length: 0", &format!("content-length: {}", body.len()));
+    [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn packed_content_is_judged_unpacked_and_goes_on_as_it_was_judged() {
+    let scene = Scene::new(Some(check()), None).await;
+    let good = gzip(br#"{"amount":1}"#);
+    let mut patched = good.clone();
+    let at = patched.len() - 8;
+    patched[at] ^= 1;
+    let large = format!(r#"{{"amount":1,"to":{{"iban":"{}"}}}}"#, noise(limits::API_REQUEST_BYTES_MAX));
+    let long = format!(r#"{{"amount":1,"to":{{"iban":"{}"}}}}"#, "x".repeat(200 << 10));
+    for (packed, expected, why) in [
+        (gzip(br#"{"amount":0}"#), 400, "body `/amount`: is too small"),
+        (gzip(br#"{"amount":1,"amount":2}"#), 400, "same name"),
+        (good[..good.len() - 1].to_vec(), 400, "body: cannot be unpacked"),
+        (good[..12].to_vec(), 400, "body: cannot be unpacked"),
+        ([&good[..], b"{}"].concat(), 400, "body: cannot be unpacked"),
+        ([good.clone(), gzip(br#"{"amount":2}"#)].concat(), 400, "body: cannot be unpacked"),
+        (patched, 400, "body: cannot be unpacked"),
+        (br#"{"amount":1}"#.to_vec(), 400, "body: cannot be unpacked"),
+        (gzip(large.as_bytes()), 413, "body: unpacks to more than the 1048576 bytes"),
+        (gzip(long.as_bytes()), 413, "body: unpacks to more than 128 times its bytes"),
+    ] {
+        let response = scene.ask(post_packed("/api/pay", "gzip", &packed)).await;
+        assert_eq!(status(&response), expected, "{why}: {response}");
+        assert!(body(&response).contains(why), "{why}: {response}");
+    }
+    let response = scene.ask(post_packed("/api/pay", "zstd", &good)).await;
+    assert_eq!((status(&response), header(&response, "accept-encoding")), (415, Some("gzip, deflate")), "{response}");
+    assert!(scene.program.got().is_empty());
+    assert!(scene.said(413).await.reason.is_some_and(|why| why.contains("unpacks to more than")));
+
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    zlib.write_all(br#"{"amount":1}"#).unwrap();
+    for (coding, packed) in [("gzip", good.clone()), ("deflate", zlib.finish().unwrap())] {
+        let response = scene.ask(post_packed("/api/pay", coding, &packed)).await;
+        assert_eq!(status(&response), 200, "{coding}: {response}");
+        let got = scene.program.got();
+        assert!(got[0].ends_with("\r\n\r\n{\"amount\":1}"), "{coding}: {got:?}");
+        assert!(got[0].contains("content-length: 12\r\n"), "{coding}: {got:?}");
+        assert!(!got[0].contains("content-encoding") && !got[0].contains("content-digest"), "{coding}: {got:?}");
+    }
+
+    let strip = Scene::new(Some(ApiCheck { unknown: OnUnknown::Strip, ..check() }), None).await;
+    strip.ask(post_packed("/api/pay", "gzip", &gzip(br#"{"amount":1,"admin":true}"#))).await;
+    assert!(strip.program.got()[0].ends_with("\r\n\r\n{\"amount\":1}"));
+
+    let report = Scene::new(Some(ApiCheck { requests: OnRequest::Report, ..check() }), None).await;
+    let response = report.ask(post_packed("/api/pay", "gzip", b"no gzip")).await;
+    assert_eq!(status(&response), 200, "{response}");
+    let got = report.program.got();
+    assert!(got[0].ends_with("no gzip") && got[0].contains("content-encoding: gzip"), "as it came: {got:?}");
+    assert!(
+        report.said(200).await.reason.is_some_and(|why| why.starts_with("would be refused: body: cannot be unpacked"))
+    );
+}
+
+#[tokio::test]
+async fn packed_queries_of_graphql_are_measured_also_where_documents_only_report() {
+    let limits = GraphqlLimits { depth: 3, ..GraphqlLimits::default() };
+    let scene = Scene::new(None, Some(limits)).await;
+    let ask = |query: &str| post_packed("/api/graphql", "gzip", &gzip(format!(r#"{{"query":"{query}"}}"#).as_bytes()));
+    for (request, expected, why) in [
+        (ask("{a{b{c{d}}}}"), 400, "4 fields deep"),
+        (post_packed("/api/graphql", "gzip", b"{\"query\":\"{a}\"}"), 400, "cannot be unpacked"),
+        (post_packed("/api/graphql", "gzip", &gzip(&vec![b' '; 100 << 10])), 413, "128 times"),
+    ] {
+        let response = scene.ask(request).await;
+        assert_eq!(status(&response), expected, "{why}: {response}");
+        assert!(body(&response).contains(why), "{why}: {response}");
+    }
+    assert!(scene.program.got().is_empty());
+    assert_eq!(status(&scene.ask(ask("{a{b}}")).await), 200);
+    assert!(scene.program.got()[0].ends_with(r#"{"query":"{a{b}}"}"#));
+}
+
+#[tokio::test]
+async fn packed_responses_are_looked_into() {
+    let get = "GET /api/pay HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let planted = gzip(br#"{"amount":1,"margin":7}"#);
+    let scene = async |responses| Scene::new(Some(ApiCheck { responses, ..check() }), None).await;
+
+    let long = format!(r#"{{"amount":1,"to":{{"iban":"{}"}}}}"#, noise(limits::API_RESPONSE_BYTES_MAX));
+    for (coding, packed, why) in [
+        ("gzip", planted.clone(), "response body `/margin`: is not a member"),
+        ("gzip", gzip(long.as_bytes()), "response content: unpacks to more than"),
+        ("gzip", planted[..20].to_vec(), "response content: cannot be unpacked"),
+        ("br", b"x".to_vec(), "response content: is compressed in a way"),
+    ] {
+        let stop = scene(OnResponse::Stop).await;
+        stop.program.answers_packed(coding, &packed);
+        let response = stop.ask(get).await;
+        assert_eq!(status(&response), 502, "{why}: {response}");
+        let said = stop.said(502).await.reason.unwrap();
+        assert!(said.starts_with(why), "{why}: {said}");
+    }
+    let stop = scene(OnResponse::Stop).await;
+    stop.program.answers_packed("gzip", &gzip(br#"{"amount":1}"#));
+    let response = stop.ask(get).await;
+    assert_eq!((status(&response), body(&response)), (200, r#"{"amount":1}"#), "{response}");
+    assert_eq!((header(&response, "content-encoding"), header(&response, "content-length")), (None, Some("12")));
+
+    let mask = scene(OnResponse::Mask).await;
+    mask.program.answers_packed("gzip", &planted);
+    let response = mask.ask(get).await;
+    assert_eq!((status(&response), body(&response)), (200, r#"{"amount":1}"#), "{response}");
+
+    let report = scene(OnResponse::Report).await;
+    report.program.answers_packed("br", b"packed");
+    let response = report.ask(get).await;
+    assert_eq!((body(&response), header(&response, "content-encoding")), ("packed", Some("br")), "{response}");
 }
 
 #[tokio::test]
@@ -324,7 +468,7 @@ async fn queries_of_graphql_are_measured() {
             400,
             "parameters in the URL besides",
         ),
-        (post("/api/graphql", "application/json", "content-encoding: br\r\n", "x"), 415, "is compressed"),
+        (post("/api/graphql", "application/json", "content-encoding: br\r\n", "x"), 415, "is compressed in a way"),
         (
             "GET /api/graphql?query={a{b{c{d}}}} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".into(),
             400,
