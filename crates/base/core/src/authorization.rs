@@ -1,5 +1,6 @@
 //! The fleet's own authorization server: whom it serves, and with what.
 
+use crate::federation::Url;
 use crate::name::{ServiceName, SpiffeId};
 use crate::people::Rules;
 use crate::redirect::Redirect;
@@ -67,6 +68,19 @@ pub struct App {
     pub workload: Option<SpiffeId>,
     /// Whether its requests have to be pushed (RFC 9126).
     pub pushed: bool,
+    /// Where it is told that somebody signed out; nowhere where `None`.
+    pub back_channel: Option<BackChannel>,
+}
+
+/// Where an app is told that a session is over (OpenID Connect Back-Channel Logout 1.0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackChannel {
+    /// Where the word is posted to.
+    pub to: Url,
+    /// The roots by which its server is recognised: a PEM file, relative to the fleet file; the system's where `None`.
+    pub roots: Option<String>,
+    /// Whether the app itself named it, so that it must not lead into an inner network.
+    pub outside: bool,
 }
 
 /// How apps register themselves.

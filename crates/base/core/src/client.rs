@@ -49,6 +49,8 @@ pub struct OauthClient {
     pub bearer: bool,
     /// Whether its requests have to be pushed.
     pub require_pushed: bool,
+    /// Where it is told that somebody signed out.
+    pub backchannel_logout: Option<String>,
     /// Whose certificate it shows.
     pub workload: Option<String>,
     /// Since when it is registered; `None` for those of the fleet file.
@@ -78,6 +80,9 @@ pub struct AddClient {
     pub grants: Vec<String>,
     /// Whether its requests have to be pushed.
     pub require_pushed: bool,
+    /// Where it is told that somebody signed out.
+    #[serde(default)]
+    pub backchannel_logout: Option<String>,
 }
 
 /// Body of the calls that are about one client.

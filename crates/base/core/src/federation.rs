@@ -118,6 +118,11 @@ impl Url {
         Ok(Self { host: host.to_owned(), port, path: path.to_owned() })
     }
 
+    /// The whole of it as text.
+    pub fn text(&self) -> String {
+        format!("https://{}{}", self.authority(), self.path)
+    }
+
     /// Host and port as a `Host` header has them.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

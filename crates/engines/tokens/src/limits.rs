@@ -61,6 +61,8 @@ pub const ACTORS_MAX: usize = 8;
 pub const ID_TTL: Duration = Duration::from_secs(3600);
 /// Longest life of an ID token that is believed, whoever issued it: a day. It is looked at once, when it comes.
 pub const ID_LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Life of the logout tokens that we make, as their specification recommends.
+pub const LOGOUT_TTL: Duration = Duration::from_secs(120);
 /// Longest life of a logout token that is believed; its specification recommends two minutes. For as long its name is remembered.
 pub const LOGOUT_LIFE_MAX: Duration = Duration::from_secs(600);
 /// Logout tokens that are remembered, a count: eight in each second.

@@ -5,17 +5,50 @@ use crate::claims::{needed_id, text};
 use crate::error::{TokenError, foreign};
 use crate::id_token::check_party;
 use crate::issuer::Issuers;
-use crate::limits::{LOGOUT_LIFE_MAX, LOGOUTS_MAX, SKEW};
+use crate::limits::{LOGOUT_LIFE_MAX, LOGOUT_TTL, LOGOUTS_MAX, SKEW};
 use crate::replays::{Replays, Shown};
 use bartizan_core::Timestamp;
-use bartizan_crypto::hash;
 use bartizan_crypto::jose::{EmbeddedKey, Unverified};
-use serde_json::Value;
+use bartizan_crypto::jws::TokenKey;
+use bartizan_crypto::{CryptoError, base64, hash, jose};
+use serde_json::{Value, json};
 
 /// The `typ` of a logout token. Older providers say `JWT`, or nothing.
 pub const TYP: &str = "logout+jwt";
 /// The event that it has to tell of.
 pub const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// What a logout token is to say.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedOut<'a> {
+    /// Who signed out.
+    pub subject: &'a str,
+    /// The app that is told.
+    pub client_id: &'a str,
+    /// The session that is over.
+    pub session: &'a str,
+    /// The token's own name, random.
+    pub name: [u8; 16],
+}
+
+/// Makes a logout token. The key is named by its thumbprint.
+///
+/// # Errors
+/// [`CryptoError`] where signing fails or the token would be too long to be read.
+pub fn logout_token(key: &TokenKey, issuer: &str, said: &SignedOut<'_>, now: Timestamp) -> Result<String, CryptoError> {
+    let claims = json!({
+        "iss": issuer,
+        "sub": said.subject,
+        "aud": said.client_id,
+        "iat": now.as_secs(),
+        "exp": now.plus(LOGOUT_TTL).as_secs(),
+        "jti": base64::encode_url(&said.name),
+        "events": { EVENT: {} },
+        "sid": said.session,
+    });
+    let jwk = key.public_jwk();
+    jose::sign(key, TYP, jwk.kid().unwrap_or_default(), &claims)
+}
 
 /// A logout token that was found good. [`verify_logout`] is the only constructor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +128,7 @@ pub fn verify_logout(
 mod tests {
     use super::*;
     use crate::issuer::{Issuer, Pins};
-    use bartizan_crypto::jose::{self, Alg, JwkSet};
-    use bartizan_crypto::jws::TokenKey;
-    use serde_json::json;
+    use bartizan_crypto::jose::{Alg, JwkSet};
 
     #[test]
     fn a_logout_token_tells_of_a_log_out_to_us_by_whom_we_asked() {
@@ -138,6 +169,13 @@ mod tests {
             claims[name] = value.clone();
             assert!(verify(TYP, &claims).is_err(), "{name} = {value}");
         }
+        let said = SignedOut { subject: "ana", client_id: "gateway", session: "s", name: [7; 16] };
+        let ours = logout_token(&key, "https://login.test", &said, now).unwrap();
+        let verified = verify_logout(&issuers, &ours, ("https://login.test", "gateway"), now).unwrap();
+        assert_eq!((verified.session.as_deref(), verified.subject.as_deref()), (Some("s"), Some("ana")));
+        assert_eq!(verified.expires, now.plus(LOGOUT_TTL));
+        let other = verify_logout(&issuers, &ours, ("https://login.test", "shop"), now);
+        assert!(other.is_err(), "it is for one app");
         let mut nobody = whole;
         nobody.as_object_mut().unwrap().retain(|name, _| name != "sid" && name != "sub");
         assert!(verify(TYP, &nobody).is_err(), "of nobody");

@@ -271,6 +271,7 @@ mod tests {
             bearer: false,
             workload: None,
             pushed: false,
+            back_channel: None,
         }
     }
 

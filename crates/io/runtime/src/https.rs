@@ -59,6 +59,34 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, GetError> {
         .map_err(|source| GetError::Connect { host: host.to_owned(), source })
 }
 
+/// The same, to an address that `may` lets. The name is looked up once, so that what was judged is what is dialled.
+///
+/// # Errors
+/// [`GetError::Connect`], also where `may` lets none.
+pub async fn dial_where(
+    host: &str,
+    port: u16,
+    may: impl Fn(IpAddr) -> Result<(), &'static str>,
+) -> Result<TcpStream, GetError> {
+    let dialling = async {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for at in tokio::net::lookup_host((host, port)).await? {
+            match may(at.ip()) {
+                Err(why) => last = io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is {why}", at.ip())),
+                Ok(()) => match TcpStream::connect(at).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = error,
+                },
+            }
+        }
+        Err(last)
+    };
+    let dialled = tokio::time::timeout(limits::CONNECT_WITHIN, dialling).await;
+    dialled
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|source| GetError::Connect { host: host.to_owned(), source })
+}
+
 /// One HTTP/1.1 connection, encrypted or not, for one request after the other. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Session {

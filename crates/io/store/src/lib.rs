@@ -24,7 +24,7 @@ mod writer;
 
 pub use epoch::{Content, Published};
 pub use error::StoreError;
-pub use grants::{Grants, Put, StoredApp, StoredFamily, Whose};
+pub use grants::{Grants, LoginChange, Put, StoredApp, StoredFamily, StoredLogin, Whose};
 pub use journal::{Journal, JournalError, Waiting};
 pub use limits::{FAMILIES_AT_ONCE, QUERY_ISSUED_MAX, QUERY_PEOPLE_MAX};
 pub use people::{Consent, People, Person, Session};

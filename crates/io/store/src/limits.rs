@@ -39,6 +39,12 @@ pub(crate) const GRANTS_QUEUE_MAX: usize = 1_024;
 pub(crate) const GRANTS_GROUP_MAX: usize = 256;
 /// Families that ended which one transaction removes, a count: more than it can add.
 pub(crate) const FAMILIES_REMOVED_AT_ONCE: i64 = 512;
+/// Log-ins that nobody has to be told of any more which one change removes, a count: more than it can add.
+pub(crate) const LOGINS_REMOVED_AT_ONCE: i64 = 16;
+/// Apps that are told at once that a session is over, a count: each may take its time.
+pub(crate) const LOGINS_DUE_AT_ONCE: i64 = 32;
+/// Of these, as many of one app: one that does not answer is not to hold up others.
+pub(crate) const LOGINS_DUE_EACH: i64 = 4;
 /// Families of somebody that are read at once, a count.
 pub const FAMILIES_AT_ONCE: u32 = 256;
 /// Pages of the database of people, a count: 4 GiB, two million people.

@@ -18,6 +18,7 @@ use bartizan_identity::limits::JWT_KEYS_MAX;
 use bartizan_runtime::{clock, files};
 use bartizan_tokens::id_token::{IdToken, id_token};
 use bartizan_tokens::limits::DELEGATION_LIFE_MAX;
+use bartizan_tokens::logout_token::{SignedOut, logout_token};
 use bartizan_tokens::mint::{self, Access};
 use bartizan_tokens::{authority_name, txn};
 use serde::{Deserialize, Serialize};
@@ -220,6 +221,17 @@ impl JwtSigner {
     ) -> Option<Result<String, CryptoError>> {
         let current = self.lock().current.clone()?;
         Some(id_token(&current.key, issuer, said, now))
+    }
+
+    /// A logout token. `None` where there is no key to sign it with.
+    pub(crate) fn mint_logout(
+        &self,
+        issuer: &str,
+        said: &SignedOut<'_>,
+        now: Timestamp,
+    ) -> Option<Result<String, CryptoError>> {
+        let current = self.lock().current.clone()?;
+        Some(logout_token(&current.key, issuer, said, now))
     }
 
     /// A token for `id`. `None` where there is no key, since nobody in the fleet may have tokens.

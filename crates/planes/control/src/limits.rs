@@ -53,6 +53,24 @@ pub const REFRESH_KEY_BYTES_MAX: usize = 256;
 pub const REGISTRATION_BYTES_MAX: usize = 16 << 10;
 /// Most values in it, a count.
 pub const REGISTRATION_VALUES_MAX: usize = 256;
+/// How long a log-in at an app is remembered, so that the app can be told when its session is over: sessions live for less, and those
+/// that are renewed in the same browser mostly do.
+pub const LOGIN_KEPT: Duration = Duration::from_secs(30 * 86_400);
+/// Time for telling an app that a session is over, with dialling and handshake.
+pub const TELL_WITHIN: Duration = Duration::from_secs(10);
+/// Longest answer that is read of it, in bytes: what counts is its status.
+pub const TELL_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Pauses after tries that failed; after the last one nobody tries any more, and an event says so. An app that is put up anew is there
+/// again within minutes.
+pub const TELL_PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+];
+/// How often it is looked whether somebody is to be told, where nobody says so.
+pub const TELL_LOOK: Duration = Duration::from_secs(60);
 /// Sessions that ended and whose tokens are still to be taken back, a count; what does not fit ends when it is renewed.
 pub const ENDED_WAITING_MAX: usize = 16_384;
 /// Whose requests are counted at once, a count; beyond it, whoever is new waits.

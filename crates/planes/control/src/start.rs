@@ -88,6 +88,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let authorizing = tokio::spawn(authorization::keep(Arc::clone(&app)));
     let revoking = tokio::spawn(authorization::publish(Arc::clone(&app)));
     let ending = tokio::spawn(authorization::end_sessions(Arc::clone(&app)));
+    let telling = tokio::spawn(authorization::tell_apps(Arc::clone(&app)));
     let asking = tokio::spawn(people::keep_upstreams(Arc::clone(&app)));
     let taking_in = tokio::spawn(issuance::keep_taking_in(Arc::clone(&app)));
     let seeing = tokio::spawn(presence::keep(Arc::clone(&app)));
@@ -122,6 +123,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         authorizing,
         revoking,
         ending,
+        telling,
         asking,
     ];
     for task in tasks {

@@ -61,6 +61,9 @@ pub(crate) struct AddClientArgs {
     /// Take only requests that it pushed before.
     #[arg(long)]
     pub(crate) require_pushed: bool,
+    /// Where it is told, with a signed token, that somebody signed out.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) backchannel_logout: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

@@ -57,8 +57,9 @@ async fn show(args: ClientArgs) -> Result<(), Failure> {
 }
 
 async fn add(args: AddClientArgs) -> Result<(), Failure> {
-    let AddClientArgs { title, redirect, signed_out, scopes, grants, require_pushed, data: how } = args;
-    let wanted = AddClient { title, redirect, signed_out, scopes, grants, require_pushed };
+    let AddClientArgs { title, redirect, signed_out, scopes, grants, require_pushed, backchannel_logout, data: how } =
+        args;
+    let wanted = AddClient { title, redirect, signed_out, scopes, grants, require_pushed, backchannel_logout };
     tell(&how, &post(&how, "add", &wanted).await?)
 }
 
@@ -108,6 +109,9 @@ fn shown(it: &OauthClient) -> String {
     if it.require_pushed {
         text += "requests    pushed alone\n";
     }
+    if let Some(to) = &it.backchannel_logout {
+        text += &format!("told at     {to}\n");
+    }
     if let Some(workload) = &it.workload {
         text += &format!("workload    {workload}\n");
     }
@@ -140,13 +144,21 @@ mod tests {
             grants: vec!["authorization_code".to_owned()],
             bearer: false,
             require_pushed: true,
+            backchannel_logout: Some("https://shop.test/out".to_owned()),
             workload: None,
             registered: Some(Timestamp::from_secs(1_790_000_000)),
         };
         let text = shown(&it);
-        for part in
-            ["reg-x", "The Shop", "https://shop.test/back", "openid email", "DPoP", "pushed alone", "signed out  none"]
-        {
+        for part in [
+            "reg-x",
+            "The Shop",
+            "https://shop.test/back",
+            "openid email",
+            "DPoP",
+            "pushed alone",
+            "signed out  none",
+            "told at     https://shop.test/out",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         let bearer = shown(&OauthClient { bearer: true, require_pushed: false, registered: None, ..it });

@@ -56,6 +56,8 @@ pub enum Deed {
     RolesSet,
     /// Not one person: many who came from another provider were refused within a short time.
     ManyRefused,
+    /// Not one person: an app could not be told that the person signed out.
+    NotTold,
 }
 
 impl Deed {
@@ -76,6 +78,7 @@ impl Deed {
             Self::FactorRemoved => "factor_removed",
             Self::RolesSet => "roles_set",
             Self::ManyRefused => "many_refused",
+            Self::NotTold => "not_told",
         }
     }
 

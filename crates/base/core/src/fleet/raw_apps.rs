@@ -39,6 +39,12 @@ pub(super) struct RawApp {
     /// Whether its requests have to be pushed to `/par` before a browser comes.
     #[schemars(default, with = "bool")]
     pub(super) require_pushed: Field<String>,
+    /// Where it is told, with a signed token, that somebody signed out (OpenID Connect Back-Channel Logout); nowhere where left out.
+    #[schemars(default)]
+    pub(super) backchannel_logout: Field<String>,
+    /// PEM file with the roots by which the server of `backchannel_logout` is recognised; the system's where left out.
+    #[schemars(default)]
+    pub(super) backchannel_roots: Field<String>,
 }
 
 /// Whether people are asked what an app may have.
@@ -103,6 +109,8 @@ impl RawApp {
         "bearer",
         "workload",
         "require_pushed",
+        "backchannel_logout",
+        "backchannel_roots",
     ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
@@ -118,6 +126,8 @@ impl RawApp {
             bearer: fields.take("bearer", Report::scalar),
             workload: fields.text("workload"),
             require_pushed: fields.take("require_pushed", Report::scalar),
+            backchannel_logout: fields.text("backchannel_logout"),
+            backchannel_roots: fields.text("backchannel_roots"),
         };
         Ok(At { value, spot: fields.spot })
     }

@@ -144,6 +144,9 @@ fn apps_that_could_never_work_or_send_codes_to_strangers_are_refused() {
         (shop(&format!("{redirect}, consent: never")), "expected `ask` or `trusted`"),
         (shop(&format!("{redirect}, bearer: perhaps")), "expected `true` or `false`"),
         (shop(&format!("{redirect}, workload: reprot")), "no such workload; did you mean `report`?"),
+        (shop(&format!("{redirect}, backchannel_logout: \"http://shop.test/out\"")), "begin it with `https://`"),
+        (shop(&format!("{redirect}, backchannel_logout: \"https://shop.test/out#x\"")), "no user, query or fragment"),
+        (shop(&format!("{redirect}, backchannel_roots: ca.pem")), "told nowhere that somebody signed out; name the"),
         (shop(&format!("{redirect}, secret: x")), "unknown key; known here: title, redirect, signed_out"),
         (
             format!("listen: \"127.0.0.1:2\", clients: {{ report: {{}} }}, apps: {{ report: {{ {redirect} }} }}"),

@@ -19,22 +19,37 @@ struct Scene {
     folder: TempDir,
     up: Up,
     edge: u16,
+    /// Where `shop` is told that somebody signed out.
+    told: u16,
     issuer: String,
+}
+
+/// For the server of an app.
+fn certificate(folder: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=shop", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "told.key", "-out", "told.pem"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
 
 impl Scene {
     fn start() -> Self {
-        let (folder, ports) = (tempfile::tempdir().unwrap(), free_ports(3));
-        let [web, edge, server] = ports[..] else { unreachable!() };
+        let (folder, ports) = (tempfile::tempdir().unwrap(), free_ports(4));
+        let [web, edge, server, told] = ports[..] else { unreachable!() };
         let file = folder.path().join("fleet.yaml");
         let path = std::fs::canonicalize(binary("bartizan")).unwrap();
+        certificate(folder.path());
         let fleet = format!(
             "fleet: own\ntrust_domain: own.test\nservices:\n  web: {{ run: [python3, -m, http.server, \"{web}\", --bind, 127.0.0.1], listen: \"127.0.0.1:{web}\", protocol: http, owner: me }}\n\
              gateway:\n  listen: 127.0.0.1:{edge}\n  routes: [{{ path: /**, to: web, auth: user, scopes: [\"web:read\"] }}]\n\
              workloads:\n  report: {{ selectors: {{ path: {} }} }}\n\
              authorization:\n  listen: 127.0.0.1:{server}\n  audience: https://api.own.test\n  people: {{}}\n  clients:\n    \
              report: {{ scopes: [\"web:read\"] }}\n  apps:\n    \
-             shop: {{ title: The Shop, redirect: [\"https://shop.own.test/back\", \"http://127.0.0.1/cb\"], signed_out: [\"https://shop.own.test/bye\"], \
+             shop: {{ title: The Shop, redirect: [\"https://shop.own.test/back\", \"http://127.0.0.1/cb\"], signed_out: [\"https://shop.own.test/bye\"], backchannel_logout: \"https://127.0.0.1:{told}/out\", backchannel_roots: told.pem, \
              scopes: [openid, profile, email, offline_access, \"web:read\"], grants: [authorization_code, refresh_token, device_code] }}\n    \
              house: {{ redirect: [\"https://house.own.test/back\"], scopes: [openid, profile, \"web:read\"], consent: trusted, bearer: true }}\n  \
              registration: {{ token_sha256: {}, scopes: [openid] }}\n",
@@ -43,7 +58,7 @@ impl Scene {
         );
         std::fs::write(&file, fleet).unwrap();
         let up = Up::start(&file, &[]);
-        let it = Self { folder, up, edge, issuer: format!("https://127.0.0.1:{server}") };
+        let it = Self { folder, up, edge, told, issuer: format!("https://127.0.0.1:{server}") };
         wait_for("the server to answer", Deadline::default(), || {
             let said = it.curl(&[&format!("{}/.well-known/openid-configuration", it.issuer)]);
             said.contains("authorization_endpoint").then_some(())
@@ -108,6 +123,11 @@ impl Scene {
             .envs([("ISSUER", self.issuer.as_str()), ("PERSON", PERSON), ("PASSWORD", PASSWORD), ("INITIAL", INITIAL)])
             .envs([("NODE_EXTRA_CA_CERTS", self.up.ca()), ("CA", self.up.ca())])
             .envs([("CERT", out.join("svid.0.pem")), ("KEY", out.join("svid.0.key"))])
+            .env("BACK_PORT", self.told.to_string())
+            .envs([
+                ("BACK_CERT", self.folder.path().join("told.pem")),
+                ("BACK_KEY", self.folder.path().join("told.key")),
+            ])
             .env("JUDGES", judges().join("node_modules"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

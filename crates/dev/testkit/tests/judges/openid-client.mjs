@@ -2,9 +2,10 @@
 // device flow, sign-out, registration, client credentials over mutual TLS, introspection. Its own checks judge the answers.
 
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
 import { Browser, check, judge, refused } from './browser.mjs'
 
-const { ISSUER, CA, CERT, KEY, INITIAL } = process.env
+const { ISSUER, CA, CERT, KEY, INITIAL, BACK_PORT, BACK_CERT, BACK_KEY } = process.env
 const client = await judge('openid-client/build/index.js')
 const { Agent, fetch: undiciFetch } = await judge('undici/index.js')
 const server = new URL(ISSUER)
@@ -59,11 +60,36 @@ const page = await browser.go(device.verification_uri, device.user_code)
 check(page.includes('is connected'), `the device is connected: ${page}`)
 check((await polling).claims().sub === sub, 'the device has tokens of the same person')
 
+// What the server posts once somebody signed out (OpenID Connect Back-Channel Logout 1.0).
+const told = {}
+told.promise = new Promise((resolve) => { told.resolve = resolve })
+const own_server = createServer({ cert: readFileSync(BACK_CERT), key: readFileSync(BACK_KEY) }, async (asked, answer) => {
+  let body = ''
+  for await (const piece of asked) body += piece
+  told.resolve({ method: asked.method, url: asked.url, kind: asked.headers['content-type'], form: new URLSearchParams(body) })
+  answer.writeHead(200, { 'cache-control': 'no-store' }).end()
+})
+await new Promise((listening) => own_server.listen(Number(BACK_PORT), '127.0.0.1', listening))
+
 const last = await signIn(shop, browser, 'https://shop.own.test/back', 'openid')
 const out = client.buildEndSessionUrl(shop.config, {
   id_token_hint: last.tokens.id_token, post_logout_redirect_uri: 'https://shop.own.test/bye', state: 's',
 })
 check((await browser.go(out)) === 'https://shop.own.test/bye?state=s', 'signed out and sent back')
+
+const word = await Promise.race([told.promise, new Promise((_, late) => setTimeout(late, 20_000, new Error('no word of the sign-out')))])
+own_server.close()
+check(word.method === 'POST' && word.url === '/out' && word.kind === 'application/x-www-form-urlencoded', 'it is posted in a form')
+const { createRemoteJWKSet, jwtVerify } = await judge('jose/dist/webapi/index.js')
+const published = shop.config.serverMetadata()
+check(published.backchannel_logout_supported && published.backchannel_logout_session_supported, 'the metadata says so')
+const { payload } = await jwtVerify(word.form.get('logout_token'), createRemoteJWKSet(new URL(published.jwks_uri)), {
+  issuer: published.issuer, audience: 'shop', typ: 'logout+jwt', algorithms: ['ES256'], maxTokenAge: 120,
+  requiredClaims: ['iat', 'exp', 'jti', 'sid', 'events'],
+})
+const event = payload.events['http://schemas.openid.net/event/backchannel-logout']
+check(event && Object.keys(event).length === 0 && payload.nonce === undefined, 'it tells of a sign-out, and of nothing else')
+check(payload.sid === last.tokens.claims().sid && payload.sub === sub, 'it is of the very session')
 
 const metadata = { redirect_uris: ['https://new.own.test/back'], client_name: 'New', dpop_bound_access_tokens: true }
 const registered = await client.dynamicClientRegistration(server, metadata, client.None(), { initialAccessToken: INITIAL })

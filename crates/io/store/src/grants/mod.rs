@@ -7,11 +7,13 @@
 
 mod apps;
 mod families;
+mod logins;
 mod schema;
 mod writer;
 
 pub use apps::StoredApp;
 pub use families::{Put, StoredFamily, Whose};
+pub use logins::{LoginChange, StoredLogin};
 
 use crate::connection;
 use crate::error::StoreError;
@@ -108,6 +110,30 @@ impl Grants {
     /// [`StoreError`].
     pub async fn drop_app(&self, id: &str) -> Result<(), StoreError> {
         self.ask(|answer| Job::DropApp(id.to_owned(), answer)).await
+    }
+
+    /// Notes what becomes of log-ins at apps. Those that nobody has to be told of any more go on the way.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing changed, as far as can be told.
+    pub async fn change_login(&self, change: LoginChange, now: Timestamp) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Login(change, now, answer)).await
+    }
+
+    /// Log-ins whose session is over and whose app is to be told now, at most a bounded number.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn logins_due(&self, now: Timestamp) -> Result<Vec<StoredLogin>, StoreError> {
+        logins::due(&mut *self.reader().await?, &self.path, now).await
+    }
+
+    /// When the next app is to be told.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn next_login_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        logins::next_due(&mut *self.reader().await?, &self.path).await
     }
 
     /// Sets a name of the whole file where it has none yet, and returns what it is.

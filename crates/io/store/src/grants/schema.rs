@@ -1,7 +1,7 @@
 //! The tables of `grants.db`.
 
 /// As those of the other file: never edit a step that was released.
-pub(crate) const STEPS: &[&str] = &[FIRST];
+pub(crate) const STEPS: &[&str] = &[FIRST, SECOND];
 
 const FIRST: &str = "
 CREATE TABLE families (
@@ -25,4 +25,19 @@ CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT;
+";
+
+/// Which apps somebody logged in at during a session, so that they can be told when it is over.
+const SECOND: &str = "
+CREATE TABLE logins (
+    session TEXT NOT NULL,
+    client  TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    ends_ms INTEGER NOT NULL,
+    due_ms  INTEGER,
+    tries   INTEGER NOT NULL,
+    PRIMARY KEY (session, client)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logins_due ON logins (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX logins_ends ON logins (ends_ms);
 ";

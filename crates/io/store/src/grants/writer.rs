@@ -2,6 +2,7 @@
 
 use super::apps::{self, StoredApp};
 use super::families::{self, Put, StoredFamily};
+use super::logins::{self, LoginChange};
 use crate::connection;
 use crate::error::StoreError;
 use crate::limits::{GRANTS_GROUP_MAX, GRANTS_PAGES};
@@ -19,6 +20,7 @@ pub(super) enum Job {
     Family(Box<StoredFamily>, Timestamp, Answer<Put>),
     App(StoredApp, Answer<()>),
     DropApp(String, Answer<()>),
+    Login(LoginChange, Timestamp, Answer<()>),
     Claim(String, String, Answer<String>),
     Close(oneshot::Sender<()>),
 }
@@ -35,7 +37,7 @@ impl Done {
     fn of(job: Job) -> Option<Self> {
         match job {
             Job::Family(_, _, answer) => Some(Self::Put(Put::Changed, answer)),
-            Job::App(_, answer) | Job::DropApp(_, answer) => Some(Self::Nothing(answer)),
+            Job::App(_, answer) | Job::DropApp(_, answer) | Job::Login(_, _, answer) => Some(Self::Nothing(answer)),
             Job::Claim(_, _, answer) => Some(Self::Text(String::new(), answer)),
             Job::Close(_) => None,
         }
@@ -163,6 +165,10 @@ impl Writer {
             Job::DropApp(id, answer) => {
                 done.push(Done::Nothing(answer));
                 apps::drop_one(connection, &self.path, &id).await
+            }
+            Job::Login(change, now, answer) => {
+                done.push(Done::Nothing(answer));
+                logins::change(connection, &self.path, &change, now).await
             }
             Job::Claim(key, value, answer) => {
                 let claimed = meta::claim(connection, &self.path, &key, &value).await;

@@ -2,7 +2,7 @@
 
 use crate::Place;
 use bartizan_core::Timestamp;
-use bartizan_store::{Grants, Put, StoreError, StoredApp, StoredFamily, Whose};
+use bartizan_store::{Grants, LoginChange, Put, StoreError, StoredApp, StoredFamily, StoredLogin, Whose};
 use std::path::PathBuf;
 
 fn at(s: u64) -> Timestamp {
@@ -100,4 +100,49 @@ async fn a_file_that_is_none_of_ours_is_refused() {
     std::fs::write(file(&place), "no database, and longer than a header of one would be, so that it is looked at")
         .unwrap();
     assert!(matches!(Grants::open(&file(&place)).await, Err(StoreError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn apps_of_a_session_that_is_over_are_due_until_they_are_told_and_no_app_holds_up_others() {
+    let (place, now, later) = (Place::new(), at(0), at);
+    let path = file(&place);
+    let store = Grants::open(&path).await.unwrap();
+    let began = |session: &str, client: &str| LoginChange::Began {
+        session: session.into(),
+        client: client.into(),
+        subject: "ana".into(),
+        ends: later(1_000),
+    };
+    for session in 0..9 {
+        store.change_login(began(&format!("s{session}"), "slow"), now).await.unwrap();
+    }
+    store.change_login(began("s0", "quick"), now).await.unwrap();
+    store.change_login(began("s0", "quick"), now).await.unwrap();
+    assert!(store.logins_due(later(900)).await.unwrap().is_empty(), "nobody signed out");
+    assert_eq!(store.next_login_due().await.unwrap(), None);
+    for session in (0..9).rev() {
+        store.change_login(LoginChange::Over { session: format!("s{session}"), due: later(1) }, now).await.unwrap();
+    }
+    assert!(store.logins_due(now).await.unwrap().is_empty(), "not yet");
+    let due = store.logins_due(later(1)).await.unwrap();
+    let of = |client: &str| due.iter().filter(|it| it.client == client).cloned().collect::<Vec<_>>();
+    assert_eq!((of("slow").len(), of("quick").len()), (4, 1), "{due:?}");
+
+    let one = StoredLogin { tries: 3, ..of("quick").remove(0) };
+    store.change_login(LoginChange::Later { login: one.clone(), due: later(60) }, now).await.unwrap();
+    // Said once more, which puts nothing off and begins nothing anew.
+    store.change_login(LoginChange::Over { session: "s0".into(), due: later(1) }, now).await.unwrap();
+    store.close().await;
+    let store = Grants::open(&path).await.unwrap();
+    assert!(!store.logins_due(later(59)).await.unwrap().contains(&one));
+    assert!(store.logins_due(later(60)).await.unwrap().contains(&one), "after a restart too");
+    for session in 0..9 {
+        let done = LoginChange::Done { session: format!("s{session}"), client: "slow".into() };
+        store.change_login(done, now).await.unwrap();
+    }
+    assert_eq!(store.next_login_due().await.unwrap(), Some(later(60)));
+    // What nobody has to be told of any more goes with the next change.
+    store.change_login(began("s9", "quick"), later(1_000)).await.unwrap();
+    assert_eq!(store.next_login_due().await.unwrap(), None);
+    store.close().await;
 }

@@ -4,6 +4,7 @@ use super::answer::Refusal;
 use super::ask::Asked;
 use super::family;
 use super::given::Given;
+use super::telling;
 use crate::app::App;
 use bartizan_core::Timestamp;
 use bartizan_crypto::random;
@@ -36,7 +37,11 @@ pub(super) async fn redeem(app: &App, asked: &Asked, now: Timestamp) -> Result<G
     };
     match try_redeem(app, shown, &redemption, now) {
         None => Err(Refusal::invalid_grant("it is no code of ours, or one of long ago")),
-        Some(Ok((begun, session, nonce))) => family::begin(app, asked, begun, session, nonce, now).await,
+        Some(Ok((begun, session, nonce))) => {
+            // First: whoever signs out from here on finds it.
+            telling::note(app, &caller.rules, &begun, now).await?;
+            family::begin(app, asked, begun, session, nonce, now).await
+        }
         Some(Err(error)) => {
             if let CodeError::Replayed { family } = &error {
                 family::end(app, *family, now).await?;

@@ -1,6 +1,8 @@
 //! Sessions that are over: what apps were given on their account ends too.
 
 use super::family;
+use super::granting::GrantsError;
+use super::telling;
 use crate::app::App;
 use crate::error::chain;
 use crate::limits::{ENDED_WAITING_MAX, FEDERATION_RETRY};
@@ -45,12 +47,20 @@ impl EndedSessions {
     }
 }
 
-/// Takes back what there is to take back, until the app stops.
+async fn end(app: &App, whose: &Whose, until: Timestamp) -> Result<(), GrantsError> {
+    family::end_all(app, whose, until, clock::now()).await?;
+    match whose {
+        Whose::Session(session) => telling::session_over(app, session, clock::now()).await,
+        _ => Ok(()),
+    }
+}
+
+/// Takes back what there is to take back, and has apps told, until the app stops.
 pub(crate) async fn end_sessions(app: Arc<App>) {
     let ended = &app.authorization.ended;
     while app.stop.run_until_cancelled(ended.more.notified()).await.is_some() {
         while let Some((whose, until)) = ended.next() {
-            let Err(error) = family::end_all(&app, &whose, until, clock::now()).await else { continue };
+            let Err(error) = end(&app, &whose, until).await else { continue };
             tracing::error!(why = chain(&error), ?whose, "tokens of a session that ended stay, trying again");
             ended.again((whose, until));
             if app.stop.run_until_cancelled(tokio::time::sleep(FEDERATION_RETRY)).await.is_none() {

@@ -91,6 +91,8 @@ fn add_apps(document: &mut Value, said: &Authorization) {
         ("prompt_values_supported", json!(["none", "login", "consent"])),
         ("acr_values_supported", json!([ACR_ONE_FACTOR, ACR_TWO_FACTORS])),
         ("require_pushed_authorization_requests", json!(said.pushed)),
+        ("backchannel_logout_supported", json!(true)),
+        ("backchannel_logout_session_supported", json!(true)),
         ("request_parameter_supported", json!(false)),
         ("request_uri_parameter_supported", json!(false)),
         ("claims_parameter_supported", json!(false)),

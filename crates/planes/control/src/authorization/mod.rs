@@ -37,6 +37,7 @@ mod revoke;
 mod revoked; // what was taken back
 mod server; // keys, what is under way, and who asked how often
 mod sessions; // what becomes of tokens when a session ends
+mod telling; // apps are told when a session ends
 mod token;
 mod userinfo;
 
@@ -51,6 +52,7 @@ pub use revoked::RevokedError;
 pub(crate) use revoked::{publish, revoke};
 pub(crate) use server::Server;
 pub(crate) use sessions::sessions_ended;
+pub(crate) use telling::{check as check_apps, tell_apps};
 
 use crate::app::App;
 use crate::people;

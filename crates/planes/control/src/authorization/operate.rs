@@ -61,6 +61,7 @@ pub(crate) async fn list(app: &App) -> Result<OauthClients, ClientError> {
             grants: grants(&client.grants),
             bearer: false,
             require_pushed: false,
+            backchannel_logout: None,
             workload: Some(client.id.to_string()),
             registered: None,
         })
@@ -127,7 +128,7 @@ async fn find(app: &App, id: &str) -> Result<(Arc<Grants>, Arc<Kept>, Registrati
 
 /// As RFC 7591 has it, so that it is read and refused like every other.
 fn asked(wanted: &AddClient) -> Result<Object, ClientError> {
-    let AddClient { title, redirect, signed_out, scopes, grants, require_pushed } = wanted;
+    let AddClient { title, redirect, signed_out, scopes, grants, require_pushed, backchannel_logout } = wanted;
     let grants = grants.iter().map(|named| {
         let known = Grant::OF_APPS.iter().find(|grant| grant.as_str() == named);
         known.map(|grant| grant.grant_type()).ok_or_else(|| {
@@ -140,6 +141,9 @@ fn asked(wanted: &AddClient) -> Result<Object, ClientError> {
     asked.insert("redirect_uris".to_owned(), json!(redirect));
     asked.insert("post_logout_redirect_uris".to_owned(), json!(signed_out));
     asked.insert(register::PUSHED.to_owned(), json!(require_pushed));
+    if let Some(to) = backchannel_logout {
+        asked.insert(register::BACK_CHANNEL.to_owned(), json!(to));
+    }
     if let Some(title) = title {
         asked.insert("client_name".to_owned(), json!(title));
     }
@@ -169,6 +173,7 @@ fn told(id: &str, kind: ClientKind, rules: &AppRules, registered: Option<Timesta
         grants: grants(&rules.grants),
         bearer: rules.bearer,
         require_pushed: rules.pushed,
+        backchannel_logout: rules.back_channel.as_ref().map(|it| it.to.text()),
         workload: rules.workload.as_ref().map(ToString::to_string),
         registered,
     }

@@ -17,6 +17,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bartizan_core::Timestamp;
 use bartizan_core::authorization::{Grant, REDIRECTS_MAX, Registration};
+use bartizan_core::egress::special;
+use bartizan_core::federation::Url;
 use bartizan_core::people::{DISPLAY_BYTES_MAX, is_shown};
 use bartizan_core::redirect::Redirect;
 use bartizan_crypto::jose::json::{self, Object};
@@ -29,6 +31,9 @@ use std::sync::Arc;
 
 /// What the names of such apps begin with, so that none is taken for one of the fleet file.
 const PREFIX: &str = "reg-";
+/// OpenID Connect Back-Channel Logout section 2.2.
+pub(super) const BACK_CHANNEL: &str = "backchannel_logout_uri";
+const BACK_CHANNEL_SESSION: &str = "backchannel_logout_session_required";
 /// RFC 9126 section 6.
 pub(super) const PUSHED: &str = "require_pushed_authorization_requests";
 
@@ -240,9 +245,22 @@ fn kept(asked: &Object, rules: &Registration, token: &str, now: Timestamp) -> Re
         grants,
         bearer: rules.bearer && !wants_bound,
         pushed: flag(asked, PUSHED)?,
+        back_channel: back_channel(asked)?,
         token_sha256: hash::hex(&hash::sha256(token.as_bytes())),
         issued: now,
     })
+}
+
+/// The session is always named, so whether it has to be says nothing.
+fn back_channel(asked: &Object) -> Result<Option<String>, Refusal> {
+    flag(asked, BACK_CHANNEL_SESSION)?;
+    let Some(text) = text(asked, BACK_CHANNEL)? else { return Ok(None) };
+    let url = Url::parse(text).map_err(|why| metadata(format!("`{BACK_CHANNEL}`: {why}")))?;
+    // What a name leads to is judged each time that it is dialled; an address can be judged now.
+    match url.host.parse().ok().and_then(special) {
+        None => Ok(Some(text.to_owned())),
+        Some(special) => Err(metadata(format!("`{BACK_CHANNEL}`: {} is {}", url.host, special.as_str()))),
+    }
 }
 
 fn flag(asked: &Object, name: &'static str) -> Result<bool, Refusal> {
@@ -344,8 +362,12 @@ fn said(app: &App, id: &str, kept: &Kept, rules: &Registration, token: Option<&s
         "scope": now.scopes.join(" "),
         "dpop_bound_access_tokens": !now.bearer,
         PUSHED: now.pushed,
+        BACK_CHANNEL_SESSION: now.back_channel.is_some(),
         "id_token_signed_response_alg": "ES256",
     });
+    if let Some(to) = &kept.back_channel {
+        said[BACK_CHANNEL] = json!(to);
+    }
     if let Some(token) = token {
         said["registration_access_token"] = json!(token);
     }
@@ -397,6 +419,22 @@ mod tests {
             (r#"{"redirect_uris":["https://a.test/"],"jwks_uri":"https://a.test/keys"}"#, "invalid_client_metadata"),
             (r#"{"redirect_uris":["https://a.test/"],"software_statement":"x"}"#, "unapproved_software_statement"),
             (r#"{"redirect_uris":["https://a.test/"],"client_name":"a\u202eb"}"#, "invalid_client_metadata"),
+            (
+                r#"{"redirect_uris":["https://a.test/"],"backchannel_logout_uri":"http://a.test/out"}"#,
+                "invalid_client_metadata",
+            ),
+            (
+                r#"{"redirect_uris":["https://a.test/"],"backchannel_logout_uri":"https://169.254.169.254/latest"}"#,
+                "invalid_client_metadata",
+            ),
+            (
+                r#"{"redirect_uris":["https://a.test/"],"backchannel_logout_uri":"https://[::ffff:10.0.0.1]/"}"#,
+                "invalid_client_metadata",
+            ),
+            (
+                r#"{"redirect_uris":["https://a.test/"],"backchannel_logout_session_required":"yes"}"#,
+                "invalid_client_metadata",
+            ),
             (r#"{"redirect_uris":["https://a.test/"],"client_name":""}"#, "invalid_client_metadata"),
         ] {
             assert_eq!(read(text).map_err(|refusal| refusal.code()).unwrap_err(), code, "{text:.80}");

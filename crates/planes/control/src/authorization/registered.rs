@@ -2,7 +2,8 @@
 
 use super::granting::GrantsError;
 use bartizan_core::Timestamp;
-use bartizan_core::authorization::{App as AppRules, Grant, Registration};
+use bartizan_core::authorization::{App as AppRules, BackChannel, Grant, Registration};
+use bartizan_core::federation::Url;
 use bartizan_core::redirect::Redirect;
 use bartizan_store::StoredApp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub(super) struct Kept {
     /// Whether it wants its requests to count only where they were pushed.
     #[serde(default)]
     pub(super) pushed: bool,
+    /// Where it is told that somebody signed out.
+    #[serde(default)]
+    pub(super) back_channel: Option<String>,
     /// SHA-256 in hex of the token by which it is changed.
     pub(super) token_sha256: String,
     pub(super) issued: Timestamp,
@@ -46,8 +50,14 @@ impl Kept {
             bearer: self.bearer && within.bearer,
             workload: None,
             pushed: self.pushed,
+            back_channel: self.back_channel.as_deref().and_then(|to| Url::parse(to).ok()).map(outside),
         }
     }
+}
+
+/// Where an app says that it is to be told.
+fn outside(to: Url) -> BackChannel {
+    BackChannel { to, roots: None, outside: true }
 }
 
 /// All of them, by their names in requests.

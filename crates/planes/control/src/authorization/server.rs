@@ -9,6 +9,7 @@ use super::once::Once;
 use super::proof::Proofs;
 use super::rates::{Rates, Who};
 use super::revoked::Book;
+use super::telling::Telling;
 use crate::app::App;
 use crate::error::ControlError;
 use crate::jwt::{JwtKeysError, JwtSigner};
@@ -42,6 +43,7 @@ pub(crate) struct Server {
     pub(super) pushed: Once<Request>,
     pub(super) devices: Devices,
     pub(super) ended: EndedSessions,
+    pub(super) telling: Telling,
     /// Seals what a browser carries while somebody signs in. It ends with the process, as codes do.
     pub(super) way_key: Secret<[u8; 32]>,
 }
@@ -60,6 +62,7 @@ impl Server {
             pushed: Once::new(PUSHED_MAX),
             devices: Devices::default(),
             ended: EndedSessions::default(),
+            telling: Telling::default(),
             way_key: Secret::new(random::bytes()),
         })
     }

@@ -1,5 +1,6 @@
 //! Reads fleet file, policies and plan, and checks that they fit together.
 
+use crate::authorization;
 use crate::error::ControlError;
 use crate::federation::Sources;
 use crate::fleet::directory::Away;
@@ -124,6 +125,7 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
 pub fn check_users(fleet: &Fleet, dir: &Path) -> Result<(), ControlError> {
     if let Some(said) = &fleet.authorization {
         people::check_upstreams(said, dir).map_err(ControlError::Roots)?;
+        authorization::check_apps(said, dir).map_err(ControlError::Roots)?;
     }
     let Some(users) = &fleet.users else { return Ok(()) };
     issuers::check(users, dir).map_err(ControlError::Roots)?;

@@ -11,7 +11,7 @@ impl Scene<'_> {
         let whom = name.as_deref().unwrap_or("somebody unknown");
         let (class, activity) = match deed {
             Deed::SignedIn | Deed::NotSignedIn | Deed::ManyRefused => (AUTHENTICATION, (1, "Logon")),
-            Deed::SignedOut => (AUTHENTICATION, (2, "Logoff")),
+            Deed::SignedOut | Deed::NotTold => (AUTHENTICATION, (2, "Logoff")),
             Deed::Added => (ACCOUNT_CHANGE, (1, "Create")),
             Deed::Enabled => (ACCOUNT_CHANGE, (2, "Enable")),
             Deed::PasswordSet => (ACCOUNT_CHANGE, (3, "Password Change")),
@@ -42,6 +42,7 @@ impl Scene<'_> {
         match deed {
             Deed::NotSignedIn => record.failed(Severity::Low, "refused", reason.as_deref().map(str::to_owned)),
             Deed::ManyRefused => record.failed(Severity::High, "refused", reason.as_deref().map(str::to_owned)),
+            Deed::NotTold => record.failed(Severity::Medium, "not told", reason.as_deref().map(str::to_owned)),
             Deed::Locked => record.failed(Severity::Medium, "locked", reason.as_deref().map(str::to_owned)),
             _ => record,
         }

@@ -3,8 +3,11 @@
 use super::super::raw_apps::{RawApp, RawRegistration};
 use super::super::reader::{At, Field, Named, Read, Report, Reported, did_you_mean};
 use super::authorization::{check_audiences, check_grants, check_scopes, list, text};
-use super::required;
-use crate::authorization::{APPS_MAX, App, Client, Grant, REDIRECTS_MAX, REGISTERED, REGISTERED_MAX, Registration};
+use super::{os_text, required};
+use crate::authorization::{
+    APPS_MAX, App, BackChannel, Client, Grant, REDIRECTS_MAX, REGISTERED, REGISTERED_MAX, Registration,
+};
+use crate::federation::Url;
 use crate::name::{ServiceName, SpiffeId};
 use crate::redirect::Redirect;
 use crate::workload::Entry;
@@ -46,8 +49,8 @@ fn check_app(
     app: At<RawApp>,
 ) -> Result<App, Reported> {
     let At { value: raw, spot } = app;
-    let RawApp { title, redirect, signed_out, scopes, audiences, consent, grants, bearer, workload, require_pushed } =
-        raw;
+    let RawApp { title, redirect, signed_out, scopes, audiences, consent, grants, bearer, workload, .. } = raw;
+    let RawApp { require_pushed, backchannel_logout, backchannel_roots, .. } = raw;
     let title = title.optional().and_then(|at| at.map_or(Ok(name.value.clone()), |at| text(report, at)));
     let known = "known are `authorization_code`, `refresh_token` and `device_code`";
     let grants = check_grants(report, grants, &Grant::OF_APPS, known)
@@ -74,6 +77,7 @@ fn check_app(
     let trusted = consent.optional().and_then(|at| at.map_or(Ok(false), |at| check_consent(report, &at)));
     let (bearer, pushed) = (check_flag(report, bearer), check_flag(report, require_pushed));
     let workload = workload.optional().and_then(|at| at.map(|at| check_workload(report, workloads, &at)).transpose());
+    let back_channel = check_back_channel(report, backchannel_logout, backchannel_roots);
     Ok(App {
         title: title?,
         redirect: redirect?,
@@ -85,7 +89,28 @@ fn check_app(
         bearer: bearer?,
         workload: workload?.flatten(),
         pushed: pushed?,
+        back_channel: back_channel?,
     })
+}
+
+fn check_back_channel(
+    report: &mut Report<'_>,
+    to: Field<String>,
+    roots: Field<String>,
+) -> Result<Option<BackChannel>, Reported> {
+    let roots_at = roots.get().map(|at| at.spot.clone());
+    let roots = roots.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
+    let Some(at) = to.optional()? else {
+        return match roots_at {
+            None => Ok(None),
+            Some(spot) => {
+                let way_out = "name the address as `backchannel_logout`, or delete the key";
+                Err(report.refuse(&spot, "the app is told nowhere that somebody signed out", way_out))
+            }
+        };
+    };
+    let to = Url::parse(&at.value).map_err(|why| report.refuse_value(&at, format!("no address to post to: {why}"), ""));
+    Ok(Some(BackChannel { to: to?, roots: roots?, outside: false }))
 }
 
 pub(super) fn check_registration(

@@ -249,6 +249,8 @@ pub(super) fn register(
         workload: Some(SpiffeId::of(domain, &Role::Service(name.clone()))),
         // Its requests come by a browser that the gateway itself sends.
         pushed: false,
+        // It hears it on its stream to control.
+        back_channel: None,
     };
     own.apps.insert(name, app);
     Ok(())

@@ -9,6 +9,7 @@ mod refreshing;
 mod registering;
 mod resources; // several services, pushed requests, operators
 mod signing_out;
+mod telling; // apps that are told of it
 
 use crate::app::App;
 use crate::people;
