@@ -56,6 +56,9 @@ pub struct Status {
     /// Issuers of users' tokens whose keys are fetched, by name.
     #[serde(default)]
     pub issuers: Vec<IssuerStatus>,
+    /// Why apps get no tokens, and what to do about it; `None` where they do.
+    #[serde(default)]
+    pub no_tokens: Option<String>,
     /// Files on disk that say something else than what is in force; `None` where there are none.
     #[serde(default)]
     pub drift: Option<DriftStatus>,

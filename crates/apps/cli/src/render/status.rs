@@ -31,6 +31,7 @@ pub(crate) fn text(status: &Status) -> String {
         issued,
         clocks,
         issuers,
+        no_tokens,
         drift,
         tls,
         over_budget,
@@ -74,6 +75,10 @@ pub(crate) fn text(status: &Status) -> String {
     } else if let Some(why) = &issued.database {
         let waiting = grouped(issued.waiting);
         let _ = writeln!(text, "the database is away, {waiting} certificates wait in the journal: {why}\n");
+    }
+
+    if let Some(why) = no_tokens {
+        let _ = writeln!(text, "APPS GET NO TOKENS: {why}\n");
     }
 
     if let Some(drift) = drift {

@@ -58,6 +58,8 @@ pub enum Deed {
     ManyRefused,
     /// Not one person: an app could not be told that the person signed out.
     NotTold,
+    /// Not one person: apps get no tokens any more, since the key of refresh tokens was lost.
+    KeyLost,
 }
 
 impl Deed {
@@ -79,6 +81,7 @@ impl Deed {
             Self::RolesSet => "roles_set",
             Self::ManyRefused => "many_refused",
             Self::NotTold => "not_told",
+            Self::KeyLost => "key_lost",
         }
     }
 

@@ -2,7 +2,7 @@
 //! whether the answers are right.
 
 use bartizan_crypto::hash;
-use bartizan_testkit::{Deadline, Up, binary, free_ports, wait_for};
+use bartizan_testkit::{Deadline, Up, alive, binary, free_ports, kill_hard, wait_for};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -150,6 +150,54 @@ impl Scene {
         let edge = format!("https://127.0.0.1:{}/", self.edge);
         self.curl(&["--output", "/dev/null", "--write-out", "%{http_code}", "-H", &bearer, &edge])
     }
+}
+
+#[test]
+fn a_lost_key_is_seen_with_what_to_do_and_putting_it_back_helps() {
+    let scene = Scene::start();
+    let begin = || {
+        let device = format!("{}/device_authorization", scene.issuer);
+        let refresh = format!("{}/token", scene.issuer);
+        let form = ["--data", "client_id=house", "--data", "grant_type=refresh_token", "--data", "refresh_token=bzr.x"];
+        drop(scene.curl(&["--data", "client_id=shop", &device]));
+        scene.curl(&[&form[..], &["--write-out", "%{http_code}", &refresh]].concat())
+    };
+    wait_for("the server to know its key", Deadline::default(), || begin().ends_with("400").then_some(()));
+    let status = || -> Value { serde_json::from_str(&scene.up.say(&["status", "--json"])).unwrap() };
+    assert_eq!(status()["no_tokens"], Value::Null);
+
+    let data = scene.up.ca().parent().unwrap().to_owned();
+    let (key, kept) = (data.join("refresh.key"), scene.folder.path().join("refresh.key"));
+    std::fs::rename(&key, &kept).unwrap();
+    let restart = || {
+        let before = scene.up.find_one(&["bartizan control "]);
+        kill_hard(before);
+        wait_for("its end", Deadline::default(), || (!alive(before)).then_some(()));
+        wait_for("another control", Deadline::default(), || {
+            scene.up.find(&["bartizan control "]).first().filter(|pid| **pid != before).map(|_| ())
+        });
+    };
+    restart();
+    // Nobody has to ask for a token first.
+    let shown = wait_for("status to say it", Deadline::default(), || {
+        let said = scene.up.cli(&["status"]);
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        text.contains("APPS GET NO TOKENS").then_some(text)
+    });
+    assert!(shown.contains("the key of refresh tokens is gone: put `") && shown.contains("grants.db"), "{shown}");
+    assert!(status()["no_tokens"].as_str().unwrap().contains("refresh.key"));
+    wait_for("the event", Deadline::default(), || {
+        let events = scene.up.cli(&["events", "--json", "--limit", "500"]);
+        let text = String::from_utf8_lossy(&events.stdout).into_owned();
+        (text.contains("\"deed\":\"key_lost\"") && text.contains("put `")).then_some(())
+    });
+    wait_for("the server to be back", Deadline::default(), || begin().ends_with("503").then_some(()));
+    assert!(!key.exists(), "no other one took its place");
+
+    std::fs::rename(&kept, &key).unwrap();
+    restart();
+    wait_for("the server to know its key again", Deadline::default(), || begin().ends_with("400").then_some(()));
+    wait_for("status to be quiet", Deadline::default(), || status()["no_tokens"].is_null().then_some(()));
 }
 
 fn seconds() -> u64 {

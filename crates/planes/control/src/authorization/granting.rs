@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::error::chain;
 use crate::limits::REFRESH_KEY_BYTES_MAX;
 use bartizan_core::Secret;
+use bartizan_core::event::{self, Deed, What};
 use bartizan_crypto::{base64, hash, random};
 use bartizan_runtime::files;
 use bartizan_store::{Grants as Database, StoreError};
@@ -55,8 +56,19 @@ pub(crate) struct Grants {
 impl Granting {
     /// Opens what is not open yet.
     pub(super) async fn open(&self, app: &App) -> Result<Arc<Grants>, GrantsError> {
-        let opened = self.0.get_or_try_init(async || Grants::open(&app.options.data).await.map(Arc::new)).await;
-        opened.map(Arc::clone)
+        let open = async || {
+            let grants = Grants::open(&app.options.data).await?;
+            if let Err(why) = grants.key() {
+                tell_lost(app, why);
+            }
+            Ok(Arc::new(grants))
+        };
+        self.0.get_or_try_init(open).await.map(Arc::clone)
+    }
+
+    /// Why apps get no tokens, and what to do about it; `None` where they do, and before anybody asked.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.0.get()?.key().err().map(str::to_owned)
     }
 
     /// Closes the database.
@@ -71,9 +83,6 @@ impl Grants {
     async fn open(data: &Path) -> Result<Self, GrantsError> {
         let store = Database::open(&data.join(DATABASE)).await?;
         let key = key(data, &store).await?;
-        if let Err(why) = &key {
-            tracing::error!(why, "apps get no tokens");
-        }
         let registered = Registered::read(store.apps().await?)?;
         Ok(Self { store, key, registered })
     }
@@ -86,6 +95,21 @@ impl Grants {
     pub(super) fn key(&self) -> Result<&Secret<[u8; 32]>, &str> {
         self.key.as_ref().map_err(String::as_str)
     }
+}
+
+/// For whoever reads events; `bartizan status` says it for as long as it is so.
+fn tell_lost(app: &App, why: &str) {
+    tracing::error!(why, "apps get no tokens");
+    let what = event::Person {
+        subject: None,
+        name: None,
+        deed: Deed::KeyLost,
+        factors: None,
+        reason: Some(why.into()),
+        remote: None,
+        by: None,
+    };
+    app.own_events.write(None, What::Person(what));
 }
 
 /// The key in its file. The inner error says that it was lost.

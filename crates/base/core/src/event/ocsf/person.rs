@@ -10,7 +10,7 @@ impl Scene<'_> {
         let Person { subject, name, deed, factors, reason, remote, by } = it;
         let whom = name.as_deref().unwrap_or("somebody unknown");
         let (class, activity) = match deed {
-            Deed::SignedIn | Deed::NotSignedIn | Deed::ManyRefused => (AUTHENTICATION, (1, "Logon")),
+            Deed::SignedIn | Deed::NotSignedIn | Deed::ManyRefused | Deed::KeyLost => (AUTHENTICATION, (1, "Logon")),
             Deed::SignedOut | Deed::NotTold => (AUTHENTICATION, (2, "Logoff")),
             Deed::Added => (ACCOUNT_CHANGE, (1, "Create")),
             Deed::Enabled => (ACCOUNT_CHANGE, (2, "Enable")),
@@ -42,6 +42,7 @@ impl Scene<'_> {
         match deed {
             Deed::NotSignedIn => record.failed(Severity::Low, "refused", reason.as_deref().map(str::to_owned)),
             Deed::ManyRefused => record.failed(Severity::High, "refused", reason.as_deref().map(str::to_owned)),
+            Deed::KeyLost => record.failed(Severity::High, "no tokens", reason.as_deref().map(str::to_owned)),
             Deed::NotTold => record.failed(Severity::Medium, "not told", reason.as_deref().map(str::to_owned)),
             Deed::Locked => record.failed(Severity::Medium, "locked", reason.as_deref().map(str::to_owned)),
             _ => record,
