@@ -56,6 +56,9 @@ pub struct Status {
     /// Issuers of users' tokens whose keys are fetched, by name.
     #[serde(default)]
     pub issuers: Vec<IssuerStatus>,
+    /// Other identity providers at which people sign in, by the names that the fleet file has for them.
+    #[serde(default)]
+    pub providers: BTreeMap<ServiceName, IssuerStatus>,
     /// Why apps get no tokens, and what to do about it; `None` where they do.
     #[serde(default)]
     pub no_tokens: Option<String>,

@@ -31,6 +31,7 @@ pub(crate) fn text(status: &Status) -> String {
         issued,
         clocks,
         issuers,
+        providers,
         no_tokens,
         drift,
         tls,
@@ -99,6 +100,14 @@ pub(crate) fn text(status: &Status) -> String {
             if it.has_keys { "those that are held go on" } else { "none is held, so none of its tokens is believed" };
         let why = it.failure.as_deref().unwrap_or_default();
         let _ = writeln!(text, "ISSUER {}: its keys are not renewed; {what}: {why}", it.issuer);
+    }
+    for (name, it) in providers {
+        let Some(why) = &it.failure else { continue };
+        let since = it.failing_since.map(|at| format!(" since {}", utc(at))).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "PROVIDER {name} is away{since}: nobody can sign in with it; who is signed in stays so: {why}"
+        );
     }
     for clock in clocks {
         let way = if clock.ahead_s < 0 { "behind" } else { "ahead of" };

@@ -182,8 +182,70 @@ fn people_come_from_a_certified_provider_and_from_another_fleet() {
         let all = ["no verified e-mail address in one of", "\"deed\":\"signed_in\"", "from foreign", "from twin"];
         all.iter().all(|it| text.contains(it)).then_some(())
     });
-    // It has gone; what is known of it is kept, and everything else goes on.
-    let page = curl(scene.ours.ca(), &[&format!("{}/sign-in", scene.issuer)]);
-    assert!(page.contains("Continue with The Foreign One") && page.contains("name=\"password\""), "{page}");
+    goes_away(&scene);
     assert_eq!(shown("foreign+ana")["sessions"].as_array().unwrap().len(), 2, "who is signed in stays so");
+    is_tried_again_and_again(&scene);
+}
+
+/// A browser that was sent to a provider; the state that has to come back, and its cookies.
+fn sent(scene: &Scene, name: &str) -> (String, PathBuf) {
+    let jar = scene.folder.path().join("browser");
+    let cookies = ["--cookie", jar.to_str().unwrap(), "--cookie-jar", jar.to_str().unwrap()];
+    let page = curl(scene.ours.ca(), &[&cookies[..], &[&format!("{}/sign-in", scene.issuer)]].concat());
+    let form = page.split("<form").find(|form| form.contains(&format!("name=\"provider\" value=\"{name}\"")));
+    let form = form.unwrap_or_else(|| panic!("no button for {name}: {page}"));
+    let hidden = form.split("<input type=\"hidden\" name=\"").skip(1).map(|field| {
+        let (name, rest) = field.split_once("\" value=\"").unwrap();
+        format!("{name}={}", rest.split_once('"').unwrap().0)
+    });
+    let fields: Vec<String> = hidden.collect();
+    let fields: Vec<&str> = fields.iter().flat_map(|field| ["--data-urlencode", field.as_str()]).collect();
+    let origin = format!("origin: {}", scene.issuer);
+    let to = format!("{}/sign-in/with", scene.issuer);
+    let more = ["-H", &origin, "--output", "/dev/null", "--write-out", "%{redirect_url}", &to];
+    let said = curl(scene.ours.ca(), &[&cookies[..], &fields, &more].concat());
+    let state = said.split("&state=").nth(1).and_then(|rest| rest.split('&').next());
+    (state.unwrap_or_else(|| panic!("not sent: {said}")).to_owned(), jar)
+}
+
+/// What the page says to whoever comes back with `answer`.
+fn comes_back(scene: &Scene, (name, issuer): (&str, &str), answer: &str) -> String {
+    let (state, jar) = sent(scene, name);
+    let to = format!("{}/sign-in/with/{name}/back?state={state}&iss={issuer}&{answer}", scene.issuer);
+    curl(scene.ours.ca(), &["--cookie", jar.to_str().unwrap(), "--cookie-jar", jar.to_str().unwrap(), &to])
+}
+
+/// The provider that others wrote has gone; somebody notices, and from then on the others are offered.
+fn goes_away(scene: &Scene) {
+    let own = format!("https://127.0.0.1:{}", scene.provider);
+    let page = comes_back(scene, ("foreign", &own), "code=x");
+    assert!(page.contains("cannot be asked now. Sign in another way"), "{page}");
+    let page = wait_for("the page to say who is away", Deadline::default(), || {
+        let page = curl(scene.ours.ca(), &[&format!("{}/sign-in", scene.issuer)]);
+        page.contains("The Foreign One cannot be reached now.").then_some(page)
+    });
+    assert!(!page.contains("Continue with The Foreign One"), "{page}");
+    assert!(page.contains("Continue with The Other Fleet") && page.contains("name=\"password\""), "{page}");
+    let status = scene.ours.say(&["status"]);
+    assert!(status.contains("PROVIDER foreign is away since "), "{status}");
+    assert!(!status.contains("PROVIDER twin"), "{status}");
+    let status: Value = serde_json::from_str(&scene.ours.say(&["status", "--json"])).unwrap();
+    assert_eq!(status["providers"]["foreign"]["has_keys"], true, "what is known of it is kept: {status}");
+}
+
+/// Many who come from one provider are refused: that is an event of its own, once, and the others go on.
+fn is_tried_again_and_again(scene: &Scene) {
+    for n in 0..21 {
+        let page = comes_back(scene, ("twin", &scene.twin_issuer), "error=access_denied");
+        assert!(page.contains("did not sign you in"), "{n}: {page}");
+    }
+    let events = || -> Vec<Value> {
+        let said = scene.ours.cli(&["events", "--deny", "--json", "--limit", "500"]);
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        let all = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        all.filter(|it: &Value| it.to_string().contains("many_refused")).collect()
+    };
+    let told = wait_for("the event", Deadline::default(), || Some(events()).filter(|told| !told.is_empty()));
+    assert_eq!((told.len(), &told[0]["severity"]), (1, &"High".into()), "{told:?}");
+    assert!(told[0].to_string().contains("twin: 20 sign-ins refused within 60 s"), "{told:?}");
 }

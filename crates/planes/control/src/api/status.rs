@@ -87,6 +87,7 @@ pub(super) fn status(app: &App) -> Status {
         issued: app.journal.status(),
         clocks: app.clocks.status(),
         issuers: app.issuers.status(),
+        providers: app.people.providers(app),
         no_tokens: app.authorization.granting.trouble(),
         drift: app.drift.status(),
         tls: app.algorithms.status(),

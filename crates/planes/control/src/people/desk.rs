@@ -8,8 +8,11 @@ use super::tries::Tries;
 use super::upstream::{Book, Spikes};
 use crate::app::App;
 use crate::limits::{PERSON_TRIES, UPSTREAM_ASKED_MAX};
+use bartizan_core::ServiceName;
 use bartizan_core::people::Rules;
+use bartizan_core::status::IssuerStatus;
 use bartizan_store::{People as Database, StoreError};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{OnceCell, Semaphore};
@@ -52,6 +55,12 @@ impl People {
         }
         let desk = self.0.get_or_try_init(async || Desk::open(&app.options.data).await.map(Arc::new)).await?;
         Ok(Some(Arc::clone(desk)))
+    }
+
+    /// How it stands with other identity providers, by the names that the fleet file has for them.
+    pub(crate) fn providers(&self, app: &App) -> BTreeMap<ServiceName, IssuerStatus> {
+        let (Some(desk), Some(rules)) = (self.0.get(), rules(app)) else { return BTreeMap::new() };
+        rules.providers.iter().map(|(name, said)| (name.clone(), desk.upstreams.status(said))).collect()
     }
 
     /// Closes the database.

@@ -56,7 +56,11 @@ pub(super) fn section(visit: &Visit, headers: &HeaderMap, person: &Person) -> St
         .providers
         .iter()
         .filter(|(_, said)| !person.record.connected.iter().any(|it| it.issuer == said.issuer));
-    let buttons: String = free.map(|(name, said)| one((name.as_str(), &said.title))).collect();
+    let (answer, away): (Vec<_>, Vec<_>) = free.partition(|(_, said)| visit.desk.upstreams.answers(said, visit.now));
+    let mut buttons: String = answer.iter().map(|(name, said)| one((name.as_str(), &said.title))).collect();
+    for (_, said) in away {
+        buttons += &format!("<p class=\"quiet\">{} cannot be reached now.</p>\n", escape(&said.title));
+    }
     format!("\n<h2>Accounts elsewhere</h2>\n{table}{buttons}")
 }
 

@@ -96,6 +96,8 @@ fn refuse(
     let (told, why) = match failure {
         Failure::Refused(told, why) => (told, why),
         Failure::Unable(why) => {
+            // Whether it is away, the next page is to know.
+            visit.desk.upstreams.ask(&said.issuer, visit.now);
             (format!("{} cannot be asked now. Sign in another way, or try again in a moment.", said.title), why)
         }
         Failure::Problem(problem) => return Err(problem),

@@ -4,6 +4,7 @@ use super::document::{self, Document};
 use super::fetch::Seen;
 use crate::limits::{ISSUER_KEYS_FILE_BYTES_MAX, ISSUER_LOOK, ISSUER_RETRY, ISSUER_RETRY_MAX, UPSTREAM_ASKED_AGAIN};
 use bartizan_core::Timestamp;
+use bartizan_core::status::IssuerStatus;
 use bartizan_core::upstream::Upstream;
 use bartizan_core::user::TokenIssuer;
 use bartizan_crypto::hash;
@@ -29,6 +30,7 @@ struct Held {
     seen: Option<Seen>,
     failure: Option<String>,
     failures: u32,
+    failing_since: Option<Timestamp>,
     looked: Option<Timestamp>,
     /// When to look again; at once where `None`.
     next: Option<Timestamp>,
@@ -80,11 +82,29 @@ impl Book {
         it.seen.as_ref().and_then(|seen| Found::read(said, seen).ok())
     }
 
-    /// Whether browsers can be sent there.
-    pub(super) fn is_known(&self, said: &Upstream) -> bool {
+    /// Whether browsers can be sent there: it was reached, and answered when it was looked at last. Where it did not, it is looked at
+    /// again soon, since somebody would like to go there.
+    pub(in crate::people) fn answers(&self, said: &Upstream, now: Timestamp) -> bool {
         let mut all = self.lock();
         let it = all.entry(said.issuer.clone()).or_insert_with(|| Held { seen: self.read(said), ..Held::default() });
-        it.seen.is_some()
+        let answers = it.seen.is_some() && it.failure.is_none();
+        if !answers && it.looked.is_some_and(|looked| now.since(looked) >= UPSTREAM_ASKED_AGAIN) {
+            it.next = None;
+        }
+        answers
+    }
+
+    /// How it stands with it, for operators.
+    pub(in crate::people) fn status(&self, said: &Upstream) -> IssuerStatus {
+        let mut all = self.lock();
+        let it = all.entry(said.issuer.clone()).or_insert_with(|| Held { seen: self.read(said), ..Held::default() });
+        IssuerStatus {
+            issuer: said.issuer.clone(),
+            has_keys: it.seen.is_some(),
+            fetched_at: it.looked.filter(|_| it.failure.is_none()),
+            failing_since: it.failing_since,
+            failure: it.failure.clone(),
+        }
     }
 
     /// Whether to look at it now.
@@ -107,6 +127,7 @@ impl Book {
                 if it.failure.take().is_some() || it.seen.is_none() {
                     tracing::info!(issuer = said.issuer, "an identity provider answers");
                 }
+                it.failing_since = None;
                 (it.failures, it.next, it.seen) = (0, Some(now.plus(ISSUER_LOOK)), Some(seen));
             }
             Err(why) => {
@@ -117,6 +138,7 @@ impl Book {
                         "an identity provider is not looked at; what is held of it goes on"
                     );
                 }
+                it.failing_since.get_or_insert(now);
                 let pause = ISSUER_RETRY * 2_u32.saturating_pow(it.failures.min(16));
                 (it.failures, it.next, it.failure) =
                     (it.failures + 1, Some(now.plus(pause.min(ISSUER_RETRY_MAX))), Some(why));

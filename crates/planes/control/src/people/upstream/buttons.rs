@@ -6,13 +6,13 @@ use super::super::markup::{escape, hidden};
 use super::super::paths;
 use axum::http::HeaderMap;
 
-/// A button for each provider, with the sealed way back; `cookie` as for [`second_mark`].
+/// A button for each provider that answers, a word about each that does not, with the sealed way back; `cookie` as for [`second_mark`].
 pub(in crate::people) fn buttons(visit: &Visit, headers: &HeaderMap, way: &str, cookie: Option<&str>) -> String {
-    let mut out = String::new();
+    let (mut out, mut away) = (String::new(), String::new());
     for (name, said) in &visit.rules.providers {
         let title = escape(&said.title);
-        if !visit.desk.upstreams.is_known(said) {
-            out += &format!("<p class=\"quiet\">{title} cannot be reached now.</p>\n");
+        if !visit.desk.upstreams.answers(said, visit.now) {
+            away += &format!("<p class=\"quiet\">{title} cannot be reached now.</p>\n");
             continue;
         }
         out += &format!(
@@ -23,5 +23,5 @@ pub(in crate::people) fn buttons(visit: &Visit, headers: &HeaderMap, way: &str, 
             hidden("provider", name.as_str()),
         );
     }
-    out
+    out + &away
 }
