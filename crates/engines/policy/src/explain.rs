@@ -1,6 +1,7 @@
 //! A decision in words: who decided, with text and place.
 
 use crate::error::Page;
+use crate::from_fleet::OWN_PREFIX;
 use crate::read::{Written, read};
 use bartizan_core::snapshot::Policies;
 use bartizan_core::{Decision, Verdict};
@@ -22,10 +23,37 @@ pub fn explain(decision: &Decision, policies: &Policies) -> Vec<String> {
     for id in &decision.policies {
         match read.policies.iter().find(|written| written.id == *id) {
             Some(written) => lines.extend(shown(written, policies)),
-            None => lines.push(format!("policy `{id}` is not among the policies at hand; they are of another epoch")),
+            None => lines.push(match rule(id) {
+                Some(what) => format!("`{id}` is no policy: {what}"),
+                None => format!("policy `{id}` is not among the policies at hand; they are of another epoch"),
+            }),
         }
     }
     lines
+}
+
+/// What says no, or adds something, beside the policies, by the names that guards have for it.
+const RULES: &[(&str, &str)] = &[
+    (
+        "api",
+        "the request or the answer was held against the document that `api` names, or against the limits of `graphql`",
+    ),
+    (
+        "events",
+        "the sender of a signed event was looked for, as `events` of the route and `senders` of the gateway say",
+    ),
+    ("keys", "the key of a program was looked up, as `auth: key` of the route says"),
+    ("users", "the user's token was looked at, as `users`, and `auth` and `scopes` of the route, say"),
+    ("login", "somebody at a browser was looked for, as `login` of the gateway says"),
+    ("limits", "the request was counted, as `limits` of the gateway, the route or the service says"),
+    ("slow_down", "the caller came more often than is usual for it, as `slow_down` says"),
+    ("adaptive", "the service had as much to do as it bears, as `adaptive` says"),
+];
+
+/// Which rule of the fleet file that is; `None` where it is a policy.
+fn rule(id: &str) -> Option<&'static str> {
+    let name = id.strip_prefix(OWN_PREFIX)?;
+    RULES.iter().find(|(known, _)| *known == name).map(|(_, what)| *what)
 }
 
 fn shown(written: &Written, policies: &Policies) -> Vec<String> {

@@ -200,6 +200,62 @@ fn a_lost_key_is_seen_with_what_to_do_and_putting_it_back_helps() {
     wait_for("status to be quiet", Deadline::default(), || status()["no_tokens"].is_null().then_some(()));
 }
 
+#[test]
+fn operators_add_change_and_remove_apps_and_they_count_at_once() {
+    let scene = Scene::start();
+    let client = |args: &[&str]| scene.up.cli(&[&["client"][..], args].concat());
+    for (refused, why) in [
+        (&["add", "--redirect", "http://shop.test/back"][..], "redirect_uris"),
+        (&["add", "--redirect", "https://a.test/", "--grant", "implicit"], "no grant of apps"),
+        (&["add"], "redirect_uris"),
+        (&["add", "--redirect", "https://a.test/", "--backchannel-logout", "https://169.254.169.254/x"], "metadata"),
+        (&["remove", "shop"], "stands in the fleet file"),
+        (&["rotate", "report"], "stands in the fleet file"),
+        (&["show", "nobody"], "there is no client `nobody`"),
+        (&["remove", "reg-nobody"], "there is no client `reg-nobody`"),
+    ] {
+        let said = client(refused);
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(!said.status.success() && text.contains(why), "{refused:?}: {text}");
+    }
+    let json = |args: &[&str]| -> Value {
+        let said = client(&[args, &["--json"]].concat());
+        assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
+        serde_json::from_slice(&said.stdout).unwrap()
+    };
+    let kinds = |all: Value| -> BTreeMap<String, String> {
+        let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
+        all["clients"].as_array().unwrap().iter().map(|it| (text(it, "client_id"), text(it, "kind"))).collect()
+    };
+    let before = kinds(json(&["list"]));
+    let wanted = [("house", "app"), ("report", "workload"), ("shop", "app")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(before, BTreeMap::from(wanted));
+
+    let added = json(&["add", "--title", "A Television", "--grant", "device_code", "--scope", "openid"]);
+    let (id, token) = (added["client_id"].as_str().unwrap(), added["registration_access_token"].as_str().unwrap());
+    assert_eq!(kinds(json(&["list"]))[id], "registered");
+    assert_eq!(json(&["show", id])["title"], "A Television");
+    let named = format!("client_id={id}");
+    let begin = || scene.curl(&["--data", &named, &format!("{}/device_authorization", scene.issuer)]);
+    let begun = begin();
+    assert!(begun.contains("user_code"), "the server knows it at once: {begun}");
+
+    let at = format!("{}/register/{id}", scene.issuer);
+    let looked = |token: &str| {
+        let bearer = format!("authorization: Bearer {token}");
+        scene.curl(&["--output", "/dev/null", "--write-out", "%{http_code}", "-H", &bearer, &at])
+    };
+    assert_eq!(looked(token), "200");
+    let rotated = json(&["rotate", id]);
+    let next = rotated["registration_access_token"].as_str().unwrap();
+    assert_eq!((looked(token).as_str(), looked(next).as_str()), ("401", "200"));
+
+    assert_eq!(json(&["remove", id])["client_id"], id);
+    assert_eq!((looked(next).as_str(), kinds(json(&["list"]))), ("401", before));
+    let gone = begin();
+    assert!(gone.contains("invalid_client"), "{gone}");
+}
+
 fn seconds() -> u64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }

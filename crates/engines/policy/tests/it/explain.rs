@@ -41,4 +41,16 @@ denied at policy epoch 3
 reason: closed at night
 policy `night` is not among the policies at hand; they are of another epoch
 "#);
+    let by = |rule: &str| bartizan_core::Decision { policies: vec![rule.into()], ..decision.clone() };
+    insta::assert_snapshot!(explain(&by("fleet:api"), &snapshot).join("\n"), @r#"
+denied at policy epoch 3
+reason: closed at night
+`fleet:api` is no policy: the request or the answer was held against the document that `api` names, or against the limits of `graphql`
+"#);
+    for rule in ["events", "keys", "users", "login", "limits", "slow_down", "adaptive"] {
+        let lines = explain(&by(&format!("fleet:{rule}")), &snapshot);
+        assert!(lines[2].starts_with(&format!("`fleet:{rule}` is no policy: ")), "{lines:?}");
+    }
+    let lines = explain(&by("fleet:calls/gone->away"), &snapshot);
+    assert!(lines[2].contains("of another epoch"), "{lines:?}");
 }

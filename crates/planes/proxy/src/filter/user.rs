@@ -6,7 +6,7 @@ use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
 use crate::users::shown::{self, NotShown};
-use crate::users::{NARROW, NotNarrowed, TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched, Wanted};
+use crate::users::{NARROW, NotNarrowed, TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched, Wanted, is_misspelt};
 use bartizan_core::narrow::Narrow;
 use bartizan_core::user::User;
 use bartizan_core::{Decision, Verdict};
@@ -164,10 +164,16 @@ fn hand_on_less(x: &mut Exchange<'_>) -> Result<(), Answer> {
     let live = x.live;
     let peer = x.to.as_ref().and_then(|to| live.directory.as_ref()?.peers.get(to));
     let edge = peer.and_then(|peer| peer.narrow.as_ref());
-    if edge.is_none() && !x.head.fields.contains(NARROW) {
+    let misspelt = x.head.fields.iter().any(|(name, _)| is_misspelt(name));
+    if edge.is_none() && !x.head.fields.contains(NARROW) && !misspelt {
         return Ok(());
     }
-    match narrowed(x, edge) {
+    let wanted = if misspelt {
+        Err(NotNarrowed::Unreadable("it is spelt with `-`, and nothing else"))
+    } else {
+        narrowed(x, edge)
+    };
+    match wanted {
         Ok(tokens) => {
             x.tokens = tokens;
             Ok(())

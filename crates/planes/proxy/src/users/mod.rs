@@ -20,7 +20,7 @@ pub use keys::{EdgeKeys, HeldKey};
 pub use memory::{Memory, Vouched};
 pub use minted::Minted;
 pub use minting::Minting;
-pub use narrowing::{NARROW, NotNarrowed, Wanted};
+pub use narrowing::{NARROW, NotNarrowed, Wanted, is_misspelt};
 pub use slot::DelegationSlot;
 
 /// The header that a transaction token travels in (draft-ietf-oauth-transaction-tokens).

@@ -10,6 +10,13 @@ use std::time::Duration;
 /// The header by which a program asks for one call with less: scopes with a blank between them, nothing for none.
 pub const NARROW: &str = "x-bartizan-narrow";
 
+/// Whether a header is that one in another spelling, such as `x_bartizan_narrow`: some libraries of programs write it so, and a wish that
+/// nobody hears would leave the call with more than was asked for.
+pub fn is_misspelt(name: &[u8]) -> bool {
+    let same = |(given, wanted): (&u8, &u8)| given == wanted || (*wanted == b'-' && !given.is_ascii_alphanumeric());
+    name.len() == NARROW.len() && name != NARROW.as_bytes() && name.iter().zip(NARROW.as_bytes()).all(same)
+}
+
 /// Why a call is not made with what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum NotNarrowed {

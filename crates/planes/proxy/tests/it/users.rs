@@ -556,6 +556,8 @@ async fn a_program_asks_for_one_call_with_less_and_never_gets_more() {
         ),
         ("x-bartizan-narrow: accounts:read\r\n", "/private/untraced", None, 403, "narrowing_refused", "for no user"),
         ("x-bartizan-narrow: a  b\r\n", "/private/a", None, 400, "narrowing_unreadable", "one blank"),
+        ("x_bartizan_narrow: accounts:read\r\n", "/private/a", None, 400, "narrowing_unreadable", "spelt with"),
+        ("x-bartizan_narrow:\r\n", "/private/untraced", None, 400, "narrowing_unreadable", "spelt with"),
         (
             "x-bartizan-narrow: a\r\nx-bartizan-narrow: b\r\n",
             "/private/a",
