@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 
@@ -21,29 +22,32 @@ const LOOKS = [1280, 390].flatMap((width) => ['light', 'dark'].map((scheme) => (
  * other error of a certificate is passed over. */
 async function pins(origin) {
   const { hostname, port } = new URL(origin)
-  const socket = connect({ host: hostname, port: port || 443, servername: hostname, ca: readFileSync(CA) })
+  const name = isIP(hostname) ? undefined : hostname
+  const ca = readFileSync(CA)
+  const socket = connect({ host: hostname, port: port || 443, servername: name, ca })
   await once(socket, 'secureConnect')
   const keys = []
   for (let it = socket.getPeerX509Certificate(); it; it = it.issuerCertificate) {
     keys.push(createHash('sha256').update(it.publicKey.export({ type: 'spki', format: 'der' })).digest('base64'))
   }
   socket.destroy()
-  return keys.join(',')
+  return keys
 }
 
 /** A library that was installed with `xtask/judges.sh`. */
-async function installed(path) {
+export async function installed(path) {
   if (!existsSync(join(JUDGES, path))) throw new Error(`${path} is not there; run \`sh xtask/judges.sh\` (\`make needs\` does)`)
   return import(join(JUDGES, path))
 }
 
-/** Starts Chromium for the pages at `origin`. */
-export async function open(origin) {
+/** Starts Chromium for the pages at `origins`. */
+export async function open(...origins) {
   if (!existsSync(PROGRAM)) {
     throw new Error(`no browser: ${PROGRAM} is not there; install Chromium (apt-get install chromium), or name one in CHROMIUM`)
   }
   const { chromium } = await installed('playwright-core/index.mjs')
-  const args = [`--ignore-certificate-errors-spki-list=${await pins(origin)}`, '--disable-dev-shm-usage']
+  const keys = (await Promise.all(origins.map(pins))).flat()
+  const args = [`--ignore-certificate-errors-spki-list=${[...new Set(keys)].join(',')}`, '--disable-dev-shm-usage']
   // Its sandbox does not start for root.
   if (process.getuid() === 0) args.push('--no-sandbox')
   // Chromium asks its makers for updates and the like; nothing of that is part of a test.
@@ -104,9 +108,12 @@ class Window {
     if (this.#wrong.length > 0) throw new Error(`${where}: ${this.#wrong.join('\n')}`)
   }
 
-  async go(url) {
+  /** Goes somewhere; `refused` where the answer has a status of 4xx. */
+  async go(url, { refused = false } = {}) {
+    if (refused) this.#refusals++
     await this.page.goto(url)
     this.quiet(url)
+    this.#refusals = 0
   }
 
   /** Presses a button or link and waits for the page that comes; `refused` where its answer has a status of 4xx. */
