@@ -4,9 +4,11 @@ use crate::count::counted;
 use crate::indicator::Indicator;
 use crate::limits::SERIES_MAX;
 use crate::place::Place;
+use crate::rollouts::Rollouts;
 use crate::series::Series;
 use crate::tally::Tally;
 use crate::totals::Totals;
+use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{Member, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,12 +23,29 @@ pub struct Board {
     seen: BTreeMap<(Member, Indicator, Place), Totals>,
     /// Places that have no series of their own, since there were too many; they count for the fleet.
     left_out: u64,
+    rollouts: Rollouts,
+}
+
+/// As it was written down before snapshots were remembered.
+#[derive(Deserialize)]
+struct Earlier {
+    since: Timestamp,
+    series: BTreeMap<(Indicator, Place), Series>,
+    seen: BTreeMap<(Member, Indicator, Place), Totals>,
+    left_out: u64,
+}
+
+impl From<Earlier> for Board {
+    fn from(it: Earlier) -> Self {
+        let Earlier { since, series, seen, left_out } = it;
+        Self { since, series, seen, left_out, rollouts: Rollouts::default() }
+    }
 }
 
 impl Board {
     /// Nothing so far.
     pub fn new(now: Timestamp) -> Self {
-        Self { since: now, series: BTreeMap::new(), seen: BTreeMap::new(), left_out: 0 }
+        Self { since: now, series: BTreeMap::new(), seen: BTreeMap::new(), left_out: 0, rollouts: Rollouts::default() }
     }
 
     /// Takes in the counters of a guard; `process` differs for each life of it.
@@ -52,6 +71,18 @@ impl Board {
             return;
         }
         self.series.entry(key).or_default().add(now, tally);
+    }
+
+    /// A snapshot is published: see [`Rollouts`].
+    pub fn published(&mut self, kind: Kind, epoch: Epoch, now: Timestamp) {
+        let tally = self.rollouts.published(kind, epoch, now);
+        self.add(Indicator::M9, Place::Fleet, tally, now);
+    }
+
+    /// A guard refused a snapshot: see [`Rollouts`].
+    pub fn refused(&mut self, kind: Kind, epoch: Epoch, now: Timestamp) {
+        let tally = self.rollouts.refused(kind, epoch, now);
+        self.add(Indicator::M9, Place::Fleet, tally, now);
     }
 
     /// Forgets guards that are not in the fleet any more, and what is older than a month.
@@ -89,9 +120,14 @@ impl Board {
 
     /// What was written down; `None` where it is nothing that [`Board::to_bytes`] writes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (board, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
-        (rest.is_empty() && board.series.len() <= SERIES_MAX + 16 && board.series.values().all(Series::is_sound))
-            .then_some(board)
+        let whole = |(board, rest): (Self, &[u8])| rest.is_empty().then_some(board);
+        let earlier = || postcard::take_from_bytes::<Earlier>(bytes).ok().map(|(board, rest)| (board.into(), rest));
+        let now = postcard::take_from_bytes::<Self>(bytes).ok();
+        let board = now.and_then(whole).or_else(|| earlier().and_then(whole))?;
+        (board.rollouts.len() <= crate::limits::ROLLOUTS_MAX
+            && board.series.len() <= SERIES_MAX + 16
+            && board.series.values().all(Series::is_sound))
+        .then_some(board)
     }
 }
 
@@ -150,6 +186,22 @@ mod tests {
         assert_eq!(denied(&back, &Place::Fleet), Tally::new(1, 127), "a new life of the guard counts from nothing");
         assert_eq!(Board::from_bytes(b"rubbish"), None);
         assert_eq!(Board::from_bytes(&[board.to_bytes(), vec![0]].concat()), None);
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_down_is_read() {
+        let mut board = Board::new(now());
+        board.count(&member("ledger"), 1, &stats(100, 1), now());
+        // The map of snapshots stands last, and an empty one is a byte.
+        let bytes = board.to_bytes();
+        assert_eq!(Board::from_bytes(&bytes[..bytes.len() - 1]), Some(board.clone()));
+        board.published(Kind::Policies, Epoch(1), now());
+        board.refused(Kind::Policies, Epoch(1), now());
+        let mut back = Board::from_bytes(&board.to_bytes()).unwrap();
+        back.published(Kind::Policies, Epoch(1), now());
+        back.refused(Kind::Policies, Epoch(1), now());
+        let hour = back.series(Indicator::M9, &Place::Fleet).map(|it| it.over(now(), HOUR));
+        assert_eq!(hour, Some(Tally::new(1, 1)), "refused pairs are known after a restart");
     }
 
     #[test]

@@ -99,7 +99,10 @@ impl Indicator {
             Self::M6 => ("findings of the scanners for secrets", ""),
             Self::M7 => ("incidents that took longer than four hours", "incidents"),
             Self::M8 => ("calls denied, handshakes refused for who came, identities refused", ""),
-            Self::M9 => ("changes of policies, facts or the fleet file that did not come into force", "such changes"),
+            Self::M9 => (
+                "reloads that were refused, and snapshots that a guard refused",
+                "snapshots published, and reloads that were refused",
+            ),
             Self::M10 => ("images without a bill of materials", "images that run"),
         }
     }

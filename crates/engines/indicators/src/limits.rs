@@ -13,3 +13,5 @@ pub const FAILURES_AT_HAND: f64 = 1.0;
 pub const INTERVAL_Z: f64 = 1.959_963_984_540_054;
 /// Series of a fleet, a count, some 30 KB each at most: services first come, first kept.
 pub const SERIES_MAX: usize = 4_096;
+/// Snapshots that are remembered, a count: those of a day in which somebody publishes every five minutes.
+pub const ROLLOUTS_MAX: usize = 1_024;

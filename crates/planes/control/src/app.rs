@@ -251,9 +251,9 @@ impl App {
     /// Dropping the future may leave a new epoch unannounced until the next reload.
     pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
         let changed = self.read_again().await;
-        // Where nothing was new, nothing was rolled out.
-        if changed.as_ref().map_or(true, |kinds| !kinds.is_empty()) {
-            self.indicators.rolled_out(changed.is_ok(), clock::now());
+        // One that came into force counts with its snapshots.
+        if changed.is_err() {
+            self.indicators.reload_refused(clock::now());
         }
         changed
     }
@@ -302,6 +302,7 @@ impl App {
     /// Reports one new epoch as an event.
     pub(crate) fn tell(&self, kind: Kind, epoch: Epoch, detail: Option<&str>) {
         tracing::info!(kind = kind.as_str(), epoch = epoch.0, detail, "published");
+        self.indicators.published(kind, epoch, clock::now());
         let (change, detail) = (Change::Published, detail.map(Into::into));
         self.own_events.write(None, What::Config(Config { kind, epoch, change, detail }));
     }

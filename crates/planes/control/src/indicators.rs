@@ -12,7 +12,6 @@ use bartizan_core::{Member, name};
 use bartizan_indicators::burn::PACES;
 use bartizan_indicators::{Board, Goal, Indicator, Objective, Place, Series, Tally};
 use bartizan_runtime::{clock, files};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,8 +33,6 @@ pub(crate) struct Book {
 #[derive(Debug)]
 struct Inner {
     board: Board,
-    /// Snapshots that some guard refused: each counts once, however many refuse it.
-    refused: BTreeSet<(Kind, Epoch)>,
     /// Control's own handshakes, as they were looked at last.
     own: Own,
 }
@@ -60,7 +57,7 @@ impl Book {
             board
         });
         let board = board.unwrap_or_else(|| Board::new(now));
-        Self { path, inner: Mutex::new(Inner { board, refused: BTreeSet::new(), own: Own::default() }) }
+        Self { path, inner: Mutex::new(Inner { board, own: Own::default() }) }
     }
 
     /// A guard told its counters.
@@ -68,18 +65,19 @@ impl Book {
         self.lock().board.count(member, process, stats, now);
     }
 
-    /// A change came into force, or was not to be.
-    pub(crate) fn rolled_out(&self, well: bool, now: Timestamp) {
-        self.lock().board.add(Indicator::M9, Place::Fleet, Tally::new(u64::from(!well), 1), now);
+    /// A reload was refused whole.
+    pub(crate) fn reload_refused(&self, now: Timestamp) {
+        self.lock().board.add(Indicator::M9, Place::Fleet, Tally::new(1, 1), now);
     }
 
-    /// A guard refused a snapshot: its roll-out, which counted as one that went well, failed after all.
+    /// A snapshot is published.
+    pub(crate) fn published(&self, kind: Kind, epoch: Epoch, now: Timestamp) {
+        self.lock().board.published(kind, epoch, now);
+    }
+
+    /// A guard refused a snapshot: its roll-out failed.
     pub(crate) fn refused(&self, kind: Kind, epoch: Epoch, now: Timestamp) {
-        let mut inner = self.lock();
-        inner.refused.retain(|(of, at)| *of != kind || *at >= epoch);
-        if inner.refused.insert((kind, epoch)) {
-            inner.board.add(Indicator::M9, Place::Fleet, Tally::new(1, 0), now);
-        }
+        self.lock().board.refused(kind, epoch, now);
     }
 
     /// Every indicator at each of its places.

@@ -87,21 +87,32 @@ async fn totals_count_once_also_over_a_restart() {
 async fn a_change_that_does_not_come_into_force_counts_as_failed() {
     let place = Place::new();
     let control = Running::start(&place).await;
+    // One snapshot of each kind at the start.
+    assert_eq!(counted(&control, "M9", "fleet").await, (0, 4));
     let mut proxy = control.proxy_of("accounts").await;
     control.reload().await.unwrap();
-    assert_eq!(counted(&control, "M9", "fleet").await, (0, 0), "nothing was new");
+    assert_eq!(counted(&control, "M9", "fleet").await, (0, 4), "nothing was new");
     place.write("policies/night.cedar", "forbid (principal, action, resource");
     control.reload().await.unwrap_err();
-    assert_eq!(counted(&control, "M9", "fleet").await, (1, 1));
+    assert_eq!(counted(&control, "M9", "fleet").await, (1, 5));
     place.write("policies/night.cedar", "forbid (principal == Workload::\"payment\", action, resource);");
     control.reload().await.unwrap();
-    assert_eq!(counted(&control, "M9", "fleet").await, (1, 2));
+    assert_eq!(counted(&control, "M9", "fleet").await, (1, 6));
     // A guard that refuses it makes it a failure after all, once.
     let (kind, epoch, _) = proxy.snapshot(&control).await;
     for _ in 0..2 {
         proxy.ack(kind, epoch, "cannot be read").await;
     }
-    wait_for("the refusal", async || (counted(&control, "M9", "fleet").await == (2, 2)).then_some(())).await;
+    wait_for("the refusal", async || (counted(&control, "M9", "fleet").await == (2, 6)).then_some(())).await;
+    // Whoever refuses it again after a restart says nothing new.
+    control.stop().await;
+    let control = Running::start(&place).await;
+    proxy = proxy.come_back(&control).await;
+    proxy.ack(kind, epoch, "cannot be read").await;
+    proxy.send_stats(&totals(10, 0)).await;
+    wait_for("what was sent after it", async || (counted(&control, "M3", "fleet").await == (0, 10)).then_some(()))
+        .await;
+    assert_eq!(counted(&control, "M9", "fleet").await, (2, 6));
 }
 
 #[tokio::test(flavor = "multi_thread")]
