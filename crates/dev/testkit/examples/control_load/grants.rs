@@ -64,7 +64,7 @@ pub(crate) async fn run(seconds: u64) {
 }
 
 /// A connection of the client `entry`, with a certificate that its node got for it.
-async fn connect(port: u16, roots: &[u8], stream: &mut Stream, entry: usize) -> SendRequest<Full<Bytes>> {
+pub(crate) async fn connect(port: u16, roots: &[u8], stream: &mut Stream, entry: usize) -> SendRequest<Full<Bytes>> {
     let key = KeyPair::generate().unwrap();
     let ask = IssueWorkload {
         request: entry as u64 + 1,
@@ -108,18 +108,23 @@ async fn connect(port: u16, roots: &[u8], stream: &mut Stream, entry: usize) -> 
     panic!("the authorization server does not listen")
 }
 
-async fn ask(sender: &mut SendRequest<Full<Bytes>>, entry: usize) {
+/// Asks for a token; status and text of the answer.
+pub(crate) async fn post(sender: &mut SendRequest<Full<Bytes>>, entry: usize) -> (u16, Bytes) {
     let body = format!("grant_type=client_credentials&client_id=w{entry}&scope=read");
+    sender.ready().await.unwrap();
+    let request = hyper::Request::post("/token")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.into_body().collect().await.unwrap().to_bytes())
+}
+
+async fn ask(sender: &mut SendRequest<Full<Bytes>>, entry: usize) {
     loop {
-        sender.ready().await.unwrap();
-        let request = hyper::Request::post("/token")
-            .header("host", "127.0.0.1")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(body.clone())))
-            .unwrap();
-        let answer = sender.send_request(request).await.unwrap();
-        let status = answer.status().as_u16();
-        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        let (status, text) = post(sender, entry).await;
         match status {
             200 => return assert!(text.windows(12).any(|part| part == b"access_token")),
             // It may ask 200 times a second.

@@ -4,11 +4,13 @@
 //! `cargo run --release -p bartizan-testkit --example control_load -- issuance [streams] [seconds]`
 //! `cargo run --release -p bartizan-testkit --example control_load -- reconnect [nodes]`
 //! `cargo run --release -p bartizan-testkit --example control_load -- grants [seconds]`
+//! `cargo run --release -p bartizan-testkit --example control_load -- flood [seconds of each part]`
 //!
 //! Build `bartizan` in the same profile first. Times of CPU are control's own, from /proc.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod control; // the process under load
+mod flood; // who keeps what is theirs
 mod grants; // client credentials
 mod issuance;
 mod node; // a stand-in for a node
@@ -23,7 +25,8 @@ fn main() {
             Some("issuance") => issuance::run(number(1, 256), number(2, 10) as u64).await,
             Some("reconnect") => reconnect::run(number(1, 10_000)).await,
             Some("grants") => grants::run(number(1, 10) as u64).await,
-            _ => panic!("`issuance [streams] [seconds]`, `reconnect [nodes]` or `grants [seconds]`"),
+            Some("flood") => flood::run(number(1, 10) as u64).await,
+            _ => panic!("`issuance [streams] [seconds]`, `reconnect [nodes]`, `grants [seconds]` or `flood [seconds]`"),
         }
     });
 }

@@ -342,3 +342,26 @@ fn what_is_taken_back_is_refused_within_a_second_on_open_connections_too() {
     assert!(told.contains("\"enforced\":true") || told.contains("\"enforced\": true"), "{told}");
     assert_eq!(scene.exchange("relay", given.token(), &[]).error(), (400, "invalid_request"), "not exchanged any more");
 }
+
+/// Scaled down; `cargo run --release -p bartizan-testkit --example control_load -- flood` measures it.
+#[test]
+fn who_asks_as_always_is_answered_while_others_flood_the_server() {
+    let (scene, seconds) = (Scene::start(), 8);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/token_flood.py");
+    let said = Command::new("python3")
+        .arg(script)
+        .arg(scene.server.to_string())
+        .arg(scene.up.ca())
+        .args([scene.identity("relay"), scene.identity("report")])
+        .arg(seconds.to_string())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3 is installed");
+    let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{text}");
+    let counts: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    // A client and three addresses may ask 350 times a second together.
+    assert!(count("refused") > 0 && count("flood") > 350 * seconds, "it was a flood: {counts}");
+    assert!(count("asked") >= 20 && count("got") * 100 >= count("asked") * 99, "{counts}");
+}
