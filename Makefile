@@ -3,16 +3,22 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: demo test check lint doc bench-bank bench race race-quick race-flat race-spread race-programs needs needs-demo help clean
+.PHONY: console console-test demo test check lint doc bench-bank bench race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: needs-demo ## build, then run the example bank behind its guards; Ctrl-C ends it
+console: needs-console ## the web pages, into console/dist; nothing where they are as the sources say
+	@sh console/build.sh
+
+console-test: needs console ## the web pages in a real browser, against made-up fleets
+	node console/test/run.mjs
+
+demo: needs-demo console ## build, then run the example bank behind its guards; Ctrl-C ends it
 	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
 	PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan up examples/bank/fleet.yaml
 
-test: needs lint ## every test: tidy, format, clippy, unit, integration, documentation
+test: needs console lint ## every test: tidy, format, clippy, unit, integration, documentation
 	$(CARGO) build --workspace --all-targets
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --workspace --no-fail-fast
@@ -70,11 +76,14 @@ race-programs: needs-demo
 
 clean: ## remove build output and what runs left behind
 	$(CARGO) clean
-	rm -rf examples/bank/.bartizan
+	rm -rf examples/bank/.bartizan console/dist console/node_modules console/.unit
 
 needs:
 	@sh xtask/needs.sh cargo cc python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool ip nft nginx haproxy chromium prometheus promtool
 	@sh xtask/judges.sh
+
+needs-console:
+	@sh xtask/needs.sh node npm
 
 needs-demo:
 	@sh xtask/needs.sh cargo cc python3 node

@@ -5,6 +5,7 @@ mod licences;
 mod paths;
 mod rust_files;
 mod tidy;
+mod web_files;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! The one list of what `cargo xtask tidy` checks.
 
-use crate::{layers, licences, paths, rust_files};
+use crate::{layers, licences, paths, rust_files, web_files};
 use std::path::Path;
 
 /// A check returns its complaints; none means it is content.
@@ -13,6 +13,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("unsafe code is allowed in node alone", rust_files::unsafe_only_in_node),
     ("every Rust file begins with a header", rust_files::headers),
     ("no unwrap and no bare expect outside tests", rust_files::unwraps),
+    ("files of the console say what they are for, make no markup of text, name no address outside", web_files::shape),
     ("every path that a document names exists", paths::live),
     ("licences are allowed, no second TLS or async stack, no doubled core crates", licences::check),
 ];

@@ -10,6 +10,7 @@ mod broker; // people from other identity providers
 mod browser; // pages of people, in Chromium
 mod capture;
 mod clock; // machines that slept
+mod console; // the web pages, in Chromium
 mod cost; // what guards cost
 mod customers; // what is whose, at the bank
 mod egress;

@@ -1,0 +1,54 @@
+// Pages of lines of JSON: the first, and those after it by their cursors.
+
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { ApiError, lines } from '../api/client.ts'
+
+export interface Lines<T> {
+  lines: T[] | null
+  error: ApiError | null
+  loading: boolean
+  /** Whether there may be more. */
+  more: boolean
+  /** Asks for the page after those that are there. */
+  next: () => void
+  again: () => void
+}
+
+export function useLines<T>(path: string | null): Lines<T> {
+  const [, draw] = useState(0)
+  const [round, setRound] = useState(0)
+  const state = useRef<{ path: string | null; lines: T[] | null; error: ApiError | null; cursor: string | null; loading: boolean }>({
+    path, lines: null, error: null, cursor: null, loading: path !== null,
+  })
+  const controller = useRef<AbortController | null>(null)
+  if (state.current.path !== path) state.current = { path, lines: null, error: null, cursor: null, loading: path !== null }
+  const ask = async (from: string | null) => {
+    if (path === null) return
+    const mine = state.current
+    controller.current?.abort()
+    const { signal } = controller.current = new AbortController()
+    mine.loading = true
+    draw((n) => n + 1)
+    try {
+      const page = await lines<T>(from === null ? path : `${path}&cursor=${encodeURIComponent(from)}`, signal)
+      mine.lines = from === null ? page.lines : [...mine.lines ?? [], ...page.lines]
+      mine.cursor = page.next
+      mine.error = null
+    } catch (error) {
+      if (signal.aborted) return
+      mine.error = error instanceof ApiError ? error : new ApiError(0, String(error))
+    }
+    mine.loading = false
+    draw((n) => n + 1)
+  }
+  useEffect(() => {
+    void ask(null)
+    return () => controller.current?.abort()
+  }, [path, round])
+  const it = state.current
+  return {
+    lines: it.lines, error: it.error, loading: it.loading, more: it.cursor !== null,
+    next: () => { if (it.cursor !== null && !it.loading) void ask(it.cursor) },
+    again: () => setRound((n) => n + 1),
+  }
+}

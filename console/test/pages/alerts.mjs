@@ -1,0 +1,44 @@
+// Alerts: worst first, with runbooks; acknowledged, silenced; what is muted is shown.
+
+import { Fixture } from '../../dev/server.mjs'
+import { Window, check, until } from '../browser.mjs'
+
+export async function run({ browser }) {
+  const fixture = new Fixture({ fleet: 'small', open: true })
+  const window = await Window.in(browser, await fixture.listen())
+  const { page } = window
+  await window.go('/alerts')
+  await page.locator('.alert').first().waitFor()
+  const titles = await page.locator('.alert-title').allInnerTexts()
+  check(titles[0] === 'Denied calls use up the error budget' && titles.at(-1) === 'A clock is away', titles.join())
+  await window.says('handshakes-fail')
+  await window.says('its guard is away: that is told already')
+  await window.says('move of the data centre')
+  await page.getByRole('button', { name: 'critical', exact: true }).click()
+  await until('one to be left', async () => await page.locator('.alert').count() === 1)
+  check(page.url().endsWith('?severity=critical'), page.url())
+  await page.locator('.alert-title').first().click()
+  await window.says('What changed before it')
+  await window.fill('Note', 'on it')
+  await window.press('Acknowledge')
+  await window.says('acknowledged by ana')
+  await window.press('Silence for 2 h')
+  await window.says('silenced by ana')
+  check(fixture.posts.map((it) => `${it.path} ${it.body.id} ${it.body.note}`).join() === 'alerts/acknowledge budget-burns-m3 on it,alerts/silence budget-burns-m3 on it', JSON.stringify(fixture.posts))
+  await window.go('/alerts?service=payment')
+  await page.locator('.chip', { hasText: 'service payment' }).waitFor()
+  // Links of runbooks all lead somewhere.
+  await window.go('/alerts')
+  for (const href of new Set(await page.locator('a.runbook').evaluateAll((those) => those.map((it) => it.getAttribute('href'))))) {
+    if (!href.startsWith('/')) continue
+    await window.go(href)
+    check(await page.locator('.prose h2.picked').count() === 1, `${href} leads to a section`)
+  }
+  await window.go('/links')
+  await window.fill('Name', 'new')
+  await window.press('Make a link')
+  await window.says('/link#made-for-viewer')
+  window.quiet('alerts')
+  await window.close()
+  await fixture.close()
+}
