@@ -30,7 +30,7 @@ pub(crate) use federation::FederationCommand;
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use moment::{Moment, moment};
-pub(crate) use slo::SloArgs;
+pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 

@@ -44,7 +44,10 @@ pub struct PlaceStatus {
     pub place: String,
     /// The last hour, day, seven and thirty days.
     pub windows: Vec<WindowStatus>,
-    /// Its error budget over thirty days; `None` for what has no share to keep.
+    /// What is asked of it here where that is another than everywhere, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Its error budget; `None` for what has no share to keep.
     pub budget: Option<BudgetStatus>,
     /// How fast that burns; empty where there is none.
     pub burns: Vec<BurnStatus>,
@@ -84,6 +87,9 @@ pub struct WindowStatus {
 pub struct BudgetStatus {
     /// Share of bad ones that is put up with, 0 to 1.
     pub bad_max: f64,
+    /// Time over which it counts, in seconds: thirty days, or what an objective says.
+    #[serde(default)]
+    pub window_s: u64,
     /// Bad ones that the window may have, for as much as was counted until now.
     pub allowed: f64,
     /// Bad ones that it has.

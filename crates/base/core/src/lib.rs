@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alerts; // rules, and what is told of them
 pub mod api; // what an API says of itself
 pub mod api_key; // keys of programs
 pub mod authorization;
@@ -20,13 +21,16 @@ pub mod event;
 pub mod federation;
 pub mod fleet;
 pub mod gateway;
+pub mod indicator; // what is measured, and where
 pub mod indicators;
 pub mod issued;
 pub mod limit;
 pub mod limits;
 pub mod login; // browsers, at the gateway
+pub mod moment; // as people write it
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod narrow; // of a user's token, on one edge
+pub mod objectives; // what is asked of indicators
 pub mod path;
 pub mod people;
 pub mod plan;

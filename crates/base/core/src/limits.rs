@@ -85,3 +85,21 @@ pub const EGRESS_ITEMS_MAX: usize = 64;
 pub const API_DOCUMENT_BYTES_MAX: usize = 4 << 20;
 /// Longest documents of a fleet together, in bytes: they travel in one snapshot with everything else a guard is told.
 pub const API_DOCUMENTS_BYTES_MAX: usize = 16 << 20;
+/// Largest file of objectives, in bytes: the most of them, with words.
+pub const OBJECTIVES_FILE_BYTES_MAX: usize = 2 << 20;
+/// Largest file of alert rules, in bytes.
+pub const ALERT_RULES_FILE_BYTES_MAX: usize = 1 << 20;
+/// Most alert rules of a fleet, a count: each is evaluated several times a second.
+pub const ALERT_RULES_MAX: usize = 256;
+/// Most files of alert rules, a count.
+pub const ALERT_RULES_FILES_MAX: usize = 64;
+/// Most labels that a rule adds, a count.
+pub const ALERT_LABELS_MAX: usize = 16;
+/// Longest name of a rule, a route or a label, in bytes.
+pub const ALERT_WORDS_BYTES_MAX: usize = 64;
+/// Longest time in which a rule counts or waits: a day.
+pub const ALERT_WITHIN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Most routes of alerts, and most mailboxes of one, a count.
+pub const ALERT_ROUTES_MAX: usize = 16;
+/// Most times in the fleet file in which nobody is paged, a count.
+pub const MAINTENANCE_MAX: usize = 64;

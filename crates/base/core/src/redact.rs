@@ -4,8 +4,8 @@
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
 
 use crate::event::{
-    Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Person, Process,
-    Refused, Request, Rotation, What,
+    Alerted, Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Person,
+    Process, Refused, Request, Rotation, What,
 };
 use std::borrow::Cow;
 use std::ops::Range;
@@ -366,6 +366,10 @@ pub fn redact_event(event: &mut Event) {
         What::Ended(Ended { peer: _, ending: _, detail, open_us: _, cut: _ }) => clean_some(detail),
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
         What::Budget(Budget { added_p99_us: _, budget_us: _, over: _ }) => {}
+        What::Alert(Alerted { id, rule, step: _, severity: _, urgency: _, incident: _, summary, count: _, by }) => {
+            [id, rule, summary].into_iter().for_each(clean);
+            clean_some(by);
+        }
         What::Clock(Clock { of, ahead_s: _, wrong: _ }) => clean(of),
         What::Person(Person { subject: _, name, deed: _, factors, reason, remote: _, by }) => {
             clean_some(name);

@@ -2,8 +2,8 @@
 
 use crate::count::counted;
 use crate::indicator::Indicator;
+use crate::indicator::Place;
 use crate::limits::SERIES_MAX;
-use crate::place::Place;
 use crate::rollouts::Rollouts;
 use crate::series::Series;
 use crate::tally::Tally;

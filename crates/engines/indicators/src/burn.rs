@@ -10,28 +10,8 @@ use crate::objective::Objective;
 use crate::series::Series;
 use crate::tally::Tally;
 use bartizan_core::Timestamp;
-use serde::{Deserialize, Serialize};
+pub use bartizan_core::alerts::Urgency;
 use std::time::Duration;
-
-/// Who has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Urgency {
-    /// Somebody, on a working day.
-    Ticket,
-    /// Somebody, now.
-    Page,
-}
-
-impl Urgency {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ticket => "ticket",
-            Self::Page => "page",
-        }
-    }
-}
 
 /// A pair of windows, and how fast a budget may burn in both: 1 uses it up in just the objective's window.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +35,16 @@ pub const PACES: [Pace; 4] = [
     Pace::new(24 * HOUR, 2 * HOUR, 3.0, Urgency::Ticket),
     Pace::new(72 * HOUR, 6 * HOUR, 1.0, Urgency::Ticket),
 ];
+
+/// The pairs for an objective of this window: each burns the same part of the budget before somebody is told, and none is told of
+/// what would not use it up.
+pub fn paces(window: Duration) -> [Pace; 4] {
+    let part = window.as_secs_f64() / MONTH.as_secs_f64();
+    PACES.map(|pace| Pace { rate: (pace.rate * part).max(1.0), ..pace })
+}
+
+/// The window for which [`PACES`] are.
+const MONTH: Duration = Duration::from_secs(30 * 24 * HOUR);
 
 /// How one pair of windows stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,7 +70,12 @@ impl Pace {
 
     /// How the budget of `objective` burns in these windows.
     pub fn burn(self, objective: &Objective, series: &Series, now: Timestamp) -> Burn {
-        let (long, short) = (series.over(now, self.long), series.over(now, self.short));
+        self.burnt(objective, series, now, now)
+    }
+
+    /// How it burnt `at` some time before `now`.
+    pub fn burnt(self, objective: &Objective, series: &Series, now: Timestamp, at: Timestamp) -> Burn {
+        let (long, short) = (series.between(now, at, self.long), series.between(now, at, self.short));
         // At 1 and more all of them may fail, and nothing burns too fast.
         let bearable = objective.bad_max * self.rate;
         let too_many = |tally: Tally| tally.ratio().map(|bad| bad >= bearable.min(1.0) && tally.bad > 0);
@@ -95,7 +90,7 @@ impl Pace {
 
 /// The most urgent pair that is alight.
 pub fn worst(objective: &Objective, series: &Series, now: Timestamp) -> Option<Burn> {
-    let all = PACES.map(|pace| pace.burn(objective, series, now));
+    let all = paces(objective.window).map(|pace| pace.burn(objective, series, now));
     all.into_iter().filter(|burn| burn.alight).max_by_key(|burn| burn.pace.urgency)
 }
 
@@ -155,8 +150,6 @@ mod tests {
         Timestamp::from_secs(1_700_000_000)
     }
 
-    const MONTH: Duration = Duration::from_secs(30 * 86_400);
-
     /// One call every `every` seconds for `long` seconds until now, of which those of the last `bad` seconds fail.
     fn calls(every: u64, long: u64, bad: u64) -> Series {
         let mut series = Series::default();
@@ -190,6 +183,14 @@ mod tests {
         }
         let large = poisson_at_least(20_010_000, 2e7);
         assert!((large - 0.012_68).abs() < 2e-4, "{large}");
+    }
+
+    #[test]
+    fn shorter_windows_tell_of_the_same_part_of_the_budget() {
+        let week = paces(Duration::from_secs(7 * 86_400));
+        let rates: Vec<String> = week.iter().map(|pace| format!("{:.2}", pace.rate)).collect();
+        assert_eq!(rates, ["3.36", "1.40", "1.00", "1.00"]);
+        assert_eq!(paces(MONTH), PACES);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What the counters of one guard say of the indicators that they are the source of.
 
-use crate::indicator::Indicator;
-use crate::place::Place;
+use crate::indicator::{Indicator, Place};
 use crate::tally::Tally;
 use bartizan_core::ServiceName;
 use bartizan_core::event::HandshakeFailure;

@@ -125,6 +125,8 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         tls: Default::default(),
         guard_p99_us: None,
         events: Default::default(),
+        objectives: None,
+        alerts: Default::default(),
         counts: None,
         workloads: Default::default(),
         others: Default::default(),

@@ -71,6 +71,11 @@ fn stamp(options: &Options, desired: &Desired) -> Stamp {
         paths.extend(std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()));
         paths.push(folder);
     }
+    paths.extend(desired.fleet.objectives.as_ref().map(|it| dir.join(&it.file)));
+    if let Some(folder) = desired.fleet.alerts.folder.as_ref().map(|it| dir.join(it)) {
+        paths.extend(std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()));
+        paths.push(folder);
+    }
     let look = |path: PathBuf| match std::fs::metadata(&path) {
         Ok(about) => (path, about.len(), about.mtime(), about.mtime_nsec()),
         Err(_) => (path, 0, 0, 0),

@@ -6,10 +6,14 @@ use bartizan_core::Timestamp;
 use bartizan_core::indicators::{
     BudgetStatus, BurnStatus, Goal as Standing, IndicatorStatus, Indicators, PlaceStatus, WindowStatus,
 };
+use bartizan_core::objectives::{
+    Advice, AdviceOf, Candidate, ObjectiveStatus, Objectives, ObjectivesStatus, Said, WhenNothing,
+};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{Member, name};
-use bartizan_indicators::burn::PACES;
+use bartizan_indicators::advice::replay;
+use bartizan_indicators::burn::paces;
 use bartizan_indicators::{Board, Goal, Indicator, Objective, Place, Series, Tally};
 use bartizan_runtime::{clock, files};
 use std::path::{Path, PathBuf};
@@ -80,11 +84,29 @@ impl Book {
         self.lock().board.refused(kind, epoch, now);
     }
 
-    /// Every indicator at each of its places.
-    pub(crate) fn report(&self, now: Timestamp) -> Indicators {
+    /// Every indicator at each of its places, held against what is asked of it there.
+    pub(crate) fn report(&self, objectives: Option<&Objectives>, now: Timestamp) -> Indicators {
         let inner = self.lock();
-        let indicators = Indicator::ALL.map(|it| indicator(&inner.board, it, now)).into();
+        let indicators = Indicator::ALL.map(|it| indicator(&inner.board, it, objectives, now)).into();
         Indicators { now, since: inner.board.since(), left_out: inner.board.left_out(), indicators }
+    }
+
+    /// How often each target would have told somebody within the last thirty days, at the places that `wanted` names.
+    pub(crate) fn advice(
+        &self,
+        objectives: Option<&Objectives>,
+        wanted: impl Fn(Indicator, &Place) -> bool,
+        now: Timestamp,
+    ) -> Advice {
+        let series: Vec<(Indicator, Place, Series)> = {
+            let inner = self.lock();
+            let with_share = Indicator::ALL.into_iter().filter(|it| matches!(it.goal(), Goal::Share(_)));
+            let all = with_share.flat_map(|it| inner.board.of(it).map(move |(place, series)| (it, place, series)));
+            let wanted = all.filter(|(it, place, _)| wanted(*it, place)).take(ADVICE_MAX);
+            wanted.map(|(it, place, series)| (it, place.clone(), series.clone())).collect()
+        };
+        let of = series.iter().map(|(it, place, series)| advice_of(*it, place, series, objectives, now)).collect();
+        Advice { now, since: self.lock().board.since(), of }
     }
 
     /// Takes in what control counts itself, for the whole fleet.
@@ -144,8 +166,16 @@ pub(crate) async fn keep(app: Arc<App>) {
     }
 }
 
-fn indicator(board: &Board, it: Indicator, now: Timestamp) -> IndicatorStatus {
+fn indicator(board: &Board, it: Indicator, objectives: Option<&Objectives>, now: Timestamp) -> IndicatorStatus {
     let (numerator, denominator) = it.formula();
+    let asked = |place: &Place| objectives.and_then(|all| all.of(it, place, now));
+    let mut places: Vec<_> =
+        board.of(it).map(|(place, series)| at_place(it, place, series, asked(place), now)).collect();
+    // Where silence is a failure it has to be seen where nothing was ever counted.
+    let said = objectives.iter().flat_map(|all| &all.said).filter(|said| said.indicator == it && said.counts(now));
+    for said in said.filter(|said| board.series(it, &said.place).is_none()) {
+        places.push(at_place(it, &said.place, &Series::default(), Some(said), now));
+    }
     IndicatorStatus {
         id: it.id().to_owned(),
         title: it.title().to_owned(),
@@ -154,43 +184,49 @@ fn indicator(board: &Board, it: Indicator, now: Timestamp) -> IndicatorStatus {
         target: target(it),
         has_source: it.has_source(),
         is_success: it.is_success(),
-        places: board.of(it).map(|(place, series)| at_place(it, place, series, now)).collect(),
+        places,
     }
 }
 
 fn target(it: Indicator) -> String {
     match it.goal() {
-        Goal::Share(bad) if it.is_success() => format!("at least {} %", percent(1.0 - bad)),
-        Goal::Share(bad) => format!("below {} %", percent(bad)),
+        Goal::Share(bad) => it.target(bad),
         Goal::Within(time) => format!("within {} h", time.as_secs() / 3600),
         Goal::Count(count) => format!("at most {count}"),
         Goal::Falling => "falling from week to week".to_owned(),
     }
 }
 
-/// With as many digits as it has, four at most.
-fn percent(share: f64) -> String {
-    let text = format!("{:.4}", share * 100.0);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+/// What is asked of an indicator at a place: what the file says, or what is asked everywhere.
+pub(crate) fn objective(it: Indicator, said: Option<&Said>) -> Option<Objective> {
+    match (said, it.goal()) {
+        (Some(said), _) => Some(Objective { bad_max: said.bad_max, window: said.window() }),
+        (None, Goal::Share(bad_max)) => Some(Objective { bad_max, window: MONTH }),
+        (None, _) => None,
+    }
 }
 
-fn at_place(it: Indicator, place: &Place, series: &Series, now: Timestamp) -> PlaceStatus {
+fn at_place(it: Indicator, place: &Place, series: &Series, said: Option<&Said>, now: Timestamp) -> PlaceStatus {
     let windows = WINDOWS.iter().map(|window| in_window(it, series, *window, now)).collect();
-    let objective = match it.goal() {
-        Goal::Share(bad_max) => Some(Objective { bad_max, window: MONTH }),
-        _ => None,
-    };
+    let objective = objective(it, said);
     let budget = objective.map(|objective| (objective, objective.budget(series, now)));
     let trend = matches!(it.goal(), Goal::Falling).then(|| trend(series, now)).flatten();
     let missed = match budget {
-        Some((objective, budget)) => (budget.tally.all > 0).then(|| objective.is_missed(budget.tally)),
+        Some((_, budget)) if budget.tally.all == 0 => match said.map(|it| it.when_nothing) {
+            Some(WhenNothing::Met) => Some(false),
+            Some(WhenNothing::Missed) => Some(true),
+            Some(WhenNothing::Unknown) | None => None,
+        },
+        Some((objective, budget)) => Some(objective.is_missed(budget.tally)),
         None => trend.map(|by| by >= 1.0),
     };
     PlaceStatus {
         place: place.to_string(),
         windows,
+        target: said.map(|said| it.target(said.bad_max)),
         budget: budget.map(|(objective, budget)| BudgetStatus {
             bad_max: objective.bad_max,
+            window_s: objective.window.as_secs(),
             allowed: budget.allowed,
             used: budget.tally.bad,
             left: budget.left,
@@ -201,6 +237,58 @@ fn at_place(it: Indicator, place: &Place, series: &Series, now: Timestamp) -> Pl
     }
 }
 
+/// What the file of objectives says, and whether it still counts.
+pub(crate) fn objectives(said: Option<&Objectives>, now: Timestamp) -> ObjectivesStatus {
+    let status = |it: &Said| ObjectiveStatus {
+        said: it.clone(),
+        target: it.indicator.target(it.bad_max),
+        counts: it.counts(now),
+    };
+    ObjectivesStatus {
+        now,
+        file: said.map(|it| it.file.clone()),
+        objectives: said.iter().flat_map(|it| &it.said).map(status).collect(),
+    }
+}
+
+/// Shares of bad ones that are tried as targets.
+const CANDIDATES: [f64; 9] = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
+/// Series that are replayed for one question, a count: each takes some 20 ms.
+const ADVICE_MAX: usize = 64;
+
+fn advice_of(
+    it: Indicator,
+    place: &Place,
+    series: &Series,
+    objectives: Option<&Objectives>,
+    now: Timestamp,
+) -> AdviceOf {
+    let counted = series.over(now, MONTH);
+    let in_force = objective(it, objectives.and_then(|all| all.of(it, place, now)));
+    let mut shares: Vec<f64> = CANDIDATES.into();
+    shares.extend(in_force.map(|it| it.bad_max).filter(|share| !CANDIDATES.contains(share)));
+    shares.sort_by(f64::total_cmp);
+    let candidate = |bad_max: f64| {
+        let objective = Objective { bad_max, window: in_force.map_or(MONTH, |it| it.window) };
+        let told = replay(&objective, series, MONTH, now);
+        Candidate {
+            target: it.target(bad_max),
+            bad_max,
+            in_force: in_force.is_some_and(|it| it.bad_max == bad_max),
+            pages: told.pages,
+            tickets: told.tickets,
+            left: objective.budget(series, now).left,
+        }
+    };
+    AdviceOf {
+        indicator: it.id().to_owned(),
+        place: place.to_string(),
+        bad: counted.bad,
+        all: counted.all,
+        candidates: shares.into_iter().map(candidate).collect(),
+    }
+}
+
 fn in_window(it: Indicator, series: &Series, window: Duration, now: Timestamp) -> WindowStatus {
     let tally = series.over(now, window);
     let good = |(low, high): (f64, f64)| if it.is_success() { (1.0 - high, 1.0 - low) } else { (low, high) };
@@ -208,13 +296,13 @@ fn in_window(it: Indicator, series: &Series, window: Duration, now: Timestamp) -
         seconds: window.as_secs(),
         bad: tally.bad,
         all: tally.all,
-        share: it.share(tally),
+        share: tally.ratio().map(|bad| it.share(bad)),
         interval: tally.interval().map(good),
     }
 }
 
 fn burns(objective: &Objective, series: &Series, now: Timestamp) -> Vec<BurnStatus> {
-    let all = PACES.iter().map(|pace| pace.burn(objective, series, now));
+    let all = paces(objective.window).into_iter().map(|pace| pace.burn(objective, series, now));
     let status = |burn: bartizan_indicators::Burn| BurnStatus {
         long_s: burn.pace.long.as_secs(),
         short_s: burn.pace.short.as_secs(),

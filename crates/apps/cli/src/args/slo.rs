@@ -2,11 +2,15 @@
 
 use super::DataArgs;
 use bartizan_core::ServiceName;
-use clap::Args;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// Which indicators, and where.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SloArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SloCommand>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Only this indicator, M1 to M10, with what is counted and how its budget burns.
@@ -18,4 +22,52 @@ pub(crate) struct SloArgs {
     /// Every service and edge, and not the fleet alone.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// What is asked of the indicators.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SloCommand {
+    /// What the fleet's file of objectives asks for, by whom, why, and until when.
+    #[command(after_help = "Example:\n  bartizan slo objectives --json | jq '.objectives[] | select(.counts | not)'")]
+    Objectives(DataArgs),
+    /// Check a file of objectives against its fleet, and use nothing of it.
+    #[command(
+        after_help = "Examples:\n  bartizan slo check slo.yaml\n  bartizan slo check slo.yaml --against fleet.yaml --json"
+    )]
+    Check(SloCheckArgs),
+    /// Replay the last thirty days: how often each target would have told somebody, and what would be left of its budget.
+    #[command(
+        after_help = "Examples:\n  bartizan slo advise\n  bartizan slo advise --indicator M3 --place 'payment -> ledger'"
+    )]
+    Advise(SloAdviseArgs),
+    /// Print the JSON Schema of a file of objectives, for editors.
+    #[command(after_help = "Example:\n  bartizan slo schema > slo.schema.json")]
+    Schema,
+}
+
+/// Arguments of `slo check`.
+#[derive(Debug, Args)]
+pub(crate) struct SloCheckArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The fleet file that it is for [default: `fleet.yaml` beside it].
+    #[arg(long, value_name = "FLEET")]
+    pub(crate) against: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `slo advise`.
+#[derive(Debug, Args)]
+pub(crate) struct SloAdviseArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Only this indicator.
+    #[arg(long, value_name = "M1..M9")]
+    pub(crate) indicator: Option<String>,
+    /// Where: `fleet`, a service, or `caller -> callee`.
+    #[arg(long, value_name = "PLACE", default_value = "fleet")]
+    pub(crate) place: String,
 }

@@ -1,7 +1,9 @@
 //! `bartizan slo`.
 
+mod objectives;
+
 use super::{place, print, print_json, unanswered};
-use crate::args::SloArgs;
+use crate::args::{SloArgs, SloCommand};
 use crate::failure::Failure;
 use crate::render::{grouped, table};
 use bartizan_core::indicators::{Goal, IndicatorStatus, Indicators, PlaceStatus, WindowStatus};
@@ -12,6 +14,16 @@ use std::fmt::Write as _;
 const WIDTH: u16 = u16::MAX;
 
 pub(crate) async fn run(args: &SloArgs) -> Result<(), Failure> {
+    match &args.command {
+        None => show(args).await,
+        Some(SloCommand::Objectives(args)) => objectives::list(args).await,
+        Some(SloCommand::Check(args)) => objectives::check(args),
+        Some(SloCommand::Advise(args)) => objectives::advise(args).await,
+        Some(SloCommand::Schema) => print(&bartizan_core::fleet::objectives_schema()),
+    }
+}
+
+async fn show(args: &SloArgs) -> Result<(), Failure> {
     let data = place(&args.data.place)?;
     let asked: Result<Indicators, _> = local::get(&data.control_socket(), "/v1/indicators").await;
     let mut indicators = asked.map_err(|error| unanswered(&data, &error))?;
@@ -84,7 +96,7 @@ fn row(it: &IndicatorStatus, at: &PlaceStatus) -> Vec<String> {
         window(1),
         month.map_or_else(String::new, shown),
         interval.map_or_else(String::new, |(low, high)| format!("{} to {} %", percent(low), percent(high))),
-        it.target.clone(),
+        at.target.clone().unwrap_or_else(|| it.target.clone()),
         standing.to_owned(),
         left.map_or_else(String::new, |left| format!("{:.0} %", (left * 100.0).max(-999.0))),
         told(at),
@@ -121,10 +133,11 @@ fn detail(it: &IndicatorStatus) -> String {
         let Some(budget) = &at.budget else { continue };
         let _ = writeln!(
             text,
-            "  {}: {} bad of {:.1} that 30 days may have",
+            "  {}: {} bad of {:.1} that {} days may have",
             at.place,
             grouped(budget.used),
-            budget.allowed
+            budget.allowed,
+            budget.window_s / 86_400
         );
         for burn in &at.burns {
             let rate = burn.rate.map_or_else(|| "nothing counted".to_owned(), |rate| format!("burns {rate:.1} times"));

@@ -109,6 +109,8 @@ mod tests {
             tls: Default::default(),
             guard_p99_us: None,
             events: Default::default(),
+            objectives: None,
+            alerts: Default::default(),
             counts: None,
             workloads: Default::default(),
             others: Default::default(),

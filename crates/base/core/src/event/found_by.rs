@@ -1,10 +1,13 @@
 //! What an event is found by, beside its time, service and request: its class, how it came out, and on whose account it happened.
 
-use super::{Event, Outcome, What};
+use super::{Change, Event, HandshakeFailure, Outcome, What};
+use crate::decision::Verdict;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The kind of an event, one for each variant of [`What`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Class {
     /// [`What::Request`].
@@ -35,11 +38,13 @@ pub enum Class {
     Egress = 12,
     /// [`What::Person`].
     Person = 13,
+    /// [`What::Alert`].
+    Alert = 14,
 }
 
 impl Class {
     /// Every class, each at the place of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Request,
         Self::Connection,
         Self::Handshake,
@@ -54,6 +59,7 @@ impl Class {
         Self::Budget,
         Self::Egress,
         Self::Person,
+        Self::Alert,
     ];
 
     /// The word for it, `kind` in records.
@@ -73,6 +79,7 @@ impl Class {
             Self::Budget => "budget",
             Self::Egress => "egress",
             Self::Person => "person",
+            Self::Alert => "alert",
         }
     }
 
@@ -103,6 +110,7 @@ impl Class {
             What::Budget(_) => Self::Budget,
             What::Egress(_) => Self::Egress,
             What::Person(_) => Self::Person,
+            What::Alert(_) => Self::Alert,
         }
     }
 }
@@ -114,7 +122,8 @@ impl fmt::Display for Class {
 }
 
 /// How something came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Upshot {
     /// As it was meant to.
@@ -181,9 +190,51 @@ impl Event {
             | What::Ended(_)
             | What::Rotation(_)
             | What::Clock(_)
-            | What::Person(_) => false,
+            | What::Person(_)
+            | What::Alert(_) => false,
         };
         if failed { Upshot::Failed } else { Upshot::Ok }
+    }
+
+    /// A word for what happened within its class, by which rules tell events apart.
+    pub fn word(&self) -> &str {
+        match &self.what {
+            What::Request(it) if it.decision.as_ref().is_some_and(|it| it.verdict == Verdict::Deny) => "denied",
+            What::Request(it) if it.user.is_none() && it.status == 401 => "unauthenticated",
+            What::Request(it) => it.method.as_ref(),
+            What::Handshake(it) => it.failure.map_or("done", HandshakeFailure::as_str),
+            What::Refused(it) => &it.rule,
+            What::Config(it) => match it.change {
+                Change::Published => "published",
+                Change::Applied => "applied",
+                Change::AppliedFromDisk => "applied_from_disk",
+                Change::Refused => "refused",
+                Change::Drifted => "drifted",
+            },
+            What::Process(it) if it.started => "started",
+            What::Process(_) => "ended",
+            What::Identity(it) if it.refused.is_some() => "refused",
+            What::Identity(it) if it.renewal => "renewed",
+            What::Identity(_) => "issued",
+            What::Loss(it) => &it.arrow,
+            What::Ended(it) => it.ending.as_str(),
+            What::Rotation(it) => it.phase.as_str(),
+            What::Clock(it) if it.wrong => "wrong",
+            What::Clock(_) => "right",
+            What::Budget(it) if it.over => "over",
+            What::Budget(_) => "within",
+            What::Egress(it) => match it.outcome {
+                Outcome::Refused(_) => "refused",
+                Outcome::Failed => "failed",
+                // Told once for each destination that a guard had not seen, also of one that does not last.
+                Outcome::Opened | Outcome::Closed if it.first => "new",
+                Outcome::Opened => "opened",
+                Outcome::Closed => "closed",
+            },
+            What::Person(it) => it.deed.as_str(),
+            What::Alert(it) => it.step.as_str(),
+            What::Connection(_) => "",
+        }
     }
 
     /// The verified identity that it is about: who called, who was at the other end, whose identity it is.
@@ -202,7 +253,8 @@ impl Event {
             | What::Clock(_)
             | What::Budget(_)
             | What::Egress(_)
-            | What::Person(_) => None,
+            | What::Person(_)
+            | What::Alert(_) => None,
         };
         id.map(|id| id.as_str())
     }
@@ -231,7 +283,7 @@ mod tests {
             assert_eq!((Upshot::parse(upshot.as_str()), Upshot::numbered(number)), (Some(upshot), Some(upshot)));
             assert_eq!(upshot as u8, number);
         }
-        assert_eq!((Class::parse("Request"), Class::numbered(14)), (None, None));
+        assert_eq!((Class::parse("Request"), Class::numbered(15)), (None, None));
         assert_eq!((Upshot::parse(""), Upshot::numbered(3)), (None, None));
     }
 }

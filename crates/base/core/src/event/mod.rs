@@ -2,10 +2,12 @@
 //!
 //! A record holds names, numbers and reasons; never a header, a query, a body or a token.
 
+mod alert;
 mod found_by;
 mod ocsf;
 mod person;
 
+pub use alert::{AlertStep, Alerted};
 pub use found_by::{Class, Upshot};
 pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
 pub use person::{Deed, Person};
@@ -100,6 +102,8 @@ pub enum What {
     Egress(Egress),
     /// Somebody signed in, was refused, or has another account than before.
     Person(Person),
+    /// An alert began, ended, or somebody took notice of it.
+    Alert(Alerted),
 }
 
 /// See [`What::Request`].
@@ -520,7 +524,7 @@ impl Event {
             What::Clock(c) => c.wrong,
             What::Egress(e) => matches!(e.outcome, Outcome::Refused(_)),
             What::Person(p) => p.deed.is_denial(),
-            What::Process(_) | What::Loss(_) | What::Budget(_) => false,
+            What::Process(_) | What::Loss(_) | What::Budget(_) | What::Alert(_) => false,
         }
     }
 }

@@ -4,10 +4,12 @@
 //! checked one travels.
 
 mod check; // raw -> checked
+mod document;
 mod near;
 pub(crate) mod node; // text -> tree
 mod placeholder;
 mod raw;
+mod raw_alerts;
 mod raw_api;
 mod raw_apps;
 mod raw_authorization;
@@ -28,13 +30,18 @@ mod raw_users;
 mod raw_workload;
 mod reader; // tree -> raw, and the report of what is wrong
 mod report;
+mod rules; // files of alert rules
+mod slo; // the file of objectives
 
 pub use check::parse;
 pub use node::Place as TextPlace;
 pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
+pub use rules::{parse_rules, rules_schema};
+pub use slo::{objectives_schema, parse_objectives};
 
+use crate::alerts::Alerting;
 use crate::api::{ApiCheck, GraphqlLimits};
 use crate::authorization::Authorization;
 use crate::counts::Counts;
@@ -46,6 +53,7 @@ use crate::limit::Limit;
 use crate::login::Login;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
+use crate::objectives::Objectives;
 use crate::path::PathPattern;
 use crate::retention::Retention;
 use crate::signed::{EventRule, EventSender};
@@ -90,6 +98,10 @@ pub struct Fleet {
     pub guard_p99_us: Option<u32>,
     /// How long events are kept, and how many.
     pub events: Retention,
+    /// What is asked of indicators, where that is not what is asked everywhere.
+    pub objectives: Option<Objectives>,
+    /// What makes alerts, and where they go.
+    pub alerts: Alerting,
     /// Where counts of shared limits lie.
     pub counts: Option<Counts>,
     /// Things worth saying that are no errors, such as a service without an owner.

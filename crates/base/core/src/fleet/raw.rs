@@ -4,6 +4,7 @@
 
 use super::Protocol;
 use super::node::{Node, Value};
+use super::raw_alerts::{AlertsSchema, RawAlerts};
 use super::raw_api::{RawApi, RawGraphql};
 use super::raw_authorization::RawAuthorization;
 use super::raw_counts::RawCounts;
@@ -74,6 +75,12 @@ pub(super) struct RawFleet {
     /// How long events are kept, and how many.
     #[schemars(default)]
     pub(super) events: Field<RawEvents>,
+    /// File of objectives, such as `slo.yaml`, relative to this file: what is asked of indicators where that is not what is asked everywhere.
+    #[schemars(default)]
+    pub(super) objectives: Field<String>,
+    /// Folder of alert rules, such as `alerts/`; or rules, routes and maintenance.
+    #[schemars(default, with = "AlertsSchema")]
+    pub(super) alerts: Field<RawAlerts>,
     /// Where counts of limits with `shared: true` lie.
     #[schemars(default)]
     pub(super) counts: Field<RawCounts>,
@@ -384,7 +391,12 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
 ///
 /// It says what the file may look like; that names exist and ports are used once is checked by [`super::parse`].
 pub fn json_schema() -> String {
-    let mut schema = schemars::schema_for!(RawFleet).to_value();
+    sorted_schema(schemars::schema_for!(RawFleet))
+}
+
+/// A schema as it is printed.
+pub(super) fn sorted_schema(schema: Schema) -> String {
+    let mut schema = schema.to_value();
     // Sorted here, since another crate of the build may switch serde_json to the order of insertion.
     schema.sort_all_objects();
     let schema = Schema::try_from(schema).expect("it was a schema a moment ago");
@@ -405,6 +417,8 @@ impl RawFleet {
         "tls",
         "budget",
         "events",
+        "objectives",
+        "alerts",
         "counts",
         "workloads",
         "federation",
@@ -427,6 +441,8 @@ impl RawFleet {
             tls: fields.take("tls", RawTls::read),
             budget: fields.take("budget", RawBudget::read),
             events: fields.take("events", RawEvents::read),
+            objectives: fields.text("objectives"),
+            alerts: fields.take("alerts", RawAlerts::read),
             counts: fields.take("counts", RawCounts::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
@@ -643,6 +659,7 @@ impl RawGatewayRoute {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_alerts::{RawMaintenance, RawRoute};
     use super::super::raw_api::RawApiFull;
     use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader};
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
@@ -697,6 +714,9 @@ mod tests {
             (&schema["$defs"]["ApiFull"], RawApiFull::KEYS),
             (&schema["$defs"]["Graphql"], RawGraphql::KEYS),
             (&schema["$defs"]["Sender"], RawSender::KEYS),
+            (&schema["$defs"]["Alerts"], RawAlerts::KEYS),
+            (&schema["$defs"]["AlertRoute"], RawRoute::KEYS),
+            (&schema["$defs"]["Maintenance"], RawMaintenance::KEYS),
         ] {
             let mut keys = keys.to_vec();
             keys.sort_unstable();

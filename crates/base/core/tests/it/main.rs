@@ -1,6 +1,7 @@
 //! What outsiders see of the vocabulary: the fleet file with its messages, its schema, records.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod alert_rules;
 mod apis;
 mod authorization;
 mod egress;
@@ -10,6 +11,7 @@ mod guards;
 mod limits;
 mod login;
 mod narrow;
+mod objectives;
 mod ocsf;
 mod redact;
 mod resilience;

@@ -39,6 +39,7 @@ fn required(class_uid: u64) -> &'static [&'static str] {
             "/process/file/name",
             "/process/file/type_id",
         ],
+        2004 => &["/finding_info/uid", "/finding_info/title"],
         3001 => &["/user/uid", "/user/name"],
         3002 => &["/user/uid", "/service/name"],
         3004 => &["/entity/name"],
@@ -65,6 +66,7 @@ fn every_kind_has_what_its_class_requires() {
         (6008, "clock", 6),
         (3002, "person", 3),
         (3001, "person", 3),
+        (2004, "alert", 2),
         (4001, "egress", 4),
     ];
     let events = all("text");

@@ -1,9 +1,10 @@
 //! One event of each kind, and of the kinds with several outcomes the one that has most to say.
 
+use bartizan_core::alerts::{Severity, Urgency};
 use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
-    Budget, Change, Clock, Config, Connection, Deed, Egress, Event, EventId, Handshake, HandshakeFailure, Identity,
-    Judged, Loss, Outcome, Person, Process, Refused, Request, Rotation, SeenBy, What,
+    AlertStep, Alerted, Budget, Change, Clock, Config, Connection, Deed, Egress, Event, EventId, Handshake,
+    HandshakeFailure, Identity, Judged, Loss, Outcome, Person, Process, Refused, Request, Rotation, SeenBy, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -179,6 +180,20 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
                 reason: None,
                 remote: None,
                 by: None,
+            }),
+        ),
+        event(
+            SeenBy::Control,
+            What::Alert(Alerted {
+                id: "a17".into(),
+                rule: text.into(),
+                step: AlertStep::Started,
+                severity: Severity::Critical,
+                urgency: Urgency::Page,
+                incident: "i3".into(),
+                summary: text.into(),
+                count: 3,
+                by: Some(text.into()),
             }),
         ),
         event(

@@ -56,6 +56,8 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         tls: Default::default(),
         guard_p99_us: None,
         events: Default::default(),
+        objectives: None,
+        alerts: Default::default(),
         counts: None,
         workloads: Default::default(),
         others: Default::default(),

@@ -2,9 +2,11 @@
 
 use super::read_bounded;
 use crate::limits;
+use bartizan_core::alerts::Rule;
 use bartizan_core::fleet::{self, Fleet, FleetErrors};
 use bartizan_core::limits::{
-    API_DOCUMENT_BYTES_MAX, API_DOCUMENTS_BYTES_MAX, FLEET_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX,
+    ALERT_RULES_FILE_BYTES_MAX, ALERT_RULES_FILES_MAX, ALERT_RULES_MAX, API_DOCUMENT_BYTES_MAX,
+    API_DOCUMENTS_BYTES_MAX, FLEET_FILE_BYTES_MAX, OBJECTIVES_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX,
 };
 use bartizan_crypto::limits::JWKS_BYTES_MAX;
 use std::collections::BTreeMap;
@@ -51,6 +53,28 @@ pub enum LoadError {
         /// What.
         path: PathBuf,
     },
+    /// Something stands among the rules that would not be read.
+    #[error("`{}` would not be read: alert rules are `*.yaml` files directly in their folder; rename, move or remove it", path.display())]
+    NoRules {
+        /// What.
+        path: PathBuf,
+    },
+    /// Two rules have one name.
+    #[error("{second}: alert rule `{name}` is there already, in {first}; give each a name of its own")]
+    RuleTwice {
+        /// The name.
+        name: String,
+        /// File and line.
+        first: String,
+        /// File and line.
+        second: String,
+    },
+    /// Too many rules.
+    #[error("`{}` holds more than {ALERT_RULES_FILES_MAX} files or {ALERT_RULES_MAX} alert rules; leave out those that nobody would act on", dir.display())]
+    TooManyRules {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// Too many or too long policies.
     #[error("`{}` holds more than {} policy files or {} bytes of policies", dir.display(), limits::POLICY_FILES_MAX, limits::POLICIES_BYTES_MAX)]
     TooMuch {
@@ -81,6 +105,14 @@ pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), Load
         let text = read_text(&folder.join(&api.document), API_DOCUMENT_BYTES_MAX)?;
         left = left.checked_sub(text.len()).ok_or(LoadError::TooManyDocuments)?;
         api.text = text.into();
+    }
+    if let Some(file) = fleet.objectives.as_ref().map(|it| folder.join(&it.file)) {
+        let text = read_text(&file, OBJECTIVES_FILE_BYTES_MAX)?;
+        let said = fleet::parse_objectives(&text, &file.display().to_string(), &fleet).map_err(LoadError::Fleet)?;
+        fleet.objectives.iter_mut().for_each(|it| it.said.clone_from(&said));
+    }
+    if let Some(dir) = fleet.alerts.folder.as_ref().map(|it| folder.join(it)) {
+        fleet.alerts.rules = load_rules(&dir, Some(&fleet))?;
     }
     let policies = match &fleet.policies {
         Some(dir) => load_policies(&folder.join(dir))?,
@@ -122,6 +154,52 @@ pub fn load_policies(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> 
         }
     }
     Ok(files)
+}
+
+/// Reads the `*.yaml` files of alert rules in a folder, or one such file. Hidden files and texts such as a README are passed over.
+///
+/// Blocks for the disk.
+///
+/// # Errors
+/// [`LoadError`] at the first file that cannot be taken: an alert that is not there looks like a fleet in which all is well.
+pub fn load_rules(place: &Path, fleet: Option<&Fleet>) -> Result<Vec<Rule>, LoadError> {
+    let unread = |source| LoadError::Read { path: place.to_owned(), source };
+    let mut paths = Vec::new();
+    if place.is_file() {
+        paths.push(place.to_owned());
+    } else {
+        for entry in std::fs::read_dir(place).map_err(unread)? {
+            let path = entry.map_err(unread)?.path();
+            let rules = path.extension().is_some_and(|e| e == "yaml" || e == "yml") && !path.is_dir();
+            let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+            if hidden || (!rules && !path.is_dir() && is_prose(&path)) {
+                continue;
+            }
+            if !rules {
+                return Err(LoadError::NoRules { path });
+            }
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut all: Vec<Rule> = Vec::new();
+    if paths.len() > ALERT_RULES_FILES_MAX {
+        return Err(LoadError::TooManyRules { dir: place.to_owned() });
+    }
+    for path in paths {
+        let text = read_text(&path, ALERT_RULES_FILE_BYTES_MAX)?;
+        let rules = fleet::parse_rules(&text, &path.display().to_string(), fleet).map_err(LoadError::Fleet)?;
+        for rule in rules {
+            if let Some(first) = all.iter().find(|it| it.name == rule.name) {
+                return Err(LoadError::RuleTwice { name: rule.name, first: first.place.clone(), second: rule.place });
+            }
+            all.push(rule);
+        }
+    }
+    if all.len() > ALERT_RULES_MAX {
+        return Err(LoadError::TooManyRules { dir: place.to_owned() });
+    }
+    Ok(all)
 }
 
 /// What stands beside policies without being one.

@@ -2,7 +2,7 @@
 
 mod fleet;
 
-pub use fleet::{LoadError, load_fleet, load_policies};
+pub use fleet::{LoadError, load_fleet, load_policies, load_rules};
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Write};

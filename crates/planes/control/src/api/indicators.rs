@@ -18,5 +18,6 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 async fn answer(State(app): State<Arc<App>>) -> Json<Indicators> {
-    Json(app.indicators.report(clock::now()))
+    let in_force = app.in_force();
+    Json(app.indicators.report(in_force.desired.fleet.objectives.as_ref(), clock::now()))
 }

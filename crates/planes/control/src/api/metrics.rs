@@ -33,7 +33,9 @@ async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
     let mut text = render(&status(&app), &totals, app.identities_refused());
     text.push_str(&federation(&app.federation.standings(&app.in_force().desired.fleet.federation), clock::now()));
     text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
-    text.push_str(&indicators(&app.indicators.report(clock::now())));
+    let in_force = app.in_force();
+    let objectives = in_force.desired.fleet.objectives.as_ref();
+    text.push_str(&indicators(&app.indicators.report(objectives, clock::now())));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 

@@ -20,6 +20,7 @@ mod issued;
 mod keys;
 mod metrics;
 mod node_tokens;
+mod objectives;
 mod policies;
 mod record;
 mod reload;

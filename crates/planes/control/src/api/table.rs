@@ -2,7 +2,8 @@
 
 use crate::api::{
     authorize, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token,
-    inventory, issued, keys, metrics, node_tokens, policies, record, reload, revoke_tokens, status, trace, users,
+    inventory, issued, keys, metrics, node_tokens, objectives, policies, record, reload, revoke_tokens, status, trace,
+    users,
 };
 use crate::app::App;
 use axum::Router;
@@ -84,6 +85,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     egress::IT,
     inventory::IT,
     indicators::IT,
+    objectives::LIST,
+    objectives::ADVICE,
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,

@@ -116,6 +116,53 @@ async fn a_change_that_does_not_come_into_force_counts_as_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objectives_count_where_the_file_says_so_until_it_says_something_else() {
+    let place = Place::new();
+    let objective = |target: &str| {
+        format!(
+            "version: 1\nwhen_nothing: unknown\nobjectives:\n  - {{ indicator: M3, service: accounts, target: below {target}, \
+             owner: core, why: a test, expires: 2099-12-31 }}\n  - {{ indicator: M1, service: payment, target: at least 99 %, \
+             when_nothing: missed, owner: core, why: silence, expires: 2099-12-31 }}\n"
+        )
+    };
+    place.write("slo.yaml", &objective("0.1 %"));
+    place.edit_fleet("services:", "objectives: slo.yaml\nservices:");
+    let control = Running::start(&place).await;
+    let proxy = control.proxy_of("accounts").await;
+    proxy.send_stats(&totals(1000, 2)).await;
+    let standing = async |place: &str| at(&control, "M3", place).await.and_then(|it| it.standing);
+    wait_for("a thousand calls", async || (counted(&control, "M3", "accounts").await == (2, 1000)).then_some(())).await;
+    assert_eq!(standing("accounts").await, Some(Goal::Missed));
+    assert_eq!(at(&control, "M1", "payment").await.unwrap().standing, Some(Goal::Missed), "silence");
+
+    // What is wrong changes nothing, and says where.
+    place.write("slo.yaml", &objective("0 %"));
+    let (_, refused) = control.reload().await.unwrap_err();
+    assert!(refused.contains("slo.yaml:4:") && refused.contains("leaves no error budget"), "{refused}");
+    assert_eq!(standing("accounts").await, Some(Goal::Missed));
+
+    place.write("slo.yaml", &objective("0.5 %"));
+    control.reload().await.unwrap();
+    let it = at(&control, "M3", "accounts").await.unwrap();
+    assert_eq!((it.standing, it.target.as_deref()), (Some(Goal::Met), Some("below 0.5 %")), "{it:?}");
+    assert_eq!(standing("fleet").await, Some(Goal::Missed), "as it is asked everywhere");
+    let said: bartizan_core::objectives::ObjectivesStatus = control.get("/v1/objectives").await;
+    assert_eq!((said.objectives.len(), said.objectives[0].counts), (2, true), "{said:?}");
+    let advice: bartizan_core::objectives::Advice =
+        control.get("/v1/objectives/advice?indicator=M3&place=accounts").await;
+    let in_force: Vec<_> = advice.of[0].candidates.iter().filter(|it| it.in_force).collect();
+    assert_eq!((advice.of[0].all, in_force.len(), in_force[0].target.as_str()), (1000, 1, "below 0.5 %"), "{advice:?}");
+    assert!(
+        control
+            .try_get::<bartizan_core::objectives::Advice>("/v1/objectives/advice?indicator=M77")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("M1 to M10")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_something_else_is_left_aside() {
     let place = Place::new();
     std::fs::write(place.data().join("indicators.bin"), "rubbish").unwrap();

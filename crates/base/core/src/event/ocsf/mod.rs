@@ -14,6 +14,7 @@
 //! | ended | 4001 Network Activity | close where a certificate ran out, reset where trust was taken back |
 //! | egress | 4001 Network Activity | open, close, fail or refuse; the destination is a host outside |
 //! | person | 3002 Authentication or 3001 Account Change | signing in and out is 3002; what is done with the account, a lock among it, 3001 |
+//! | alert | 2004 Detection Finding | create, update or close; the finding is the alert, by its name |
 //! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
@@ -22,6 +23,7 @@
 //! `denial`, `fleet`, `owner`, `data`. `plaintext` is there, and true, for calls that came to a service, or
 //! went on to one, without mutual TLS.
 
+mod alert;
 mod person;
 mod record;
 
@@ -81,6 +83,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Budget(it) => scene.budget(it),
         What::Egress(it) => scene.egress(it),
         What::Person(it) => scene.person(it),
+        What::Alert(it) => scene.alert(it),
     };
     scene.finish(record)
 }

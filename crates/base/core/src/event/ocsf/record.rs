@@ -24,6 +24,7 @@ pub(super) struct Record {
 /// `(category_uid, class_uid, class_name)`.
 pub(super) type Class = (u32, u32, &'static str);
 pub(super) const PROCESS_ACTIVITY: Class = (1, 1007, "Process Activity");
+pub(super) const DETECTION_FINDING: Class = (2, 2004, "Detection Finding");
 pub(super) const ACCOUNT_CHANGE: Class = (3, 3001, "Account Change");
 pub(super) const AUTHENTICATION: Class = (3, 3002, "Authentication");
 pub(super) const ENTITY_MANAGEMENT: Class = (3, 3004, "Entity Management");
@@ -37,6 +38,7 @@ pub(super) enum Severity {
     Low = 2,
     Medium = 3,
     High = 4,
+    Critical = 5,
 }
 
 impl Severity {
@@ -46,6 +48,7 @@ impl Severity {
             Self::Low => "Low",
             Self::Medium => "Medium",
             Self::High => "High",
+            Self::Critical => "Critical",
         }
     }
 }

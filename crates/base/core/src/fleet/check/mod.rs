@@ -1,6 +1,7 @@
 //! From what the file says to a checked fleet: every name resolves, every port is used once, every edge has two ends.
 
 mod addresses;
+mod alerts;
 mod ambiguous;
 mod api;
 mod apps;
@@ -41,6 +42,7 @@ use self::other::{Others, RawOther};
 use self::ports::Ports;
 use super::node::{Node, Value};
 use super::raw::{RawFleet, RawGateway, RawService};
+use super::raw_alerts::RawAlerts;
 use super::raw_federation::RawFederation;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean, dot};
@@ -49,6 +51,7 @@ use super::{Fleet, Protocol};
 use crate::authorization::Authorization;
 use crate::limits::{FLEET_FILE_BYTES_MAX, SERVICES_MAX};
 use crate::name::{GATEWAY, ServiceName, TrustDomain};
+use crate::objectives::Objectives;
 use crate::user::Users;
 use std::collections::{HashMap, HashSet};
 
@@ -109,6 +112,8 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         tls,
         budget,
         events,
+        objectives,
+        alerts,
         counts,
         workloads,
         federation,
@@ -130,6 +135,14 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
     let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
     let events = events.optional().and_then(|at| at.map(|at| events::check(report, at)).transpose());
+    let objectives = objectives.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
+    let alerts = alerts.optional().and_then(|at| {
+        let of = |mut at: At<RawAlerts>| {
+            let maintenance = std::mem::take(&mut at.value.maintenance);
+            alerts::check(report, at).map(|alerts| (alerts, maintenance))
+        };
+        at.map(of).transpose()
+    });
     // Where it makes no sense itself, nothing is said of what would follow from that.
     let has_counts = !matches!(counts, Field::Absent);
     let counts = counts.optional().and_then(|at| at.map(|at| counts::check(report, at)).transpose());
@@ -193,7 +206,8 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         _ => Ok(()),
     };
 
-    let fleet = Fleet {
+    let (alerts, maintenance) = alerts.map(|it| it.unwrap_or_default())?;
+    let mut fleet = Fleet {
         name: name?,
         trust_domain: trust_domain?,
         services: checked.into_iter().collect::<Result<_, _>>()?,
@@ -208,9 +222,12 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         tls: tls?.unwrap_or_default(),
         guard_p99_us: budget?.flatten(),
         events: events?.unwrap_or_default(),
+        objectives: objectives?.map(|file| Objectives { file, said: Vec::new() }),
+        alerts,
         counts: counts?,
         warnings: Vec::new(),
     };
+    fleet.alerts.maintenance = alerts::maintenance(report, maintenance, &fleet)?;
     warn_of_uncalled(report, &fleet, &names);
     registered.and(guards_are_good).and(for_all).and(isolate).and(capture).map(|_| fleet)
 }
@@ -343,13 +360,13 @@ fn protocol(text: &str) -> Option<Protocol> {
 }
 
 /// The value of a key that has to be there.
-fn required<T>(report: &mut Report<'_>, field: Field<T>, map: &Spot, key: &str, way_out: &str) -> Read<T> {
+pub(super) fn required<T>(report: &mut Report<'_>, field: Field<T>, map: &Spot, key: &str, way_out: &str) -> Read<T> {
     let missing = Spot { place: map.place, key: dot(&map.key, key) };
     field.optional()?.ok_or_else(|| report.refuse(&missing, "is missing", way_out))
 }
 
 /// `true` or `false`.
-fn truth(report: &mut Report<'_>, field: Field<String>) -> Result<Option<bool>, Reported> {
+pub(super) fn truth(report: &mut Report<'_>, field: Field<String>) -> Result<Option<bool>, Reported> {
     let Some(at) = field.optional()? else { return Ok(None) };
     match at.value.as_str() {
         "true" => Ok(Some(true)),

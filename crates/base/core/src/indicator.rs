@@ -1,6 +1,6 @@
-//! What is measured.
+//! What is measured, and where.
 
-use crate::tally::Tally;
+use crate::name::ServiceName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Indicator {
         }
     }
 
-    /// What is counted as [`Tally::bad`], and of what.
+    /// What is counted as bad, and of what.
     pub const fn formula(self) -> (&'static str, &'static str) {
         match self {
             Self::M1 => (
@@ -132,9 +132,67 @@ impl Indicator {
         matches!(self, Self::M1 | Self::M2 | Self::M3 | Self::M8 | Self::M9)
     }
 
-    /// The share that people read, good or bad as [`Indicator::is_success`] says; `None` without anything to count.
-    pub fn share(self, tally: Tally) -> Option<f64> {
-        tally.ratio().map(|bad| if self.is_success() { 1.0 - bad } else { bad })
+    /// The share that people read, good or bad as [`Indicator::is_success`] says, of the share of bad ones.
+    pub fn share(self, bad: f64) -> f64 {
+        if self.is_success() { 1.0 - bad } else { bad }
+    }
+
+    /// A target in the words of the objectives' file, such as `at least 99.9 %`, from the share of bad ones that it puts up with.
+    pub fn target(self, bad_max: f64) -> String {
+        if self.is_success() {
+            format!("at least {} %", percent(1.0 - bad_max))
+        } else {
+            format!("below {} %", percent(bad_max))
+        }
+    }
+}
+
+/// With as many digits as it has, six at most.
+fn percent(share: f64) -> String {
+    let text = format!("{:.6}", share * 100.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The whole fleet, one service, or one edge of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Place {
+    /// All of it.
+    Fleet,
+    /// What comes to a service, or to the gateway.
+    Service(ServiceName),
+    /// Calls from one to the other. Who comes from outside without an identity is the empty text.
+    Edge(String, ServiceName),
+}
+
+impl Place {
+    /// The inverse of its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(" -> ") {
+            _ if text == "fleet" => Some(Self::Fleet),
+            Some((from, to)) => {
+                let from = if from == "outside" { "" } else { from };
+                ServiceName::parse(to).ok().map(|to| Self::Edge(from.to_owned(), to))
+            }
+            None => ServiceName::parse(text).ok().map(Self::Service),
+        }
+    }
+
+    /// The service that it is about: the called one of an edge; `None` for the fleet.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Fleet => None,
+            Self::Service(service) | Self::Edge(_, service) => Some(service),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fleet => f.write_str("fleet"),
+            Self::Service(service) => write!(f, "{service}"),
+            Self::Edge(from, to) => write!(f, "{} -> {to}", if from.is_empty() { "outside" } else { from }),
+        }
     }
 }
 
@@ -159,9 +217,19 @@ mod tests {
 
     #[test]
     fn shares_are_what_people_read() {
-        let tally = Tally::new(1, 1000);
-        assert_eq!(Indicator::M1.share(tally), Some(0.999));
-        assert_eq!(Indicator::M3.share(tally), Some(0.001));
-        assert_eq!(Indicator::M2.share(Tally::default()), None);
+        assert_eq!((Indicator::M1.share(0.001), Indicator::M3.share(0.001)), (0.999, 0.001));
+        assert_eq!(Indicator::M1.target(0.0005), "at least 99.95 %");
+        assert_eq!(
+            (Indicator::M3.target(0.002), Indicator::M9.target(0.05)),
+            ("below 0.2 %".into(), "below 5 %".into())
+        );
+    }
+
+    #[test]
+    fn places_are_read_back() {
+        for text in ["fleet", "ledger", "web -> ledger", "outside -> gateway"] {
+            assert_eq!(Place::parse(text).map(|it| it.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!((Place::parse(""), Place::parse("a -> "), Place::parse("A b")), (None, None, None));
     }
 }

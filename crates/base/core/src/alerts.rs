@@ -1,0 +1,551 @@
+//! Alerts: the rules that make them, as they were checked, and what is told of them.
+//!
+//! The engine (`crates/engines/alerts`) says what fires; the local API answers with what stands here.
+
+use crate::event::{Class, Upshot};
+use crate::indicator::Indicator;
+use crate::name::ServiceName;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// How bad it is, if it is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// To be known.
+    Low,
+    /// To be mended.
+    Medium,
+    /// Something fails, or somebody may be attacking.
+    High,
+    /// The fleet, or the evidence of what it does, is in danger.
+    Critical,
+}
+
+impl Severity {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The one of that word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+/// Who has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Urgency {
+    /// Somebody, on a working day.
+    Ticket,
+    /// Somebody, now.
+    Page,
+}
+
+impl Urgency {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Ticket, Self::Page];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Page => "page",
+        }
+    }
+
+    /// The one of that word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+impl fmt::Display for Urgency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something that control measures, for the fleet or for each service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Seconds for which a guard of a service was not heard, or has not come since control started.
+    GuardSilentS,
+    /// Share of a certificate's life that is left, 0 to 1, where it was not renewed.
+    CertificateLeft,
+    /// Share of the fleet's guards whose certificates have less than a tenth of their life left, 0 to 1.
+    CertificatesRunningOut,
+    /// Events lost within the last minute: in queues, by a full store, at guards.
+    EventsLost,
+    /// Share of what events may take that is taken, 0 to 1.
+    StoreUsed,
+    /// Events that belong in the ledger and are not there, since control started.
+    LedgerLost,
+    /// Kinds of snapshots that guards of a service refuse now.
+    SnapshotsRefused,
+    /// What a guard adds to calls, by what it may: above 1 it is over its budget for a while.
+    BudgetUsed,
+    /// Files that say something else than what is in force.
+    Drift,
+}
+
+impl Measure {
+    /// Each of them.
+    pub const ALL: [Self; 9] = [
+        Self::GuardSilentS,
+        Self::CertificateLeft,
+        Self::CertificatesRunningOut,
+        Self::EventsLost,
+        Self::StoreUsed,
+        Self::LedgerLost,
+        Self::SnapshotsRefused,
+        Self::BudgetUsed,
+        Self::Drift,
+    ];
+
+    /// The word of rules.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GuardSilentS => "guard_silent_s",
+            Self::CertificateLeft => "certificate_left",
+            Self::CertificatesRunningOut => "certificates_running_out",
+            Self::EventsLost => "events_lost",
+            Self::StoreUsed => "store_used",
+            Self::LedgerLost => "ledger_lost",
+            Self::SnapshotsRefused => "snapshots_refused",
+            Self::BudgetUsed => "budget_used",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+/// When a rule's alert is there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// An error budget burns so fast that somebody of the rule's urgency has to know.
+    Burn {
+        /// Whose budget.
+        indicator: Indicator,
+    },
+    /// A share of bad ones.
+    Ratio {
+        /// Of which indicator.
+        indicator: Indicator,
+        /// More than this, 0 to 1.
+        above: f64,
+        /// Where at least so many were counted.
+        of_at_least: u64,
+        /// In this time until now, in seconds.
+        within_s: u64,
+    },
+    /// A count of events of one service.
+    Events {
+        /// Of this class; any where `None`.
+        class: Option<Class>,
+        /// With this outcome; any where `None`.
+        outcome: Option<Upshot>,
+        /// And this word of its class, such as `not_signed_in`; any where `None`.
+        kind: Option<String>,
+        /// So many.
+        at_least: u64,
+        /// In this time until now, in seconds.
+        within_s: u64,
+    },
+    /// Something measured.
+    Measured {
+        /// What.
+        measure: Measure,
+        /// The limit.
+        limit: Bound,
+    },
+}
+
+/// On which side of a limit something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// More than this.
+    Above(f64),
+    /// Less than this.
+    Below(f64),
+}
+
+impl Bound {
+    /// Whether a value is on the wrong side.
+    pub fn is_broken(self, value: f64) -> bool {
+        match self {
+            Self::Above(limit) => value > limit,
+            Self::Below(limit) => value < limit,
+        }
+    }
+
+    /// The limit itself.
+    pub const fn limit(self) -> f64 {
+        match self {
+            Self::Above(limit) | Self::Below(limit) => limit,
+        }
+    }
+}
+
+/// One rule, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its name, unique: letters and digits.
+    pub name: String,
+    /// What is wrong, in a sentence; `{service}`, `{value}` and `{threshold}` stand for what they say.
+    pub summary: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Who has to know.
+    pub urgency: Urgency,
+    /// Where it stands what to do.
+    pub runbook: String,
+    /// When it is there.
+    pub when: Condition,
+    /// For how long before somebody is told, in seconds.
+    pub for_s: u64,
+    /// For how long it has to be gone before it is over, in seconds.
+    pub keep_s: u64,
+    /// The only services that it is for; all where empty.
+    pub services: Vec<ServiceName>,
+    /// What is added to what it tells.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it may be a mere consequence of a callee that is away, and is muted then.
+    pub symptom: bool,
+    /// Whether the service is away while it fires, so that symptoms of its callers are muted.
+    pub away: bool,
+    /// For how long after a change of the service nobody is paged, in seconds: a deploy causes it for a moment.
+    pub deploy_grace_s: u64,
+    /// File and line; `built in` for those that come with the product.
+    pub place: String,
+}
+
+impl Rule {
+    /// How long before somebody is told.
+    pub const fn hold(&self) -> Duration {
+        Duration::from_secs(self.for_s)
+    }
+
+    /// Whether it is for this service.
+    pub fn is_for(&self, service: Option<&ServiceName>) -> bool {
+        self.services.is_empty() || service.is_some_and(|it| self.services.contains(it))
+    }
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// Which way.
+    pub way: Way,
+    /// Only this urgency; both where `None`.
+    pub takes: Option<Urgency>,
+    /// 1 for those who are told first, 2 for those who are told once nobody has taken notice.
+    pub level: u8,
+}
+
+/// Which way alerts go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// To an Alertmanager, by its API of version 2.
+    Alertmanager {
+        /// `http://HOST:PORT` or `https://HOST:PORT`, with a prefix where it has one.
+        url: String,
+    },
+    /// To a webhook, signed as standardwebhooks.com says.
+    Webhook {
+        /// Where.
+        url: String,
+        /// File with the secret, `whsec_BASE64`, relative to the fleet file.
+        secret: String,
+    },
+    /// By e-mail, through a relay.
+    Email {
+        /// To whom.
+        to: Vec<String>,
+        /// From whom.
+        from: String,
+        /// The relay, which is near: no TLS is spoken with it.
+        relay: std::net::SocketAddr,
+    },
+}
+
+/// A time in which nobody is paged, as the fleet file says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Whose; all where empty.
+    pub services: Vec<ServiceName>,
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
+/// What the fleet file says of alerts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Alerting {
+    /// Folder of rules, relative to the fleet file; `None` for the rules that come with the product alone.
+    pub folder: Option<String>,
+    /// The rules of the folder.
+    pub rules: Vec<Rule>,
+    /// Where alerts go, by name.
+    pub routes: Vec<Route>,
+    /// When nobody is paged.
+    pub maintenance: Vec<Maintenance>,
+    /// Where an API like Alertmanager's is served.
+    pub listen: Option<std::net::SocketAddr>,
+    /// File with the bearer token of that API, relative to the fleet file.
+    pub token: Option<String>,
+    /// For how long a page waits for somebody to take notice, in seconds; [`ESCALATE_AFTER`] where `None`.
+    pub escalate_after_s: Option<u64>,
+}
+
+/// For how long a page waits for somebody to take notice before the next level is told.
+pub const ESCALATE_AFTER: Duration = Duration::from_secs(300);
+
+/// How an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is there, and not yet for long enough.
+    Pending,
+    /// It is there.
+    Firing,
+    /// It is over.
+    Resolved,
+}
+
+impl Standing {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// A change that may have something to do with an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeNote {
+    /// When.
+    pub at: Timestamp,
+    /// `policy`, `configuration`, `deploy`, `administrator` or `rotation`.
+    pub kind: String,
+    /// What, for people.
+    pub what: String,
+    /// Whose; `None` for the fleet.
+    pub service: Option<String>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its name, such as `a17`.
+    pub id: String,
+    /// The rule that made it, or the name that it came with from outside.
+    pub rule: String,
+    /// What is wrong.
+    pub title: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Who has to know.
+    pub urgency: Urgency,
+    /// Whose; `None` for the fleet.
+    pub service: Option<String>,
+    /// Where, more exactly: `fleet`, a service, `caller -> callee`.
+    pub place: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Where it stands what to do.
+    pub runbook: String,
+    /// Since when it is there.
+    pub since: Timestamp,
+    /// When it was there last.
+    pub last: Timestamp,
+    /// When it was over; `None` while it is there.
+    pub ended: Option<Timestamp>,
+    /// How many of the same there were.
+    pub count: u64,
+    /// How it stands.
+    pub state: Standing,
+    /// One line more, for people.
+    pub summary: String,
+    /// What was measured.
+    pub value: f64,
+    /// Its limit.
+    pub threshold: f64,
+    /// The last changes before it, the newest first.
+    pub changes: Vec<ChangeNote>,
+    /// The change of its service that it began shortly after.
+    pub after_change: Option<ChangeNote>,
+    /// The incident that it belongs to.
+    pub group: String,
+    /// Labels of its rule, or those it came with.
+    pub labels: BTreeMap<String, String>,
+    /// Who took notice.
+    pub acknowledged_by: Option<String>,
+    /// What they wrote.
+    pub note: Option<String>,
+    /// Why nobody is told: a silence or maintenance, or a callee that is away.
+    pub silenced_by: Option<String>,
+    /// How many levels were told.
+    pub level: u8,
+}
+
+/// An alert of which nobody is told, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Muted {
+    /// The alert.
+    pub id: String,
+    /// Its rule.
+    pub rule: String,
+    /// Its service.
+    pub service: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A time in which nobody is paged, from the fleet file or by command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its name; those of the fleet file have `fleet-file-N`.
+    pub id: String,
+    /// What an alert has to have, such as `service="ledger"`.
+    pub matchers: Vec<Matcher>,
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// Whether tickets go on being made.
+    pub pages_only: bool,
+    /// Whether it counts now.
+    pub active: bool,
+}
+
+/// One condition on a label of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matcher {
+    /// The label: `alertname`, `service`, `severity`, `urgency`, `owner`, `place`, or one of the rule's.
+    pub name: String,
+    /// What it has to be.
+    pub value: String,
+    /// Whether that is a regular expression, which has to fit the whole of it.
+    #[serde(default)]
+    pub is_regex: bool,
+    /// False: what it must not be.
+    #[serde(default = "yes")]
+    pub is_equal: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `GET /v1/alerts`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertsStatus {
+    /// Control's clock when this was written.
+    pub now: Timestamp,
+    /// Alerts that are there, and those that ended within the last hour; the worst first.
+    pub alerts: Vec<Alert>,
+    /// Those of which nobody is told.
+    pub muted: Vec<Muted>,
+    /// The rules in force.
+    pub rules: Vec<Rule>,
+    /// When nobody is paged.
+    pub windows: Vec<Window>,
+    /// How it stands with where alerts go.
+    pub routes: Vec<RouteStatus>,
+    /// Alerts that could not be remembered, since there were too many.
+    pub left_out: u64,
+}
+
+/// How it stands with a place where alerts go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// Its name.
+    pub name: String,
+    /// What arrived there since control started.
+    pub sent: u64,
+    /// What did not, although it was tried again and again.
+    pub failed: u64,
+    /// What waits.
+    pub waiting: u64,
+    /// Why the last try failed; `None` where it did not.
+    pub why: Option<String>,
+}
+
+/// `POST /v1/alerts/acknowledge`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledge {
+    /// The alert, or its incident.
+    pub id: String,
+    /// What whoever took notice wants to say.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The alerts that somebody has taken notice of now.
+    pub ids: Vec<String>,
+}
+
+/// `POST /v1/alerts/silence`: a time in which nobody is paged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Silence {
+    /// Whose alerts; all where empty and `rule` is not there either.
+    #[serde(default)]
+    pub services: Vec<ServiceName>,
+    /// Only of this rule.
+    #[serde(default)]
+    pub rule: Option<String>,
+    /// For how long, in seconds from now.
+    pub for_s: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// `POST /v1/alerts/silence/end`: it is over before its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndSilence {
+    /// Its name.
+    pub id: String,
+}
