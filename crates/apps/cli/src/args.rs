@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod ca;
 mod client;
+mod console;
 mod egress;
 mod event;
 mod federation;
@@ -24,6 +25,7 @@ pub(crate) use ca::{
     DistrustedArg, RotatedArg,
 };
 pub(crate) use client::{AddClientArgs, ClientArgs, ClientCommand};
+pub(crate) use console::{ConsoleCommand, LinkArgs, SignOutArgs};
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use event::{EventCommand, SignEventArgs};
 pub(crate) use federation::FederationCommand;
@@ -190,6 +192,9 @@ pub(crate) enum Command {
     /// Clients of the fleet's authorization server: apps that people use, and workloads.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// The console: where it is, links that open it, who is signed in.
+    #[command(subcommand)]
+    Console(ConsoleCommand),
     /// Join tokens of nodes, and users' tokens.
     #[command(subcommand)]
     Token(TokenCommand),

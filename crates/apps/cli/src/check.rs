@@ -90,6 +90,8 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Vec<Finding>> {
     let policies = bartizan_policy::check(&fleet, &files).map_err(|errors| place(errors.as_slice()))?;
     let named = bartizan_control::check_federation(&fleet.federation, &crate::data_dir::folder_of(path));
     named.map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
+    bartizan_control::check_console(&fleet.console, &crate::data_dir::folder_of(path))
+        .map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     bartizan_control::check_users(&fleet, path.parent().unwrap_or(Path::new("")))
         .map_err(|error| vec![whole(path, crate::failure::chain(&error))])?;
     bartizan_control::check_senders(&fleet, path.parent().unwrap_or(Path::new("")))

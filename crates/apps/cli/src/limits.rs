@@ -105,3 +105,8 @@ pub(crate) const BENCH_WARM: Duration = Duration::from_secs(1);
 pub(crate) const KEY_FILE_BYTES_MAX: usize = 16 << 10;
 /// Longest token that is read from standard input, in bytes: more than any gateway takes.
 pub(crate) const TOKEN_INPUT_BYTES_MAX: u64 = 64 << 10;
+
+/// Time in which the console opens once control is ready; after that `up` says nothing of it.
+pub(crate) const CONSOLE_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is looked whether it has.
+pub(crate) const CONSOLE_LOOK_EVERY: Duration = Duration::from_millis(50);

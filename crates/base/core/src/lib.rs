@@ -11,6 +11,7 @@ pub mod api_key; // keys of programs
 pub mod authorization;
 pub mod capture; // calls by name
 pub mod client; // clients of the authorization server
+pub mod console; // pages for whoever watches the fleet
 pub mod counts; // shared between guards
 pub mod decision;
 pub mod deny;

@@ -17,6 +17,9 @@ pub struct Plan {
     pub mode: Mode,
     /// Where control's gRPC stream listens.
     pub control: SocketAddr,
+    /// Where the console listens, where the fleet file does not say it; nowhere where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<SocketAddr>,
     /// Where the sidecar of each instance that has one accepts mutual TLS.
     pub mesh: BTreeMap<Member, SocketAddr>,
     /// For each instance, where each of its callees is to be found: a listener of the instance's own sidecar.

@@ -3,6 +3,7 @@
 //! Plain data, so that the command line can read them without knowing control.
 
 use crate::api_key::ApiKey;
+use crate::console::ConsoleStatus;
 use crate::decision::{Action, Verdict};
 use crate::edge::Mtls;
 use crate::egress::{Egress, Refusal};
@@ -341,6 +342,9 @@ pub struct ControlStatus {
     pub root_not_after: Timestamp,
     /// TLS handshakes at its own port.
     pub handshakes: Handshakes,
+    /// The console.
+    #[serde(default)]
+    pub console: ConsoleStatus,
 }
 
 /// One proxy, or the place of one that has not come yet.

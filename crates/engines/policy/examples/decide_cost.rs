@@ -128,6 +128,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         objectives: None,
         alerts: Default::default(),
         counts: None,
+        console: Default::default(),
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

@@ -1,7 +1,9 @@
 //! HTTPS between organisations: one document asked for, one document served. Both ends are bounded in bytes and time.
 
+mod browsers;
 mod service;
 
+pub use browsers::{Front, Visitor, serve_browsers};
 pub use service::{Shown, serve_router};
 
 use crate::limits;

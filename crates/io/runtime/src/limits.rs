@@ -85,6 +85,12 @@ pub const SERVICE_CONNECTIONS_MAX: usize = 1_024;
 pub const SERVICE_CONNECTIONS_EACH_MAX: usize = 256;
 /// Longest life of such a connection: as long as somebody may have been denied without its being asked again, who shows nothing new.
 pub const SERVICE_CONNECTION_LIFE: Duration = Duration::from_secs(300);
+/// Connections of browsers at once, a count: six of each page, and one that is kept for what happens.
+pub const BROWSER_CONNECTIONS_MAX: usize = 512;
+/// Connections of one address among them, a count: everybody behind one proxy, or all on one machine.
+pub const BROWSER_CONNECTIONS_EACH_MAX: usize = 128;
+/// Largest body of a request of a browser, in bytes: forms with a few names.
+pub const BROWSER_BODY_BYTES_MAX: usize = 64 << 10;
 /// Time for a connection on a bundle endpoint, from its first byte to its last.
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(10);
 

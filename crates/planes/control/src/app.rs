@@ -6,6 +6,7 @@ use crate::authorization::Server;
 use crate::budget::Budgets;
 use crate::ca::{Authority, CaError, OwnIdentity};
 use crate::clocks::Clocks;
+use crate::console;
 use crate::drift::Drift;
 use crate::egress;
 use crate::error::ControlError;
@@ -69,6 +70,8 @@ pub(crate) struct App {
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
+    /// Pages and the API for browsers.
+    pub(crate) console: console::Desk,
     /// People who log in at the gateway.
     pub(crate) login: login::Desk,
     /// Keys of programs.
@@ -150,6 +153,7 @@ impl App {
         let inventory = inventory::Book::open(&options.data, clock::now());
         let indicators = indicators::Book::open(&options.data, clock::now());
         let login = login::Desk::new(&options.data);
+        let console = console::Desk::open(&options.data, clock::now());
         Ok(Self {
             options,
             started_at: clock::now(),
@@ -174,6 +178,7 @@ impl App {
             jwt,
             authorization,
             people: People::default(),
+            console,
             login,
             keys,
             federation,

@@ -19,6 +19,7 @@ mod authorization; // tokens for workloads that show their certificate (OAuth 2.
 mod budget; // what guards may cost
 pub mod ca; // the root, this process' issuing CA, our own identity
 mod clocks; // whose clock is away from ours
+mod console; // pages and the API for browsers
 pub mod deny; // who is not trusted any more
 mod drift; // files that say something else than what is in force
 mod egress; // where services went outside
@@ -54,6 +55,7 @@ mod workloads_until;
 mod tests;
 
 pub use authorization::RevokedError;
+pub use console::check as check_console;
 pub use error::ControlError;
 pub use federation::{SourceError, check as check_federation};
 pub use fleet::{check_apis, check_senders, check_users};

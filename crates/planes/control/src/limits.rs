@@ -230,6 +230,26 @@ pub const REQUEST_EVENTS_MAX: u32 = 1_000;
 /// Events that `/v1/events` shows where no limit was asked for, a count.
 pub const EVENTS_SHOWN: u32 = 100;
 
+/// Requests to the console from one address, a second: a page that opens asks for some twenty things, and an office may be behind one.
+pub const CONSOLE_REQUESTS_PER_S: u32 = 100;
+/// How long whoever asked too often is told to wait.
+pub const CONSOLE_REQUEST_PAUSE: Duration = Duration::from_secs(1);
+/// Time until the head of an answer of the console: the longest search of events has 30 seconds at the socket.
+pub const CONSOLE_ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Longest refusal that is told in JSON, in bytes: a fleet file may be wrong in a hundred places.
+pub const CONSOLE_REFUSAL_BYTES_MAX: usize = 64 << 10;
+/// How long a session of the console lasts at most: a working day.
+pub const CONSOLE_SESSION_LIFE: Duration = Duration::from_secs(8 * 3600);
+/// How long it lasts without being used.
+pub const CONSOLE_IDLE: Duration = Duration::from_secs(30 * 60);
+/// How often it is noted that it is used.
+pub const CONSOLE_SEEN_EVERY: Duration = Duration::from_secs(60);
+/// Sessions of the console, a count; beyond it, the one used longest ago ends.
+pub const CONSOLE_SESSIONS_MAX: usize = 256;
+/// Links that nobody has used yet, a count.
+pub const CONSOLE_LINKS_MAX: usize = 64;
+/// Largest file with both, in bytes: about 700 for a session.
+pub const CONSOLE_FILE_BYTES_MAX: usize = 1 << 20;
 /// Longest plan file in bytes: 10,000 services with ten callees each are about 6 MiB.
 pub const PLAN_BYTES_MAX: usize = 32 << 20;
 /// Longest passphrase file, certificate request or certificate that is read, in bytes.

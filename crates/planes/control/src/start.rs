@@ -6,6 +6,7 @@ use crate::attest::Attestation;
 use crate::authorization;
 use crate::budget;
 use crate::ca::{Authority, CaError, OwnIdentity, ROOTS_PEM, Source, keep_renewed};
+use crate::console;
 use crate::deny;
 use crate::drift;
 use crate::egress;
@@ -96,6 +97,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let noting = tokio::spawn(egress::keep(Arc::clone(&app)));
     let counting = tokio::spawn(inventory::keep(Arc::clone(&app)));
     let measuring = tokio::spawn(indicators::keep(Arc::clone(&app)));
+    let showing = tokio::spawn(console::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -125,6 +127,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         ending,
         telling,
         asking,
+        showing,
     ];
     for task in tasks {
         if let Err(error) = task.await {

@@ -9,6 +9,7 @@ mod ca_issued;
 mod ca_rotation;
 mod check;
 mod client;
+pub(crate) mod console;
 mod control;
 mod cost;
 mod egress;
@@ -84,6 +85,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Whoami(args) => waiting(whoami::run(&args)),
         Command::User(command) => waiting(user::run(command)),
         Command::Client(command) => waiting(client::run(command)),
+        Command::Console(command) => waiting(console::run(command)),
         Command::Token(TokenCommand::Node(args)) => waiting(token::node(&args)),
         Command::Token(TokenCommand::Keygen(args)) => token_mint::keygen(&args),
         Command::Token(TokenCommand::Mint(args)) => token_mint::mint(&args),

@@ -1,6 +1,7 @@
 //! `bartizan status` for people.
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
+use crate::commands::console::told;
 use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
 use bartizan_core::status::{EdgeTls, EgressSummary, EventsHeld, NodeStatus, ProxyStatus, Status, Unguarded};
@@ -50,6 +51,7 @@ pub(crate) fn text(status: &Status) -> String {
     let epochs_text: Vec<_> = epochs.iter().map(|(kind, epoch)| format!("{} {}", kind.as_str(), epoch.0)).collect();
     let mut text = format!("fleet {fleet}, trust domain {trust_domain}, mode {mode}\n");
     let _ = writeln!(text, "control {} since {}; {}", control.version, utc(control.started_at), ends.join(", "));
+    let _ = writeln!(text, "{}", told(&control.console));
     let _ = writeln!(text, "epochs in force: {}", epochs_text.join(", "));
     let lost = match store.lost_total() {
         0 => "none lost".to_owned(),

@@ -276,6 +276,7 @@ mod tests {
             objectives: None,
             alerts: Default::default(),
             counts: None,
+            console: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),
@@ -287,6 +288,7 @@ mod tests {
         Plan {
             mode: Mode::Full,
             control: loopback(9000),
+            console: None,
             mesh: BTreeMap::from([(name("web").into(), loopback(9001)), (name("price-list").into(), loopback(9002))]),
             outbound: BTreeMap::from([(name("web").into(), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
             programs: BTreeMap::new(),

@@ -7,6 +7,7 @@ mod backoff; // how long a dead part stays down
 mod board; // what is known of every part
 mod capture; // names that stand for callees
 mod child; // one process with its group
+mod console; // where it is
 mod edge; // whether the gateway answers
 mod environment; // what a program gets to know
 mod keep; // one part, kept alive

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 /// How many ports [`plan`] needs.
 pub(crate) fn ports_needed(fleet: &Fleet, given: &Given) -> usize {
-    1 + empty(Mode::Full, SocketAddr::from(([127, 0, 0, 1], 0)), given).lacks(fleet)
+    1 + usize::from(wants_console(fleet)) + empty(Mode::Full, SocketAddr::from(([127, 0, 0, 1], 0)), given).lacks(fleet)
 }
 
 /// What was found out about this machine before.
@@ -21,11 +21,16 @@ pub(crate) struct Given {
     pub(crate) by_name: bool,
 }
 
+/// Whether a place for the console is to be chosen.
+fn wants_console(fleet: &Fleet) -> bool {
+    !fleet.console.off && fleet.console.listen.is_none()
+}
+
 fn empty(mode: Mode, control: SocketAddr, given: &Given) -> Plan {
     let (mesh, outbound, programs) = Default::default();
     let (egress, captured) = Default::default();
     let (isolation, names) = (given.isolation.clone(), given.by_name.then(BTreeMap::new));
-    Plan { mode, control, mesh, outbound, programs, egress, isolation, names, captured }
+    Plan { mode, control, console: None, mesh, outbound, programs, egress, isolation, names, captured }
 }
 
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
@@ -37,7 +42,8 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let meshes =
         fleet.services.values().filter_map(|s| s.mesh).chain(fleet.others.values().filter_map(|it| Some(it.at?.mesh)));
     let meshes = meshes.chain(more).chain(fleet.federation.endpoint.iter().map(|it| it.listen));
-    let meshes = meshes.chain(fleet.authorization.iter().map(|it| it.listen)).map(|at| at.port());
+    let meshes = meshes.chain(fleet.authorization.iter().map(|it| it.listen));
+    let meshes = meshes.chain(fleet.console.listen).map(|at| at.port());
     let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
     let ways_out = ways_out.flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| at.port());
     own.chain(vias).chain(meshes).chain(ways_out).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
@@ -50,6 +56,9 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
 pub(crate) fn plan(fleet: &Fleet, mode: Mode, given: &Given, ports: &[u16]) -> Option<Plan> {
     let mut ports = ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
     let mut plan = empty(mode, ports.next()?, given);
+    if wants_console(fleet) {
+        plan.console = Some(ports.next()?);
+    }
     plan.complete(fleet, || ports.next())?;
     Some(plan)
 }
@@ -112,6 +121,7 @@ mod tests {
             objectives: None,
             alerts: Default::default(),
             counts: None,
+            console: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),
@@ -122,15 +132,20 @@ mod tests {
     #[test]
     fn gives_everybody_a_place_of_their_own_and_keeps_what_the_file_says() {
         let fleet = fleet();
-        assert_eq!(ports_needed(&fleet, &Given::default()), 6, "control, three services, two edges without `via`");
+        assert_eq!(
+            ports_needed(&fleet, &Given::default()),
+            7,
+            "control, console, three services, two edges without `via`"
+        );
         assert_eq!(ports_named(&fleet), BTreeSet::from([1, 2, 3, 9, 8443]));
-        let plan = plan(&fleet, Mode::Full, &Given::default(), &[100, 101, 102, 103, 104, 105]).unwrap();
+        let plan = plan(&fleet, Mode::Full, &Given::default(), &[100, 101, 102, 103, 104, 105, 106]).unwrap();
         assert_eq!(plan.outbound[&name("a").into()][&name("c")], loopback(9));
         let mut all = vec![plan.control];
+        all.extend(plan.console);
         all.extend(plan.mesh.values());
         all.extend(plan.outbound.values().flat_map(BTreeMap::values));
         let distinct: BTreeSet<_> = all.iter().collect();
-        assert_eq!((all.len(), distinct.len()), (7, 7));
+        assert_eq!((all.len(), distinct.len()), (8, 8));
         assert_eq!(plan.mesh.len(), 3);
     }
 
@@ -140,9 +155,9 @@ mod tests {
         let way_out = ServiceEgress { proxy: Some(loopback(3128)), ..ServiceEgress::default() };
         fleet.services.get_mut(&name("c")).unwrap().egress = Some(way_out);
         fleet.services.get_mut(&name("b")).unwrap().egress = Some(ServiceEgress::default());
-        assert_eq!(ports_needed(&fleet, &Given::default()), 6 + 3);
+        assert_eq!(ports_needed(&fleet, &Given::default()), 7 + 3);
         assert!(ports_named(&fleet).contains(&3128));
-        let ports: Vec<u16> = (100..109).collect();
+        let ports: Vec<u16> = (100..110).collect();
         let plan = plan(&fleet, Mode::Full, &Given::default(), &ports).unwrap();
         assert_eq!(plan.egress.keys().map(ToString::to_string).collect::<Vec<_>>(), ["b", "c"]);
         let place = plan.egress[&name("c").into()];
@@ -157,11 +172,11 @@ mod tests {
         let second = |n| Member::new(name("a"), n);
         assert_eq!(
             ports_needed(&fleet, &Given::default()),
-            6 + 3 + 4,
+            7 + 3 + 4,
             "mesh and both edges of two; one program is where the file says"
         );
         assert!(ports_named(&fleet).contains(&7));
-        let mut plan = plan(&fleet, Mode::Full, &Given::default(), &(100..113).collect::<Vec<_>>()).unwrap();
+        let mut plan = plan(&fleet, Mode::Full, &Given::default(), &(100..114).collect::<Vec<_>>()).unwrap();
         assert_eq!(plan.program(&fleet, &second(2)), Some(loopback(7)));
         assert!(plan.program(&fleet, &second(3)).is_some_and(|at| at.port() >= 100));
         assert_ne!(plan.outbound[&second(2)][&name("c")], loopback(9), "`via` is the first one's");
@@ -177,15 +192,15 @@ mod tests {
         fleet.services.get_mut(&name("b")).unwrap().capture = fleet::Capture::Never;
         let isolation = ["a", "b"].map(|service| (name(service), Isolation::Own)).into();
         let given = Given { isolation, by_name: true };
-        assert_eq!(ports_needed(&fleet, &given), 7, "`b` does not want it, `c` has no network of its own");
-        let plan = plan(&fleet, Mode::Full, &given, &(100..107).collect::<Vec<_>>()).unwrap();
+        assert_eq!(ports_needed(&fleet, &given), 8, "`b` does not want it, `c` has no network of its own");
+        let plan = plan(&fleet, Mode::Full, &given, &(100..108).collect::<Vec<_>>()).unwrap();
         assert_eq!(plan.captured.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
         assert_eq!(plan.names.unwrap().len(), 3, "a name for everybody, so that who may not be called can be named");
-        assert_eq!(ports_needed(&fleet, &Given { by_name: false, ..given }), 6);
+        assert_eq!(ports_needed(&fleet, &Given { by_name: false, ..given }), 7);
     }
 
     #[test]
     fn too_few_ports_make_no_plan() {
-        assert_eq!(plan(&fleet(), Mode::Full, &Given::default(), &[100, 101, 102, 103, 104]), None);
+        assert_eq!(plan(&fleet(), Mode::Full, &Given::default(), &[100, 101, 102, 103, 104, 105]), None);
     }
 }

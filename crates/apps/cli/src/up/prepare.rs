@@ -199,6 +199,9 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
             free(format!("the sidecar of `{name}`"), via)?;
         }
     }
+    if let Some(listen) = fleet.console.listen.filter(|_| mode != Mode::Off && !fleet.console.off) {
+        free("the console".to_owned(), listen)?;
+    }
     match &fleet.gateway {
         Some(gateway) if mode != Mode::Off => free("the gateway".to_owned(), gateway.listen),
         _ => Ok(()),

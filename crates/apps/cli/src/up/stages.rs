@@ -4,6 +4,7 @@
 //! opens last. Stopped: the other way round, so that nothing new comes in while calls under way find their callees.
 
 use super::board::{Board, Phase};
+use super::console;
 use super::keep::Keeper;
 use super::launcher::Launcher;
 use super::log;
@@ -268,7 +269,15 @@ impl Up {
 
     /// Says that the fleet is ready, then shows how it fares until it is asked to stop or the one command has ended.
     async fn work(&mut self, args: &UpArgs, began: Instant) -> Result<(), Failure> {
-        let ready = self.ready_text(began.elapsed())?;
+        let took = began.elapsed();
+        let console = match self.mode {
+            Mode::Off => String::new(),
+            // Whoever starts one command is nobody who opens a browser.
+            Mode::Mtls | Mode::Full => {
+                console::text(&self.launcher().data.control_socket(), args.once_ready.is_none()).await
+            }
+        };
+        let ready = self.ready_text(took, &console)?;
         if !self.keeper.screen.is_live() {
             self.keeper.screen.line(&ready);
         }
@@ -299,7 +308,7 @@ impl Up {
         }
     }
 
-    fn ready_text(&self, took: Duration) -> Result<String, Failure> {
+    fn ready_text(&self, took: Duration, console: &str) -> Result<String, Failure> {
         let launcher = self.launcher();
         let mut text = format!("\nready in {:.1} s", took.as_secs_f64());
         let Some(plan) = &launcher.plan else {
@@ -318,6 +327,7 @@ impl Up {
             }
             None => text.push_str("; this fleet has no gateway\n"),
         }
+        text.push_str(console);
         let engine = self.engine()?;
         let decide = |question: &Question<'_>| decide(&engine, question);
         let decide: Option<&dyn Fn(&Question<'_>) -> Decision> =

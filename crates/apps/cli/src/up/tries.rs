@@ -305,6 +305,7 @@ mod tests {
             objectives: None,
             alerts: Default::default(),
             counts: None,
+            console: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),
@@ -316,6 +317,7 @@ mod tests {
         Plan {
             mode: Mode::Full,
             control: loopback(9000),
+            console: None,
             mesh: BTreeMap::from([(name("accounts").into(), loopback(9001)), (name("db").into(), loopback(9002))]),
             outbound: BTreeMap::from([(name("accounts").into(), BTreeMap::from([(name("db"), loopback(9003))]))]),
             programs: BTreeMap::new(),

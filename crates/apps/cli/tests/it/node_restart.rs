@@ -64,6 +64,7 @@ impl Place {
         let plan = Plan {
             mode: Mode::Full,
             control: at(0),
+            console: None,
             mesh,
             outbound,
             programs,

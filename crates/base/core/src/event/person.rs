@@ -60,6 +60,10 @@ pub enum Deed {
     NotTold,
     /// Not one person: apps get no tokens any more, since the key of refresh tokens was lost.
     KeyLost,
+    /// Did something at the console that changes something.
+    Acted,
+    /// Wanted to, and may not.
+    Forbidden,
 }
 
 impl Deed {
@@ -82,11 +86,13 @@ impl Deed {
             Self::ManyRefused => "many_refused",
             Self::NotTold => "not_told",
             Self::KeyLost => "key_lost",
+            Self::Acted => "acted",
+            Self::Forbidden => "forbidden",
         }
     }
 
     /// Whether somebody was refused.
     pub const fn is_denial(self) -> bool {
-        matches!(self, Self::NotSignedIn | Self::Locked | Self::ManyRefused)
+        matches!(self, Self::NotSignedIn | Self::Locked | Self::ManyRefused | Self::Forbidden)
     }
 }

@@ -13,6 +13,7 @@ mod raw_alerts;
 mod raw_api;
 mod raw_apps;
 mod raw_authorization;
+mod raw_console;
 mod raw_counts;
 mod raw_edge;
 mod raw_egress;
@@ -44,6 +45,7 @@ pub use slo::{objectives_schema, parse_objectives};
 use crate::alerts::Alerting;
 use crate::api::{ApiCheck, GraphqlLimits};
 use crate::authorization::Authorization;
+use crate::console::Console;
 use crate::counts::Counts;
 use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::{Egress, Range};
@@ -104,6 +106,8 @@ pub struct Fleet {
     pub alerts: Alerting,
     /// Where counts of shared limits lie.
     pub counts: Option<Counts>,
+    /// The console.
+    pub console: Console,
     /// Things worth saying that are no errors, such as a service without an owner.
     pub warnings: Vec<FleetError>,
 }

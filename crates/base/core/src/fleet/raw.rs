@@ -7,6 +7,7 @@ use super::node::{Node, Value};
 use super::raw_alerts::{AlertsSchema, RawAlerts};
 use super::raw_api::{RawApi, RawGraphql};
 use super::raw_authorization::RawAuthorization;
+use super::raw_console::{ConsoleSchema, RawConsole};
 use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawNarrow, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
@@ -84,6 +85,9 @@ pub(super) struct RawFleet {
     /// Where counts of limits with `shared: true` lie.
     #[schemars(default)]
     pub(super) counts: Field<RawCounts>,
+    /// The console, pages for whoever watches the fleet; under `bartizan up` at an address of loopback that it chooses where left out.
+    #[schemars(default, with = "ConsoleSchema")]
+    pub(super) console: Field<WordOr<RawConsole>>,
     /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
     #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
     pub(super) workloads: Field<Named<Read<RawWorkload>>>,
@@ -420,6 +424,7 @@ impl RawFleet {
         "objectives",
         "alerts",
         "counts",
+        "console",
         "workloads",
         "federation",
         "isolate",
@@ -444,6 +449,7 @@ impl RawFleet {
             objectives: fields.text("objectives"),
             alerts: fields.take("alerts", RawAlerts::read),
             counts: fields.take("counts", RawCounts::read),
+            console: fields.take("console", RawConsole::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
             isolate: fields.take("isolate", Report::scalar),
@@ -684,6 +690,7 @@ mod tests {
             (&schema["$defs"]["Tls"], RawTls::KEYS),
             (&schema["$defs"]["Budget"], RawBudget::KEYS),
             (&schema["$defs"]["Counts"], RawCounts::KEYS),
+            (&schema["$defs"]["ConsoleFull"], RawConsole::KEYS),
             (&schema["$defs"]["Service"], RawService::KEYS),
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),

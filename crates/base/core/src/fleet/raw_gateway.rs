@@ -158,7 +158,7 @@ pub(super) fn texts(report: &mut Report<'_>, node: Node, key: String) -> Read<Ve
 }
 
 impl<T> WordOr<T> {
-    fn read(
+    pub(super) fn read(
         report: &mut Report<'_>,
         node: Node,
         key: String,

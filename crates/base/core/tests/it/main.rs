@@ -4,6 +4,7 @@
 mod alert_rules;
 mod apis;
 mod authorization;
+mod console;
 mod egress;
 mod federation;
 mod fleet;

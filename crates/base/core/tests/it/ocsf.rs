@@ -45,6 +45,7 @@ fn required(class_uid: u64) -> &'static [&'static str] {
         3004 => &["/entity/name"],
         4001 => &["/connection_info/direction_id"],
         4002 => &["/connection_info/direction_id", "/http_response/code"],
+        6003 => &["/actor/user/name", "/api/operation", "/src_endpoint/ip"],
         6008 => &[],
         other => panic!("class {other} is not ours"),
     }
@@ -67,6 +68,7 @@ fn every_kind_has_what_its_class_requires() {
         (3002, "person", 3),
         (3001, "person", 3),
         (2004, "alert", 2),
+        (6003, "person", 6),
         (4001, "egress", 4),
     ];
     let events = all("text");

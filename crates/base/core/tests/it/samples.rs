@@ -197,6 +197,18 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
             }),
         ),
         event(
+            SeenBy::Control,
+            What::Person(Person {
+                subject: None,
+                name: Some(text.into()),
+                deed: Deed::Forbidden,
+                factors: None,
+                reason: Some(text.into()),
+                remote: Some("[::1]:9".parse().unwrap()),
+                by: None,
+            }),
+        ),
+        event(
             SeenBy::Outbound,
             What::Egress(Egress { error: Some(text.into()), ..egress(text, Outcome::Refused(Refusal::Undeclared)) }),
         ),

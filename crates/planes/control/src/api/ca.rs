@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) const STATUS: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/ca",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Roots, issuing CA, and the rotation that runs or ran last",
     route: || get(async |State(app): State<Arc<App>>| Json(app.ca_status().await)),
 };
@@ -21,7 +21,7 @@ pub(super) const STATUS: Endpoint = Endpoint {
 pub(super) const ROTATE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/ca/rotate",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Begin to replace the root or the issuing CA",
     route: || post(rotate),
 };
@@ -29,7 +29,7 @@ pub(super) const ROTATE: Endpoint = Endpoint {
 pub(super) const REVERT: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/ca/revert",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Lead everybody back to the CA before",
     route: || post(revert),
 };
@@ -37,7 +37,7 @@ pub(super) const REVERT: Endpoint = Endpoint {
 pub(super) const CONTINUE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/ca/continue",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Go on with a rotation that was halted",
     route: || post(resume),
 };
@@ -45,7 +45,7 @@ pub(super) const CONTINUE: Endpoint = Endpoint {
 pub(super) const FORCE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/ca/force",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Go on without those that a rotation waits for, whatever that breaks",
     route: || post(force),
 };
@@ -53,7 +53,7 @@ pub(super) const FORCE: Endpoint = Endpoint {
 pub(super) const DISTRUST: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/ca/distrust",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Replace the issuing CA at once and issue everybody anew",
     route: || post(distrust),
 };

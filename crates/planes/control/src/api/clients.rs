@@ -31,7 +31,7 @@ pub(super) const SHOW: Endpoint = Endpoint {
 pub(super) const ADD: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/clients/add",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Add an app, with a token by which it is changed",
     route: || post(add),
 };
@@ -39,7 +39,7 @@ pub(super) const ADD: Endpoint = Endpoint {
 pub(super) const REMOVE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/clients/remove",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Remove an app that registered, and end what it was given",
     route: || post(remove),
 };
@@ -47,7 +47,7 @@ pub(super) const REMOVE: Endpoint = Endpoint {
 pub(super) const ROTATE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/clients/rotate",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Give an app that registered another token by which it is changed",
     route: || post(rotate),
 };

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/crl",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "The revocation list of the issuing CA in use, PEM",
     route: || get(answer),
 };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/egress",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Destinations outside the fleet that were used or refused, and the rules of each service",
     route: || get(answer),
 };

@@ -27,7 +27,7 @@ use tokio_stream::wrappers::ReceiverStream;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/events",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Events as OCSF records, one a line: the newest that fit, then, if asked, what happens from now on",
     route: || get(answer),
 };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/expiry",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Everything that runs out, when, and who renews it",
     route: || get(async |State(app): State<Arc<App>>| Json(expiry::of(&app, clock::now()))),
 };

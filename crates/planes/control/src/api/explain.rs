@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/explain/{request}",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Why a request was allowed or denied: decisions, policies with their text, epoch, hop by hop",
     route: || get(answer),
 };

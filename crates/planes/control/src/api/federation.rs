@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) const STATUS: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/federation",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "How it stands with each other trust domain",
     route: || get(async |State(app): State<Arc<App>>| Json(standings(&app))),
 };
@@ -31,7 +31,7 @@ pub(super) const REFRESH: Endpoint = Endpoint {
 pub(super) const BUNDLE: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/federation/bundle",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "The bundle document of this trust domain, for another one's `bundle` file",
     route: || get(bundle),
 };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/indicators",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "The indicators M1 to M10, with their error budgets and how fast those burn",
     route: || get(answer),
 };

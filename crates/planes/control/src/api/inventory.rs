@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/inventory",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Operations of services, declared and seen; `unseen_days` says from when on one is a zombie",
     route: || get(answer),
 };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/ca/issued",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Certificates that were issued: serial, identity, key, node, end, issuer",
     route: || get(answer),
 };

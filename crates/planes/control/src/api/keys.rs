@@ -1,5 +1,6 @@
 //! `GET /v1/keys`, `POST /v1/keys/add`, `POST /v1/keys/revoke`: keys of programs for the gateway.
 
+use crate::api::Actor;
 use crate::api::answer::Failure;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
@@ -9,7 +10,6 @@ use axum::routing::{get, post};
 use axum::{Extension, Json};
 use bartizan_core::status::{AddKey, AddedKey, Keys, RevokeKey, RevokedKey};
 use bartizan_runtime::clock;
-use bartizan_runtime::local::Caller;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) const LIST: Endpoint = Endpoint {
 pub(super) const ADD: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/keys/add",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Make a key for a program",
     route: || post(add),
 };
@@ -43,13 +43,13 @@ async fn list(State(app): State<Arc<App>>) -> Json<Keys> {
 
 async fn add(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     Json(wanted): Json<AddKey>,
 ) -> Result<Json<AddedKey>, Failure> {
     let now = clock::now();
     let AddKey { name, scopes, tenant, expires_s } = wanted;
     let expires = expires_s.map(|s| now.plus(Duration::from_secs(s.into())));
-    let (wanted, by) = (Wanted { name: name.clone(), scopes, tenant, expires }, format!("uid {}", caller.uid));
+    let (wanted, by) = (Wanted { name: name.clone(), scopes, tenant, expires }, actor.by.to_string());
     // A task of its own: a caller who hangs up must not leave it half done.
     let adding = tokio::spawn(async move { keys::add(&app, wanted, &by, now).await });
     let (key, epoch) = adding.await.map_err(|error| Failure::unavailable(error.to_string()))??;
@@ -58,10 +58,10 @@ async fn add(
 
 async fn revoke(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     Json(wanted): Json<RevokeKey>,
 ) -> Result<Json<RevokedKey>, Failure> {
-    let (name, by) = (wanted.name, format!("uid {}", caller.uid));
+    let (name, by) = (wanted.name, actor.by.to_string());
     let named = name.clone();
     let revoking = tokio::spawn(async move { keys::revoke(&app, &named, &by).await });
     let epoch = revoking.await.map_err(|error| Failure::unavailable(error.to_string()))??;

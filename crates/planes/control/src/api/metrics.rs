@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/metrics",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Counters of control and of every proxy, as Prometheus text",
     route: || get(answer),
 };

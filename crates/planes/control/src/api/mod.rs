@@ -1,7 +1,8 @@
-//! The local API on `control.sock`: for people at the command line, and for the supervisor.
+//! The API: on `control.sock` for people at the command line and for the supervisor, and below `/api` of the console for browsers.
 //!
 //! Every endpoint stands in [`ENDPOINTS`], one file each; the router is built from that table and from nothing else.
 
+mod actor; // who asks
 mod answer;
 mod authorize;
 mod ca;
@@ -18,6 +19,7 @@ mod inspect_token;
 mod inventory;
 mod issued;
 mod keys;
+mod me;
 mod metrics;
 mod node_tokens;
 mod objectives;
@@ -25,6 +27,7 @@ mod policies;
 mod record;
 mod reload;
 mod revoke_tokens;
+mod sessions;
 mod status;
 mod table; // start here: which endpoints there are, and who may call them
 mod trace;
@@ -35,4 +38,5 @@ mod tests;
 
 pub use table::{ENDPOINTS, Endpoint, Method, Who};
 
+pub(crate) use actor::Actor;
 pub(crate) use table::router;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/node-tokens",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Make a join token, good for one node and once",
     route: || post(answer),
 };

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) const LIST: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/objectives",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "What the file of objectives asks of the indicators",
     route: || get(list),
 };
@@ -24,7 +24,7 @@ pub(super) const LIST: Endpoint = Endpoint {
 pub(super) const ADVICE: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/objectives/advice",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "How often other targets would have told somebody within the last thirty days",
     route: || get(advice),
 };

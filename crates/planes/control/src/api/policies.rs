@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/policies",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Every policy, the guards that it concerns, and those that enforce it",
     route: || get(answer),
 };

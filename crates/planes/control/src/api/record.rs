@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/events",
-    who: Who::Operator,
+    who: Who::Local,
     about: "Hand in events of the supervisor",
     route: || post(answer),
 };

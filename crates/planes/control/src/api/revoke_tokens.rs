@@ -1,5 +1,6 @@
 //! `POST /v1/tokens/revoke`: users' tokens that are not to count any more.
 
+use crate::api::Actor;
 use crate::api::answer::Failure;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
@@ -10,7 +11,6 @@ use axum::{Extension, Json};
 use bartizan_core::status::{RevokeTokens, RevokedTokens};
 use bartizan_core::user::WhichTokens;
 use bartizan_runtime::clock;
-use bartizan_runtime::local::Caller;
 use std::sync::Arc;
 
 pub(super) const IT: Endpoint = Endpoint {
@@ -23,7 +23,7 @@ pub(super) const IT: Endpoint = Endpoint {
 
 async fn answer(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     Json(wanted): Json<RevokeTokens>,
 ) -> Result<Json<RevokedTokens>, Failure> {
     let now = clock::now();
@@ -34,7 +34,7 @@ async fn answer(
         (None, None, Some(family)) => WhichTokens::Family(family),
         _ => return Err(Failure::bad_request("name one of: a token, a subject, a family")),
     };
-    let (by, said) = (format!("uid {}", caller.uid), what.to_string());
+    let (by, said) = (actor.by.to_string(), what.to_string());
     // A task of its own: a caller who hangs up must not leave it half done.
     let revoking = tokio::spawn(async move { authorization::revoke(&app, issuer, what, &by, now).await });
     let (issuer, epoch) = revoking.await.map_err(|error| Failure::unavailable(error.to_string()))??;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/status",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "The fleet as control sees it now: proxies, what each enforces, rates, losses",
     route: || get(answer),
 };
@@ -77,6 +77,7 @@ pub(super) fn status(app: &App) -> Status {
             issuing_not_after: authority.validity().1,
             root_not_after: authority.root_not_after(),
             handshakes: app.handshakes(),
+            console: app.console.status(now),
         },
         epochs: in_force.epochs.clone(),
         proxies: proxies(app, &in_force.desired, now),

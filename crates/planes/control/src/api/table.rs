@@ -1,20 +1,56 @@
 //! Every endpoint with who may call it.
 
+use crate::api::actor::Actor;
 use crate::api::{
     authorize, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token,
-    inventory, issued, keys, metrics, node_tokens, objectives, policies, record, reload, revoke_tokens, status, trace,
-    users,
+    inventory, issued, keys, me, metrics, node_tokens, objectives, policies, record, reload, revoke_tokens, sessions,
+    status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
 use axum::routing::MethodRouter;
+use bartizan_core::console::ConsoleRole;
+use std::fmt;
 use std::sync::Arc;
 
-/// Who may call an endpoint.
+/// Who may call an endpoint, at the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// The user that control runs as, and root: whoever could read its data folder anyway.
+    /// Anybody who reaches the console: nobody has signed in yet.
+    Nobody,
+    /// Whoever may look.
+    Viewer,
+    /// Whoever may do what can be undone.
     Operator,
+    /// Whoever may do everything. So may, at the socket, the user that control runs as and root: they could read its data folder anyway.
+    Administrator,
+    /// Those two alone: it is for our own processes.
+    Local,
+}
+
+impl Who {
+    /// Whether it may be called by that one.
+    pub(crate) fn lets_in(self, actor: &Actor) -> bool {
+        match self {
+            Self::Nobody => true,
+            Self::Viewer => actor.role >= ConsoleRole::Viewer,
+            Self::Operator => actor.role >= ConsoleRole::Operator,
+            Self::Administrator => actor.role >= ConsoleRole::Administrator,
+            Self::Local => actor.is_local,
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "everybody",
+            Self::Viewer => "a viewer",
+            Self::Operator => "an operator",
+            Self::Administrator => "an administrator",
+            Self::Local => "only whoever is at control's socket",
+        })
+    }
 }
 
 /// How an endpoint is called.
@@ -90,6 +126,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,
+    me::IT,
+    sessions::LINK,
+    sessions::LIST,
+    sessions::END,
 ];
 
 /// The router of the whole table. Nothing is reachable that is not in it.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const IT: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/trace/{request}",
-    who: Who::Operator,
+    who: Who::Viewer,
     about: "Everything that was recorded about a request, in the order of the call",
     route: || get(answer),
 };

@@ -1,5 +1,6 @@
 //! `/v1/users` and below: people who sign in.
 
+use crate::api::Actor;
 use crate::api::answer::Failure;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
@@ -11,14 +12,13 @@ use axum::routing::{get, post};
 use axum::{Extension, Json};
 use bartizan_core::people::{AddUser, ChangeRoles, OfUser, ResetUser, User, UserDetail, UserLink, Users};
 use bartizan_runtime::clock;
-use bartizan_runtime::local::Caller;
 use serde::Deserialize;
 use std::sync::Arc;
 
 pub(super) const LIST: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/users",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Everybody who may sign in, a part at a time",
     route: || get(list),
 };
@@ -26,7 +26,7 @@ pub(super) const LIST: Endpoint = Endpoint {
 pub(super) const SHOW: Endpoint = Endpoint {
     method: Method::Get,
     path: "/v1/users/show",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "One person, with sessions and consents",
     route: || get(show),
 };
@@ -34,7 +34,7 @@ pub(super) const SHOW: Endpoint = Endpoint {
 pub(super) const ADD: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/add",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Add somebody who signs in, with a link to set a password",
     route: || post(add),
 };
@@ -42,23 +42,23 @@ pub(super) const ADD: Endpoint = Endpoint {
 pub(super) const DISABLE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/disable",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Let somebody sign in no more, and end all sessions",
-    route: || post(async |app, caller, wanted| set(app, caller, wanted, true).await),
+    route: || post(async |app, actor, wanted| set(app, actor, wanted, true).await),
 };
 
 pub(super) const ENABLE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/enable",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Let somebody sign in again",
-    route: || post(async |app, caller, wanted| set(app, caller, wanted, false).await),
+    route: || post(async |app, actor, wanted| set(app, actor, wanted, false).await),
 };
 
 pub(super) const RESET: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/reset",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Take somebody's password away, and give a link to set another",
     route: || post(reset),
 };
@@ -66,7 +66,7 @@ pub(super) const RESET: Endpoint = Endpoint {
 pub(super) const REMOVE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/remove",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Remove somebody for good",
     route: || post(remove),
 };
@@ -74,7 +74,7 @@ pub(super) const REMOVE: Endpoint = Endpoint {
 pub(super) const SIGN_OUT: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/sign-out",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "End all sessions of somebody",
     route: || post(sign_out),
 };
@@ -82,7 +82,7 @@ pub(super) const SIGN_OUT: Endpoint = Endpoint {
 pub(super) const ROLES: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/users/roles",
-    who: Who::Operator,
+    who: Who::Administrator,
     about: "Give somebody roles, and take some away",
     route: || post(roles),
 };
@@ -113,66 +113,58 @@ async fn show(State(app): State<Arc<App>>, query: Result<Query<OfUser>, QueryRej
 
 async fn add(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     wanted: Body<AddUser>,
 ) -> Answer<UserLink> {
-    Ok(Json(people::add(&app, body(wanted)?, &by(&caller), clock::now()).await?))
+    Ok(Json(people::add(&app, body(wanted)?, &actor.by, clock::now()).await?))
 }
 
 async fn set(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     wanted: Body<OfUser>,
     disabled: bool,
 ) -> Answer<User> {
     let OfUser { name } = body(wanted)?;
-    finish(async move { people::set_disabled(&app, &name, disabled, &by(&caller), clock::now()).await }).await
+    finish(async move { people::set_disabled(&app, &name, disabled, &actor.by, clock::now()).await }).await
 }
 
 async fn reset(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     wanted: Body<ResetUser>,
 ) -> Answer<UserLink> {
     let ResetUser { name, factors } = body(wanted)?;
-    finish(async move { people::reset(&app, &name, factors, &by(&caller), clock::now()).await }).await
+    finish(async move { people::reset(&app, &name, factors, &actor.by, clock::now()).await }).await
 }
 
-async fn remove(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    wanted: Body<OfUser>,
-) -> Answer<User> {
+async fn remove(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>, wanted: Body<OfUser>) -> Answer<User> {
     let OfUser { name } = body(wanted)?;
-    finish(async move { people::remove(&app, &name, &by(&caller), clock::now()).await }).await
+    finish(async move { people::remove(&app, &name, &actor.by, clock::now()).await }).await
 }
 
 async fn sign_out(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     wanted: Body<OfUser>,
 ) -> Answer<User> {
     let OfUser { name } = body(wanted)?;
-    finish(async move { people::sign_out_all(&app, &name, &by(&caller), clock::now()).await }).await
+    finish(async move { people::sign_out_all(&app, &name, &actor.by, clock::now()).await }).await
 }
 
 async fn roles(
     State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     wanted: Body<ChangeRoles>,
 ) -> Answer<User> {
     let wanted = body(wanted)?;
-    finish(async move { people::change_roles(&app, wanted, &by(&caller)).await }).await
+    finish(async move { people::change_roles(&app, wanted, &actor.by).await }).await
 }
 
 /// In a task of its own: a caller who hangs up must not leave it half done.
 async fn finish<T: Send + 'static>(work: impl Future<Output = Result<T, UserError>> + Send + 'static) -> Answer<T> {
     let done = tokio::spawn(work).await.map_err(|error| Failure::unavailable(error.to_string()))?;
     Ok(Json(done?))
-}
-
-fn by(caller: &Caller) -> String {
-    format!("uid {}", caller.uid)
 }
 
 impl From<UserError> for Failure {

@@ -48,6 +48,7 @@ pub(crate) use operate::{
     ClientError, add as add_client, list as list_clients, remove as remove_client, rotate as rotate_client,
     show as show_client,
 };
+pub(crate) use rates::Rates;
 pub use revoked::RevokedError;
 pub(crate) use revoked::{publish, revoke};
 pub(crate) use server::Server;

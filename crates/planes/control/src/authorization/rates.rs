@@ -1,6 +1,8 @@
 //! How often somebody may ask: a bucket for each client and each address of strangers.
 
-use crate::limits::{CLIENT_REQUESTS_PER_S, DEVICES_PER_S, PUSHES_PER_S, REQUESTERS_MAX, STRANGER_REQUESTS_PER_S};
+use crate::limits::{
+    CLIENT_REQUESTS_PER_S, CONSOLE_REQUESTS_PER_S, DEVICES_PER_S, PUSHES_PER_S, REQUESTERS_MAX, STRANGER_REQUESTS_PER_S,
+};
 use bartizan_core::SpiffeId;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,6 +20,8 @@ pub(super) enum Who {
     Pushing(IpAddr),
     /// Devices at that address that begin.
     Device(IpAddr),
+    /// Requests to the console from that address.
+    Console(IpAddr),
 }
 
 impl Who {
@@ -27,6 +31,7 @@ impl Who {
             Self::Stranger(_) => STRANGER_REQUESTS_PER_S,
             Self::Pushing(_) => PUSHES_PER_S,
             Self::Device(_) => DEVICES_PER_S,
+            Self::Console(_) => CONSOLE_REQUESTS_PER_S,
         }
     }
 }
@@ -48,9 +53,20 @@ impl Bucket {
 
 /// Everybody's buckets.
 #[derive(Debug, Default)]
-pub(super) struct Rates(Mutex<HashMap<Who, Bucket>>);
+pub(crate) struct Rates(Mutex<HashMap<Who, Bucket>>);
 
 impl Rates {
+    /// False where that address asked the console too often of late.
+    pub(crate) fn take_console(&self, address: IpAddr) -> bool {
+        self.take(Who::Console(address), Instant::now())
+    }
+
+    /// Forgets everybody.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// False where `who` asked too often of late.
     pub(super) fn take(&self, who: Who, now: Instant) -> bool {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);

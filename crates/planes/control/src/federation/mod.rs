@@ -14,4 +14,4 @@ pub(crate) use book::Book;
 pub(crate) use keep::keep;
 pub(crate) use publish::{document, publish};
 pub use sources::{SourceError, check};
-pub(crate) use sources::{Sources, web_roots};
+pub(crate) use sources::{Sources, own_web, web_roots};

@@ -1,7 +1,7 @@
 //! By what the bundle endpoint of each domain is recognised: files that the fleet file names.
 
 use crate::limits::WEB_ROOTS_BYTES_MAX;
-use bartizan_core::federation::{Federation, Profile};
+use bartizan_core::federation::{Federation, Profile, WebFiles};
 use bartizan_core::{Secret, TrustDomain};
 use bartizan_identity::federation::{Document, DocumentError};
 use bartizan_identity::limits::BUNDLE_DOCUMENT_BYTES_MAX;
@@ -89,13 +89,21 @@ impl Sources {
             }
         }
         if let Some(web) = federation.endpoint.as_ref().and_then(|endpoint| endpoint.web.as_ref()) {
-            let path = dir.join(&web.key);
-            let key = Secret::new(text(&path)?);
-            let own = Identity::from_pem(&text(&dir.join(&web.certificate))?, &key);
-            sources.own = Some(own.map_err(|source| SourceError::Tls { path, source })?);
+            sources.own = Some(own_web(web, dir)?);
         }
         Ok(sources)
     }
+}
+
+/// A certificate of our own for the web, from files relative to `dir`. Blocks for the disk.
+///
+/// # Errors
+/// [`SourceError`].
+pub(crate) fn own_web(web: &WebFiles, dir: &Path) -> Result<Identity, SourceError> {
+    let path = dir.join(&web.key);
+    let key = Secret::new(text(&path)?);
+    let own = Identity::from_pem(&text(&dir.join(&web.certificate))?, &key);
+    own.map_err(|source| SourceError::Tls { path, source })
 }
 
 /// Roots of the web: those of a file, or the system's.

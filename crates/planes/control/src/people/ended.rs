@@ -15,7 +15,10 @@ pub(crate) struct Ended {
     pub(crate) everything: bool,
 }
 
-/// Tells the authorization server.
+/// Tells the authorization server, and the console where everything is over.
 pub(super) fn tell(app: &App, ended: &Ended, now: Timestamp) {
+    if ended.everything {
+        app.console.end_of_person(&ended.subject);
+    }
     authorization::sessions_ended(app, ended, now);
 }

@@ -26,6 +26,7 @@ mod markup; // text in pages
 mod pages; // how a page looks and what a browser may do with it
 mod passkeys;
 mod person; // what is known of somebody
+mod prove; // for the console
 mod second_factor;
 mod session;
 mod sign_in;
@@ -38,7 +39,8 @@ mod welcome; // the first password
 
 pub(crate) use desk::People;
 pub(crate) use ended::Ended;
-pub(crate) use tries::Rule;
+pub(crate) use prove::{Proof, prove};
+pub(crate) use tries::{Rule, Tries, Who as Guesser};
 pub(crate) use upstream::{check as check_upstreams, keep as keep_upstreams};
 pub(crate) use users::{UserError, add, change_roles, list, remove, reset, set_disabled, show, sign_out_all};
 

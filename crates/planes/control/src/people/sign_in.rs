@@ -125,7 +125,8 @@ pub(super) async fn finish(
     Ok(with_cookies(see_other(&way.to), [session, known::cookie(visit, person)].into_iter().chain(spent)))
 }
 
-enum Outcome {
+/// What came of name and password.
+pub(super) enum Outcome {
     Right(Box<Person>),
     Wrong,
     /// Not looked at; how long to wait.
@@ -134,7 +135,7 @@ enum Outcome {
 
 /// Who has that name and password. Takes as long for names that nobody has, for people without a password, and for those who
 /// may not sign in.
-async fn by_password(
+pub(super) async fn by_password(
     visit: &Visit,
     headers: &HeaderMap,
     named: &str,

@@ -30,11 +30,11 @@ impl Rule {
 
 /// Whose tries are counted together: a hash, so that what was typed is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Who([u8; 32]);
+pub(crate) struct Who([u8; 32]);
 
 impl Who {
     /// `kind` keeps apart what is counted apart.
-    pub(super) fn new(kind: &str, name: &str) -> Self {
+    pub(crate) fn new(kind: &str, name: &str) -> Self {
         Self(hash::sha256(format!("{kind} {name}").as_bytes()))
     }
 }
@@ -55,12 +55,12 @@ impl Tally {
 
 /// Everybody's tries. They are lost with the process, which no guesser can end.
 #[derive(Debug, Default)]
-pub(super) struct Tries(Mutex<HashMap<Who, Tally>>);
+pub(crate) struct Tries(Mutex<HashMap<Who, Tally>>);
 
 impl Tries {
     /// Counts a try before it is looked at, so that many at once are many. How long to wait, where it is too early; that try
     /// is not counted.
-    pub(super) fn take(&self, who: Who, rule: Rule, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&self, who: Who, rule: Rule, now: Instant) -> Result<(), Duration> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= TRIERS_MAX && !held.contains_key(&who) {
             make_room(&mut held, now);
@@ -78,12 +78,12 @@ impl Tries {
     }
 
     /// The person was who it said: nothing is held against the name any more.
-    pub(super) fn forgive(&self, who: Who) {
+    pub(crate) fn forgive(&self, who: Who) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&who);
     }
 
     /// Takes one try back. The others stay: whoever has one account could wash away guesses at all others from its address.
-    pub(super) fn undo(&self, who: Who) {
+    pub(crate) fn undo(&self, who: Who) {
         if let Some(tally) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&who) {
             tally.tries = tally.tries.saturating_sub(1);
         }

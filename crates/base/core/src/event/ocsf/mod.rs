@@ -13,7 +13,7 @@
 //! | identity | 3002 Authentication | ticket or renewal: the caller proves who it is and gets a credential for an hour; whoever watches failed authentications sees refused identities there. Entity Management has no user and no certificate |
 //! | ended | 4001 Network Activity | close where a certificate ran out, reset where trust was taken back |
 //! | egress | 4001 Network Activity | open, close, fail or refuse; the destination is a host outside |
-//! | person | 3002 Authentication or 3001 Account Change | signing in and out is 3002; what is done with the account, a lock among it, 3001 |
+//! | person | 3002 Authentication, 3001 Account Change or 6003 API Activity | signing in and out is 3002; what is done with the account, a lock among it, 3001; what is done at the console, or may not be, 6003 |
 //! | alert | 2004 Detection Finding | create, update or close; the finding is the alert, by its name |
 //! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |

@@ -1,7 +1,8 @@
-//! What people did, as records: signing in and out is 3002 Authentication, what is done with an account 3001 Account Change.
+//! What people did, as records: signing in and out is 3002 Authentication, what is done with an account 3001 Account Change, and
+//! what is done at the console 6003 API Activity.
 
 use super::Scene;
-use super::record::{ACCOUNT_CHANGE, AUTHENTICATION, Record, Severity};
+use super::record::{ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, Record, Severity};
 use crate::event::{Deed, Person};
 use serde_json::json;
 
@@ -22,6 +23,7 @@ impl Scene<'_> {
             Deed::FactorAdded => (ACCOUNT_CHANGE, (10, "MFA Factor Enable")),
             Deed::FactorRemoved => (ACCOUNT_CHANGE, (11, "MFA Factor Disable")),
             Deed::RolesSet => (ACCOUNT_CHANGE, (99, "roles")),
+            Deed::Acted | Deed::Forbidden => (API_ACTIVITY, (3, "Update")),
         };
         let by = by.as_deref();
         let text = by.map(|by| format!(" by {by}")).unwrap_or_default();
@@ -37,6 +39,12 @@ impl Scene<'_> {
             AUTHENTICATION => record
                 .with("service", json!({ "name": "bartizan control" }))
                 .with("is_mfa", factors.as_deref().is_some_and(|shown| shown.split(' ').any(|it| it == "mfa"))),
+            API_ACTIVITY => record
+                .with(
+                    "actor",
+                    json!({ "user": { "uid": subject.as_deref().unwrap_or("unknown"), "name": whom, "type_id": 1 } }),
+                )
+                .with("api", json!({ "operation": reason.as_deref().unwrap_or_default() })),
             _ => record,
         };
         match deed {
@@ -44,6 +52,7 @@ impl Scene<'_> {
             Deed::ManyRefused => record.failed(Severity::High, "refused", reason.as_deref().map(str::to_owned)),
             Deed::KeyLost => record.failed(Severity::High, "no tokens", reason.as_deref().map(str::to_owned)),
             Deed::NotTold => record.failed(Severity::Medium, "not told", reason.as_deref().map(str::to_owned)),
+            Deed::Forbidden => record.failed(Severity::Medium, "refused", reason.as_deref().map(str::to_owned)),
             Deed::Locked => record.failed(Severity::Medium, "locked", reason.as_deref().map(str::to_owned)),
             _ => record,
         }

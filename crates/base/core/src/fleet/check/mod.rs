@@ -8,6 +8,7 @@ mod apps;
 mod authorization;
 mod budget;
 mod capture;
+mod console;
 mod cors;
 mod counts;
 mod edge;
@@ -115,6 +116,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         objectives,
         alerts,
         counts,
+        console,
         workloads,
         federation,
         isolate,
@@ -200,6 +202,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let context = gateway::Context { known: &known, clients, knows_users, counts: has_counts, login };
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
+    let console = console::check(report, &mut ports, console);
     let mut authorization = authorization;
     let registered = match (&trust_domain, &gateway, &mut authorization) {
         (Ok(domain), Ok(gateway), Ok(own)) => login::register(report, domain, gateway.as_ref(), own),
@@ -225,6 +228,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         objectives: objectives?.map(|file| Objectives { file, said: Vec::new() }),
         alerts,
         counts: counts?,
+        console: console?,
         warnings: Vec::new(),
     };
     fleet.alerts.maintenance = alerts::maintenance(report, maintenance, &fleet)?;

@@ -86,6 +86,7 @@ impl Place {
         let mut plan = Plan {
             mode: Mode::Full,
             control: addr(0),
+            console: None,
             mesh: mesh.map(|(name, port)| (service(name).into(), addr(port))).into(),
             outbound: outbound
                 .map(|(from, to, port)| (service(from).into(), BTreeMap::from([(service(to), addr(port))])))

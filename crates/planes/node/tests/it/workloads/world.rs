@@ -160,6 +160,7 @@ fn write_plan(dir: &tempfile::TempDir, control: SocketAddr) {
     let plan = Plan {
         mode: Mode::Full,
         control,
+        console: None,
         mesh,
         outbound,
         programs: BTreeMap::new(),
