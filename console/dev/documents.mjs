@@ -18,7 +18,7 @@ export class Documents {
     this.made = Date.now()
     this.planted = fleet.texts ?? null
     this.acknowledged = new Map()
-    this.silenced = new Map()
+    this.silences = []
   }
 
   /** A text of ours, or what was planted in its place. */
@@ -146,7 +146,7 @@ export class Documents {
       made(9 * DAY, 'policy', 'policies 16 published', { epoch: 16 }),
       made(17 * DAY, 'certificate', 'issuing authority replaced', { actor: 'control' }),
     ]
-    return { now, changes: all.filter((it) => (since === null || it.at >= since) && (until === null || it.at <= until)).sort((a, b) => b.at - a.at).slice(0, limit) }
+    return { now, changes: all.filter((it) => (since === null || it.at >= since) && (until === null || it.at <= until)).sort((a, b) => b.at - a.at).slice(0, limit), next_until_ms: null }
   }
 
   policies() {
@@ -160,10 +160,11 @@ export class Documents {
   }
 
   reach(service) {
-    const those = (from, to, other) => this.fleet.edges.filter((it) => it[to] === service && it.from !== 'outside' && it.declared).map((it, n) => ({
-      [from]: it[other], policy: { name: this.text(`fleet:calls/${it.from}->${it.to}`), file: this.text('fleet:calls'), line: n * 4 + 3 }, routes: this.planted ? [this.planted] : [],
+    const forbids = { policy: this.text('no-direct-transfers'), file: this.text('money.cedar'), line: 8, routes: [this.text('transfers')] }
+    const those = (mine, other) => this.fleet.edges.filter((it) => it[mine] === service && it.from !== 'outside' && it.declared).map((it, n) => ({
+      peer: it[other], policies: [{ policy: this.text(`fleet:calls/${it.from}->${it.to}`), file: this.text('fleet:calls'), line: n * 4 + 3, routes: [] }], forbidding: it.to === 'accounts' || this.planted ? [forbids] : [],
     }))
-    return { service, in: those('from', 'to', 'from'), out: those('to', 'from', 'to') }
+    return { service, in: those('to', 'from'), out: those('from', 'to') }
   }
 
   expiry() {
@@ -183,6 +184,18 @@ export class Documents {
     const { hex } = random(3)
     const now = Date.now()
     return { issued: this.fleet.services.filter(real).map((it, n) => ({ at: now - n * 40_000, kind: 'sidecar', id: id(it.name), serial: hex(32), key: hex(64), node: 'local', not_after: now + HOUR * 0.7, issuer: hex(64) })), waiting: 0, database: null }
+  }
+
+  objectives() {
+    const now = Date.now()
+    const first = this.fleet.services.find((it) => it.kind === 'service')
+    const made = (indicator, target, more) => ({ indicator, place: first?.name, bad_max: 0.0005, window_s: 604_800, when_nothing: 'unknown', owner: this.text('core-banking'), why: this.text('contract with the regulator'), expires: now + 90 * DAY, line: 3, target: this.text(target), counts: true, ...more })
+    return { now, file: first ? this.text('slo.yaml') : null, objectives: first ? [made('M1', 'at least 99.95 %'), made('M3', 'below 0.5 %', { expires: now - DAY, counts: false })] : [] }
+  }
+
+  advice(indicator, place) {
+    const made = (target, pages, tickets, left, in_force = false) => ({ target: this.text(target), bad_max: 0.001, in_force, pages, tickets, left })
+    return { now: Date.now(), since: this.started, of: [{ indicator, place, bad: 4, all: 90_000, candidates: [made('at least 99.99 %', 7, 12, -0.4), made('at least 99.9 %', 0, 2, 0.86, true), made('at least 99 %', 0, 0, 0.99)] }] }
   }
 
   ca() {
@@ -211,27 +224,30 @@ export class Documents {
     const first = this.fleet.services.find((it) => it.kind === 'service')
     const second = this.fleet.services.filter((it) => it.kind === 'service')[1] ?? first
     const made = (name, title, more) => ({
-      id: name, rule: this.text(name), title: this.text(title), severity: 'medium', urgency: 'ticket', service: null, owner: this.text('platform'), runbook: 'docs/manual/runbooks.md#bartizanbudgetburns', since: now - HOUR * 0.8, last: now - 9_000, count: 1,
-      state: 'firing', summary: this.text(''), value: null, threshold: null, changes: [], group: null, acknowledged_by: this.acknowledged.get(name) ?? null, silenced_by: this.silenced.get(name) ?? null, ...more,
+      id: name, rule: this.text(name), title: this.text(title), severity: 'medium', urgency: 'ticket', service: null, place: 'fleet', labels: this.planted ? { [this.planted]: this.planted } : {}, ended: null, note: null, after_change: null, level: 1, owner: this.text('platform'), runbook: 'docs/manual/runbooks.md#bartizanbudgetburns', since: now - HOUR * 0.8, last: now - 9_000, count: 1,
+      state: 'firing', summary: this.text(''), value: 0, threshold: 0, changes: [], group: null, acknowledged_by: this.acknowledged.get(name) ?? null, silenced_by: this.silences.find((it) => it.rule === name)?.said ?? null, ...more,
     })
     return {
       now,
       alerts: !first ? [] : [
         made('budget-burns-m3', 'Denied calls use up the error budget', {
           severity: 'critical', urgency: 'page', service: first.name, owner: first.owner, summary: this.text('14.9 times as fast as it may, over one hour and five minutes'), value: 14.9, threshold: 14.4, group: 'M3', count: 3,
-          changes: this.changes(null, null, 2).changes,
+          changes: this.changes(null, null, 2).changes, after_change: this.changes(null, null, 1).changes[0],
         }),
         made('guard-away', 'A guard is not heard', { severity: 'high', urgency: 'page', service: second.name, owner: second.owner, runbook: 'runbooks.md#bartizanguardaway', since: now - 400_000, summary: this.text('no stream to control for six minutes') }),
         made('egress-refused', 'A service tries to reach what it may not', { service: first.name, runbook: 'https://runbooks.example/egress', summary: this.text('6 attempts at paste.example.net') }),
         made('clock', 'A clock is away', { severity: 'low', state: 'resolved', since: now - 5 * HOUR, last: now - 4 * HOUR, runbook: this.planted ? 'javascript:window.planted=1' : 'runbooks.md#bartizancertificatenotrenewed' }),
       ],
-      muted: !first ? [] : [{ rule: this.text('handshakes-fail'), service: second.name, why: this.text('its guard is away: that is told already'), by: 'guard-away' }],
-      windows: !first ? [] : [{ name: this.text('move of the data centre'), services: this.text('legacy-mail'), from: now - HOUR, until: now + 2 * HOUR }],
-      rules: [
-        { id: 'budget-burns', title: this.text('Error budget burns'), severity: 'critical', urgency: 'page', owner: 'platform', runbook: 'runbooks.md#bartizanbudgetburns' },
-        { id: 'guard-away', title: this.text('Guard away'), severity: 'high', urgency: 'page', owner: 'platform', runbook: 'runbooks.md#bartizanguardaway' },
-        { id: 'egress-refused', title: this.text('Egress refused'), severity: 'medium', urgency: 'ticket', owner: 'platform', runbook: 'runbooks.md#bartizanegressrefused' },
+      muted: !first ? [] : [{ id: 'a9', rule: this.text('HandshakesFail'), service: second.name, reason: this.text('its callee is away: that is told already') }],
+      windows: !first ? [] : [
+        { id: 'fleet-file-1', matchers: [{ name: 'service', value: this.text('legacy-mail'), is_regex: false, is_equal: true }], from: now - HOUR, until: now + 2 * HOUR, by: this.text('the fleet file'), why: this.text('move of the data centre'), pages_only: true, active: true },
+        ...this.silences,
       ],
+      rules: [['BudgetBurns', 'critical', 'page'], ['GuardAway', 'high', 'page'], ['EgressRefused', 'medium', 'ticket']].map(([name, severity, urgency]) => ({
+        name: this.text(name) + (this.planted ? severity : ''), summary: this.text('{service}: {value}, which is above {threshold}'), severity, urgency, owner: this.text('platform'), runbook: `runbooks.md#bartizan${name.toLowerCase()}`, place: this.text('built in'), services: [],
+      })),
+      routes: !first ? [] : [{ name: this.text('pager'), sent: 41, failed: 2, waiting: 0, why: this.text('answered with 503') }],
+      left_out: 0,
     }
   }
 }

@@ -210,12 +210,15 @@ export class Fixture {
       ca: () => this.documents.ca(),
       'ca/issued': () => this.documents.issued(),
       alerts: () => this.documents.alerts(),
-      objectives: () => ({ objectives: [] }),
+      objectives: () => this.documents.objectives(),
+      'objectives/advice': () => this.documents.advice(query.get('indicator') ?? 'M1', query.get('place') ?? 'fleet'),
+      sessions: () => ({ sessions: [...this.sessions.values(), { name: this.documents.text('wall'), role: 'viewer', way: 'link', until: Date.now() + 9e6 }].map((it, n) => ({ session: `s${n}`, name: it.name, role: it.role, way: it.way, began: Date.now() - 9e5, seen: Date.now() - 4e3, until: it.until, address: '127.0.0.1', agent: this.documents.text('Chromium') })) }),
       denied: () => ({ entries: [] }),
       changes: () => this.documents.changes(number('since_ms'), number('until_ms'), number('limit') ?? 100),
       series: () => this.documents.series(query.get('indicator') ?? 'M1', query.get('place') ?? 'fleet', number('seconds') ?? 3600),
       reach: () => this.documents.reach(query.get('service') ?? ''),
     }
+    if (path === 'sessions' && session.role !== 'administrator') throw new Refused(403, 'this wants the role administrator')
     const [what, id] = path.split('/')
     if ((what === 'trace' || what === 'explain') && id) {
       if (!/^[0-9a-f]{32}$/.test(id)) throw new Refused(400, 'request: expected 32 hex digits')
@@ -226,11 +229,15 @@ export class Fixture {
   }
 
   #post(session, response, path, body) {
-    const least = path === 'links' ? 'administrator' : 'operator'
+    const least = path === 'links' || path.startsWith('sessions') ? 'administrator' : 'operator'
     if (RANKS.indexOf(session.role) < RANKS.indexOf(least)) throw new Refused(403, `this wants the role ${least}`)
     this.posts.push({ path, body })
     if (path === 'alerts/acknowledge') this.documents.acknowledged.set(body.id, session.name)
-    else if (path === 'alerts/silence') this.documents.silenced.set(body.id, session.name)
+    else if (path === 'alerts/silence') {
+      const now = Date.now()
+      this.documents.silences.push({ id: `q${this.documents.silences.length}`, rule: body.rule, said: `silenced by ${session.name}: ${body.why}`, matchers: [{ name: 'alertname', value: body.rule }], from: now, until: now + body.for_s * 1000, by: session.name, why: body.why, pages_only: false, active: true })
+    } else if (path === 'alerts/silence/end') this.documents.silences = this.documents.silences.filter((it) => it.id !== body.id)
+    else if (path === 'sessions/end') return this.#json(response, { ended: 1 })
     else if (path === 'reload') return this.#json(response, { changed: ['policies'], epochs: { policies: 18 } })
     else if (path === 'links') return this.#json(response, { link: `http://127.0.0.1/link#made-for-${body.role}`, until: Date.now() + body.minutes * 60_000 })
     else throw new Refused(404, 'no such endpoint')

@@ -32,6 +32,9 @@ export const age = computed(() => {
   return heard.value === null ? null : Math.max(0, Date.now() - heard.value)
 })
 
+/** How often the connection was lost and came back: what was asked before may have holes. */
+export const revived = signal(0)
+
 type Listener = (records: Ocsf[]) => void
 const listeners = new Set<Listener>()
 
@@ -107,6 +110,7 @@ async function listen(outer: AbortSignal, lastId: string | null, alive: (message
       clearTimeout(timer)
       timer = setTimeout(abort, SILENCE_MS)
       heard.value = Date.now()
+      if (connection.value.state === 'lost') revived.value++
       connection.value = { state: 'live' }
       alive(null)
       for (const message of sse.push(value)) {

@@ -121,7 +121,7 @@ export interface Status {
 // Indicators.
 
 export interface WindowStatus { seconds: number; bad: number; all: number; share: number | null; interval: [number, number] | null }
-export interface BudgetStatus { bad_max: number; allowed: number; used: number; left: number | null }
+export interface BudgetStatus { bad_max: number; window_s?: number; allowed: number; used: number; left: number | null }
 export interface BurnStatus {
   long_s: number
   short_s: number
@@ -134,6 +134,8 @@ export interface BurnStatus {
 export interface PlaceStatus {
   place: string
   windows: WindowStatus[]
+  /** What is asked here, where that is another than everywhere. */
+  target?: string | null
   budget: BudgetStatus | null
   burns: BurnStatus[]
   trend: number | null
@@ -166,12 +168,16 @@ export interface Change {
   epoch?: number | null
   event?: string | null
 }
-export interface Changes { now: Millis; changes: Change[] }
+export interface Changes {
+  now: Millis
+  changes: Change[]
+  /** Until when to ask for those before them. */
+  next_until_ms?: Millis | null
+}
 
-export interface PolicyRef { name: string; file?: string | null; line?: number | null }
-export interface ReachIn { from: string; policy: PolicyRef | PolicyRef[] | string | null; routes?: string[] | null }
-export interface ReachOut { to: string; policy: PolicyRef | PolicyRef[] | string | null; routes?: string[] | null }
-export interface Reach { service: string; in: ReachIn[]; out: ReachOut[] }
+export interface ReachPolicy { policy: string; file: string; line: number; routes: string[] }
+export interface ReachEdge { peer: string; policies: ReachPolicy[]; forbidding: ReachPolicy[] }
+export interface Reach { service: string; in: ReachEdge[]; out: ReachEdge[] }
 
 export interface PolicyStatus {
   id: string
@@ -210,6 +216,8 @@ export interface EgressStatus {
 // Alerts and objectives.
 
 export type Severity = 'critical' | 'high' | 'medium' | 'low'
+/** A change that may have something to do with an alert. */
+export interface ChangeNote { at: Millis; kind: string; what: string; service?: string | null }
 export interface Alert {
   id: string
   rule: string
@@ -217,21 +225,57 @@ export interface Alert {
   severity: Severity
   urgency: 'page' | 'ticket'
   service?: string | null
+  place?: string
   owner?: string | null
   runbook?: string | null
   since: Millis
   last?: Millis | null
+  ended?: Millis | null
   count?: number
   state: 'firing' | 'pending' | 'resolved'
   summary?: string | null
-  value?: number | string | null
-  threshold?: number | string | null
-  changes?: (Change | string)[]
+  value?: number | null
+  threshold?: number | null
+  changes?: ChangeNote[]
+  after_change?: ChangeNote | null
   group?: string | null
-  acknowledged_by?: unknown
-  silenced_by?: unknown
+  labels?: Record<string, string>
+  acknowledged_by?: string | null
+  note?: string | null
+  silenced_by?: string | null
 }
-export interface Alerts { now: Millis; alerts: Alert[]; muted?: unknown[]; rules?: unknown[]; windows?: unknown[] }
+export interface Muted { id: string; rule: string; service?: string | null; reason: string }
+export interface Matcher { name: string; value: string; is_regex?: boolean; is_equal?: boolean }
+export interface QuietWindow { id: string; matchers?: Matcher[]; from: Millis; until: Millis; by: string; why: string; pages_only?: boolean; active?: boolean }
+export interface Rule { name: string; summary: string; owner: string; severity: Severity; urgency: string; runbook: string; place?: string; services?: string[] }
+export interface RouteStatus { name: string; sent: number; failed: number; waiting: number; why?: string | null }
+export interface Alerts {
+  now: Millis
+  alerts: Alert[]
+  muted?: Muted[]
+  rules?: Rule[]
+  windows?: QuietWindow[]
+  routes?: RouteStatus[]
+  left_out?: number
+}
+
+export interface Objective {
+  indicator: string
+  place: string
+  target: string
+  window_s: number
+  when_nothing?: string
+  owner: string
+  why: string
+  expires: Millis
+  line?: number
+  counts: boolean
+}
+export interface ObjectivesStatus { now: Millis; file: string | null; objectives: Objective[] }
+export interface Candidate { target: string; in_force: boolean; pages: number; tickets: number; left: number | null }
+export interface Advice { of: { indicator: string; place: string; candidates: Candidate[] }[] }
+
+export interface ConsoleSession { session: string; name: string; role: Role; way: string; began: Millis; seen: Millis; until: Millis; address: string; agent: string }
 
 // Events: OCSF records, of which we read what stands here and show all of.
 

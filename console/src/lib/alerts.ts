@@ -1,6 +1,6 @@
 // Which alert is looked at first.
 
-import type { Alert, Severity } from '../api/types.ts'
+import type { Alert, Matcher, Severity } from '../api/types.ts'
 
 const RANKS: Record<Severity, number> = { critical: 0, high: 1, medium: 2, low: 3 }
 
@@ -12,14 +12,14 @@ export function byPriority(alerts: Alert[]): Alert[] {
     state(a) - state(b) || Number(a.urgency !== 'page') - Number(b.urgency !== 'page') || rank(a) - rank(b) || b.since - a.since)
 }
 
-/** Whoever acknowledged or silenced it, in words; control may say a name or more. */
-export function byWhom(it: unknown): string | null {
-  if (it === null || it === undefined || it === false || it === '') return null
-  if (typeof it === 'string') return it
-  if (Array.isArray(it)) return it.length === 0 ? null : it.map((one) => byWhom(one) ?? '').join(', ')
-  if (typeof it === 'object') {
-    const { by, who, name, id } = it as Record<string, unknown>
-    return String(by ?? who ?? name ?? id ?? 'yes')
-  }
-  return String(it)
+/** What an alert has to have to be kept quiet, in words: `service = ledger`. */
+export function matchers(those: Matcher[] | undefined): string {
+  if (!those || those.length === 0) return 'everything'
+  return those.map((it) => `${it.name} ${it.is_equal === false ? '≠' : '='}${it.is_regex ? ' pattern' : ''} ${it.value}`).join(', ')
+}
+
+/** A number that was measured: few digits, and no more than it has. */
+export function measured(value: number | null | undefined): string | null {
+  if (value === null || value === undefined || !Number.isFinite(value)) return null
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)))
 }

@@ -9,13 +9,18 @@ export interface Layout {
   width: number
   height: number
   box: Box
+  /** Callees below their callers instead of right of them. */
+  down: boolean
 }
 export interface Box { width: number; height: number }
 
 /** Size of a service on the map and the room around it, in pixels at zoom 1. */
 export const BOX: Box = { width: 152, height: 46 }
 const GAP_X = 68
+/** The same in fleets that are large. */
+const GAP_X_MANY = 46
 const GAP_Y = 22
+const GAP_DOWN = 46
 /** More room between rows where there are few, up to so much. */
 const GAP_Y_MOST = 46
 /** Height that an edge takes where it passes a column, in pixels. */
@@ -30,38 +35,45 @@ const LED_MOST = 60
 export const way = (from: string, to: string) => `${from}\n${to}`
 const isPass = (name: string) => name.startsWith('\0')
 
-export function layout(names: string[], edges: { from: string; to: string }[]): Layout {
+export function layout(names: string[], edges: { from: string; to: string }[], down = false): Layout {
   const known = new Set(names)
   const links = edges.filter((it) => it.from !== it.to && known.has(it.from) && known.has(it.to))
-  const rows = Math.max(5, Math.ceil(Math.sqrt(names.length * (BOX.width + GAP_X) / ((BOX.height + GAP_Y) * ASPECT))))
-  const found = layers([...names].sort(), links)
-  const led = names.length <= LED_MOST ? lead(found, links) : { layers: found, links }
+  // `along` is the way of calls, `across` the way in which services of one layer stand beside each other.
+  const [along, across] = down ? [BOX.height, BOX.width] : [BOX.width, BOX.height]
+  const isLed = names.length <= LED_MOST
+  const gapAlong = down ? GAP_DOWN : isLed ? GAP_X : GAP_X_MANY
+  // Layers do not fill their columns, so that what is asked for comes out wider.
+  const aspect = isLed ? ASPECT : ASPECT * 0.85
+  const rows = Math.max(down ? 2 : 5, Math.ceil(Math.sqrt(names.length * (along + gapAlong) / ((across + GAP_Y) * aspect))))
+  const found = (isLed ? layers : steps)([...names].sort(), links)
+  const led = isLed ? lead(found, links) : { layers: found, links }
   const sorted = order(led.layers, led.links)
-  const columns = names.length <= LED_MOST ? sorted.filter((it) => it.length > 0) : split(sorted, rows)
+  const columns = isLed ? sorted.filter((it) => it.length > 0) : split(sorted, rows)
   const most = Math.max(1, ...columns.map((it) => it.length))
-  const gap = most <= 10 ? Math.max(GAP_Y, GAP_Y_MOST - most * 3) : GAP_Y
-  const tall = (name: string) => (isPass(name) ? PASS : BOX.height)
-  const heights = columns.map((it) => it.reduce((sum, name) => sum + tall(name) + gap, -gap))
-  const height = Math.max(BOX.height, ...heights)
+  const gap = most <= 10 && !down ? Math.max(GAP_Y, GAP_Y_MOST - most * 3) : GAP_Y
+  const tall = (name: string) => (isPass(name) ? PASS : across)
+  const sizes = columns.map((it) => it.reduce((sum, name) => sum + tall(name) + gap, -gap))
+  const size = Math.max(across, ...sizes)
   const places = new Map<string, Place>()
   const passes = new Map<string, [number, number]>()
   columns.forEach((column, index) => {
-    const x = index * (BOX.width + GAP_X)
+    const a = index * (along + gapAlong)
     // Short columns stand in the middle of the tall ones, spread a little.
-    const spare = (height - (heights[index] ?? 0)) / (column.length + 1) * 0.5
-    let y = (height - (heights[index] ?? 0) - spare * (column.length - 1)) / 2
+    const spare = (size - (sizes[index] ?? 0)) / (column.length + 1) * 0.5
+    let c = (size - (sizes[index] ?? 0) - spare * (column.length - 1)) / 2
     for (const name of column) {
-      if (isPass(name)) passes.set(name, [x, y + PASS / 2])
-      else places.set(name, { name, x, y: Math.round(y), column: index })
-      y += tall(name) + gap + spare
+      if (isPass(name)) passes.set(name, [a, c + PASS / 2])
+      else places.set(name, { name, x: Math.round(down ? c : a), y: Math.round(down ? a : c), column: index })
+      c += tall(name) + gap + spare
     }
   })
   const ways = new Map<string, [number, number][]>()
   for (const { from, to } of links) {
     const those = Array.from({ length: columns.length }, (_, n) => passes.get(pass(from, to, n))).filter((it) => it !== undefined)
-    if (those.length > 0) ways.set(way(from, to), those.flatMap(([x, y]): [number, number][] => [[x, y], [x + BOX.width, y]]))
+    if (those.length > 0) ways.set(way(from, to), those.flatMap(([a, c]): [number, number][] => [[a, c], [a + along, c]]))
   }
-  return { places, ways, width: columns.length * (BOX.width + GAP_X) - GAP_X, height, box: BOX }
+  const length = columns.length * (along + gapAlong) - gapAlong
+  return { places, ways, width: down ? size : Math.max(BOX.width, length), height: down ? Math.max(BOX.height, length) : size, box: BOX, down }
 }
 
 const pass = (from: string, to: string, layer: number) => `\0${from}\n${to}\n${layer}`
@@ -112,6 +124,23 @@ function layers(names: string[], links: { from: string; to: string }[]): string[
   const found: string[][] = []
   for (const name of names) (found[depth.get(name) ?? 0] ??= []).push(name)
   return Array.from(found, (it) => it ?? [])
+}
+
+/** The shortest way from where calls begin: fewer layers, and tall ones, which are split. What nobody calls from there stands last. */
+function steps(names: string[], links: { from: string; to: string }[]): string[][] {
+  const called = new Set(links.map((it) => it.to))
+  const calls = new Map<string, string[]>()
+  for (const { from, to } of links) calls.set(from, [...calls.get(from) ?? [], to])
+  const seen = new Set<string>()
+  const found: string[][] = []
+  let next = names.filter((it) => !called.has(it) && calls.has(it))
+  while (next.length > 0) {
+    for (const it of next) seen.add(it)
+    found.push(next)
+    next = [...new Set(next.flatMap((it) => calls.get(it) ?? []))].filter((it) => !seen.has(it)).sort()
+  }
+  const rest = names.filter((it) => !seen.has(it))
+  return rest.length > 0 ? [...found, rest] : found
 }
 
 /** Edges that lead back to where a walk came from. */
@@ -198,25 +227,29 @@ export function zoom(view: View, by: number, px: number, py: number): View {
 const clamp = (n: number, min: number, max: number) => Math.min(max, Math.max(min, n))
 
 /**
- * The curve of an edge from the right side of its caller to the left side of its callee, past what lies between; round the back where it
+ * The curve of an edge from where its caller ends to where its callee begins, past what lies between; round the back where it
  * leads back. A start, then Bézier pieces of six numbers each.
  */
 export function curve(layoutOf: Layout, from: Place, to: Place): number[] {
-  const { box } = layoutOf
-  const [x1, y1, y2] = [from.x + box.width, from.y + box.height / 2, to.y + box.height / 2]
-  if (to.x > from.x) {
-    const points: [number, number][] = [[x1, y1], ...layoutOf.ways.get(way(from.name, to.name)) ?? [], [to.x, y2]]
-    const found: number[] = [x1, y1]
+  const { box, down } = layoutOf
+  // Reckoned as if calls went to the right, and turned where they go down.
+  const turn = (points: number[]) => (down ? points.map((_, n) => points[n ^ 1] ?? 0) : points)
+  const ends = ({ x, y }: Place) => (down ? { a: y, mid: x + box.width / 2 } : { a: x, mid: y + box.height / 2 })
+  const [begin, end] = [ends(from), ends(to)]
+  const [a1, c1, c2] = [begin.a + (down ? box.height : box.width), begin.mid, end.mid]
+  if (end.a > begin.a) {
+    const points: [number, number][] = [[a1, c1], ...layoutOf.ways.get(way(from.name, to.name)) ?? [], [end.a, c2]]
+    const found: number[] = [a1, c1]
     for (let n = 1; n < points.length; n++) {
       const [[ax, ay], [bx, by]] = [points[n - 1] ?? [0, 0], points[n] ?? [0, 0]]
       const bend = ay === by ? (bx - ax) / 3 : Math.max(24, (bx - ax) / 2)
       found.push(ax + bend, ay, bx - bend, by, bx, by)
     }
-    return found
+    return turn(found)
   }
   const out = 48
-  if (to.x === from.x) return [x1, y1, x1 + out, y1, x1 + out, y2, x1, y2]
-  return [x1, y1, x1 + out * 1.6, y1 - out, to.x - out * 1.6, y2 - out, to.x, y2]
+  if (end.a === begin.a) return turn([a1, c1, a1 + out, c1, a1 + out, c2, a1, c2])
+  return turn([a1, c1, a1 + out * 1.6, c1 - out, end.a - out * 1.6, c2 - out, end.a, c2])
 }
 
 /** The distance of a point to a curve, by its chords. */

@@ -1,7 +1,7 @@
 // What stands beside the map for a service or an edge: what allows it, what happened there, and where to go on.
 
 import { map, recent, status } from '../api/live.ts'
-import type { FleetMap, MapEdge, MapService, Ocsf, PolicyRef, Reach } from '../api/types.ts'
+import type { FleetMap, MapEdge, MapService, Ocsf, Reach, ReachEdge, ReachPolicy } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { count, micros, rate } from '../lib/format.ts'
 import { ours, parties } from '../lib/record.ts'
@@ -13,15 +13,24 @@ import { useLines } from '../state/lines.ts'
 import { useLoad } from '../state/load.ts'
 import { firingOf } from './stage.tsx'
 
-export const refs = (policy: PolicyRef | PolicyRef[] | string | null): PolicyRef[] =>
-  policy === null ? [] : Array.isArray(policy) ? policy : typeof policy === 'string' ? [{ name: policy }] : [policy]
-
-export function PolicyName({ of }: { of: PolicyRef }) {
+function PolicyName({ of }: { of: ReachPolicy }) {
   return (
     <span class="policy-name">
-      <a href={at('/policies', { policy: of.name })}><code>{of.name}</code></a>
-      {of.file && <span class="muted"> {of.file}{of.line ? `:${of.line}` : ''}</span>}
+      <a href={at('/policies', { policy: of.policy })}><code>{of.policy}</code></a>
+      <span class="muted"> {of.file === 'fleet:calls' ? 'declared call' : `${of.file}:${of.line}`}</span>
+      {of.routes.length > 0 && <span class="muted">, routes {of.routes.join(', ')}</span>}
     </span>
+  )
+}
+
+/** What permits an edge, and what forbids parts of it. */
+export function Permits({ of }: { of: ReachEdge }) {
+  return (
+    <ul class="plain-list">
+      {of.policies.length === 0 && <li class="text-deny">Nothing permits it.</li>}
+      {of.policies.map((it) => <li key={it.policy}><Badge tone="allow" icon="allow">permit</Badge> <PolicyName of={it} /></li>)}
+      {of.forbidding.map((it) => <li key={it.policy}><Badge tone="deny" icon="deny">forbids part</Badge> <PolicyName of={it} /></li>)}
+    </ul>
   )
 }
 
@@ -98,7 +107,7 @@ export function EdgeDetails({ from, to }: { from: string; to: string }) {
   const fleet = map.value as FleetMap | null
   const edge = fleet?.edges.find((it) => it.from === from && it.to === to)
   const reach = useLoad<Reach>(from === 'outside' ? null : `reach?service=${encodeURIComponent(to)}`)
-  const allowed = reach.data?.in.filter((it) => it.from === from) ?? []
+  const allowed = reach.data?.in.find((it) => it.peer === from)
   return (
     <>
       {edge
@@ -121,18 +130,7 @@ export function EdgeDetails({ from, to }: { from: string; to: string }) {
           ? <p class="muted">Clients outside have no identity here: the routes of the gateway say what they may ask for.</p>
           : reach.data === null
             ? reach.error ? <Failed error={reach.error} again={reach.again} /> : <Loading />
-            : allowed.length === 0
-              ? <p>Nothing. A call from {from} to {to} is denied.</p>
-              : (
-                <ul class="plain-list">
-                  {allowed.flatMap((it) => refs(it.policy).map((policy) => (
-                    <li key={policy.name}>
-                      <PolicyName of={policy} />
-                      {it.routes && it.routes.length > 0 && <div class="muted">routes: {it.routes.join(', ')}</div>}
-                    </li>
-                  )))}
-                </ul>
-              )}
+            : allowed ? <Permits of={allowed} /> : <p>Nothing. A call from {from} to {to} is denied.</p>}
       </section>
       <Recent words={{ service: to, ...from === 'outside' ? {} : { identity: from } }} fits={(record) => {
         const it = parties(record)

@@ -14,6 +14,9 @@ export interface Scene {
   colours: Colours
 }
 
+/** Edges from which on they hide each other, a count. */
+const MANY = 120
+
 export const edgeTone = (edge: MapEdge): 'deny' | 'failed' | 'plain' | 'unseen' | 'allow' =>
   edge.denied_per_s > 0 ? 'deny' : edge.failed_per_s > 0 ? 'failed' : edge.mtls === 'plain' ? 'plain' : edge.mtls === 'unseen' ? 'unseen' : 'allow'
 
@@ -30,6 +33,8 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene, view: View, densit
   context.clearRect(0, 0, canvas.width, canvas.height)
   context.setTransform(view.k * density, 0, 0, view.k * density, view.x * density, view.y * density)
   const any = picked.kind !== 'none'
+  // Among many, what is well stands back.
+  const quiet = scene.edges.length > MANY ? 0.26 : 0.6
   // Those that matter lie on top.
   const ranks = { unseen: 0, allow: 1, plain: 2, failed: 3, deny: 4 }
   const sorted = [...scene.edges].sort((a, b) =>
@@ -41,7 +46,7 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene, view: View, densit
     const near = touches(edge, picked)
     const points = curve(layout, from, to)
     const colour = tone === 'unseen' ? c['line-strong'] : tone === 'allow' ? (near ? c.accent : c.muted) : c[tone]
-    context.globalAlpha = any && !near ? 0.12 : tone === 'allow' && !near ? 0.55 : 1
+    context.globalAlpha = any && !near ? 0.12 : tone === 'allow' && !near ? quiet : tone === 'unseen' && !near ? quiet : 1
     context.strokeStyle = context.fillStyle = colour
     context.lineWidth = (1.2 + Math.min(4, Math.log10(1 + edge.calls_per_s) * 1.3)) / Math.max(0.55, Math.min(1, view.k))
     context.setLineDash(tone === 'unseen' ? [2, 6] : edge.mtls === 'plain' ? [8, 5] : edge.declared ? [] : [14, 4, 3, 4])

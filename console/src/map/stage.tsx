@@ -1,7 +1,7 @@
 // The map itself: services as buttons on one layer that moves as a whole, edges on a canvas beneath. Dragged, zoomed by wheel, pinch, keys
 // and buttons; arrow keys go from service to service.
 
-import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { FleetMap, MapService } from '../api/types.ts'
 import { plural, rate } from '../lib/format.ts'
 import { curve, distance, fit, layout as place, zoom, type Layout, type View } from '../lib/layout.ts'
@@ -31,7 +31,8 @@ export function Stage({ map, picked, onPick }: { map: FleetMap; picked: Pick; on
   const layer = useRef<HTMLDivElement>(null)
   const shape = map.services.map((it) => it.name).join('\n') + '\n\n' + map.edges.map((it) => `${it.from}\n${it.to}`).join('\n')
   // Only a fleet of other services or edges is laid out anew: numbers alone move nothing.
-  const plan: Layout = useMemo(() => place(map.services.map((it) => it.name), map.edges), [shape])
+  const down = useNarrow()
+  const plan: Layout = useMemo(() => place(map.services.map((it) => it.name), map.edges, down), [shape, down])
   const scene = useRef<Scene>({ layout: plan, edges: map.edges, picked, colours: colours() })
   const camera = useCamera(frame, canvas, layer, scene, plan)
   const dark = isDark.value
@@ -40,6 +41,13 @@ export function Stage({ map, picked, onPick }: { map: FleetMap; picked: Pick; on
     scene.current = { layout: plan, edges: map.edges, picked, colours: colours() }
     camera.redraw()
   }, [map, plan, picked, dark])
+
+  const pickedName = picked.kind === 'service' ? picked.name : null
+  useEffect(() => {
+    // The panel that opens takes room: after that.
+    const later = setTimeout(() => { if (pickedName !== null) camera.near(plan.places.get(pickedName)) }, 60)
+    return () => clearTimeout(later)
+  }, [pickedName, plan])
 
   const click = (event: MouseEvent) => {
     if (camera.dragged() || !(event.target === canvas.current || event.target === layer.current || event.target === frame.current)) return
@@ -131,6 +139,18 @@ function Service({ it, plan, picked, first, onPick, map }: {
 
 const layer = (it: Element) => it.closest('.stage-layer')
 
+/** In a hand calls go down instead of to the right. */
+function useNarrow(): boolean {
+  const narrow = useMemo(() => matchMedia('(max-width: 720px)'), [])
+  const [is, set] = useState(narrow.matches)
+  useEffect(() => {
+    const changed = () => set(narrow.matches)
+    narrow.addEventListener('change', changed)
+    return () => narrow.removeEventListener('change', changed)
+  }, [])
+  return is
+}
+
 /** To the nearest service in a direction. */
 function step(plan: Layout, layerOf: HTMLElement | null, dx: number, dy: number, camera: Camera) {
   const here = document.activeElement?.getAttribute('data-service') ?? null
@@ -161,6 +181,7 @@ interface Camera {
   nearer: (by: number) => void
   all: () => void
   show: (it: { x: number; y: number } | undefined) => void
+  near: (it: { x: number; y: number } | undefined) => void
   dragged: () => boolean
 }
 
@@ -210,6 +231,13 @@ function useCamera(
         const { width, height } = room()
         const [dx, dy] = [Math.max(20 - x, Math.min(0, width - 20 - box.width * view.k - x)), Math.max(20 - y, Math.min(0, height - 20 - box.height * view.k - y))]
         if (dx !== 0 || dy !== 0) set({ ...view, x: view.x + dx, y: view.y + dy }, true)
+      },
+      near: (spot) => {
+        // Who picks one of many wants to read it.
+        if (!spot || state.current.view.k >= FAR || scene.current.layout.places.size <= 60) return it.show(spot)
+        const { box } = scene.current.layout
+        const k = 0.85
+        set({ k, x: room().width / 2 - (spot.x + box.width / 2) * k, y: room().height / 2 - (spot.y + box.height / 2) * k }, true)
       },
       dragged: () => state.current.moved > 4,
     }
@@ -270,7 +298,7 @@ function useCamera(
   useEffect(() => {
     if (state.current.planned === plan) return
     state.current.planned = plan
-    if (!state.current.touched) it.all()
+    it.all()
   }, [plan])
   return it
 }

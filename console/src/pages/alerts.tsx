@@ -3,9 +3,9 @@
 import { useState } from 'preact/hooks'
 import { me, post } from '../api/client.ts'
 import { alerts as told } from '../api/live.ts'
-import type { Alert, Alerts as AlertsStatus, Change } from '../api/types.ts'
+import type { Alert, Alerts as AlertsStatus, ChangeNote, QuietWindow, RouteStatus, Rule } from '../api/types.ts'
 import { at } from '../lib/address.ts'
-import { byPriority, byWhom } from '../lib/alerts.ts'
+import { byPriority, matchers, measured } from '../lib/alerts.ts'
 import { count, moment, plural } from '../lib/format.ts'
 import { runbookHref } from '../lib/safe.ts'
 import { Badge, SeverityBadge, When } from '../parts/badges.tsx'
@@ -14,7 +14,7 @@ import { Empty, Shown } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { useLoad, type Loaded } from '../state/load.ts'
 import { ask, query } from '../state/router.ts'
-import { ChangeLine } from './on-call.tsx'
+import { changeHref } from '../parts/chart.tsx'
 
 const STATES = ['firing', 'pending', 'resolved']
 const SEVERITIES = ['critical', 'high', 'medium', 'low']
@@ -48,7 +48,9 @@ export function Alerts() {
             <div class={open ? 'with-sheet' : ''}>
               <div class="stack">
                 {rows.length === 0 ? <Empty title="Nothing fires">{it.rules ? `${plural(it.rules.length, 'rule')} watch.` : null}</Empty> : <List rows={rows} open={open ?? null} />}
-                <Muted of={it} />
+                {it.left_out ? <p class="banner banner-warn">{count(it.left_out)} alerts could not be remembered: there were too many.</p> : null}
+                <Muted of={it} done={loaded.again} />
+                <Routes of={it} />
                 <Rules of={it} />
               </div>
               {open && (
@@ -92,7 +94,7 @@ function StateBadge({ it }: { it: Alert }) {
 
 function Row({ it, open }: { it: Alert; open: boolean }) {
   const href = runbookHref(it.runbook)
-  const [ack, silence] = [byWhom(it.acknowledged_by), byWhom(it.silenced_by)]
+  const [ack, silence] = [it.acknowledged_by, it.silenced_by]
   return (
     <article class={`alert alert-${it.severity}${open ? ' picked' : ''}${silence ? ' silenced' : ''}`}>
       <div class="alert-head">
@@ -103,7 +105,7 @@ function Row({ it, open }: { it: Alert; open: boolean }) {
       {it.summary && <p>{it.summary}</p>}
       <p class="muted">
         since <When at={it.since} />{it.service ? <>, <a href={at('/', { service: it.service })}>{it.service}</a></> : ''}{it.owner ? `, owner ${it.owner}` : ''}
-        {it.count && it.count > 1 ? `, ${count(it.count)} times` : ''}{ack ? `, acknowledged by ${ack}` : ''}{silence ? `, silenced by ${silence}` : ''}
+        {it.count && it.count > 1 ? `, ${count(it.count)} times` : ''}{ack ? `, acknowledged by ${ack}` : ''}{silence ? `, quiet: ${silence}` : ''}
       </p>
     </article>
   )
@@ -111,7 +113,7 @@ function Row({ it, open }: { it: Alert; open: boolean }) {
 
 function Details({ it, done }: { it: Alert; done: () => void }) {
   const href = runbookHref(it.runbook)
-  const changes = (it.changes ?? []) as (Change | string)[]
+  const changes = it.changes ?? []
   return (
     <>
       <p class="alert-head"><SeverityBadge severity={it.severity} /><StateBadge it={it} /><Badge tone="quiet">{it.urgency}</Badge></p>
@@ -121,19 +123,24 @@ function Details({ it, done }: { it: Alert; done: () => void }) {
         ['Since', <><When at={it.since} /> <span class="muted">{moment(it.since)}</span></>],
         ['Last', it.last ? <When at={it.last} /> : null],
         ['Times', it.count ?? null],
-        ['Value', it.value ?? null],
-        ['Limit', it.threshold ?? null],
+        ['Value', measured(it.value)],
+        ['Limit', measured(it.threshold)],
+        ['Ended', it.ended ? <When at={it.ended} /> : null],
+        ['Place', it.place && it.place !== it.service ? it.place : null],
         ['Service', it.service ? <a href={at('/', { service: it.service })}>{it.service}</a> : null],
         ['Owner', it.owner],
-        ['Group', it.group],
+        ['Incident', it.group],
         ['Runbook', href ? <a href={href} rel="noreferrer">{it.runbook}</a> : it.runbook],
-        ['Acknowledged', byWhom(it.acknowledged_by)],
-        ['Silenced', byWhom(it.silenced_by)],
+        ['Acknowledged', it.acknowledged_by],
+        ['Note', it.note],
+        ['Quiet', it.silenced_by],
+        ['Labels', Object.entries(it.labels ?? {}).map(([name, value]) => <span class="tag" key={name}>{name}: {value}</span>)],
       ]} />
+      {it.after_change && <p class="banner banner-warn">It began shortly after a change: {it.after_change.kind}: {it.after_change.what}, <When at={it.after_change.at} />.</p>}
       {changes.length > 0 && (
         <>
           <h3>What changed before it</h3>
-          <ul class="plain-list rows">{changes.map((one, index) => <li key={index}>{typeof one === 'string' ? one : <ChangeLine it={one} />}</li>)}</ul>
+          <ul class="plain-list rows">{changes.map((one, index) => <li key={index}><NoteLine it={one} /></li>)}</ul>
         </>
       )}
       <nav class="sheet-links" aria-label="More of this alert">
@@ -146,19 +153,33 @@ function Details({ it, done }: { it: Alert; done: () => void }) {
   )
 }
 
+function NoteLine({ it }: { it: ChangeNote }) {
+  return (
+    <>
+      <Badge tone={it.kind === 'policy' ? 'info' : 'quiet'}>{it.kind}</Badge> <a href={changeHref({ at: it.at, event: null })}>{it.what}</a>
+      <span class="muted"> <When at={it.at} />{it.service ? `, ${it.service}` : ''}</span>
+    </>
+  )
+}
+
+const TWO_HOURS_S = 7_200
+
 function Answer({ it, done }: { it: Alert; done: () => void }) {
   const [said, setSaid] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
   const act = async (event: SubmitEvent) => {
     event.preventDefault()
-    const form = event.currentTarget as HTMLFormElement
-    const note = String(new FormData(form).get('note') ?? '')
-    const what = event.submitter instanceof HTMLButtonElement ? event.submitter.value : 'acknowledge'
+    const note = String(new FormData(event.currentTarget as HTMLFormElement).get('note') ?? '').trim()
+    const silence = event.submitter instanceof HTMLButtonElement && event.submitter.value === 'silence'
+    if (silence && note === '') {
+      setSaid('Say why nobody is to be told.')
+      return
+    }
     setBusy(true)
     try {
-      if (what === 'silence') await post('alerts/silence', { id: it.id, note, seconds: 7200 })
-      else await post('alerts/acknowledge', { id: it.id, note })
-      setSaid(what === 'silence' ? 'Silenced for two hours.' : 'Acknowledged.')
+      if (silence) await post('alerts/silence', { services: it.service ? [it.service] : [], rule: it.rule, for_s: TWO_HOURS_S, why: note })
+      else await post('alerts/acknowledge', { id: it.id, ...note ? { note } : {} })
+      setSaid(silence ? 'Quiet for two hours.' : 'Acknowledged.')
       done()
     } catch (error) {
       setSaid(`Not done: ${error instanceof Error ? error.message : String(error)}`)
@@ -167,7 +188,7 @@ function Answer({ it, done }: { it: Alert; done: () => void }) {
   }
   return (
     <form class="answer" onSubmit={(event) => { void act(event) }}>
-      <label>Note<input name="note" maxLength={200} /></label>
+      <label>Note, or why nobody is to be told<input name="note" maxLength={200} /></label>
       <div class="filter-row">
         <button type="submit" name="do" value="acknowledge" class="primary" disabled={busy}>Acknowledge</button>
         <button type="submit" name="do" value="silence" disabled={busy}>Silence for 2 h</button>
@@ -177,54 +198,79 @@ function Answer({ it, done }: { it: Alert; done: () => void }) {
   )
 }
 
-type Loose = Record<string, unknown>
-const word = (it: Loose, ...names: string[]) => {
-  for (const name of names) if (it[name] !== undefined && it[name] !== null) return typeof it[name] === 'object' ? JSON.stringify(it[name]) : String(it[name])
-  return null
-}
-
 /** What does not call anybody, and why: nothing is kept quiet in silence. */
-function Muted({ of }: { of: AlertsStatus }) {
-  const muted = (of.muted ?? []) as Loose[]
-  const windows = (of.windows ?? []) as Loose[]
+function Muted({ of, done }: { of: AlertsStatus; done: () => void }) {
+  const [muted, windows] = [of.muted ?? [], of.windows ?? []]
   if (muted.length === 0 && windows.length === 0) return null
   return (
-    <Panel title="Muted" id="muted" wide note="What fires and calls nobody, with the reason">
+    <Panel title="Muted" id="muted" wide note="What fires and calls nobody, with the reason; when nobody is paged">
       <ul class="plain-list rows">
-        {muted.map((it, index) => (
-          <li key={`m${index}`}>
-            <Badge tone="quiet" icon="unseen">muted</Badge> {word(it, 'title', 'rule', 'id', 'alert') ?? 'an alert'}
-            <span class="muted"> {[word(it, 'service'), word(it, 'why', 'reason', 'cause'), word(it, 'by', 'source', 'inhibited_by') && `by ${word(it, 'by', 'source', 'inhibited_by')}`].filter(Boolean).join(', ')}</span>
-            {typeof it['until'] === 'number' && <span class="muted"> until <When at={it['until']} /></span>}
+        {muted.map((it) => (
+          <li key={it.id}>
+            <Badge tone="quiet" icon="unseen">muted</Badge> <a href={at('/alerts', { open: it.id })}>{it.rule}</a>
+            <span class="muted"> {it.service ? `${it.service}: ` : ''}{it.reason}</span>
           </li>
         ))}
-        {windows.map((it, index) => (
-          <li key={`w${index}`}>
-            <Badge tone="info">maintenance</Badge> {word(it, 'name', 'title', 'why', 'reason', 'note', 'id') ?? 'a window'}
-            <span class="muted"> {word(it, 'services', 'service', 'rules', 'matches')}</span>
-            {typeof it['from'] === 'number' && <span class="muted"> from <When at={it['from']} /></span>}
-            {typeof it['until'] === 'number' && <span class="muted"> until <When at={it['until']} /></span>}
-          </li>
-        ))}
+        {windows.map((it) => <li key={it.id}><Quiet it={it} done={done} /></li>)}
       </ul>
     </Panel>
   )
 }
 
-const RULES: Column<Loose>[] = [
-  { name: 'Rule', wide: true, cell: (it) => <>{word(it, 'title', 'name', 'id', 'rule')} <span class="muted">{word(it, 'id', 'name') === word(it, 'title', 'name', 'id', 'rule') ? '' : word(it, 'id', 'name')}</span></>, by: (it) => word(it, 'title', 'name', 'id') ?? '' },
-  { name: 'Severity', cell: (it) => (word(it, 'severity') ? <SeverityBadge severity={word(it, 'severity') as Alert['severity']} /> : '–'), by: (it) => SEVERITIES.indexOf(word(it, 'severity') ?? '') },
-  { name: 'Urgency', cell: (it) => word(it, 'urgency') ?? '–', by: (it) => word(it, 'urgency') ?? '' },
-  { name: 'Owner', cell: (it) => word(it, 'owner') ?? '–', by: (it) => word(it, 'owner') ?? '' },
-  { name: 'Runbook', cell: (it) => { const href = runbookHref(word(it, 'runbook')); return href ? <a href={href} rel="noreferrer">runbook</a> : word(it, 'runbook') ?? '–' } },
+function Quiet({ it, done }: { it: QuietWindow; done: () => void }) {
+  const [wrong, setWrong] = useState<string | null>(null)
+  const ofFile = it.id.startsWith('fleet-file')
+  const end = async () => {
+    try {
+      await post('alerts/silence/end', { id: it.id })
+      done()
+    } catch (error) {
+      setWrong(error instanceof Error ? error.message : String(error))
+    }
+  }
+  return (
+    <>
+      <Badge tone={it.active === false ? 'quiet' : 'info'}>{ofFile ? 'maintenance' : 'silence'}</Badge> {it.why}
+      <span class="muted"> {matchers(it.matchers)}; {it.pages_only ? 'tickets go on' : 'nobody is told'}, by {it.by}, from <When at={it.from} /> until <When at={it.until} /></span>
+      {!ofFile && me.value?.role !== 'viewer' && <> <button type="button" class="plain" onClick={() => { void end() }}>End it</button></>}
+      {wrong && <span class="text-deny" role="alert"> {wrong}</span>}
+    </>
+  )
+}
+
+const RULES: Column<Rule>[] = [
+  { name: 'Rule', wide: true, cell: (it) => <><b>{it.name}</b> <span class="muted">{it.summary}</span></>, by: (it) => it.name },
+  { name: 'Severity', cell: (it) => <SeverityBadge severity={it.severity} />, by: (it) => SEVERITIES.indexOf(it.severity) },
+  { name: 'Urgency', cell: (it) => it.urgency, by: (it) => it.urgency },
+  { name: 'Owner', cell: (it) => it.owner, by: (it) => it.owner },
+  { name: 'From', cell: (it) => <span class="muted break">{it.place ?? '–'}</span>, by: (it) => it.place ?? '' },
+  { name: 'Runbook', cell: (it) => { const href = runbookHref(it.runbook); return href ? <a href={href} rel="noreferrer">runbook</a> : it.runbook } },
 ]
 
 function Rules({ of }: { of: AlertsStatus }) {
-  const rules = (of.rules ?? []) as Loose[]
+  const rules = of.rules ?? []
   if (rules.length === 0) return null
   return (
     <Panel title="Rules" id="rules" wide note={`${plural(rules.length, 'rule')}, each with an owner and a runbook`}>
-      <Table caption="Alert rules" columns={RULES} rows={rules} id={(it) => word(it, 'id', 'name', 'title') ?? JSON.stringify(it)} />
+      <Table caption="Alert rules" columns={RULES} rows={rules} id={(it) => it.name} />
+    </Panel>
+  )
+}
+
+const ROUTES: Column<RouteStatus>[] = [
+  { name: 'Route', cell: (it) => it.name, by: (it) => it.name },
+  { name: 'Sent', number: true, cell: (it) => count(it.sent), by: (it) => it.sent },
+  { name: 'Failed', number: true, cell: (it) => (it.failed > 0 ? <b class="text-deny">{count(it.failed)}</b> : '0'), by: (it) => it.failed },
+  { name: 'Waiting', number: true, cell: (it) => count(it.waiting), by: (it) => it.waiting },
+  { name: 'Last failure', wide: true, cell: (it) => it.why ?? '–' },
+]
+
+function Routes({ of }: { of: AlertsStatus }) {
+  const routes = of.routes ?? []
+  if (routes.length === 0) return null
+  return (
+    <Panel title="Where alerts go" id="routes" wide>
+      <Table caption="Routes of alerts" columns={ROUTES} rows={routes} id={(it) => it.name} />
     </Panel>
   )
 }

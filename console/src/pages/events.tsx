@@ -1,7 +1,7 @@
 // Search of events: what is asked stands in the address; what happens from now on comes on top of it while the tail is live.
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { map, onEvents } from '../api/live.ts'
+import { map, onEvents, revived } from '../api/live.ts'
 import type { Ocsf } from '../api/types.ts'
 import { CLASSES, OUTCOMES, at, eventFilter, eventQuery, eventWords, type EventFilter } from '../lib/address.ts'
 import { clock, count, moment, shortId } from '../lib/format.ts'
@@ -27,7 +27,7 @@ export function Events() {
   const live = query.value['tail'] !== 'off' && filter.to === ''
   const open = query.value['open'] ?? null
   const key = JSON.stringify(filter)
-  const stored = useLines<Ocsf>(useMemo(() => `events${eventQuery(filter, controlNow(), { limit: String(PAGE) })}`, [key]))
+  const stored = useLines<Ocsf>(useMemo(() => `events${eventQuery(filter, controlNow(), { limit: String(PAGE) })}`, [key, revived.value]))
   const told = useTail(filter, live, key)
   const rows = useMemo(() => {
     const known = new Set(told.map(uid))

@@ -1,10 +1,14 @@
-// Links that sign somebody in once: for administrators.
+// Links that sign somebody in once, and who is signed in: for administrators.
 
 import { useState } from 'preact/hooks'
 import { me, post } from '../api/client.ts'
 import { moment } from '../lib/format.ts'
 import { PageHead, Panel } from '../parts/panel.tsx'
-import { Empty } from '../parts/states.tsx'
+import type { ConsoleSession } from '../api/types.ts'
+import { When } from '../parts/badges.tsx'
+import { Empty, Shown } from '../parts/states.tsx'
+import { Table, type Column } from '../parts/table.tsx'
+import { useLoad } from '../state/load.ts'
 
 export function Links() {
   const [made, setMade] = useState<{ link: string; until: number } | null>(null)
@@ -43,6 +47,38 @@ export function Links() {
           </div>
         )}
       </Panel>
+      <Sessions />
     </>
+  )
+}
+
+function Sessions() {
+  const sessions = useLoad<{ sessions: ConsoleSession[] }>('sessions', 15_000)
+  const [wrong, setWrong] = useState<string | null>(null)
+  const end = async (session: string) => {
+    try {
+      await post('sessions/end', { session })
+      setWrong(null)
+      sessions.again()
+    } catch (error) {
+      setWrong(error instanceof Error ? error.message : String(error))
+    }
+  }
+  const columns: Column<ConsoleSession>[] = [
+    { name: 'Name', cell: (it) => it.name, by: (it) => it.name },
+    { name: 'Role', cell: (it) => it.role, by: (it) => it.role },
+    { name: 'Came by', cell: (it) => it.way, by: (it) => it.way },
+    { name: 'Since', cell: (it) => <When at={it.began} />, by: (it) => it.began },
+    { name: 'Seen', cell: (it) => <When at={it.seen} />, by: (it) => it.seen },
+    { name: 'From', wide: true, cell: (it) => <>{it.address} <span class="muted break">{it.agent}</span></> },
+    { name: 'End', cell: (it) => <button type="button" class="plain" onClick={() => { void end(it.session) }}>End<span class="hidden"> the session of {it.name}</span></button> },
+  ]
+  return (
+    <div class="board board-one">
+      <Panel title="Who is signed in" id="sessions">
+        {wrong && <p class="banner banner-lost" role="alert">{wrong}</p>}
+        <Shown loaded={sessions}>{(it) => (it.sessions.length === 0 ? <Empty title="Nobody" /> : <Table caption="Sessions" columns={columns} rows={it.sessions} id={(row) => row.session} />)}</Shown>
+      </Panel>
+    </div>
   )
 }

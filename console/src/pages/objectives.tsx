@@ -1,10 +1,10 @@
 // Objectives: each indicator with what it counts, how it stands, what is left of its budget and how fast that burns.
 
-import type { BurnStatus, Changes, IndicatorStatus, Indicators, PlaceStatus } from '../api/types.ts'
+import type { Advice, BurnStatus, Candidate, Changes, IndicatorStatus, Indicators, Objective, ObjectivesStatus, PlaceStatus } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { count, of, percent, stretch } from '../lib/format.ts'
 import { bads, goal, shares, windowOf } from '../lib/series.ts'
-import { Badge } from '../parts/badges.tsx'
+import { Badge, When } from '../parts/badges.tsx'
 import { Chart } from '../parts/chart.tsx'
 import { PageHead, Panel } from '../parts/panel.tsx'
 import { Empty, NoSource, Shown } from '../parts/states.tsx'
@@ -18,7 +18,7 @@ const TIMES: [string, number][] = [['1h', 3600], ['24h', DAY_S], ['7d', 7 * DAY_
 
 export function Objectives() {
   const indicators = useLoad<Indicators>('indicators', 15_000)
-  const objectives = useLoad<Record<string, unknown>>('objectives')
+  const objectives = useLoad<ObjectivesStatus>('objectives')
   const chosen = query.value['indicator']
   const place = query.value['place'] ?? 'fleet'
   return (
@@ -30,8 +30,8 @@ export function Objectives() {
           return (
             <>
               {place !== 'fleet' && <p class="subject">At <code>{place}</code></p>}
-              <All of={it} place={place} chosen={chosen ?? null} />
               {one && <One it={one} place={place} />}
+              <All of={it} place={place} chosen={chosen ?? null} />
               {it.left_out > 0 && <p class="muted">{count(it.left_out)} tallies count for the fleet alone: there were too many places.</p>}
             </>
           )
@@ -58,7 +58,7 @@ function All({ of: all, place, chosen }: { of: Indicators; place: string; chosen
               <>
                 <p class="figure-large">{it.denominator === null ? count(month?.bad ?? 0) : percent(month?.share, 3)} <small class="muted">30 days</small></p>
                 <p>
-                  <Standing it={here} /> <span class="muted">asked for {it.target}</span>
+                  <Standing it={here} /> <span class="muted">asked for {here.target ?? it.target}</span>
                   {alight && <> <Badge tone="deny" icon="alerts">burns: {alight.urgency}</Badge></>}
                 </p>
                 {here.budget && <Budget it={here} />}
@@ -99,7 +99,7 @@ function One({ it, place }: { it: IndicatorStatus; place: string }) {
         title={`${it.id} ${it.title}`}
         id="indicator"
         wide
-        note={<>Bad: {it.numerator}. {it.denominator ? `Of: ${it.denominator}.` : 'A count.'} Asked for: {it.target}.</>}
+        note={<>Bad: {it.numerator}. {it.denominator ? `Of: ${it.denominator}.` : 'A count.'} Asked for: {here?.target ?? it.target}.</>}
         action={
           <div class="switch" role="group" aria-label="Time">
             {TIMES.map(([word]) => <button type="button" key={word} aria-pressed={word === name} onClick={() => ask({ last: word })}>{word}</button>)}
@@ -115,6 +115,7 @@ function One({ it, place }: { it: IndicatorStatus; place: string }) {
         )}
       </Panel>
       {it.has_source && <Places it={it} />}
+      {it.has_source && <Advised indicator={it.id} place={place} />}
     </div>
   )
 }
@@ -203,17 +204,40 @@ function Places({ it }: { it: IndicatorStatus }) {
   )
 }
 
+const WRITTEN: Column<Objective>[] = [
+  { name: 'Indicator', cell: (it) => <a href={at('/objectives', { indicator: it.indicator, place: it.place })}>{it.indicator}</a>, by: (it) => it.indicator },
+  { name: 'Place', cell: (it) => <span class="break">{it.place}</span>, by: (it) => it.place },
+  { name: 'Asked for', cell: (it) => it.target, by: (it) => it.target },
+  { name: 'Over', cell: (it) => stretch(it.window_s * 1000), by: (it) => it.window_s },
+  { name: 'Owner', cell: (it) => it.owner, by: (it) => it.owner },
+  { name: 'Until', cell: (it) => (it.counts ? <When at={it.expires} /> : <Badge tone="failed" icon="failed">over</Badge>), by: (it) => it.expires },
+  { name: 'Why', wide: true, cell: (it) => it.why },
+]
+
 /** What the file of objectives says, where there is one. */
-function Written({ of: it }: { of: Record<string, unknown> }) {
-  const rows = Array.isArray(it['objectives']) ? it['objectives'] as Record<string, unknown>[] : []
-  if (rows.length === 0) return null
+function Written({ of: it }: { of: ObjectivesStatus }) {
+  if (!it.file) return <p class="muted">No file of objectives: what is asked for everywhere counts.</p>
   return (
-    <Panel title="As written" id="written" wide note={typeof it['file'] === 'string' ? `From ${it['file']}` : undefined}>
-      <ul class="plain-list rows">
-        {rows.map((row, index) => (
-          <li key={index}>{Object.entries(row).filter(([, value]) => value !== null && typeof value !== 'object').map(([name, value]) => <span key={name} class="tag"><span class="muted">{name}</span> {String(value)}</span>)}</li>
-        ))}
-      </ul>
+    <Panel title="As written" id="written" wide note={`From ${it.file}`}>
+      {it.objectives.length === 0 ? <Empty title="It asks for nothing else than everywhere" /> : <Table caption="Objectives of the file" columns={WRITTEN} rows={it.objectives} id={(one) => `${one.indicator} ${one.place}`} />}
+    </Panel>
+  )
+}
+
+const CANDIDATES: Column<Candidate>[] = [
+  { name: 'Target', cell: (it) => <>{it.target}{it.in_force && <> <Badge tone="info">in force</Badge></>}</> },
+  { name: 'Pages', number: true, cell: (it) => count(it.pages), by: (it) => it.pages },
+  { name: 'Tickets', number: true, cell: (it) => count(it.tickets), by: (it) => it.tickets },
+  { name: 'Budget left', number: true, cell: (it) => percent(it.left, 1), by: (it) => it.left ?? 1 },
+]
+
+function Advised({ indicator, place }: { indicator: string; place: string }) {
+  const advice = useLoad<Advice>(`objectives/advice?indicator=${encodeURIComponent(indicator)}&place=${encodeURIComponent(place)}`)
+  const candidates = advice.data?.of.find((it) => it.indicator === indicator && it.place === place)?.candidates ?? []
+  if (candidates.length === 0) return null
+  return (
+    <Panel title="Other targets" id="advice" wide note="How often each would have told somebody within what is kept">
+      <Table caption="Other targets" columns={CANDIDATES} rows={candidates} id={(it) => it.target} />
     </Panel>
   )
 }

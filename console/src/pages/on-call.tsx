@@ -78,7 +78,7 @@ function failing(m1: IndicatorStatus | undefined, told: Map<string, { told: numb
 }
 
 const FAILING: Column<Failing>[] = [
-  { name: 'Service', cell: (it) => <a href={at('/', { service: it.service })}>{it.service}</a>, by: (it) => it.service, wide: true },
+  { name: 'Service', cell: (it) => <a href={at('/', { service: it.service })}>{it.service}</a>, by: (it) => it.service },
   { name: 'Last hour', number: true, cell: (it) => of(it.bad, it.all), by: (it) => it.bad },
   { name: 'Share', number: true, cell: (it) => (it.all > 0 ? percent(it.bad / it.all) : '–'), by: (it) => (it.all > 0 ? it.bad / it.all : 0) },
   { name: 'Since opened', number: true, cell: (it) => count(it.told), by: (it) => it.told },

@@ -34,6 +34,7 @@ export function Overview() {
   return (
     <div class="overview">
       <PageHead title="Service map">
+        {it && it.services.length > 8 && <Find map={it} />}
         <div class="switch" role="group" aria-label="Show as">
           <button type="button" aria-pressed={!asTable} onClick={() => ask({ view: null })}>Map</button>
           <button type="button" aria-pressed={asTable} onClick={() => ask({ view: 'table' })}>Table</button>
@@ -64,6 +65,24 @@ export function Overview() {
   )
 }
 
+/** In a large fleet nobody looks for a service with the eyes. */
+function Find({ map: it }: { map: FleetMap }) {
+  const find = (event: Event) => {
+    event.preventDefault()
+    const field = (event.currentTarget as HTMLElement).querySelector('input')
+    const text = field?.value.trim().toLowerCase() ?? ''
+    const names = it.services.map((one) => one.name)
+    const name = names.find((one) => one.toLowerCase() === text) ?? names.find((one) => text !== '' && one.toLowerCase().includes(text))
+    if (name) ask({ service: name, from: null, to: null })
+  }
+  return (
+    <form role="search" class="find" onSubmit={find} onChange={find}>
+      <input type="search" aria-label="Find a service" placeholder="Find a service" list="map-services" spellcheck={false} autocapitalize="none" />
+      <datalist id="map-services">{it.services.map((one) => <option key={one.name} value={one.name} />)}</datalist>
+    </form>
+  )
+}
+
 function NoFleet() {
   return (
     <Empty title="No services yet">
@@ -91,7 +110,7 @@ function Summary({ map: it }: { map: FleetMap }) {
         <Tile name="Into the fleet" value={gateway ? `${rate(gateway.calls_per_s)}/s` : '–'} note={gateway ? 'at the gateway' : 'no gateway'} />
         <Tile name="Denied" value={`${rate(denied)}/s`} note="by policy" tone={denied > 0 ? 'deny' : ''} />
         <Tile name="Failed" value={`${rate(failed)}/s`} note="calls" tone={failed > 0 ? 'failed' : ''} />
-        <Tile name="Mutual TLS" value={`${count(seen.length - plain.length)} of ${count(seen.length)}`} note="edges with calls" tone={plain.length ? 'plain' : ''} />
+        <Tile name="Mutual TLS" value={`${count(seen.length - plain.length)} of ${count(seen.length)}`} note="edges" tone={plain.length ? 'plain' : ''} />
         <Tile name="Alerts" value={count(firing)} note={firing ? <a href="/alerts">firing</a> : 'none firing'} tone={firing ? 'deny' : ''} />
       </dl>
       {drift && (

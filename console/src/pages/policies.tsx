@@ -4,7 +4,7 @@ import { map, status } from '../api/live.ts'
 import type { Changes, Policies as PoliciesStatus, PolicyStatus, Reach } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { plural } from '../lib/format.ts'
-import { PolicyName, refs } from '../map/details.tsx'
+import { Permits } from '../map/details.tsx'
 import { Badge, When } from '../parts/badges.tsx'
 import { PageHead, Panel } from '../parts/panel.tsx'
 import { Empty, Shown } from '../parts/states.tsx'
@@ -52,29 +52,13 @@ function ReachOf({ service }: { service: string }) {
       {(it) => (
         <div class="board">
           <Panel title={`Who can reach ${service}`} id="reach-in">
-            {it.in.length === 0 ? <Empty title="Nobody" >Every call to {service} is denied.</Empty> : (
-              <ul class="plain-list rows">
-                {it.in.map((one) => (
-                  <li key={one.from}>
-                    <a href={at('/', { from: one.from, to: service })}>{one.from}</a>
-                    {one.routes && one.routes.length > 0 && <span class="muted"> {one.routes.join(', ')}</span>}
-                    {refs(one.policy).map((policy) => <div key={policy.name}><PolicyName of={policy} /></div>)}
-                  </li>
-                ))}
-              </ul>
+            {it.in.length === 0 ? <Empty title="Nobody">Every call to {service} is denied.</Empty> : (
+              <ul class="plain-list rows">{it.in.map((one) => <li key={one.peer}><a href={at('/', { from: one.peer, to: service })}>{one.peer}</a><Permits of={one} /></li>)}</ul>
             )}
           </Panel>
           <Panel title={`Whom ${service} can reach`} id="reach-out">
             {it.out.length === 0 ? <Empty title="Nobody" /> : (
-              <ul class="plain-list rows">
-                {it.out.map((one) => (
-                  <li key={one.to}>
-                    <a href={at('/', { from: service, to: one.to })}>{one.to}</a>
-                    {one.routes && one.routes.length > 0 && <span class="muted"> {one.routes.join(', ')}</span>}
-                    {refs(one.policy).map((policy) => <div key={policy.name}><PolicyName of={policy} /></div>)}
-                  </li>
-                ))}
-              </ul>
+              <ul class="plain-list rows">{it.out.map((one) => <li key={one.peer}><a href={at('/', { from: service, to: one.peer })}>{one.peer}</a><Permits of={one} /></li>)}</ul>
             )}
           </Panel>
         </div>

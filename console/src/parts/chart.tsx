@@ -89,7 +89,7 @@ function ChangeMarks({ changes }: { changes: Change[] }) {
   )
 }
 
-export const changeHref = (it: Change) => address('/changes', { at: String(it.at), event: it.event ?? null })
+export const changeHref = (it: Pick<Change, 'at' | 'event'>) => address('/changes', { at: String(it.at), event: it.event ?? null })
 
 const sayLast = (values: (number | null)[], format: (it: number) => string) => {
   const it = values.findLast((value) => value !== null)

@@ -48,7 +48,7 @@ export function Sheet({ title, onClose, children }: { title: ComponentChildren; 
 export function Facts({ of }: { of: [string, ComponentChildren][] }) {
   return (
     <dl class="facts">
-      {of.filter(([, it]) => it !== null && it !== undefined && it !== '').map(([name, it]) => (
+      {of.filter(([, it]) => it !== null && it !== undefined && it !== '' && !(Array.isArray(it) && it.length === 0)).map(([name, it]) => (
         <div key={name}><dt>{name}</dt><dd>{it}</dd></div>
       ))}
     </dl>

@@ -104,6 +104,8 @@ async function objectives(window) {
   await page.locator('[data-panel="indicator"] canvas').waitFor()
   await window.says('How fast the budget burns')
   await window.says('overdrawn')
+  await window.says('at least 99.95 %')
+  await window.says('Other targets')
   window.quiet('objectives')
 }
 
