@@ -111,7 +111,7 @@ export class Happenings {
     }
   }
 
-  /** As `GET events` does: newest first, a page and the cursor of the next. */
+  /** As `GET events` does: the newest that fit, in the order in which they happened, and the cursor of the page before them. */
   find(query) {
     const asked = (name) => query.get(name) ?? ''
     const words = (name) => asked(name).split(',').filter(Boolean)
@@ -128,6 +128,6 @@ export class Happenings {
     }).reverse()
     const page = those.slice(0, limit)
     const next = those.length > limit ? String(Number.parseInt(page.at(-1).metadata.uid.slice(2), 16)) : null
-    return { page, next }
+    return { page: page.reverse(), next }
   }
 }

@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals'
 import { backoff } from '../lib/backoff.ts'
 import { heardClock, now } from '../state/clock.ts'
-import { get, me } from './client.ts'
+import { ApiError, get, me } from './client.ts'
 import { SseReader, type Message } from './sse.ts'
 import type { Alerts, FleetMap, Ocsf, Status } from './types.ts'
 
@@ -125,9 +125,13 @@ async function listen(outer: AbortSignal, lastId: string | null, alive: (message
   }
 }
 
+/** Why the map could not be asked for, while there is none. */
+export const mapFailed = signal<ApiError | null>(null)
+
 /** What there is before anything is told. */
 export async function first(): Promise<void> {
   const [theMap, theStatus, theAlerts] = await Promise.allSettled([get<FleetMap>('map'), get<Status>('status'), get<Alerts>('alerts')])
+  mapFailed.value = theMap.status === 'rejected' && theMap.reason instanceof ApiError ? theMap.reason : null
   if (theMap.status === 'fulfilled') map.value ??= theMap.value
   if (theStatus.status === 'fulfilled') {
     status.value ??= theStatus.value

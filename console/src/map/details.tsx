@@ -134,7 +134,7 @@ export function EdgeDetails({ from, to }: { from: string; to: string }) {
       </section>
       <Recent words={{ service: to, ...from === 'outside' ? {} : { identity: from } }} fits={(record) => {
         const it = parties(record)
-        return it.to === to && (it.from === from || (from === 'outside' && ours(record).seen_by === 'gateway'))
+        return from === 'outside' ? ours(record).service === to && ours(record).seen_by === 'gateway' : it.to === to && it.from === from
       }} />
       <nav class="sheet-links" aria-label="More of this edge">
         <a href={at('/events', { service: to, identity: from === 'outside' ? null : from })}>Events</a>

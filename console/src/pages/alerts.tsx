@@ -2,7 +2,6 @@
 
 import { useState } from 'preact/hooks'
 import { me, post } from '../api/client.ts'
-import { alerts as told } from '../api/live.ts'
 import type { Alert, Alerts as AlertsStatus, ChangeNote, QuietWindow, RouteStatus, Rule } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { byPriority, matchers, measured } from '../lib/alerts.ts'
@@ -12,7 +11,7 @@ import { Badge, SeverityBadge, When } from '../parts/badges.tsx'
 import { Facts, PageHead, Panel, Sheet } from '../parts/panel.tsx'
 import { Empty, Shown } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
-import { useLoad, type Loaded } from '../state/load.ts'
+import { useAlerts } from '../state/alerts.ts'
 import { ask, query } from '../state/router.ts'
 import { changeHref } from '../parts/chart.tsx'
 
@@ -22,9 +21,7 @@ const SEVERITIES = ['critical', 'high', 'medium', 'low']
 const chosen = (text: string | undefined, known: string[]) => (text ?? '').split(',').filter((it) => known.includes(it))
 
 export function Alerts() {
-  const asked = useLoad<AlertsStatus>('alerts', 10_000)
-  // What the stream told is newer, wherever both are there.
-  const loaded: Loaded<AlertsStatus> = told.value && (!asked.data || told.value.now >= asked.data.now) ? { ...asked, data: told.value } : asked
+  const loaded = useAlerts()
   const [states, severities] = [chosen(query.value['state'], STATES), chosen(query.value['severity'], SEVERITIES)]
   const service = query.value['service'] ?? ''
   const flip = (name: string, those: string[], it: string) => ask({ [name]: (those.includes(it) ? those.filter((one) => one !== it) : [...those, it]).join(',') })

@@ -1,6 +1,6 @@
 // The board for those who answer for the risk: four panels, and nothing else. It prints on one page.
 
-import { alerts, status } from '../api/live.ts'
+import { status } from '../api/live.ts'
 import type { Changes, IndicatorStatus, Indicators, Series } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { count, moment, of, percent } from '../lib/format.ts'
@@ -11,6 +11,7 @@ import { Icon } from '../parts/icons.tsx'
 import { PageHead, Panel } from '../parts/panel.tsx'
 import { NoSource, Shown } from '../parts/states.tsx'
 import { now } from '../state/clock.ts'
+import { useAlerts } from '../state/alerts.ts'
 import { useLoad, type Loaded } from '../state/load.ts'
 import { useChanges, useSeries } from '../state/series.ts'
 
@@ -80,11 +81,12 @@ function Authentication({ it, series, changes }: { it: IndicatorStatus | undefin
 }
 
 function Incidents() {
-  const firing = (alerts.value?.alerts ?? []).filter((it) => it.state === 'firing' && (it.severity === 'critical' || it.severity === 'high'))
+  const alerts = useAlerts().data
+  const firing = (alerts?.alerts ?? []).filter((it) => it.state === 'firing' && (it.severity === 'critical' || it.severity === 'high'))
   return (
     <Panel title="High-severity incidents" id="incidents" action={<a href={at('/alerts', { severity: 'critical,high' })}>Alerts</a>}>
       <NoSource>Alerts are not joined to incidents yet.</NoSource>
-      {alerts.value !== null && (
+      {alerts !== null && (
         <>
           <h3>Alerts of high severity that fire: {count(firing.length)}</h3>
           <ul class="plain-list rows">

@@ -2,9 +2,9 @@
 // where services went that they never went before.
 
 import { useEffect, useState } from 'preact/hooks'
-import { alerts, age, onEvents } from '../api/live.ts'
+import { age, onEvents } from '../api/live.ts'
 import { post, me } from '../api/client.ts'
-import type { Change, EgressDestination, EgressStatus, IndicatorStatus, Indicators, Ocsf } from '../api/types.ts'
+import type { Alert, Change, EgressDestination, EgressStatus, IndicatorStatus, Indicators, Ocsf } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { byPriority } from '../lib/alerts.ts'
 import { bytes, clock, count, of, percent, stretch } from '../lib/format.ts'
@@ -14,8 +14,9 @@ import { bads, windowOf } from '../lib/series.ts'
 import { Badge, SeverityBadge, When } from '../parts/badges.tsx'
 import { Chart, changeHref } from '../parts/chart.tsx'
 import { PageHead, Panel } from '../parts/panel.tsx'
-import { Empty, Loading, Shown } from '../parts/states.tsx'
+import { Empty, Shown } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
+import { useAlerts } from '../state/alerts.ts'
 import { useLoad } from '../state/load.ts'
 import { useChanges, useSeries } from '../state/series.ts'
 
@@ -164,26 +165,41 @@ export function TakeBack() {
 }
 
 function AlertsPanel() {
-  const it = alerts.value
-  const rows = byPriority(it?.alerts.filter((one) => one.state !== 'resolved') ?? [])
+  const loaded = useAlerts()
   return (
     <Panel title="Alerts by priority" id="alerts" action={<a href="/alerts">All alerts</a>}>
-      {it === null ? <Loading /> : rows.length === 0 ? <Empty title="Nothing fires" /> : (
-        <ul class="plain-list rows alerts-short">
-          {rows.slice(0, 10).map((one) => {
-            const href = runbookHref(one.runbook)
-            return (
-              <li key={one.id}>
-                <SeverityBadge severity={one.severity} />{' '}
-                <a href={at('/alerts', { open: one.id })}>{one.title}</a>
-                <span class="muted"> {one.urgency}, <When at={one.since} />{one.owner ? `, ${one.owner}` : ''}{one.state === 'pending' ? ', pending' : ''}</span>
-                {href && <a class="runbook" href={href}>Runbook</a>}
-              </li>
-            )
-          })}
-        </ul>
-      )}
+      <Shown loaded={loaded}>
+        {(it) => {
+          const rows = byPriority(it.alerts.filter((one) => one.state !== 'resolved'))
+          return rows.length === 0 ? <Empty title="Nothing fires" /> : <ul class="plain-list rows">{incidents(rows).slice(0, 10).map((those) => <li key={those[0]?.id}><Incident of={those} /></li>)}</ul>
+        }}
+      </Shown>
     </Panel>
+  )
+}
+
+/** Alerts of one incident are one line: the worst of them, and how many there are. */
+function incidents(rows: Alert[]): Alert[][] {
+  const found = new Map<string, Alert[]>()
+  for (const it of rows) {
+    const key = it.group ? `group ${it.group}` : it.id
+    found.set(key, [...found.get(key) ?? [], it])
+  }
+  return [...found.values()]
+}
+
+function Incident({ of: those }: { of: Alert[] }) {
+  const one = those[0]
+  if (!one) return null
+  const href = runbookHref(one.runbook)
+  const more = [one.urgency, one.owner, one.state === 'pending' && 'pending', one.acknowledged_by && `acknowledged by ${one.acknowledged_by}`, one.silenced_by && 'quiet'].filter(Boolean).join(', ')
+  return (
+    <>
+      <SeverityBadge severity={one.severity} /> <a href={at('/alerts', { open: one.id })}>{one.title}</a>
+      <span class="muted"> <When at={one.since} />, {more}</span>
+      {those.length > 1 && <span class="muted">, with {those.length - 1} more</span>}
+      {href && <a class="runbook" href={href} rel="noreferrer">Runbook</a>}
+    </>
   )
 }
 

@@ -1,7 +1,7 @@
 // The fleet as it is now: the map, the same as a table, and what is known of whoever is picked.
 
 import { useCallback } from 'preact/hooks'
-import { connection, map, status } from '../api/live.ts'
+import { connection, first, map, mapFailed, status } from '../api/live.ts'
 import type { FleetMap, MapEdge, MapService } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { count, micros, plural, rate } from '../lib/format.ts'
@@ -11,7 +11,7 @@ import { firingOf, serviceTone, Stage } from '../map/stage.tsx'
 import { Badge, MtlsBadge, When } from '../parts/badges.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { PageHead, Sheet } from '../parts/panel.tsx'
-import { Empty, Loading } from '../parts/states.tsx'
+import { Empty, Failed, Loading } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { ask, query } from '../state/router.ts'
 
@@ -41,7 +41,7 @@ export function Overview() {
         </div>
       </PageHead>
       {it === null
-        ? connection.value.state === 'lost' ? <Empty title="Nothing was heard yet">Control does not answer; what is known is shown as soon as it does.</Empty> : <Loading text="Asking control for the map" />
+        ? connection.value.state === 'lost' ? <Empty title="Nothing was heard yet">Control does not answer; what is known is shown as soon as it does.</Empty> : mapFailed.value ? <Failed error={mapFailed.value} again={() => { void first() }} /> : <Loading text="Asking control for the map" />
         : it.services.filter((service) => service.kind !== 'outside').length === 0 ? <NoFleet /> : (
           <>
             <Summary map={it} />

@@ -1,6 +1,8 @@
 // What changed: deploys, policies, configuration, certificates, administrators and rollouts in one line of time.
 
-import type { Change, Ocsf } from '../api/types.ts'
+import type { Change, Changes, Ocsf } from '../api/types.ts'
+import { useState } from 'preact/hooks'
+import { get } from '../api/client.ts'
 import { parseStretch } from '../lib/address.ts'
 import { moment } from '../lib/format.ts'
 import { uid } from '../lib/record.ts'
@@ -9,6 +11,7 @@ import { changeHref } from '../parts/chart.tsx'
 import { EventDetails } from '../parts/event-line.tsx'
 import { PageHead, Sheet } from '../parts/panel.tsx'
 import { Empty, Failed, Loading, Shown } from '../parts/states.tsx'
+import { controlNow } from '../state/clock.ts'
 import { useLines } from '../state/lines.ts'
 import { useChanges } from '../state/series.ts'
 import { ask, query } from '../state/router.ts'
@@ -23,6 +26,8 @@ export function Timeline() {
   const last = TIMES.includes(query.value['last'] ?? '') ? query.value['last'] ?? '7d' : '7d'
   const changes = useChanges((parseStretch(last) ?? 0) / SECOND_MS, 10_000, 500)
   const time = Number(query.value['at'])
+  const older = useOlder(last)
+  const more = older.until === undefined ? changes.data?.next_until_ms ?? null : older.until
   const flip = (it: string) => ask({ kind: (kinds.includes(it) ? kinds.filter((one) => one !== it) : [...kinds, it]).join(',') })
   return (
     <>
@@ -39,8 +44,8 @@ export function Timeline() {
       <div class={query.value['at'] ? 'with-sheet' : ''}>
         <Shown loaded={changes}>
           {(it) => {
-            const those = it.changes.filter((one) => kinds.length === 0 || kinds.includes(one.kind))
-            return those.length === 0 ? <Empty title="Nothing changed">In the last {last}{kinds.length > 0 ? `, of ${kinds.join(', ')}` : ''}.</Empty> : <Days of={those} open={time} />
+            const those = [...it.changes, ...older.lines].filter((one) => kinds.length === 0 || kinds.includes(one.kind))
+            return those.length === 0 ? <Empty title="Nothing changed">In the last {last}{kinds.length > 0 ? `, of ${kinds.join(', ')}` : ''}.</Empty> : <><Days of={those} open={time} />{more !== null && <p class="more"><button type="button" onClick={() => { void older.next(more) }}>Older</button></p>}</>
           }}
         </Shown>
         {query.value['at'] && (
@@ -51,6 +56,18 @@ export function Timeline() {
       </div>
     </>
   )
+}
+
+/** Changes before the page that is kept up to date; `until` is where those before them begin, `null` where there are none. */
+function useOlder(last: string) {
+  const [it, set] = useState<{ last: string; lines: Change[]; until: number | null | undefined }>({ last, lines: [], until: undefined })
+  const mine = it.last === last ? it : { last, lines: [], until: undefined }
+  const next = async (until: number) => {
+    const since = Math.floor(controlNow() - (parseStretch(last) ?? 0))
+    const page = await get<Changes>(`changes?since_ms=${since}&until_ms=${until}&limit=500`).catch(() => null)
+    if (page) set({ last, lines: [...mine.lines, ...page.changes], until: page.next_until_ms ?? null })
+  }
+  return { ...mine, next }
 }
 
 function Days({ of: changes, open }: { of: Change[]; open: number }) {

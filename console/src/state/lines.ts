@@ -1,4 +1,4 @@
-// Pages of lines of JSON: the first, and those after it by their cursors.
+// Pages of events: the newest first, and those before them by their cursors.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, lines } from '../api/client.ts'
@@ -31,7 +31,9 @@ export function useLines<T>(path: string | null): Lines<T> {
     draw((n) => n + 1)
     try {
       const page = await lines<T>(from === null ? path : `${path}&cursor=${encodeURIComponent(from)}`, signal)
-      mine.lines = from === null ? page.lines : [...mine.lines ?? [], ...page.lines]
+      // A page is the newest that fit, in the order in which they happened.
+      const newest = page.lines.reverse()
+      mine.lines = from === null ? newest : [...mine.lines ?? [], ...newest]
       mine.cursor = page.next
       mine.error = null
     } catch (error) {

@@ -39,6 +39,8 @@ export async function run({ browser }) {
   await until('the page after it', async () => await rows.count() === 200)
   const ids = await page.locator('.events-table tbody a').evaluateAll((those) => those.map((it) => new URL(it.href).searchParams.get('open')))
   check(new Set(ids).size === ids.length, 'no event stands there twice')
+  const times = await page.locator('.events-table tbody time').evaluateAll((those) => those.map((it) => it.dateTime))
+  check(times.every((it, n) => n === 0 || it <= times[n - 1]), `the newest first, over both pages: ${times.find((it, n) => n > 0 && it > times[n - 1])}`)
   // A record in full, by an address that another one has too.
   await window.go('/events?outcome=denied&class=request&tail=off')
   await rows.first().waitFor()
