@@ -101,7 +101,7 @@ export class Documents {
   }
 
   place(place, bad, all, { success, bad_max, count }) {
-    const windows = [[3600, 0.002], [86_400, 0.04], [604_800, 0.25], [2_592_000, 1]].map(([seconds, part]) => {
+    const windows = [[3600, 0.02], [86_400, 0.06], [604_800, 0.25], [2_592_000, 1]].map(([seconds, part]) => {
       const [b, a] = [Math.round(bad * part), count ? 0 : Math.round(all * part)]
       const share = a > 0 ? (success ? 1 - b / a : b / a) : null
       return { seconds, bad: b, all: a, share, interval: share === null ? null : [Math.max(0, share - 0.001), Math.min(1, share + 0.001)] }

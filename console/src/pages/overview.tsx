@@ -149,9 +149,9 @@ const SERVICES: Column<MapService>[] = [
       return <Badge tone={shown as 'allow'} icon={shown === 'quiet' ? 'right' : shown as 'allow'}>{TONES[tone]}</Badge>
     },
   },
-  { name: 'Calls/s', number: true, cell: (it) => rate(it.calls_per_s), by: (it) => it.calls_per_s },
-  { name: 'Denied/s', number: true, cell: (it) => rate(it.denied_per_s), by: (it) => it.denied_per_s },
-  { name: 'Failed/s', number: true, cell: (it) => rate(it.failed_per_s), by: (it) => it.failed_per_s },
+  { name: 'Calls/s', number: true, cell: (it) => (it.kind === 'outside' ? '–' : rate(it.calls_per_s)), by: (it) => it.calls_per_s },
+  { name: 'Denied/s', number: true, cell: (it) => (it.kind === 'outside' ? '–' : rate(it.denied_per_s)), by: (it) => it.denied_per_s },
+  { name: 'Failed/s', number: true, cell: (it) => (it.kind === 'outside' ? '–' : rate(it.failed_per_s)), by: (it) => it.failed_per_s },
   { name: 'Guard adds', number: true, cell: (it) => micros(it.added_p99_us), by: (it) => it.added_p99_us ?? 0 },
   { name: 'Certificate ends', cell: (it) => <When at={it.svid_not_after} />, by: (it) => it.svid_not_after ?? 0 },
   { name: 'Owner', cell: (it) => it.owner ?? '–', by: (it) => it.owner ?? '' },

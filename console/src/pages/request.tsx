@@ -12,9 +12,9 @@ import { useLoad } from '../state/load.ts'
 import { ask, path, query } from '../state/router.ts'
 
 export function Request() {
-  const id = decodeURIComponent(path.value.split('/')[2] ?? '')
-  const trace = useLoad<Trace>(`trace/${encodeURIComponent(id)}`)
-  const why = useLoad<Explanation>(`explain/${encodeURIComponent(id)}`)
+  const id = path.value.split('/')[2] ?? ''
+  const trace = useLoad<Trace>(`trace/${id}`)
+  const why = useLoad<Explanation>(`explain/${id}`)
   const onWhy = query.value['view'] === 'why'
   return (
     <>

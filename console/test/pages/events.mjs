@@ -60,6 +60,8 @@ export async function run({ browser }) {
   window.patient(/status of 4\d\d/)
   await window.go('/requests/zzz')
   await window.says('expected 32 hex digits')
+  await window.go('/requests/%E0%A4%A')
+  await window.says('refused')
   window.impatient()
   // What was missed is said.
   await window.go('/events')
