@@ -19,6 +19,9 @@ if [ "$(cat node_modules/.stamp 2>/dev/null)" != "$libraries" ]; then
   echo "$libraries" >node_modules/.stamp
 fi
 echo "console: pages"
+there=$([ -f dist/index.html ] && echo yes || echo no)
 node_modules/.bin/tsc --noEmit
 node_modules/.bin/vite build
 echo "$now" >dist/stamp
+# Cargo cannot watch a folder that was not there when it looked last.
+[ "$there" = yes ] || [ ! -f ../crates/planes/control/build.rs ] || touch ../crates/planes/control/build.rs
