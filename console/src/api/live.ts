@@ -9,6 +9,8 @@ import type { Alerts, FleetMap, Ocsf, Status } from './types.ts'
 
 /** Events that a page keeps, a count: what is older can be searched. */
 const KEPT = 500
+/** Events are handed on together at most so often, in milliseconds: nobody reads faster. */
+const FLUSH_MS = 120
 /** Silence after which a connection counts as lost, in milliseconds; control says something every 15 s. */
 const SILENCE_MS = 25_000
 
@@ -54,11 +56,22 @@ function take(message: Message) {
   else if (message.event === 'alerts') alerts.value = data as Alerts
   else if (message.event === 'missed') missed.value += (data as { count: number }).count
   else if (message.event === 'events') {
-    const records = data as Ocsf[]
-    // Oldest first as they happened; newest first as people read.
-    recent.value = [...[...records].reverse(), ...recent.value].slice(0, KEPT)
-    for (const listener of listeners) listener(records)
+    waiting.push(...data as Ocsf[])
+    flushing ??= setTimeout(flush, FLUSH_MS)
   }
+}
+
+/** Events that came and were not handed on yet, oldest first. */
+let waiting: Ocsf[] = []
+let flushing: ReturnType<typeof setTimeout> | null = null
+
+/** Many events at once draw the page once. */
+function flush() {
+  flushing = null
+  const records = waiting
+  waiting = []
+  recent.value = [...[...records].reverse(), ...recent.value].slice(0, KEPT)
+  for (const listener of listeners) listener(records)
 }
 
 let stop: AbortController | null = null
@@ -153,6 +166,7 @@ export function hangUp() {
   map.value = null
   status.value = null
   alerts.value = null
+  waiting = []
   recent.value = []
   missed.value = 0
   heard.value = null

@@ -38,8 +38,8 @@ export function Debug() {
       </form>
       <div class="board">
         <FailedFlows it={it} />
-        <Rollouts it={it} />
         <Handshakes it={it} />
+        <Rollouts it={it} />
         <Panel title="Exposed secrets" id="exposed-secrets"><NoSource>No scanner reports findings yet.</NoSource></Panel>
       </div>
     </>
@@ -144,7 +144,7 @@ function Handshakes({ it }: { it: Entry }) {
   const most = Math.max(1, ...failed.map((one) => one.count))
   const certificates = it.kind === 'digest' ? (issued.data?.issued ?? []).filter((one) => one.key === it.digest || one.issuer === it.digest) : []
   return (
-    <Panel title="Guards and handshakes" id="handshakes" note="Each edge's TLS version, key exchange, cipher and peer, and why handshakes failed since guards started">
+    <Panel title="Guards and handshakes" id="handshakes" wide note="Each edge's TLS version, key exchange, cipher and peer, and why handshakes failed since guards started">
       <h3>Causes of failed handshakes</h3>
       {failed.length === 0 ? <p class="muted">None failed.</p> : (
         <ul class="histogram">

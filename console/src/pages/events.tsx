@@ -18,7 +18,7 @@ import { ask, go, query } from '../state/router.ts'
 /** Events of one page, a count. */
 const PAGE = 100
 /** Events that a live tail keeps, a count. */
-const TAIL = 1_000
+const TAIL = 400
 /** How far around its time the record of an address is looked for, in milliseconds. */
 const AROUND_MS = 2
 

@@ -69,7 +69,30 @@ export async function run({ browser }) {
   await until('the stream', () => fixture.streams.size > 0)
   fixture.tell('missed', { count: 1234 })
   await until('it to say what was missed', async () => /too slow for 1.234 events/.test(await page.locator('main').innerText()))
+  await burst(window, fixture)
   window.quiet('events')
   await window.close()
   await fixture.close()
+}
+
+/** More than anybody can read: the page keeps up, shows the newest, and holds no more than it says. */
+async function burst(window, fixture) {
+  const { page } = window
+  await window.go('/events')
+  const rows = page.locator('.events-table tbody tr')
+  await rows.first().waitFor()
+  await until('the stream', () => fixture.streams.size > 0)
+  let last
+  for (let n = 0; n < 100; n++) {
+    const records = Array.from({ length: 10 }, () => fixture.happenings.happen(Date.now())).flat()
+    fixture.tell('events', records)
+    last = records.at(-1).metadata.uid
+    await new Promise((done) => setTimeout(done, 10))
+  }
+  await until('the newest of a burst on top', async () => {
+    const shown = await page.locator('.events-table tbody a').evaluateAll((those) => those.slice(0, 40).map((it) => new URL(it.href).searchParams.get('open')))
+    return shown.includes(last)
+  })
+  const held = await rows.count()
+  check(held <= 500, `${held} rows are held`)
 }
