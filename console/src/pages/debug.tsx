@@ -94,9 +94,17 @@ function FailedFlows({ it }: { it: Entry }) {
       {path === null ? <Empty title="Nothing to look for" />
         : found.lines === null ? (found.error ? <Failed error={found.error} again={found.again} /> : <Loading />)
           : found.lines.length === 0 ? <Empty title="None failed" />
-            : <Table caption="Failed flows" columns={FLOWS} rows={found.lines} id={uid} most={100} />}
+            : <><Reasons of={found.lines} /><Table caption="Failed flows" columns={FLOWS} rows={found.lines} id={uid} most={200} /></>}
     </Panel>
   )
+}
+
+/** The most frequent reasons, before the single ones. */
+function Reasons({ of: records }: { of: Ocsf[] }) {
+  const found = new Map<string, number>()
+  for (const it of records) found.set(code(it), (found.get(code(it)) ?? 0) + 1)
+  const most = [...found].sort((a, b) => b[1] - a[1]).slice(0, 6)
+  return <p>{most.map(([word, n]) => <span class="tag" key={word}>{word} <b>{count(n)}</b></span>)}</p>
 }
 
 function Rollouts({ it }: { it: Entry }) {
