@@ -192,7 +192,8 @@ impl Answer {
         fields.append("content-type", b"text/html; charset=utf-8");
         fields.append("content-security-policy", POLICY.as_bytes());
         fields.append("x-content-type-options", b"nosniff");
-        fields.append("referrer-policy", b"no-referrer");
+        // With `no-referrer`, browsers send the page's own form as from nowhere (`Origin: null`).
+        fields.append("referrer-policy", b"same-origin");
         fields.append("cache-control", b"no-store");
         fields.append(REQUEST_ID_HEADER, request.to_string().as_bytes());
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -164,6 +164,9 @@ try {
   await out()
   await refused()
   console.log(JSON.stringify({ judge: 'chromium', version: browser.chrome.version() }))
+} catch (error) {
+  console.error(`at ${page.url()}: ${await page.locator('body').innerText().catch(() => '')}`)
+  throw error
 } finally {
   await browser.close()
   await provider.close()

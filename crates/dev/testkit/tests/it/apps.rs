@@ -236,7 +236,10 @@ fn operators_add_change_and_remove_apps_and_they_count_at_once() {
     assert_eq!(kinds(json(&["list"]))[id], "registered");
     assert_eq!(json(&["show", id])["title"], "A Television");
     let named = format!("client_id={id}");
-    let begin = || scene.curl(&["--data", &named, &format!("{}/device_authorization", scene.issuer)]);
+    let begin = || {
+        let to = format!("{}/device_authorization", scene.issuer);
+        scene.curl(&["--data", &named, "--data", "scope=openid", &to])
+    };
     let begun = begin();
     assert!(begun.contains("user_code"), "the server knows it at once: {begun}");
 

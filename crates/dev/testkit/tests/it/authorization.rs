@@ -361,7 +361,6 @@ fn who_asks_as_always_is_answered_while_others_flood_the_server() {
     assert!(said.status.success(), "{text}");
     let counts: Value = serde_json::from_slice(&said.stdout).unwrap();
     let count = |name: &str| counts[name].as_u64().unwrap();
-    // A client and three addresses may ask 350 times a second together.
-    assert!(count("refused") > 0 && count("flood") > 350 * seconds, "it was a flood: {counts}");
+    assert!(count("refused") > count("asked"), "it was a flood: {counts}");
     assert!(count("asked") >= 20 && count("got") * 100 >= count("asked") * 99, "{counts}");
 }
