@@ -2,6 +2,7 @@
 //! `help.txt` beside this crate keeps it as a golden file.
 
 mod adopt;
+mod alerts;
 mod api;
 mod audit;
 mod ca;
@@ -18,6 +19,7 @@ mod token;
 mod user;
 
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
+pub(crate) use alerts::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, SilenceArgs};
 pub(crate) use api::{ApiCommand, InventoryArgs};
 pub(crate) use audit::{AuditCommand, AuditLedgerArgs, AuditProveArgs, AuditShowArgs, AuditVerifyArgs};
 pub(crate) use ca::{
@@ -180,6 +182,12 @@ pub(crate) enum Command {
         bartizan slo --indicator M3 --all\n  \
         bartizan slo --service ledger --json | jq '.indicators[] | select(.places[0].standing == \"missed\")'")]
     Slo(SloArgs),
+    /// Alerts that are there, of whom and since when; of which nobody is told, and why; and the rules that make them.
+    #[command(after_help = "Examples:\n  \
+        bartizan alerts\n  \
+        bartizan alerts --muted\n  \
+        bartizan alerts --rules --json | jq '.rules[] | select(.urgency == \"page\") | .name'")]
+    Alerts(AlertsArgs),
     /// Operations of services, declared and seen.
     #[command(subcommand)]
     Api(ApiCommand),

@@ -96,12 +96,14 @@ fn refusal<B>(request: &Request<B>, may: Option<&May>) -> Option<(StatusCode, &'
     (!is_get).then_some((StatusCode::METHOD_NOT_ALLOWED, "only GET\n"))
 }
 
-fn bearer(fields: &HeaderMap) -> Option<&[u8]> {
+/// The bearer token that came along.
+pub fn bearer(fields: &HeaderMap) -> Option<&[u8]> {
     let (way, token) = fields.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     way.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
-fn is_by_address(fields: &HeaderMap) -> bool {
+/// Whether whoever asks names an address: a page that a browser shows could have its name point here.
+pub fn is_by_address(fields: &HeaderMap) -> bool {
     let Some(host) = fields.get(HOST).and_then(|host| host.to_str().ok()) else { return false };
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     name == "localhost"

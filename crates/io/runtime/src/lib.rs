@@ -20,6 +20,7 @@ pub mod limits;
 pub mod listen; // TCP listeners, and who holds a port
 pub mod local; // JSON over HTTP on a Unix socket
 pub mod logs;
+pub mod plain_http; // a router for programs of this machine
 pub mod ports; // free ports for a fleet
 pub mod process;
 pub mod sds_v3; // Envoy's secret discovery, generated

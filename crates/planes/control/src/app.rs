@@ -1,5 +1,6 @@
 //! What all parts of control share.
 
+use crate::alerts;
 use crate::algorithms::Algorithms;
 use crate::attest::Attestation;
 use crate::authorization::Server;
@@ -67,6 +68,7 @@ pub(crate) struct App {
     /// Which operations services have.
     pub(crate) inventory: inventory::Book,
     pub(crate) indicators: indicators::Book,
+    pub(crate) alerts: Arc<alerts::Desk>,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
@@ -109,6 +111,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Journal,
     pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
+    pub(crate) alerts: Arc<alerts::Desk>,
     pub(crate) in_force: watch::Sender<Current>,
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
@@ -135,6 +138,7 @@ impl App {
             journal,
             epoch_floor,
             pipeline,
+            alerts,
             in_force,
             authority,
             own,
@@ -175,6 +179,7 @@ impl App {
             egress,
             inventory,
             indicators,
+            alerts,
             jwt,
             authorization,
             people: People::default(),

@@ -109,6 +109,11 @@ impl Book {
         Advice { now, since: self.lock().board.since(), of }
     }
 
+    /// Looks at the board, for rules.
+    pub(crate) fn with_board<T>(&self, look: impl FnOnce(&Board) -> T) -> T {
+        look(&self.lock().board)
+    }
+
     /// Takes in what control counts itself, for the whole fleet.
     fn count_own(&self, app: &App, now: Timestamp) {
         let handshakes = app.handshakes();

@@ -11,6 +11,7 @@
 //! the sealed root, the epochs, the events.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alerts; // what somebody has to be told
 mod algorithms; // what each edge really uses
 pub mod api; // the local side: people and the supervisor
 mod app; // what all parts share

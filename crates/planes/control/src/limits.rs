@@ -373,3 +373,44 @@ pub const ISSUER_PAUSE_MAX: Duration = Duration::from_secs(5);
 pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 << 10;
 /// Longest file with an issuer's keys, in bytes: those, escaped.
 pub const ISSUER_KEYS_FILE_BYTES_MAX: usize = 1 << 20;
+
+/// How often rules are held against what is measured.
+pub(crate) const ALERTS_EVERY: Duration = Duration::from_millis(250);
+/// Time over which a look at all budgets is spread, a multiple of what it takes: one in a hundred.
+pub(crate) const ALERTS_BURN_SHARE: u32 = 100;
+/// How often the state of alerts is written down, where it changed.
+pub(crate) const ALERTS_STATE_EVERY: Duration = Duration::from_secs(1);
+/// For how long after a start what was there before stays, although nothing is measured yet: guards come back within seconds.
+pub(crate) const ALERTS_SETTLED_AFTER: Duration = Duration::from_secs(90);
+/// Time within which lost events count as lost now.
+pub(crate) const EVENTS_LOST_WITHIN: Duration = Duration::from_secs(60);
+/// Notices that wait for one route, a count.
+pub(crate) const ALERT_QUEUE_MAX: usize = 1_000;
+/// How long one try to send a notice may take.
+pub(crate) const ALERT_SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Tries of one notice, a count; with the pauses below that is a quarter of an hour.
+pub(crate) const ALERT_TRIES: u32 = 20;
+/// Pause after the first try; each further one is twice as long.
+pub(crate) const ALERT_RETRY_FIRST: Duration = Duration::from_millis(500);
+/// Longest pause.
+pub(crate) const ALERT_RETRY_MOST: Duration = Duration::from_secs(60);
+/// How often an Alertmanager is told of what goes on.
+pub(crate) const ALERTMANAGER_AGAIN: Duration = Duration::from_secs(60);
+/// For how long it believes that: three of those, and a little.
+pub(crate) const ALERTMANAGER_COUNTS_FOR: Duration = Duration::from_secs(200);
+/// Longest answer to a notice that is read, in bytes.
+pub(crate) const ALERT_ANSWER_BYTES_MAX: usize = 16 << 10;
+/// Largest file with the secret of a webhook, in bytes.
+pub(crate) const ALERT_SECRET_BYTES_MAX: usize = 4 << 10;
+/// Largest file with a token, in bytes.
+pub(crate) const ALERT_TOKEN_BYTES_MAX: usize = 4 << 10;
+/// Longest line of a relay's answer, in bytes (RFC 5321, 4.5.3.1.5, with room).
+pub(crate) const SMTP_LINE_BYTES_MAX: u64 = 4 << 10;
+/// Lines of one answer, a count.
+pub(crate) const SMTP_LINES_MAX: usize = 64;
+/// Longest body that the API for Alertmanager's clients takes, in bytes.
+pub(crate) const ALERTMANAGER_BODY_BYTES_MAX: usize = 4 << 20;
+/// Alerts in one, a count.
+pub(crate) const ALERTMANAGER_POSTED_MAX: usize = 20_000;
+/// How often a port that was taken is tried again.
+pub(crate) const ALERTS_LISTEN_LOOK: Duration = Duration::from_secs(2);

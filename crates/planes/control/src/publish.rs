@@ -94,6 +94,7 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     app.events.set_retention(app.options.retention(&after.desired.fleet));
     let changed = after.changed_since(&before);
     // Also where no kind changed: entries of nodes and what is said of other trust domains have no epoch.
+    app.alerts.set_rules(&after.desired.fleet);
     app.in_force.send_replace(Arc::new(after));
     Ok(changed)
 }

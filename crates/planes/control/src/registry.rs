@@ -46,6 +46,19 @@ pub(crate) struct Introduction {
     pub(crate) issuer: Option<String>,
 }
 
+/// The short of a proxy, or of the place of one that has not come.
+#[derive(Clone, Debug)]
+pub(crate) struct Glance {
+    pub(crate) service: ServiceName,
+    pub(crate) attached: bool,
+    pub(crate) last_heard: Option<Timestamp>,
+    pub(crate) svid_not_after: Option<Timestamp>,
+    /// Kinds of snapshots that it refuses.
+    pub(crate) refused: usize,
+    /// Events that it dropped since it started.
+    pub(crate) events_dropped: u64,
+}
+
 /// What the certificate that a proxy shows can be denied by, lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
@@ -269,6 +282,24 @@ impl Registry {
     pub(crate) fn status(&self, fleet: &Fleet, now: Timestamp) -> Vec<ProxyStatus> {
         let inner = self.lock();
         members(fleet).map(|member| status_of(&member, inner.places.get(&member), fleet, now)).collect()
+    }
+
+    /// What rules about alerts look at, for everybody whom the fleet has.
+    pub(crate) fn glances(&self, fleet: &Fleet) -> Vec<Glance> {
+        let inner = self.lock();
+        let glance = |member: Member| {
+            let place = inner.places.get(&member);
+            let proxy = place.map(|place| &place.shown);
+            Glance {
+                service: member.service().clone(),
+                attached: place.is_some_and(|place| place.attached),
+                last_heard: proxy.map(|it| it.last_heard),
+                svid_not_after: proxy.map(|it| it.introduction.svid_not_after),
+                refused: proxy.map_or(0, |it| it.refused.len()),
+                events_dropped: proxy.map_or(0, |it| it.totals.events_dropped),
+            }
+        };
+        members(fleet).map(glance).collect()
     }
 
     /// The last counters of every proxy that came.

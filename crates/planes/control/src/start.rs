@@ -1,5 +1,6 @@
 //! What happens in which order, from the files to serving, and back to the end.
 
+use crate::alerts;
 use crate::api;
 use crate::app::{App, Parts};
 use crate::attest::Attestation;
@@ -98,6 +99,9 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let counting = tokio::spawn(inventory::keep(Arc::clone(&app)));
     let measuring = tokio::spawn(indicators::keep(Arc::clone(&app)));
     let showing = tokio::spawn(console::keep(Arc::clone(&app)));
+    let alerting = tokio::spawn(alerts::keep(Arc::clone(&app)));
+    let sending = tokio::spawn(alerts::keep_routes(Arc::clone(&app)));
+    let answering = tokio::spawn(alerts::serve_alertmanager(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -116,6 +120,9 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         noting,
         counting,
         measuring,
+        alerting,
+        sending,
+        answering,
         comparing,
         turning,
         federating,
@@ -225,9 +232,15 @@ async fn assemble(
     let bundles = anchors(&authority, &jwt, &federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
     let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
+    let alerts = alerts::Desk::open(&options.data, &in_force.desired.fleet, now);
     let in_force = watch::Sender::new(Arc::new(in_force));
-    let pipeline =
-        Pipeline::start(Sources { events: events.clone(), ledger, in_force: in_force.subscribe(), host: host_name() });
+    let pipeline = Pipeline::start(Sources {
+        events: events.clone(),
+        ledger,
+        alerts: Arc::clone(&alerts),
+        in_force: in_force.subscribe(),
+        host: host_name(),
+    });
     let uid = own_uid()?;
     Ok(App::new(Parts {
         options,
@@ -238,6 +251,7 @@ async fn assemble(
         journal,
         epoch_floor,
         pipeline,
+        alerts,
         in_force,
         authority,
         own,

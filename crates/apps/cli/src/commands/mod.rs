@@ -1,6 +1,7 @@
 //! One file per subcommand, and what they share: the fleet they are about, printing, and a runtime to wait with.
 
 mod adopt;
+mod alerts;
 mod api;
 mod audit;
 mod bench;
@@ -79,6 +80,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Revoked(args) => waiting(revoke::list(&args)),
         Command::Ca(command) => ca::run(command),
         Command::Federation(command) => waiting(federation::run(command)),
+        Command::Alerts(args) => waiting(alerts::run(args)),
         Command::Slo(args) => waiting(slo::run(&args)),
         Command::Api(command) => waiting(api::run(command)),
         Command::Egress(command) => waiting(egress::run(command)),

@@ -1,6 +1,7 @@
 //! The command line from outside: what it prints and which exit code it ends with. Whole fleets are in `testkit`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod alerts;
 mod bartizan; // runs the binary
 mod ca;
 mod check;

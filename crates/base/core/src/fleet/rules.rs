@@ -425,10 +425,7 @@ fn condition(report: &mut Report<'_>, at: At<RawWhen>) -> Result<Condition, Repo
 /// Class, outcome and word.
 type EventsOf = (Option<Class>, Option<Upshot>, Option<String>);
 
-fn events_of(
-    report: &mut Report<'_>,
-    at: At<RawEventsOf>,
-) -> Result<EventsOf, Reported> {
+fn events_of(report: &mut Report<'_>, at: At<RawEventsOf>) -> Result<EventsOf, Reported> {
     let RawEventsOf { class, outcome, kind } = at.value;
     let class = class.optional().and_then(|at| {
         let of = |at: At<String>| {

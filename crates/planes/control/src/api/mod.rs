@@ -3,6 +3,7 @@
 //! Every endpoint stands in [`ENDPOINTS`], one file each; the router is built from that table and from nothing else.
 
 mod actor; // who asks
+mod alerts;
 mod answer;
 mod authorize;
 mod ca;

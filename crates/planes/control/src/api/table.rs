@@ -2,7 +2,7 @@
 
 use crate::api::actor::Actor;
 use crate::api::{
-    authorize, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token,
+    alerts, authorize, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token,
     inventory, issued, keys, me, metrics, node_tokens, objectives, policies, record, reload, revoke_tokens, sessions,
     status, trace, users,
 };
@@ -122,6 +122,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     inventory::IT,
     indicators::IT,
     objectives::LIST,
+    alerts::LIST,
+    alerts::ACKNOWLEDGE,
+    alerts::SILENCE,
+    alerts::END,
     objectives::ADVICE,
     federation::STATUS,
     federation::REFRESH,

@@ -1,5 +1,6 @@
 //! The queue before the store, and the task that empties it.
 
+use crate::alerts::Desk;
 use crate::error::chain;
 use crate::events::counters::{Counters, Loss};
 use crate::ledger::{Ledger, Recorded};
@@ -38,6 +39,8 @@ struct Batch {
 pub(crate) struct Sources {
     pub(crate) events: Events,
     pub(crate) ledger: Ledger,
+    /// Who counts what rules ask for.
+    pub(crate) alerts: Arc<Desk>,
     /// For the context of an event: who owns the service, what data it handles.
     pub(crate) in_force: watch::Receiver<Current>,
     /// Where events happen: a plan has all of a fleet on one machine.
@@ -121,6 +124,7 @@ impl Worker {
         if events.is_empty() {
             return;
         }
+        self.sources.alerts.note(&events);
         let mut stored = Vec::with_capacity(events.len());
         let in_force = Arc::clone(&self.sources.in_force.borrow());
         for (count, event) in events.into_iter().enumerate() {

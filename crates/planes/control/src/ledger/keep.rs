@@ -107,7 +107,7 @@ impl Ledger {
 
 /// What was denied, what changed, what people and administrators did, and that events were lost.
 fn belongs(event: &StoredEvent) -> bool {
-    let changes = matches!(event.class, Some(Class::Config | Class::Person | Class::Rotation));
+    let changes = matches!(event.class, Some(Class::Config | Class::Person | Class::Rotation | Class::Alert));
     changes || event.upshot == Upshot::Denied || event.class == Some(Class::Loss) && event.upshot == Upshot::Failed
 }
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod alerts;
 mod attach;
 mod ca;
 mod clocks;

@@ -1,0 +1,195 @@
+//! `bartizan alerts`.
+
+use super::{place, print, print_json, unanswered};
+use crate::args::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, SilenceArgs};
+use crate::failure::{Failure, chain};
+use crate::render::{table, utc};
+use bartizan_alerts::rehearse::{Rehearsed, rehearse};
+use bartizan_core::alerts::{
+    Acknowledge, Acknowledged, Alert, AlertsStatus, EndSilence, Rule, Silence, Standing, Window,
+};
+use bartizan_runtime::files::{load_fleet, load_rules};
+use bartizan_runtime::local;
+use serde_json::json;
+use std::path::Path;
+
+/// Columns of the tables; summaries are long.
+const WIDTH: u16 = u16::MAX;
+
+pub(crate) async fn run(args: AlertsArgs) -> Result<(), Failure> {
+    match &args.command {
+        None => show(&args).await,
+        Some(AlertsCommand::Ack(args)) => acknowledge(args).await,
+        Some(AlertsCommand::Silence(args)) => silence(args).await,
+        Some(AlertsCommand::Check(args)) => check(args),
+        Some(AlertsCommand::Test(args)) => test(args),
+        Some(AlertsCommand::Schema) => print(&bartizan_core::fleet::rules_schema()),
+    }
+}
+
+async fn show(args: &AlertsArgs) -> Result<(), Failure> {
+    let data = place(&args.data.place)?;
+    let asked: Result<AlertsStatus, _> = local::get(&data.control_socket(), "/v1/alerts").await;
+    let mut status = asked.map_err(|error| unanswered(&data, &error))?;
+    if !args.all {
+        status.alerts.retain(|it| it.state != Standing::Resolved);
+    }
+    if args.muted {
+        status.alerts.retain(|it| it.silenced_by.is_some());
+    }
+    if args.data.json {
+        return print_json(&status);
+    }
+    if args.rules {
+        return print(&rules(&status.rules));
+    }
+    print(&text(&status, args.muted))
+}
+
+fn text(status: &AlertsStatus, muted: bool) -> String {
+    let mut text = String::new();
+    let (told, quiet): (Vec<&Alert>, Vec<&Alert>) = status.alerts.iter().partition(|it| it.silenced_by.is_none());
+    if told.is_empty() && !muted {
+        text.push_str("no alert\n");
+    }
+    if !told.is_empty() {
+        let rows = told.iter().map(|it| row(it, note(it))).collect();
+        text += table(&["", "", "", "RULE", "WHERE", "SINCE", "COUNT", "INCIDENT", "WHAT", ""], rows, WIDTH).trim_end();
+        text.push('\n');
+    }
+    if !quiet.is_empty() {
+        text += "nobody is told of:\n";
+        let rows = quiet.iter().map(|it| row(it, it.silenced_by.clone().unwrap_or_default())).collect();
+        text += table(&["", "", "", "RULE", "WHERE", "SINCE", "COUNT", "INCIDENT", "WHAT", "SINCE"], rows, WIDTH)
+            .trim_end();
+        text.push('\n');
+    } else if muted {
+        text.push_str("nothing is muted\n");
+    }
+    for it in status.windows.iter().filter(|it| it.active) {
+        text += &format!("{} until {} by {}: {}\n", it.id, utc(it.until), it.by, it.why);
+    }
+    for it in status.routes.iter().filter(|it| it.why.is_some() || it.waiting > 0) {
+        let why = it.why.as_deref().unwrap_or("on its way");
+        text += &format!("route {}: {} wait, {} did not arrive: {why}\n", it.name, it.waiting, it.failed);
+    }
+    if status.left_out > 0 {
+        text += &format!("{} more found no room\n", status.left_out);
+    }
+    text
+}
+
+fn row(it: &Alert, note: String) -> Vec<String> {
+    vec![
+        it.id.clone(),
+        it.urgency.to_string(),
+        if it.state == Standing::Firing { it.severity.to_string() } else { it.state.as_str().to_owned() },
+        it.rule.clone(),
+        it.place.clone(),
+        utc(it.since),
+        it.count.to_string(),
+        it.group.clone(),
+        it.title.clone(),
+        note,
+    ]
+}
+
+/// Who took notice, or what it came after, or where it stands what to do.
+fn note(it: &Alert) -> String {
+    match (&it.acknowledged_by, &it.after_change) {
+        (Some(by), _) => {
+            format!("{by} took notice{}", it.note.as_ref().map_or_else(String::new, |note| format!(": {note}")))
+        }
+        (None, Some(change)) => format!("after {}", change.what),
+        (None, None) => it.runbook.clone(),
+    }
+}
+
+fn rules(rules: &[Rule]) -> String {
+    let row = |it: &Rule| {
+        vec![
+            it.name.clone(),
+            it.urgency.to_string(),
+            it.severity.to_string(),
+            it.owner.clone(),
+            it.place.clone(),
+            it.runbook.clone(),
+        ]
+    };
+    table(&["RULE", "", "SEVERITY", "OWNER", "FROM", "RUNBOOK"], rules.iter().map(row).collect(), WIDTH)
+}
+
+async fn acknowledge(args: &AckArgs) -> Result<(), Failure> {
+    let data = place(&args.data.place)?;
+    let wanted = Acknowledge { id: args.id.clone(), note: args.note.clone() };
+    let done: Result<Acknowledged, _> = local::post(&data.control_socket(), "/v1/alerts/acknowledge", &wanted).await;
+    let done = done.map_err(|error| unanswered(&data, &error))?;
+    if args.data.json { print_json(&done) } else { print(&format!("noticed: {}\n", done.ids.join(", "))) }
+}
+
+async fn silence(args: &SilenceArgs) -> Result<(), Failure> {
+    let data = place(&args.data.place)?;
+    if let Some(id) = &args.end {
+        let wanted = EndSilence { id: id.clone() };
+        let done: Result<EndSilence, _> = local::post(&data.control_socket(), "/v1/alerts/silence/end", &wanted).await;
+        let done = done.map_err(|error| unanswered(&data, &error))?;
+        return if args.data.json { print_json(&done) } else { print(&format!("{id} is over\n")) };
+    }
+    let wanted = Silence {
+        services: args.services.clone(),
+        rule: args.rule.clone(),
+        for_s: args.time.unwrap_or_default(),
+        why: args.why.clone().unwrap_or_default(),
+    };
+    let done: Result<Window, _> = local::post(&data.control_socket(), "/v1/alerts/silence", &wanted).await;
+    let done = done.map_err(|error| unanswered(&data, &error))?;
+    if args.data.json {
+        return print_json(&done);
+    }
+    print(&format!("{}: nobody is paged until {}; tickets go on\n", done.id, utc(done.until)))
+}
+
+fn check(args: &AlertsCheckArgs) -> Result<(), Failure> {
+    match read(&args.rules, args.against.as_deref()) {
+        Ok(rules) if args.json => print_json(&json!({ "ok": true, "error": null, "rules": rules })),
+        Ok(rules) => print(&format!("ok: {} rules\n", rules.len())),
+        Err(why) => {
+            if args.json {
+                print_json(&json!({ "ok": false, "error": why }))?;
+            }
+            Err(Failure::new(format!("nothing of it is used until all is mended:\n{why}")))
+        }
+    }
+}
+
+fn read(rules: &Path, against: Option<&Path>) -> Result<Vec<Rule>, String> {
+    let fleet = against.map(load_fleet).transpose().map_err(|error| chain(&error))?;
+    load_rules(rules, fleet.as_ref().map(|(fleet, _)| fleet)).map_err(|error| chain(&error))
+}
+
+fn test(args: &AlertsTestArgs) -> Result<(), Failure> {
+    let own = args.rules.as_deref().map(|it| read(it, None)).transpose().map_err(Failure::new)?;
+    let rules = bartizan_alerts::in_force(&own.unwrap_or_default());
+    let done: Vec<Rehearsed> = rules.iter().map(rehearse).collect();
+    let failed: Vec<&Rehearsed> = done.iter().filter(|it| it.wrong.is_some()).collect();
+    if args.json {
+        print_json(&done)?;
+    } else {
+        let row = |it: &Rehearsed| {
+            let seconds = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |s| format!("{s} s"));
+            vec![
+                it.rule.clone(),
+                it.urgency.to_string(),
+                seconds(it.told_after_s),
+                seconds(it.over_after_s),
+                it.wrong.clone().unwrap_or_else(|| "ok".to_owned()),
+            ]
+        };
+        print(&table(&["RULE", "", "TOLD AFTER", "OVER AFTER", ""], done.iter().map(row).collect(), WIDTH))?;
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{} of {} rules do not do what they are for", failed.len(), done.len())))
+    }
+}

@@ -1,0 +1,34 @@
+//! Alerts: what is wrong, who has to know, and who has been told.
+//!
+//! In: rules, what control measures, counts of events, changes, the graph of calls, and the time. Out: [`Notice`]s, which somebody has to
+//! send, and the state, which somebody has to keep.
+//! How much: see [`limits`]. What finds no room is counted.
+//! Absent on purpose: clocks, sockets, files; sending is for `crates/planes/control/src/alerts`.
+//!
+//! Reading order: [`rules`] are those that come with the product, [`window`] counts events, [`evaluate`] holds rules against what is
+//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`rehearse`] lets a rule's fault happen.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod book;
+pub mod changes;
+pub mod counters;
+pub mod evaluate;
+pub mod foreign;
+pub mod limits;
+pub mod notice;
+pub mod rehearse;
+pub mod rules;
+mod samples;
+pub mod silence;
+pub mod state;
+pub mod window;
+
+pub use book::{Book, Context};
+pub use changes::Changes;
+pub use counters::Counters;
+pub use evaluate::{Facts, Reading, readings};
+pub use foreign::Foreign;
+pub use notice::{Notice, NoticeKind};
+pub use rules::{built_in, in_force};
+pub use silence::Silences;

@@ -1,0 +1,46 @@
+//! What somebody has to be told.
+
+use bartizan_core::Timestamp;
+use bartizan_core::alerts::Alert;
+use serde::Serialize;
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Notice {
+    /// What it is.
+    pub kind: NoticeKind,
+    /// The incident that it is about.
+    pub incident: String,
+    /// Who: 1 for those who are told first.
+    pub level: u8,
+    /// When.
+    pub at: Timestamp,
+    /// The alerts, the worst first.
+    pub alerts: Vec<Alert>,
+}
+
+/// What a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeKind {
+    /// Somebody has to come now; one for all alerts of an incident.
+    Page,
+    /// Nobody of the level before took notice.
+    Escalation,
+    /// Somebody has to look on a working day.
+    Ticket,
+    /// It is over.
+    Resolved,
+}
+
+impl NoticeKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Escalation => "escalation",
+            Self::Ticket => "ticket",
+            Self::Resolved => "resolved",
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Alerts on a clock of their own.
+#![allow(clippy::unwrap_used)]
+
+mod book;
+mod rehearsed;

@@ -1,0 +1,163 @@
+//! What control measures for rules. The dear part, budgets, is looked at less often where a fleet has many of them.
+
+use crate::app::App;
+use crate::indicators::objective;
+use crate::limits::{ALERTS_BURN_SHARE, ALERTS_EVERY, EVENTS_LOST_WITHIN};
+use bartizan_alerts::Facts;
+use bartizan_alerts::window::Window;
+use bartizan_core::alerts::{Measure, Urgency};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::indicator::{Indicator, Place};
+use bartizan_core::limits::LEAF_TTL;
+use bartizan_core::{ServiceName, Timestamp};
+use bartizan_indicators::burn::paces;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Bad ones and all, at each place.
+type Counted = BTreeMap<(Indicator, Duration), Vec<(Place, u64, u64)>>;
+/// What burns, whom it concerns, where, how fast, and the limit.
+type Burning = Vec<(Indicator, Urgency, Place, f64, f64)>;
+
+/// What was measured last.
+#[derive(Debug)]
+pub(super) struct Measured {
+    values: BTreeMap<Measure, Vec<(Option<ServiceName>, f64)>>,
+    burning: Burning,
+    /// Bad ones and all of each indicator at each place, by window; asked for while rules are evaluated.
+    counted: Counted,
+    wanted: std::cell::RefCell<std::collections::BTreeSet<(Indicator, Duration)>>,
+    next_burn: Option<Instant>,
+    lost: Window,
+    lost_total: Option<u64>,
+}
+
+impl Default for Measured {
+    fn default() -> Self {
+        let (values, burning, counted, wanted) = Default::default();
+        Self {
+            values,
+            burning,
+            counted,
+            wanted,
+            next_burn: None,
+            lost: Window::new(EVENTS_LOST_WITHIN),
+            lost_total: None,
+        }
+    }
+}
+
+impl Measured {
+    /// Measures everything anew.
+    pub(super) fn look(&mut self, app: &App, fleet: &Fleet, started: Timestamp, now: Timestamp) {
+        self.values.clear();
+        let guards = app.registry.glances(fleet);
+        let running_out =
+            guards.iter().filter(|it| life_left(it.svid_not_after, now).is_some_and(|left| left < 0.1)).count();
+        self.set_all(Measure::CertificatesRunningOut, [(None, running_out as f64 / guards.len().max(1) as f64)]);
+        // By service the worst of its instances.
+        let (mut silent, mut left, mut refused) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for it in &guards {
+            let quiet =
+                if it.attached { 0.0 } else { now.since(it.last_heard.unwrap_or(started).max(started)).as_secs_f64() };
+            worst(&mut silent, &it.service, quiet, f64::max);
+            if let Some(share) = life_left(it.svid_not_after, now) {
+                worst(&mut left, &it.service, share, f64::min);
+            }
+            worst(&mut refused, &it.service, it.refused as f64, f64::max);
+        }
+        self.set_all(Measure::GuardSilentS, silent);
+        self.set_all(Measure::CertificateLeft, left);
+        self.set_all(Measure::SnapshotsRefused, refused);
+
+        let dropped: u64 = guards.iter().map(|it| it.events_dropped).sum();
+        let lost = app.pipeline.status().lost_total() + dropped;
+        // What was lost before this process looked is nobody's news; a guard that began anew counts from nothing.
+        let new = self.lost_total.map_or(0, |before| lost.saturating_sub(before));
+        self.lost_total = Some(lost);
+        if new > 0 {
+            self.lost.add(now, new);
+        }
+        let lost = self.lost.count(now) as f64;
+        self.set_all(Measure::EventsLost, [(None, lost)]);
+        let held = app.events.status();
+        let used = held.bytes_max.map_or(0.0, |most| held.bytes as f64 / most.max(1) as f64);
+        self.set_all(Measure::StoreUsed, [(None, used)]);
+        self.set_all(Measure::LedgerLost, [(None, app.pipeline.ledger_status().lost as f64)]);
+        let drift = app.drift.status().map_or(0, |drift| drift.what.len());
+        self.set_all(Measure::Drift, [(None, drift as f64)]);
+        let over = app.budgets.status();
+        let over = over.into_iter().map(|it| (Some(it.service), it.added_p99_us as f64 / it.budget_us.max(1) as f64));
+        self.values.insert(Measure::BudgetUsed, over.collect());
+        self.look_at_board(app, fleet, now);
+    }
+
+    fn look_at_board(&mut self, app: &App, fleet: &Fleet, now: Timestamp) {
+        let wanted = self.wanted.borrow().clone();
+        let begun = Instant::now();
+        let burn = self.next_burn.is_none_or(|next| begun >= next);
+        let objectives = fleet.objectives.as_ref();
+        app.indicators.with_board(|board| {
+            self.counted = wanted
+                .into_iter()
+                .map(|(indicator, within)| {
+                    let at = |(place, series): (&Place, &bartizan_indicators::Series)| {
+                        let tally = series.over(now, within);
+                        (place.clone(), tally.bad, tally.all)
+                    };
+                    ((indicator, within), board.of(indicator).map(at).collect())
+                })
+                .collect();
+            if !burn {
+                return;
+            }
+            self.burning.clear();
+            for indicator in Indicator::ALL {
+                for (place, series) in board.of(indicator) {
+                    let said = objectives.and_then(|all| all.of(indicator, place, now));
+                    let Some(objective) = objective(indicator, said) else { continue };
+                    let burns = paces(objective.window).map(|pace| pace.burn(&objective, series, now));
+                    let alight = burns.into_iter().filter(|burn| burn.alight);
+                    // One that pages is no ticket too.
+                    let Some(worst) = alight.max_by_key(|burn| burn.pace.urgency) else { continue };
+                    let rate = worst.rate.unwrap_or_default();
+                    self.burning.push((indicator, worst.pace.urgency, place.clone(), rate, worst.pace.rate));
+                }
+            }
+        });
+        if burn {
+            self.next_burn = Some(begun + (begun.elapsed() * ALERTS_BURN_SHARE).max(ALERTS_EVERY));
+        }
+    }
+
+    fn set_all(&mut self, measure: Measure, values: impl IntoIterator<Item = (Option<ServiceName>, f64)>) {
+        self.values.insert(measure, values.into_iter().collect());
+    }
+}
+
+fn worst(all: &mut BTreeMap<Option<ServiceName>, f64>, service: &ServiceName, value: f64, pick: fn(f64, f64) -> f64) {
+    let held = all.entry(Some(service.clone())).or_insert(value);
+    *held = pick(*held, value);
+}
+
+/// Share of a certificate's life that is left; `None` where there is none yet.
+fn life_left(not_after: Option<Timestamp>, now: Timestamp) -> Option<f64> {
+    not_after.map(|end| end.since(now).as_secs_f64() / LEAF_TTL.as_secs_f64())
+}
+
+impl Facts for Measured {
+    fn measured(&self, measure: Measure) -> Vec<(Option<ServiceName>, f64)> {
+        self.values.get(&measure).cloned().unwrap_or_default()
+    }
+
+    fn counted(&self, indicator: Indicator, within: Duration) -> Vec<(Place, u64, u64)> {
+        // Counted from the next look on.
+        self.wanted.borrow_mut().insert((indicator, within));
+        self.counted.get(&(indicator, within)).cloned().unwrap_or_default()
+    }
+
+    fn burning(&self, indicator: Indicator, urgency: Urgency) -> Vec<(Place, f64, f64)> {
+        let burning = self.burning.iter().filter(|(of, told, ..)| (*of, *told) == (indicator, urgency));
+        burning.map(|(_, _, place, rate, limit)| (place.clone(), *rate, *limit)).collect()
+    }
+}

@@ -1,0 +1,143 @@
+//! E-mail through a relay of this machine: as much of SMTP (RFC 5321) as a plain submission needs, and no TLS, which loopback does not.
+
+use super::routes::Job;
+use super::send::Wrong;
+use crate::limits::{SMTP_LINE_BYTES_MAX, SMTP_LINES_MAX};
+use bartizan_alerts::Notice;
+use bartizan_core::alerts::Alert;
+use bartizan_core::moment;
+use bartizan_crypto::base64;
+use bartizan_runtime::listen;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// How long the relay has to take a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Hands a notice to the relay. The caller bounds the time.
+pub(super) async fn send(relay: SocketAddr, from: &str, to: &[String], job: &Job) -> Result<(), Wrong> {
+    let stream = listen::connect(relay, CONNECT_WITHIN)
+        .await
+        .map_err(|error| Wrong::later(format!("relay {relay}: {error}")))?;
+    let mut talk = Talk { stream: BufReader::new(stream) };
+    talk.expect(220).await?;
+    talk.say("EHLO localhost").await?;
+    talk.expect(250).await?;
+    talk.say(&format!("MAIL FROM:<{from}>")).await?;
+    talk.expect(250).await?;
+    for mailbox in to {
+        talk.say(&format!("RCPT TO:<{mailbox}>")).await?;
+        talk.expect(250).await?;
+    }
+    talk.say("DATA").await?;
+    talk.expect(354).await?;
+    // In base64, so that no line is long and none begins with a full stop.
+    talk.say(&message(from, to, job)).await?;
+    talk.say(".").await?;
+    talk.expect(250).await?;
+    let _ = talk.say("QUIT").await; // it has it
+    Ok(())
+}
+
+struct Talk {
+    stream: BufReader<TcpStream>,
+}
+
+impl Talk {
+    async fn say(&mut self, line: &str) -> Result<(), Wrong> {
+        let sent = self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).await;
+        sent.map_err(|error| Wrong::later(format!("the relay broke off: {error}")))
+    }
+
+    /// The answer, which may have several lines. 5xx is final, all else is not.
+    async fn expect(&mut self, code: u16) -> Result<(), Wrong> {
+        for _ in 0..SMTP_LINES_MAX {
+            let mut line = Vec::new();
+            let mut bounded = (&mut self.stream).take(SMTP_LINE_BYTES_MAX);
+            bounded
+                .read_until(b'\n', &mut line)
+                .await
+                .map_err(|error| Wrong::later(format!("the relay broke off: {error}")))?;
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let said: Option<u16> = text.get(..3).and_then(|it| it.parse().ok());
+            match said {
+                Some(said) if text.as_bytes().get(3) == Some(&b'-') && said == code => {}
+                Some(said) if said == code => return Ok(()),
+                Some(said) => return Err(Wrong { why: format!("the relay said `{text}`"), again: said < 500 }),
+                None => return Err(Wrong::later("the relay said nothing that could be read")),
+            }
+        }
+        Err(Wrong::later("the relay does not end its answer"))
+    }
+}
+
+fn message(from: &str, to: &[String], job: &Job) -> String {
+    let Notice { kind, incident, at, alerts, .. } = &job.notice;
+    let first = alerts.first().map_or_else(String::new, |it| it.title.clone());
+    let more = alerts.len().saturating_sub(1);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let subject = format!("[{}] {first}{more}", kind.as_str());
+    let mut text = format!("{} of incident {incident}, {}\n\n", kind.as_str(), moment::write(*at));
+    alerts.iter().for_each(|it| text.push_str(&block(it)));
+    let mut mail = String::new();
+    let _ = write!(mail, "From: {from}\r\nTo: {}\r\n", to.join(",\r\n ")); // a String takes everything
+    // As an encoded word each: what stands in a rule may have any letter (RFC 2047).
+    let words: Vec<String> =
+        pieces(&subject).iter().map(|it| format!("=?utf-8?b?{}?=", base64::encode(it.as_bytes()))).collect();
+    let _ = write!(
+        mail,
+        "Subject: {}\r\nDate: {}\r\nMessage-ID: <{}@bartizan>\r\n",
+        words.join("\r\n "),
+        date(at.as_secs()),
+        job.id
+    );
+    mail.push_str("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\nAuto-Submitted: auto-generated\r\n\r\n");
+    let encoded = base64::encode(text.as_bytes());
+    let lines: Vec<&str> = encoded.as_bytes().chunks(76).filter_map(|it| std::str::from_utf8(it).ok()).collect();
+    mail.push_str(&lines.join("\r\n"));
+    mail
+}
+
+/// At most 45 bytes each, at borders of characters.
+fn pieces(text: &str) -> Vec<String> {
+    let mut all = vec![String::new()];
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if all.last().is_some_and(|it| it.len() + c.len_utf8() > 45) {
+            all.push(String::new());
+        }
+        all.last_mut().expect("it begins with one").push(c);
+    }
+    all
+}
+
+fn block(it: &Alert) -> String {
+    let mut text = format!(
+        "{} {} ({}, {})\n  {}\n  where    {}\n  since    {}, {} times\n  owner    {}\n  runbook  {}\n",
+        it.id,
+        it.rule,
+        it.severity,
+        it.urgency,
+        it.summary,
+        it.place,
+        moment::write(it.since),
+        it.count,
+        it.owner,
+        it.runbook
+    );
+    for change in &it.changes {
+        let _ = writeln!(text, "  before   {} {}", moment::write(change.at), change.what);
+    }
+    text.push('\n');
+    text
+}
+
+/// RFC 5322, UTC.
+fn date(s: u64) -> String {
+    let text = moment::write(bartizan_core::Timestamp::from_secs(s));
+    let month: usize = text[5..7].parse().unwrap_or(1);
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    format!("{} {} {} {} +0000", &text[8..10], months[(month - 1).min(11)], &text[..4], &text[11..19])
+}

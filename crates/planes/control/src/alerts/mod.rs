@@ -1,0 +1,269 @@
+//! Alerts: what control measures and what events tell, held against rules; who was told, kept over restarts.
+//!
+//! The engine (`bartizan-alerts`) decides; here are the clock, the file, the tasks and the ways out. Every start, end, acknowledgement,
+//! escalation and silence is an event, and an entry of the ledger.
+
+mod alertmanager; // an API like Alertmanager's, for amtool and Prometheus
+mod facts; // what is measured
+mod mail; // SMTP, as far as a relay of this machine needs it
+mod routes; // where alerts go
+mod send; // one notice, one way
+
+pub(crate) use alertmanager::serve as serve_alertmanager;
+pub(crate) use routes::keep as keep_routes;
+
+use self::facts::Measured;
+use self::routes::Routes;
+use crate::app::App;
+use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
+use bartizan_alerts::book::Came;
+use bartizan_alerts::{
+    Book, Changes, Context, Counters, Foreign, Silences, changes, in_force, limits, readings, state,
+};
+use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rule, Severity, Urgency, Window};
+use bartizan_core::event::{AlertStep, Alerted, Event, What};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::{ServiceName, Timestamp};
+use bartizan_runtime::{clock, files};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is there, shared by the pipeline (which feeds it), the local API and the tasks below.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    path: PathBuf,
+    started: Timestamp,
+    inner: Mutex<Inner>,
+    pub(crate) routes: Routes,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rules: Arc<Vec<Rule>>,
+    counters: Counters,
+    changes: Changes,
+    book: Book,
+    silences: Silences,
+    measured: Measured,
+    /// Whether the file says something else.
+    changed: bool,
+}
+
+impl Desk {
+    /// What was kept, and the rules of a fleet. A file that cannot be read is left aside with a word: who was told is told again.
+    pub(crate) fn open(data: &Path, fleet: &Fleet, now: Timestamp) -> Arc<Self> {
+        let path = data.join("alerts.json");
+        let kept = files::read_bounded(&path, limits::STATE_BYTES_MAX).ok().and_then(|bytes| {
+            let kept = state::read(&bytes);
+            if kept.is_none() {
+                tracing::warn!(path = %path.display(), "which alerts there were is forgotten");
+            }
+            kept
+        });
+        let (book, silences, changes) = kept.unwrap_or_default();
+        let inner = Inner {
+            rules: Arc::default(),
+            counters: Counters::default(),
+            changes,
+            book,
+            silences,
+            measured: Measured::default(),
+            changed: false,
+        };
+        let it = Self { path, started: now, inner: Mutex::new(inner), routes: Routes::default() };
+        it.set_rules(fleet);
+        Arc::new(it)
+    }
+
+    /// Takes over what the files say.
+    pub(crate) fn set_rules(&self, fleet: &Fleet) {
+        let mut inner = self.lock();
+        let rules = in_force(&fleet.alerts.rules);
+        inner.counters.renew(&rules);
+        inner.rules = Arc::new(rules);
+        inner.silences.set_file(&fleet.alerts.maintenance);
+        self.routes.set(&fleet.alerts.routes);
+    }
+
+    /// Counts what rules ask for, and notes changes. Called for every batch of events on its way to the store.
+    pub(crate) fn note(&self, events: &[Event]) {
+        let now = clock::now();
+        let mut inner = self.lock();
+        for event in events {
+            inner.counters.note(event, now);
+            if let Some(change) = changes::change(event) {
+                inner.changes.note(change);
+            }
+        }
+    }
+
+    /// Takes in alerts that others made.
+    pub(crate) fn raise(&self, foreign: &[Foreign]) {
+        let mut inner = self.lock();
+        inner.book.raise(foreign, clock::now());
+        inner.changed = true;
+    }
+
+    /// Everything, for `GET /v1/alerts`.
+    pub(crate) fn status(&self, now: Timestamp) -> AlertsStatus {
+        let inner = self.lock();
+        AlertsStatus {
+            now,
+            alerts: inner.book.alerts(),
+            muted: inner.book.muted(),
+            rules: inner.rules.to_vec(),
+            windows: inner.silences.list(now),
+            routes: self.routes.status(),
+            left_out: inner.book.left_out() + inner.counters.left_out(),
+        }
+    }
+
+    /// Alerts that are there or were, and silences.
+    pub(crate) fn alerts(&self, now: Timestamp) -> (Vec<Alert>, Vec<Window>) {
+        let inner = self.lock();
+        (inner.book.alerts(), inner.silences.list(now))
+    }
+
+    /// Somebody takes notice; the alerts concerned.
+    pub(crate) fn acknowledge(&self, app: &App, id: &str, by: &str, note: Option<&str>) -> Vec<Alert> {
+        let acknowledged = {
+            let mut inner = self.lock();
+            inner.changed = true;
+            inner.book.acknowledge(id, by, note)
+        };
+        acknowledged.iter().for_each(|alert| tell(app, alert, AlertStep::Acknowledged, Some(by)));
+        acknowledged
+    }
+
+    /// A time begins in which nobody is told.
+    pub(crate) fn silence(&self, app: &App, window: Window) -> Result<(), bartizan_alerts::silence::SilenceError> {
+        let mut inner = self.lock();
+        inner.silences.add(window.clone(), clock::now())?;
+        inner.changed = true;
+        drop(inner);
+        tell_silence(app, &window, AlertStep::Silenced);
+        Ok(())
+    }
+
+    /// It is over before its time; false where there is none of that name.
+    pub(crate) fn end_silence(&self, app: &App, id: &str, by: &str) -> bool {
+        let mut inner = self.lock();
+        let Some(ended) = inner.silences.end(id, clock::now()) else { return false };
+        inner.changed = true;
+        drop(inner);
+        tell_silence(app, &Window { by: by.to_owned(), ..ended }, AlertStep::Unsilenced);
+        true
+    }
+
+    /// One look at everything.
+    fn step(&self, app: &App, now: Timestamp) -> Came {
+        let current = app.in_force();
+        let fleet = &current.desired.fleet;
+        let edges: Vec<(ServiceName, ServiceName)> =
+            fleet.edges().map(|(from, to)| (from.clone(), to.clone())).collect();
+        let mut inner = self.lock();
+        let Inner { rules, counters, changes, book, silences, measured, changed } = &mut *inner;
+        measured.look(app, fleet, self.started, now);
+        let readings = readings(rules, measured, counters, now);
+        let context = Context {
+            rules,
+            edges: &edges,
+            changes,
+            silences,
+            escalate_after: fleet.alerts.escalate_after_s.map_or(ESCALATE_AFTER, Duration::from_secs),
+            settled: now.since(self.started) >= ALERTS_SETTLED_AFTER,
+        };
+        let came = book.step(&readings, &context, now);
+        *changed |= came != Came::default();
+        came
+    }
+
+    /// Writes the file, where it would say something else. Blocks.
+    fn keep(&self) {
+        let bytes = {
+            let mut inner = self.lock();
+            if !std::mem::take(&mut inner.changed) {
+                return;
+            }
+            state::write(&inner.book, &inner.silences, &inner.changes)
+        };
+        if let Err(error) = files::write_atomic(&self.path, &bytes, 0o600) {
+            self.lock().changed = true;
+            tracing::warn!(%error, path = %self.path.display(), "which alerts there are is not kept");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change leaves it whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks several times a second, tells whom it concerns, and keeps the state, until the app stops.
+pub(crate) async fn keep(app: Arc<App>) {
+    let mut kept = clock::now();
+    loop {
+        let goes_on = app.stop.run_until_cancelled(tokio::time::sleep(ALERTS_EVERY)).await.is_some();
+        let now = clock::now();
+        if goes_on {
+            let came = app.alerts.step(&app, now);
+            for (alert, step) in &came.steps {
+                tell(&app, alert, *step, None);
+            }
+            app.alerts.routes.offer(&came.notices);
+        }
+        if !goes_on || now.since(kept) >= ALERTS_STATE_EVERY {
+            kept = now;
+            let keeper = Arc::clone(&app);
+            if let Err(error) = tokio::task::spawn_blocking(move || keeper.alerts.keep()).await {
+                tracing::error!(%error, "alerts were not kept");
+            }
+        }
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Records what became of an alert.
+fn tell(app: &App, alert: &Alert, step: AlertStep, by: Option<&str>) {
+    tracing::warn!(
+        id = alert.id,
+        rule = alert.rule,
+        service = alert.service,
+        step = step.as_str(),
+        by,
+        "{}",
+        alert.summary
+    );
+    let what = What::Alert(Alerted {
+        id: alert.id.as_str().into(),
+        rule: alert.rule.as_str().into(),
+        step,
+        severity: alert.severity,
+        urgency: alert.urgency,
+        incident: alert.group.as_str().into(),
+        summary: alert.summary.as_str().into(),
+        count: alert.count,
+        by: by.map(Into::into),
+    });
+    let service = alert.service.as_deref().and_then(|it| ServiceName::parse(it).ok());
+    app.own_events.write(service.as_ref(), what);
+}
+
+fn tell_silence(app: &App, window: &Window, step: AlertStep) {
+    let conditions: Vec<String> = window.matchers.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
+    let what = What::Alert(Alerted {
+        id: window.id.as_str().into(),
+        rule: "silence".into(),
+        step,
+        severity: Severity::Low,
+        urgency: Urgency::Ticket,
+        incident: "".into(),
+        summary: format!("{}: {}", conditions.join(", "), window.why).into(),
+        count: 1,
+        by: Some(window.by.as_str().into()),
+    });
+    app.own_events.write(None, what);
+}
