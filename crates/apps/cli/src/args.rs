@@ -119,6 +119,12 @@ pub(crate) enum Command {
         bartizan events --all --json > events.ndjson\n  \
         bartizan events --follow --json | jq .message")]
     Events(EventsArgs),
+    /// What became of events on each arrow of their way: received, stored, refused, dropped by cause, waiting.
+    #[command(
+        after_help = "Examples:\n  bartizan balance\n  bartizan balance --json | jq '.arrows[] | select(.dropped != {})'\n\n\
+        Ends with an error where the sums of an arrow are not equal."
+    )]
+    Balance(DataArgs),
     /// The ledger of what was denied, changed and done: verify it, keep its checkpoints, prove what is in it.
     #[command(subcommand)]
     Audit(AuditCommand),

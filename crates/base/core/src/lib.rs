@@ -9,6 +9,7 @@ pub mod alerts; // rules, and what is told of them
 pub mod api; // what an API says of itself
 pub mod api_key; // keys of programs
 pub mod authorization;
+pub mod balance; // what became of events, arrow by arrow
 pub mod capture; // calls by name
 pub mod client; // clients of the authorization server
 pub mod console; // pages for whoever watches the fleet
@@ -24,6 +25,7 @@ pub mod fleet;
 pub mod gateway;
 pub mod indicator; // what is measured, and where
 pub mod indicators;
+pub mod intake; // where others hand in what they have to say
 pub mod issued;
 pub mod limit;
 pub mod limits;
@@ -36,6 +38,7 @@ pub mod path;
 pub mod people;
 pub mod plan;
 pub mod redact;
+mod redact_cards; // numbers of payment cards
 pub mod redirect; // where a browser may be sent back to
 pub mod retention;
 pub mod rotation;

@@ -5,8 +5,9 @@
 
 use crate::event::{
     Alerted, Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Person,
-    Process, Refused, Request, Rotation, What,
+    Process, Refused, Request, Rotation, Telemetry, What,
 };
+use crate::redact_cards;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,7 +63,31 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     while at < text.len() {
         at = step(text, at, &mut found);
     }
+    let cards = redact_cards::find(text.as_bytes());
+    if !cards.is_empty() {
+        found.extend(cards);
+        found = apart(found);
+    }
     if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, &found)) }
+}
+
+/// Whether `key` is the name of a secret, so that its value is one whatever it looks like.
+pub fn is_telling(key: &str) -> bool {
+    let key = normal(key);
+    KEYS_ANYWHERE.iter().any(|k| key.contains(k)) || KEYS_AT_END.iter().any(|k| key.ends_with(k))
+}
+
+/// The same stretches in order, those that overlap as one.
+fn apart(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|range| range.start);
+    let mut apart: Vec<Range<usize>> = Vec::with_capacity(found.len());
+    for range in found {
+        match apart.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
 }
 
 /// Looks at what begins at byte `at`, notes what has to go, and gives the byte at which to go on.
@@ -139,7 +164,7 @@ fn user_info(bytes: &[u8], at: usize, found: &mut Vec<Range<usize>>) -> usize {
 fn value_of_telling_key(bytes: &[u8], word: &str, end: usize) -> Option<Range<usize>> {
     let at = separator_end(bytes, end)?;
     let key = normal(word);
-    if !KEYS_ANYWHERE.iter().any(|k| key.contains(k)) && !KEYS_AT_END.iter().any(|k| key.ends_with(k)) {
+    if !is_telling(word) {
         return None;
     }
     let value = value(bytes, at, key.ends_with("authorization") || key.ends_with("cookie"));
@@ -393,6 +418,29 @@ pub fn redact_event(event: &mut Event) {
             clean_some(host); // what is smuggled out in a name is not to lie in the store
             clean_some(error);
         }
+        What::Telemetry(Telemetry {
+            signal: _,
+            source: _,
+            from: _,
+            said_at: _,
+            came_at: _,
+            emitter,
+            name,
+            severity: _,
+            body,
+            attributes,
+            cut: _,
+            span: _,
+            parent_span: _,
+            took_us: _,
+            failed: _,
+            security: _,
+        }) => {
+            clean_some(emitter);
+            clean(name);
+            clean(body);
+            attributes.iter_mut().for_each(clean_attribute);
+        }
         What::Rotation(Rotation { number: _, what: _, phase: _, halted, detail }) => {
             clean_some(halted);
             clean(detail);
@@ -404,6 +452,16 @@ fn clean_decision(decision: &mut Option<Judged>) {
     if let Some(Judged { verdict: _, policies: _, reason, epoch: _ }) = decision {
         clean_some(reason);
     }
+}
+
+/// A password that looks like a word is known by the key that it stands under, here as in a text.
+fn clean_attribute((key, value): &mut (Arc<str>, Arc<str>)) {
+    if is_telling(key) {
+        *value = REDACTED.into();
+    } else {
+        clean(value);
+    }
+    clean(key);
 }
 
 fn clean_some(text: &mut Option<Arc<str>>) {

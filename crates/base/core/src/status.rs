@@ -664,6 +664,10 @@ pub struct Trace {
     pub request: String,
     /// What happened: a hop stands before the hops that it caused.
     pub steps: Vec<Step>,
+    /// Services that were called within it and told nothing of it themselves, though others did: a span is missing there. Empty where no
+    /// program told anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<ServiceName>,
 }
 
 /// One record of a [`Trace`].

@@ -127,6 +127,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         events: Default::default(),
         objectives: None,
         alerts: Default::default(),
+        intake: None,
         counts: None,
         console: Default::default(),
         workloads: Default::default(),

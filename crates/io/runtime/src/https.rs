@@ -1,9 +1,11 @@
 //! HTTPS between organisations: one document asked for, one document served. Both ends are bounded in bytes and time.
 
 mod browsers;
+mod either;
 mod service;
 
 pub use browsers::{Front, Visitor, serve_browsers};
+pub use either::{EITHER_ALPN, Ends, serve_either};
 pub use service::{Shown, serve_router};
 
 use crate::limits;

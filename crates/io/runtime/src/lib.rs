@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod control_stream; // gRPC between control and proxies, over `tls`
 pub mod control_v1; // its generated messages
+pub mod datagrams; // UDP
 pub mod descriptors; // descriptors handed from process to process
 pub mod exporter; // metrics over HTTP
 pub mod ext_authz; // questions of Envoys: may this request go on

@@ -91,6 +91,10 @@ pub const BROWSER_CONNECTIONS_MAX: usize = 512;
 pub const BROWSER_CONNECTIONS_EACH_MAX: usize = 128;
 /// Largest body of a request of a browser, in bytes: forms with a few names.
 pub const BROWSER_BODY_BYTES_MAX: usize = 64 << 10;
+/// Requests at once on one HTTP/2 connection of a client that hands something in, a count: SDKs send one at a time, collectors some ten.
+pub const EITHER_STREAMS_MAX: u32 = 64;
+/// What the kernel is asked to keep of datagrams until they are read, in bytes: some ten thousand messages of syslog.
+pub const DATAGRAM_BUFFER_BYTES: usize = 4 << 20;
 /// Time for a connection on a bundle endpoint, from its first byte to its last.
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(10);
 

@@ -15,6 +15,7 @@ use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
 use crate::fleet::load_growing;
 use crate::indicators;
+use crate::intake;
 use crate::inventory;
 use crate::issuers;
 use crate::jwt::JwtSigner;
@@ -69,6 +70,8 @@ pub(crate) struct App {
     pub(crate) inventory: inventory::Book,
     pub(crate) indicators: indicators::Book,
     pub(crate) alerts: Arc<alerts::Desk>,
+    /// What became of what others handed in.
+    pub(crate) intake: intake::Counts,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
@@ -180,6 +183,7 @@ impl App {
             inventory,
             indicators,
             alerts,
+            intake: intake::Counts::default(),
             jwt,
             authorization,
             people: People::default(),

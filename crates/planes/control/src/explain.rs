@@ -33,13 +33,14 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
 /// Everything that was recorded about a request; `None` where that is nothing.
 pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>, ControlError> {
     let recorded = recorded(app, request).await?;
+    let gaps = hops::gaps(recorded.iter().map(|record| &record.event));
     let mut ocsf: BTreeMap<_, _> = recorded.iter().map(|record| (record.event.id, record.ocsf())).collect();
     let placed = hops::in_order(recorded.into_iter().map(|record| record.event).collect());
     let steps: Vec<Step> = placed
         .into_iter()
         .map(|(depth, event)| step(depth, &event, ocsf.remove(&event.id).unwrap_or_default()))
         .collect();
-    Ok(Some(Trace { request: request.to_string(), steps }).filter(|it| !it.steps.is_empty()))
+    Ok(Some(Trace { request: request.to_string(), steps, gaps }).filter(|it| !it.steps.is_empty()))
 }
 
 /// The records of a request. What another version of this program wrote is left out.
@@ -59,6 +60,7 @@ fn times(event: &Event) -> (Option<u64>, Option<u64>) {
     match &event.what {
         What::Request(it) => (Some(it.took_us.into()), Some(it.added_us.into())),
         What::Connection(it) => (Some(it.took_us), None),
+        What::Telemetry(it) if it.span != 0 => (Some(it.took_us), None),
         _ => (None, None),
     }
 }

@@ -3,8 +3,9 @@
 //! A caller's record is written when its call ends, so after those of its callees: time alone would turn a trace
 //! upside down. The span ids tell.
 
-use bartizan_core::event::{Event, What};
-use std::collections::HashMap;
+use bartizan_core::ServiceName;
+use bartizan_core::event::{Event, SeenBy, Signal, What};
+use std::collections::{BTreeSet, HashMap};
 
 /// `events`, all of one request, each with the number of hops before it.
 pub(crate) fn in_order(events: Vec<Event>) -> Vec<(u32, Event)> {
@@ -20,6 +21,21 @@ pub(crate) fn in_order(events: Vec<Event>) -> Vec<(u32, Event)> {
     }
     placed.sort_by(|a, b| (&a.0, a.2.at, a.2.id).cmp(&(&b.0, b.2.at, b.2.id)));
     placed.into_iter().map(|(_, depth, event)| (depth, event)).collect()
+}
+
+/// The services that a guard saw called and that told no span of it, where others did. `events` are all of one request.
+pub(crate) fn gaps<'a>(events: impl Iterator<Item = &'a Event> + Clone) -> Vec<ServiceName> {
+    let told = |event: &'a Event| match &event.what {
+        What::Telemetry(it) if it.signal == Signal::Span => event.service.as_ref(),
+        _ => None,
+    };
+    let told: BTreeSet<&ServiceName> = events.clone().filter_map(told).collect();
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let called = events.filter(|event| event.seen_by == SeenBy::Inbound && matches!(event.what, What::Request(_)));
+    let called: BTreeSet<&ServiceName> = called.filter_map(|event| event.service.as_ref()).collect();
+    called.difference(&told).map(|name| (*name).clone()).collect()
 }
 
 /// When a hop began, in microseconds, and its span.
@@ -46,6 +62,8 @@ fn way_to(event: &Event, parents: &HashMap<u64, u64>) -> Vec<u64> {
 fn spans(event: &Event) -> Option<(u64, u64)> {
     match &event.what {
         What::Request(request) => Some((request.span, request.parent_span)),
+        // A program's own span, by its word, between the hops that its guard saw.
+        What::Telemetry(it) if it.signal == Signal::Span => Some((it.span, it.parent_span)),
         _ => None,
     }
 }
@@ -54,6 +72,7 @@ fn start_us(event: &Event) -> u64 {
     let took = match &event.what {
         What::Request(request) => u64::from(request.took_us),
         What::Connection(connection) => connection.took_us,
+        What::Telemetry(it) => it.took_us,
         _ => 0,
     };
     (event.at.as_millis().saturating_mul(1000)).saturating_sub(took)
@@ -64,6 +83,7 @@ mod tests {
     use super::*;
     use crate::tests::request_event;
     use bartizan_core::Timestamp;
+    use bartizan_telemetry::{Scene, ndjson};
 
     /// Span, parent, end in ms, duration in ms.
     fn hop(span: u64, parent: u64, end_ms: u64, took_ms: u32) -> Event {
@@ -93,6 +113,41 @@ mod tests {
     fn a_missing_parent_makes_a_new_beginning() {
         // The client's own span is nowhere recorded.
         assert_eq!(order(vec![hop(5, 77, 10, 1), hop(6, 5, 9, 1)]), [(0, 5), (1, 6)]);
+    }
+
+    fn span_of(service: &str, span: u64, parent: u64) -> Event {
+        let scene = Scene { source: "otlp".into(), from: "me".into(), now: Timestamp::from_millis(50) };
+        let line = format!("{{\"app\":\"{service}\"}}");
+        let mut telemetry = ndjson::read_line(line.as_bytes(), &scene).unwrap().telemetry;
+        (telemetry.signal, telemetry.span, telemetry.parent_span, telemetry.took_us) =
+            (Signal::Span, span, parent, 9_000);
+        let event = request_event(span);
+        let service = ServiceName::parse(service).ok();
+        Event {
+            service,
+            seen_by: SeenBy::Intake,
+            at: Timestamp::from_millis(50),
+            what: What::Telemetry(telemetry),
+            ..event
+        }
+    }
+
+    #[test]
+    fn a_programs_own_span_stands_between_the_hops_of_its_guard() {
+        // In: 2. The program: 20, which calls, out: 3.
+        let placed = order(vec![hop(3, 20, 49, 5), hop(2, 1, 60, 30), span_of("accounts", 20, 2)]);
+        assert_eq!(placed, [(0, 2), (1, 20), (2, 3)]);
+    }
+
+    #[test]
+    fn who_was_called_and_told_nothing_is_a_gap() {
+        let of = |service: &str, n| Event { service: ServiceName::parse(service).ok(), ..hop(n, 0, 10, 1) };
+        let called = [of("accounts", 1), of("ledger", 2)];
+        assert_eq!(gaps(called.iter()), Vec::<ServiceName>::new(), "nobody tells anything here");
+        let told = [&called[..], &[span_of("accounts", 9, 1)]].concat();
+        assert_eq!(gaps(told.iter()).iter().map(ServiceName::as_str).collect::<Vec<_>>(), ["ledger"]);
+        let both = [&told[..], &[span_of("ledger", 10, 2)]].concat();
+        assert_eq!(gaps(both.iter()), Vec::<ServiceName>::new());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod api; // the local side: people and the supervisor
 mod app; // what all parts share
 mod attest; // how nodes prove who they are, beside the join token
 mod authorization; // tokens for workloads that show their certificate (OAuth 2.1)
+mod balance; // what became of events
 mod budget; // what guards may cost
 pub mod ca; // the root, this process' issuing CA, our own identity
 mod clocks; // whose clock is away from ours
@@ -32,6 +33,7 @@ mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
 mod hops;
 mod indicators; // M1 to M10
+mod intake; // what others hand in
 mod inventory; // which operations services have
 mod issuance; // on record before it leaves
 mod issuers; // whose tokens are believed, and their keys

@@ -338,6 +338,23 @@ pub const INVENTORY_UNSEEN_DAYS_MAX: u32 = 365;
 /// For how long a destination is called new.
 pub const EGRESS_NEW_FOR: Duration = Duration::from_secs(3600);
 
+/// Clients whose records are counted by the second, a count: collectors and machines; further ones share one bucket.
+pub const INTAKE_CLIENTS_MAX: usize = 1_024;
+/// Seconds' worth of records that a client may bring at once.
+pub const INTAKE_BURST_S: f64 = 2.0;
+/// Messages of several records that are read at once, a count: each of 4 MiB may take forty while it is read.
+pub const INTAKE_READING_MAX: usize = 4;
+/// Connections with messages of syslog or lines of JSON at once, a count, for each door.
+pub const INTAKE_STREAMS_MAX: usize = 512;
+/// Messages of one of them that share a batch, a count.
+pub const INTAKE_BATCH_MAX: u64 = 512;
+/// Silence after which such a connection is closed: senders of syslog keep theirs for hours, and come again by themselves.
+pub const INTAKE_IDLE: Duration = Duration::from_secs(3_600);
+/// Largest file with a token, in bytes.
+pub const INTAKE_TOKEN_BYTES_MAX: usize = 4_096;
+/// Shortest token, in characters: 16 random bytes in hexadecimal digits.
+pub const INTAKE_TOKEN_CHARS_MIN: usize = 32;
+
 /// Shortest time between two looks at another identity provider that somebody's token was the reason for.
 pub const UPSTREAM_ASKED_AGAIN: Duration = Duration::from_secs(10);
 /// Questions to other identity providers at once, a count: people who come back at the same moment.

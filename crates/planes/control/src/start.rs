@@ -16,6 +16,7 @@ use crate::events::{Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
 use crate::indicators;
+use crate::intake;
 use crate::inventory;
 use crate::issuance;
 use crate::issuers;
@@ -102,6 +103,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let alerting = tokio::spawn(alerts::keep(Arc::clone(&app)));
     let sending = tokio::spawn(alerts::keep_routes(Arc::clone(&app)));
     let answering = tokio::spawn(alerts::serve_alertmanager(Arc::clone(&app)));
+    let handed_in = tokio::spawn(intake::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -112,6 +114,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     stop.cancel();
     let tasks = [
         api,
+        handed_in,
         seeing,
         renewing,
         rotating,

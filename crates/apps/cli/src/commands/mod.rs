@@ -4,6 +4,7 @@ mod adopt;
 mod alerts;
 mod api;
 mod audit;
+mod balance;
 mod bench;
 mod ca;
 mod ca_issued;
@@ -68,6 +69,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Bench(args) => bench::run(&args),
         Command::Events(args) => waiting(events::run(&args)),
         Command::Audit(command) => audit::run(command),
+        Command::Balance(args) => waiting(balance::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Plaintext(args) => waiting(plaintext::run(&args)),

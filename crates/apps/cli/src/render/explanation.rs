@@ -46,6 +46,10 @@ pub(crate) fn way(found: &Trace) -> String {
         let side = side(step.seen_by);
         let _ = writeln!(text, "{}  |{bar}|  {indent}{service} {side}: {what}{took}{added}{decision}", utc(step.at));
     }
+    if !found.gaps.is_empty() {
+        let names: Vec<&str> = found.gaps.iter().map(|name| name.as_str()).collect();
+        let _ = writeln!(text, "gap: no span of {}, though others in this trace tell theirs", names.join(", "));
+    }
     text
 }
 
@@ -70,6 +74,7 @@ const fn side(seen_by: SeenBy) -> &'static str {
         SeenBy::Node => "node",
         SeenBy::Supervisor => "supervisor",
         SeenBy::Envoy => "asked by an Envoy",
+        SeenBy::Intake => "handed in",
     }
 }
 
@@ -78,7 +83,7 @@ fn asked(hop: &Hop) -> String {
         SeenBy::Gateway => "at the gateway",
         SeenBy::Inbound | SeenBy::Envoy => "into",
         SeenBy::Outbound => "out of",
-        SeenBy::Control | SeenBy::Node | SeenBy::Supervisor => "seen by",
+        SeenBy::Control | SeenBy::Node | SeenBy::Supervisor | SeenBy::Intake => "seen by",
     };
     let place = match (&hop.service, hop.seen_by) {
         (_, SeenBy::Gateway) | (None, _) => side.to_owned(),
@@ -204,7 +209,14 @@ mod tests {
         steps[1].took_us = Some(620);
         steps[1].event["unmapped"] =
             serde_json::json!({ "bartizan": { "user": "ana", "decision": "allow", "policies": ["fleet:calls/a->b"] } });
-        insta::assert_snapshot!("way", way(&Trace { request: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), steps }));
+        let request = "4bf92f3577b34da6a3ce929d0e0e4736".to_owned();
+        insta::assert_snapshot!(
+            "way",
+            way(&Trace { request: request.clone(), steps: steps.clone(), gaps: Vec::new() })
+        );
+        let gaps = vec![ServiceName::parse("ledger").unwrap()];
+        let told = way(&Trace { request, steps, gaps });
+        assert!(told.ends_with("gap: no span of ledger, though others in this trace tell theirs\n"), "{told}");
     }
 
     #[test]

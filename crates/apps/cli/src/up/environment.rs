@@ -275,6 +275,7 @@ mod tests {
             events: Default::default(),
             objectives: None,
             alerts: Default::default(),
+            intake: None,
             counts: None,
             console: Default::default(),
             workloads: Default::default(),

@@ -40,11 +40,13 @@ pub enum Class {
     Person = 13,
     /// [`What::Alert`].
     Alert = 14,
+    /// [`What::Telemetry`].
+    Telemetry = 15,
 }
 
 impl Class {
     /// Every class, each at the place of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Request,
         Self::Connection,
         Self::Handshake,
@@ -60,6 +62,7 @@ impl Class {
         Self::Egress,
         Self::Person,
         Self::Alert,
+        Self::Telemetry,
     ];
 
     /// The word for it, `kind` in records.
@@ -80,6 +83,7 @@ impl Class {
             Self::Egress => "egress",
             Self::Person => "person",
             Self::Alert => "alert",
+            Self::Telemetry => "telemetry",
         }
     }
 
@@ -111,6 +115,7 @@ impl Class {
             What::Egress(_) => Self::Egress,
             What::Person(_) => Self::Person,
             What::Alert(_) => Self::Alert,
+            What::Telemetry(_) => Self::Telemetry,
         }
     }
 }
@@ -182,6 +187,7 @@ impl Event {
             What::Loss(it) => it.dropped > 0,
             What::Budget(it) => it.over,
             What::Egress(it) => it.error.is_some() || it.outcome == Outcome::Failed,
+            What::Telemetry(it) => it.failed,
             // What fails here is a denial, or does not fail.
             What::Handshake(_)
             | What::Refused(_)
@@ -223,6 +229,7 @@ impl Event {
             What::Clock(_) => "right",
             What::Budget(it) if it.over => "over",
             What::Budget(_) => "within",
+            What::Telemetry(it) => it.signal.as_str(),
             What::Egress(it) => match it.outcome {
                 Outcome::Refused(_) => "refused",
                 Outcome::Failed => "failed",
@@ -254,7 +261,9 @@ impl Event {
             | What::Budget(_)
             | What::Egress(_)
             | What::Person(_)
-            | What::Alert(_) => None,
+            | What::Alert(_)
+            // Whoever handed it in may say any name.
+            | What::Telemetry(_) => None,
         };
         id.map(|id| id.as_str())
     }
@@ -283,7 +292,7 @@ mod tests {
             assert_eq!((Upshot::parse(upshot.as_str()), Upshot::numbered(number)), (Some(upshot), Some(upshot)));
             assert_eq!(upshot as u8, number);
         }
-        assert_eq!((Class::parse("Request"), Class::numbered(15)), (None, None));
+        assert_eq!((Class::parse("Request"), Class::numbered(16)), (None, None));
         assert_eq!((Upshot::parse(""), Upshot::numbered(3)), (None, None));
     }
 }

@@ -6,11 +6,13 @@ mod alert;
 mod found_by;
 mod ocsf;
 mod person;
+pub mod telemetry;
 
 pub use alert::{AlertStep, Alerted};
 pub use found_by::{Class, Upshot};
 pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
 pub use person::{Deed, Person};
+pub use telemetry::{Signal, Telemetry};
 
 use crate::decision::{Action, Verdict};
 use crate::egress::Refusal;
@@ -68,6 +70,8 @@ pub enum SeenBy {
     Supervisor,
     /// A sidecar that was asked by an Envoy in front of its service.
     Envoy,
+    /// Nobody of ours: somebody handed it in.
+    Intake,
 }
 
 /// What happened, one variant per kind of record.
@@ -104,6 +108,8 @@ pub enum What {
     Person(Person),
     /// An alert began, ended, or somebody took notice of it.
     Alert(Alerted),
+    /// A program, collector or machine says something of itself.
+    Telemetry(Telemetry),
 }
 
 /// See [`What::Request`].
@@ -524,7 +530,8 @@ impl Event {
             What::Clock(c) => c.wrong,
             What::Egress(e) => matches!(e.outcome, Outcome::Refused(_)),
             What::Person(p) => p.deed.is_denial(),
-            What::Process(_) | What::Loss(_) | What::Budget(_) | What::Alert(_) => false,
+            // Others may have denied something: what counts here is what was denied by us.
+            What::Process(_) | What::Loss(_) | What::Budget(_) | What::Alert(_) | What::Telemetry(_) => false,
         }
     }
 }

@@ -21,6 +21,7 @@ mod raw_events;
 mod raw_federation;
 mod raw_gateway;
 mod raw_guards;
+mod raw_intake;
 mod raw_limit;
 mod raw_login;
 mod raw_people;
@@ -51,6 +52,7 @@ use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::{Egress, Range};
 use crate::federation::Federation;
 use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, HostPattern, Overrule};
+use crate::intake::Intake;
 use crate::limit::Limit;
 use crate::login::Login;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
@@ -104,6 +106,8 @@ pub struct Fleet {
     pub objectives: Option<Objectives>,
     /// What makes alerts, and where they go.
     pub alerts: Alerting,
+    /// Where others hand in what they have to say; nowhere where `None`.
+    pub intake: Option<Intake>,
     /// Where counts of shared limits lie.
     pub counts: Option<Counts>,
     /// The console.

@@ -17,6 +17,7 @@ use super::raw_gateway::{
     AuthSchema, CorsSchema, HeadersSchema, RawAddresses, RawCors, RawHeaders, WordOr, text_or_texts, texts,
 };
 use super::raw_guards::RawGuards;
+use super::raw_intake::RawIntake;
 use super::raw_limit::RawLimit;
 use super::raw_login::RawLogin;
 use super::raw_senders::RawSender;
@@ -82,6 +83,9 @@ pub(super) struct RawFleet {
     /// Folder of alert rules, such as `alerts/`; or rules, routes and maintenance.
     #[schemars(default, with = "AlertsSchema")]
     pub(super) alerts: Field<RawAlerts>,
+    /// Where programs, collectors and machines hand in what they have to say; nowhere where left out.
+    #[schemars(default)]
+    pub(super) intake: Field<RawIntake>,
     /// Where counts of limits with `shared: true` lie.
     #[schemars(default)]
     pub(super) counts: Field<RawCounts>,
@@ -423,6 +427,7 @@ impl RawFleet {
         "events",
         "objectives",
         "alerts",
+        "intake",
         "counts",
         "console",
         "workloads",
@@ -448,6 +453,7 @@ impl RawFleet {
             events: fields.take("events", RawEvents::read),
             objectives: fields.text("objectives"),
             alerts: fields.take("alerts", RawAlerts::read),
+            intake: fields.take("intake", RawIntake::read),
             counts: fields.take("counts", RawCounts::read),
             console: fields.take("console", RawConsole::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),

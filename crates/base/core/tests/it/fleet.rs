@@ -150,9 +150,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, counts, console, workloads, federation, isolate, capture, guards",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, counts, console, workloads, federation, isolate, capture, guards",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, counts, console, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, counts, console, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, counts, console, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, counts, console, workloads, federation, isolate, capture, guards",
             ],
         ),
         (
@@ -1590,4 +1590,35 @@ fn a_retention_of_events_that_makes_no_sense_is_refused() {
         }
     );
     assert_eq!(parsed("{bytes: 500M, when_full: refuse}").bytes_max, Some(500 << 20));
+}
+
+#[test]
+fn an_intake_that_nobody_could_trust_is_refused() {
+    let file = |intake: &str| {
+        format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\nintake: {intake}\n"
+        )
+    };
+    let parsed = |intake: &str| bartizan_core::fleet::parse(&file(intake), "fleet.yaml");
+    for (intake, told) in [
+        ("{}", "nothing is taken anywhere"),
+        ("{records_per_s: 5}", "nothing is taken anywhere"),
+        ("{syslog: \"0.0.0.0:514\"}", "syslog without TLS is taken on loopback alone; write `syslog_tls`"),
+        ("{otlp_http: \"127.0.0.1:7001\"}", "the address is taken by services.a.listen"),
+        ("{otlp_http: \"127.0.0.1:4318\", otlp_grpc: \"127.0.0.1:4318\"}", "the address is taken by intake.otlp_http"),
+        ("{otlp_http: 4318}", "expected a text"),
+        ("{otlp_http: \"127.0.0.1:4318\", key: k.pem}", "intake.certificate: is missing"),
+        ("{otlp_http: \"127.0.0.1:4318\", certificate: c.pem}", "intake.key: is missing"),
+        ("{otlp_http: \"127.0.0.1:4318\", records_per_s: 0}", "not a number of records from 1 to 1000000"),
+        ("{otlp_http: \"127.0.0.1:4318\", tokens: {\"No Name\": t}}", "not a name"),
+        ("{otlp_http: \"127.0.0.1:4318\", tokens: {c: \"\"}}", "is empty"),
+        ("{otlp: \"127.0.0.1:4318\"}", "unknown key"),
+    ] {
+        let error = parsed(intake).expect_err(intake).to_string();
+        assert!(error.contains(told), "{intake}: {error}");
+    }
+    let fleet = parsed("{otlp_http: \"0.0.0.0:4318\", ndjson: \"127.0.0.1:5170\", tokens: {c: c.token}}").unwrap();
+    let intake = fleet.intake.unwrap();
+    assert!(intake.is_tls(intake.otlp_http.unwrap()) && !intake.is_tls(intake.ndjson.unwrap()));
+    assert_eq!(intake.records_per_s, 10_000);
 }

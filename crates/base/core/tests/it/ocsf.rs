@@ -45,8 +45,10 @@ fn required(class_uid: u64) -> &'static [&'static str] {
         3004 => &["/entity/name"],
         4001 => &["/connection_info/direction_id"],
         4002 => &["/connection_info/direction_id", "/http_response/code"],
-        6003 => &["/actor/user/name", "/api/operation", "/src_endpoint/ip"],
-        6008 => &[],
+        // `src_endpoint` needs one of its parts.
+        6003 => &["/actor/user/name", "/api/operation", "/src_endpoint"],
+        // The base event requires nothing beyond what all records have.
+        6008 | 0 => &[],
         other => panic!("class {other} is not ours"),
     }
 }
@@ -70,6 +72,9 @@ fn every_kind_has_what_its_class_requires() {
         (2004, "alert", 2),
         (6003, "person", 6),
         (4001, "egress", 4),
+        (6008, "telemetry", 6),
+        (6003, "telemetry", 6),
+        (0, "telemetry", 0),
     ];
     let events = all("text");
     assert_eq!(events.len(), kinds.len());

@@ -36,6 +36,9 @@ fn takes_out_credentials() {
         ("token=[redacted]abc", "token=[redacted]"),
         ("eyJhbGciOi.eyJzdWIi.token=abc", "[redacted][redacted]"),
         ("Cookie: [redacted]; a=b", "Cookie: [redacted]"),
+        // Numbers of cards.
+        ("paid by 4111 1111 1111 1111.", "paid by [redacted]."),
+        ("token=4111111111111111", "token=[redacted]"),
         // Shapes.
         ("/callback/eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.", "/callback/[redacted]"),
         ("jwt eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.c2ln here", "jwt [redacted] here"),
@@ -208,4 +211,18 @@ fn a_clean_event_is_left_as_it_is() {
         redact_event(&mut same);
         assert_eq!(same, event);
     }
+}
+
+#[test]
+fn what_stands_under_the_key_of_a_secret_goes_whatever_it_looks_like() {
+    let mut told = crate::samples::telemetry(bartizan_core::event::Signal::Log, "fine");
+    told.attributes = [("db.password", "word"), ("http.request.header.cookie", "a=b"), ("note", "word")]
+        .map(|(key, value)| (key.into(), value.into()))
+        .to_vec();
+    let mut event =
+        crate::samples::event(bartizan_core::event::SeenBy::Intake, bartizan_core::event::What::Telemetry(told));
+    redact_event(&mut event);
+    let bartizan_core::event::What::Telemetry(told) = event.what else { panic!("it is what it was") };
+    let values: Vec<&str> = told.attributes.iter().map(|(_, value)| &**value).collect();
+    assert_eq!(values, [REDACTED, REDACTED, "word"]);
 }

@@ -4,7 +4,8 @@ use bartizan_core::alerts::{Severity, Urgency};
 use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
     AlertStep, Alerted, Budget, Change, Clock, Config, Connection, Deed, Egress, Event, EventId, Handshake,
-    HandshakeFailure, Identity, Judged, Loss, Outcome, Person, Process, Refused, Request, Rotation, SeenBy, What,
+    HandshakeFailure, Identity, Judged, Loss, Outcome, Person, Process, Refused, Request, Rotation, SeenBy, Signal,
+    Telemetry, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -212,5 +213,29 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
             SeenBy::Outbound,
             What::Egress(Egress { error: Some(text.into()), ..egress(text, Outcome::Refused(Refusal::Undeclared)) }),
         ),
+        event(SeenBy::Intake, What::Telemetry(telemetry(Signal::Log, text))),
+        event(SeenBy::Intake, What::Telemetry(telemetry(Signal::Audit, text))),
+        event(SeenBy::Intake, What::Telemetry(Telemetry { failed: true, ..telemetry(Signal::Span, text) })),
     ]
+}
+
+pub(crate) fn telemetry(signal: Signal, text: &str) -> Telemetry {
+    Telemetry {
+        signal,
+        source: "otlp".into(),
+        from: "collector".into(),
+        said_at: Some(Timestamp::from_millis(AT_MS - 5)),
+        came_at: Timestamp::from_millis(AT_MS),
+        emitter: Some(text.into()),
+        name: text.into(),
+        severity: if signal == Signal::Log { 17 } else { 9 },
+        body: text.into(),
+        attributes: vec![(text.into(), text.into()), ("user.name".into(), text.into())],
+        cut: 0,
+        span: 7,
+        parent_span: 6,
+        took_us: 5,
+        failed: signal == Signal::Log,
+        security: false,
+    }
 }

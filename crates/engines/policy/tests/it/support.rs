@@ -58,6 +58,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         events: Default::default(),
         objectives: None,
         alerts: Default::default(),
+        intake: None,
         counts: None,
         console: Default::default(),
         workloads: Default::default(),

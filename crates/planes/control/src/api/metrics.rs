@@ -3,11 +3,13 @@
 use crate::api::status::status;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
+use crate::balance;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bartizan_core::Timestamp;
+use bartizan_core::balance::Balance;
 use bartizan_core::federation::Standing;
 use bartizan_core::indicators::Indicators;
 use bartizan_core::rotation::Forecast;
@@ -36,6 +38,7 @@ async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
     let in_force = app.in_force();
     let objectives = in_force.desired.fleet.objectives.as_ref();
     text.push_str(&indicators(&app.indicators.report(objectives, clock::now())));
+    text.push_str(&balance(&balance::of(&app)));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
@@ -62,6 +65,29 @@ fn render(status: &Status, totals: &[(String, ProxyStats)], identities_refused: 
     drift(&mut page, status);
     expiry(&mut page, status);
     proxies(&mut page, status);
+    page.text
+}
+
+/// What became of events, arrow by arrow. The sums of an arrow are equal where `bartizan_arrow_missing` is 0.
+fn balance(balance: &Balance) -> String {
+    let mut page = Page::default();
+    page.family("bartizan_arrow_events_total", "counter", "Events on an arrow of their way, by what became of them");
+    for it in &balance.arrows {
+        for (fate, count) in [("received", it.received), ("stored", it.stored)] {
+            page.value(&[("arrow", &it.arrow), ("fate", fate), ("cause", "")], count);
+        }
+        for (fate, causes) in [("refused", &it.refused), ("dropped", &it.dropped)] {
+            for (cause, count) in causes {
+                page.value(&[("arrow", &it.arrow), ("fate", fate), ("cause", cause)], *count);
+            }
+        }
+    }
+    page.family("bartizan_arrow_waiting", "gauge", "Events that are under way on an arrow");
+    balance.arrows.iter().for_each(|it| page.value(&[("arrow", &it.arrow)], it.waiting));
+    page.family("bartizan_arrow_missing", "gauge", "Events of an arrow that nobody accounts for");
+    for it in &balance.arrows {
+        page.value(&[("arrow", &it.arrow)], it.received.abs_diff(it.accounted()));
+    }
     page.text
 }
 

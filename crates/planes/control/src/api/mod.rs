@@ -6,6 +6,7 @@ mod actor; // who asks
 mod alerts;
 mod answer;
 mod authorize;
+mod balance;
 mod ca;
 mod clients;
 mod crl;

@@ -2,9 +2,9 @@
 
 use crate::api::actor::Actor;
 use crate::api::{
-    alerts, authorize, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators, inspect_token,
-    inventory, issued, keys, me, metrics, node_tokens, objectives, policies, record, reload, revoke_tokens, sessions,
-    status, trace, users,
+    alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators,
+    inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, policies, record, reload,
+    revoke_tokens, sessions, status, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -85,6 +85,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     explain::IT,
     trace::IT,
     metrics::IT,
+    balance::IT,
     node_tokens::IT,
     reload::IT,
     crl::IT,

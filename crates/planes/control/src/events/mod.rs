@@ -10,4 +10,4 @@ mod pipeline;
 pub(crate) use bartizan_events::record::{Record, line, read};
 pub(crate) use decode::decode;
 pub(crate) use own::OwnEvents;
-pub(crate) use pipeline::{Live, Pipeline, Sources};
+pub(crate) use pipeline::{Fate, Live, Pipeline, Sources};

@@ -31,7 +31,16 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 struct Batch {
     events: Vec<Event>,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Fate>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is in the store, or was before.
+    Stored,
+    /// It is nowhere, and counted as lost.
+    Lost,
 }
 
 /// What the pipeline works with.
@@ -60,7 +69,7 @@ impl Pipeline {
 
     /// Takes events in, or loses all of them where there is no room. Never waits. What is returned resolves when their
     /// fate is known; `None` where it is known already.
-    pub(crate) fn offer(&self, events: Vec<Event>) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn offer(&self, events: Vec<Event>) -> Option<oneshot::Receiver<Fate>> {
         if events.is_empty() || !self.counters.enter(events.len() as u64) {
             return None;
         }
@@ -113,16 +122,16 @@ impl Worker {
                 events.extend(next.events);
                 dones.push(next.done);
             }
-            self.store(events).await;
+            let fate = self.store(events).await;
             for done in dones {
-                let _ = done.send(()); // whoever offered them may have gone
+                let _ = done.send(fate); // whoever offered them may have gone
             }
         }
     }
 
-    async fn store(&self, events: Vec<Event>) {
+    async fn store(&self, events: Vec<Event>) -> Fate {
         if events.is_empty() {
-            return;
+            return Fate::Stored;
         }
         self.sources.alerts.note(&events);
         let mut stored = Vec::with_capacity(events.len());
@@ -138,12 +147,13 @@ impl Worker {
             if self.live.receiver_count() > 0 { stored.iter().cloned().map(Arc::new).collect() } else { Vec::new() };
         // First, and on the disk: what belongs there is there when its batch is confirmed, also where the store is full.
         let recorded = self.sources.ledger.record(&stored).await;
-        match self.sources.events.append(stored).await {
+        let fate = match self.sources.events.append(stored).await {
             Ok(appended) => {
                 if self.counters.stored(appended) {
                     tracing::info!("events are stored again");
                     self.tell_of_the_gap().await;
                 }
+                Fate::Stored
             }
             Err(error) => {
                 let why = if matches!(error, EventsError::Full { .. }) { Loss::DiskFull } else { Loss::StoreFailed };
@@ -151,14 +161,16 @@ impl Worker {
                 if self.counters.lost(count, why, reason.clone()) {
                     tracing::error!(reason, "events are lost until this is mended; `bartizan status` shows how many");
                 }
+                Fate::Lost
             }
-        }
+        };
         if let Recorded::Again(missing) = recorded {
             self.tell_of_the_ledgers_gap(missing).await;
         }
         for copy in copies {
             let _ = self.live.send(copy); // nobody follows any more
         }
+        fate
     }
 
     fn record(&self, event: Event, in_force: &InForce) -> StoredEvent {

@@ -1,7 +1,7 @@
 //! Batches of events of one stream, from the wire to the confirmation.
 
 use crate::app::App;
-use crate::events::decode;
+use crate::events::{Fate, decode};
 use crate::limits::UNCONFIRMED_MAX;
 use crate::stream::refusal::Refusal;
 use bartizan_core::ServiceName;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 /// Batches whose fate is not known yet, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
-    waiting: VecDeque<(u64, oneshot::Receiver<()>)>,
+    waiting: VecDeque<(u64, oneshot::Receiver<Fate>)>,
 }
 
 impl Batches {
@@ -53,7 +53,7 @@ impl Batches {
             // Earlier batches are confirmed first, whatever became of this one.
             None if !self.waiting.is_empty() => {
                 let (known, fate) = oneshot::channel();
-                let _ = known.send(());
+                let _ = known.send(Fate::Lost);
                 self.waiting.push_back((batch.batch, fate));
                 Ok(false)
             }
@@ -79,7 +79,7 @@ fn is_of(event: &Event, service: &ServiceName) -> bool {
     let side = match event.seen_by {
         SeenBy::Inbound | SeenBy::Outbound | SeenBy::Envoy => *service != ServiceName::gateway(),
         SeenBy::Gateway => *service == ServiceName::gateway(),
-        SeenBy::Control | SeenBy::Node | SeenBy::Supervisor => false,
+        SeenBy::Control | SeenBy::Node | SeenBy::Supervisor | SeenBy::Intake => false,
     };
     side && event.service.as_ref() == Some(service)
 }

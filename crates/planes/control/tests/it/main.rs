@@ -12,6 +12,7 @@ mod events;
 mod explain;
 mod indicators;
 mod instances;
+mod intake;
 mod issuance;
 mod join;
 mod kubernetes;

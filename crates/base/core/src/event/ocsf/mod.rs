@@ -16,6 +16,7 @@
 //! | person | 3002 Authentication, 3001 Account Change or 6003 API Activity | signing in and out is 3002; what is done with the account, a lock among it, 3001; what is done at the console, or may not be, 6003 |
 //! | alert | 2004 Detection Finding | create, update or close; the finding is the alert, by its name |
 //! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
+//! | telemetry | 6003 API Activity, 6008 Application Error or 0 Base Event | audit records, logs of errors, and the rest: the schema has no class for a span, a point or a line |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
 //! What the schema has no place for stands under `unmapped.bartizan`. Every record has these keys there, null where they
@@ -26,6 +27,7 @@
 mod alert;
 mod person;
 mod record;
+mod telemetry;
 
 use self::record::{
     APPLICATION_ERROR, AUTHENTICATION, ENTITY_MANAGEMENT, HTTP_ACTIVITY, NETWORK_ACTIVITY, PROCESS_ACTIVITY, Record,
@@ -84,6 +86,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Egress(it) => scene.egress(it),
         What::Person(it) => scene.person(it),
         What::Alert(it) => scene.alert(it),
+        What::Telemetry(it) => scene.telemetry(it),
     };
     scene.finish(record)
 }
@@ -557,6 +560,7 @@ impl Scene<'_> {
             SeenBy::Node => "node",
             SeenBy::Supervisor => "supervisor",
             SeenBy::Envoy => "envoy",
+            SeenBy::Intake => "intake",
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) const AUTHENTICATION: Class = (3, 3002, "Authentication");
 pub(super) const ENTITY_MANAGEMENT: Class = (3, 3004, "Entity Management");
 pub(super) const NETWORK_ACTIVITY: Class = (4, 4001, "Network Activity");
 pub(super) const HTTP_ACTIVITY: Class = (4, 4002, "HTTP Activity");
+/// What the schema has no class for.
+pub(super) const BASE_EVENT: Class = (0, 0, "Base Event");
 pub(super) const API_ACTIVITY: Class = (6, 6003, "API Activity");
 pub(super) const APPLICATION_ERROR: Class = (6, 6008, "Application Error");
 

@@ -19,6 +19,7 @@ mod gateway;
 mod guards;
 mod headers;
 mod instances;
+mod intake;
 mod isolate;
 mod limits;
 mod login;
@@ -115,6 +116,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         events,
         objectives,
         alerts,
+        intake,
         counts,
         console,
         workloads,
@@ -185,6 +187,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let workloads = workload::check_all(report, own, &known, &mut ports, &mut others, workloads);
     let federation = federation::check(report, own, &known, &mut ports, &mut others, federation);
 
+    let intake = intake.optional().and_then(|at| at.map(|at| intake::check(report, &mut ports, at)).transpose());
     let others = others.finish();
     // Last, so that it is the gateway's port that is reported as taken.
     let clients = others.as_ref().ok();
@@ -227,6 +230,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         events: events?.unwrap_or_default(),
         objectives: objectives?.map(|file| Objectives { file, said: Vec::new() }),
         alerts,
+        intake: intake?,
         counts: counts?,
         console: console?,
         warnings: Vec::new(),
