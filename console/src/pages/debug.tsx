@@ -4,6 +4,7 @@ import type { Changes, EdgeTls, IssuedList, Ocsf, Status } from '../api/types.ts
 import { status } from '../api/live.ts'
 import { at, entry, type Entry } from '../lib/address.ts'
 import { clock, count, moment, shortId, stretch } from '../lib/format.ts'
+import { newestFirst } from '../lib/changes.ts'
 import { causes } from '../lib/handshakes.ts'
 import { ours, parties, reason, uid, upshot } from '../lib/record.ts'
 import { UpshotBadge, When } from '../parts/badges.tsx'
@@ -122,7 +123,7 @@ function Rollouts({ it }: { it: Entry }) {
     <Panel title="Deploys and rollouts" id="rollouts" note="Deploys, policies, certificates and configuration in one line of time" action={<a href="/changes">All changes</a>}>
       <Shown loaded={changes}>
         {(data) => {
-          const those = data.changes.filter((one) => !name || one.service === name || one.actor === name || !one.service)
+          const those = newestFirst(data.changes).filter((one) => !name || one.service === name || one.actor === name || !one.service)
           return those.length === 0 ? <Empty title="Nothing changed" /> : (
             <ol class="plain-list rows scroll">{those.slice(0, 60).map((one) => <li key={`${one.at}${one.what}${one.service}`}><ChangeLine it={one} /></li>)}</ol>
           )

@@ -4,6 +4,7 @@ import type { Change, Changes, Ocsf } from '../api/types.ts'
 import { useState } from 'preact/hooks'
 import { get } from '../api/client.ts'
 import { parseStretch } from '../lib/address.ts'
+import { newestFirst } from '../lib/changes.ts'
 import { moment } from '../lib/format.ts'
 import { uid } from '../lib/record.ts'
 import { Badge, When } from '../parts/badges.tsx'
@@ -65,7 +66,7 @@ function useOlder(last: string) {
   const next = async (until: number) => {
     const since = Math.floor(controlNow() - (parseStretch(last) ?? 0))
     const page = await get<Changes>(`changes?since_ms=${since}&until_ms=${until}&limit=500`).catch(() => null)
-    if (page) set({ last, lines: [...mine.lines, ...page.changes], until: page.next_until_ms ?? null })
+    if (page) set({ last, lines: [...mine.lines, ...newestFirst(page.changes)], until: page.next_until_ms ?? null })
   }
   return { ...mine, next }
 }

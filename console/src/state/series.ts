@@ -1,6 +1,8 @@
 // Series of an indicator and the changes meanwhile, asked for together and again.
 
+import { useMemo } from 'preact/hooks'
 import type { Changes, Series } from '../api/types.ts'
+import { newestFirst } from '../lib/changes.ts'
 import { controlNow } from './clock.ts'
 import { useLoad, type Loaded } from './load.ts'
 
@@ -11,5 +13,7 @@ export function useSeries(indicator: string, place: string, seconds: number, eve
 /** Changes of the last so many seconds, newest first. */
 export function useChanges(seconds: number, every_ms: number | null, limit = 200): Loaded<Changes> {
   const since = Math.floor((controlNow() - seconds * 1000) / 10_000) * 10_000
-  return useLoad<Changes>(`changes?since_ms=${since}&limit=${limit}`, every_ms, `changes of ${seconds} s, ${limit}`)
+  const loaded = useLoad<Changes>(`changes?since_ms=${since}&limit=${limit}`, every_ms, `changes of ${seconds} s, ${limit}`)
+  const { data } = loaded
+  return { ...loaded, data: useMemo(() => data && { ...data, changes: newestFirst(data.changes) }, [data]) }
 }

@@ -6,6 +6,7 @@ import { SseReader } from '../../.unit/src/api/sse.js'
 import { CLASSES, entry, eventFilter, eventQuery, eventWords, parseMoment, parseStretch, readQuery, writeQuery } from '../../.unit/src/lib/address.js'
 import { byPriority, matchers, measured } from '../../.unit/src/lib/alerts.js'
 import { backoff } from '../../.unit/src/lib/backoff.js'
+import { newestFirst } from '../../.unit/src/lib/changes.js'
 import { forecast } from '../../.unit/src/lib/expiry.js'
 import { ago, bytes, count, cut, micros, percent, rate, short, shortId, stretch } from '../../.unit/src/lib/format.js'
 import { BOX, curve, distance, fit, layout, zoom } from '../../.unit/src/lib/layout.js'
@@ -213,6 +214,14 @@ test('pages before tickets, worst first', () => {
   assert.deepEqual(sorted.map((it) => it.id), ['page', 'ticket', 'new', 'old', 'resolved'])
   assert.equal(matchers([{ name: 'service', value: 'ledger' }, { name: 'owner', value: 'a.*', is_regex: true, is_equal: false }]), 'service = ledger, owner ≠ pattern a.*')
   assert.deepEqual([matchers([]), measured(14.9234), measured(3), measured(null), measured(NaN)], ['everything', '14.9', '3', null, null])
+})
+
+test('changes stand with the newest first, whichever way they came', () => {
+  const made = (at, what) => ({ at, what })
+  const right = [made(3, 'c'), made(2, 'b2'), made(2, 'b1'), made(1, 'a')]
+  assert.deepEqual(newestFirst(right), right)
+  assert.deepEqual(newestFirst([...right].reverse()), right)
+  assert.deepEqual(newestFirst([]), [])
 })
 
 test('each thing that runs out is in one step', () => {
