@@ -83,7 +83,7 @@ const FLOWS: Column<Ocsf>[] = [
   { name: 'Hop', cell: (it) => { const { from, to } = parties(it); return `${shortId(from)} to ${to ?? '–'}` } },
   { name: 'Reason', cell: (it) => <code class="break">{code(it)}</code>, by: code },
   { name: 'What happened', wide: true, cell: (it) => <a href={at('/events', { open: uid(it), at: String(it.time) })}>{it.message}</a> },
-  { name: 'Request', cell: (it) => { const id = ours(it).request; return id ? <a href={`/requests/${id}`}><code>{id.slice(0, 8)}</code></a> : '–' } },
+  { name: 'Request', cell: (it) => { const id = ours(it).request; return id ? <a href={`/requests/${encodeURIComponent(id)}`}><code>{id.slice(0, 8)}</code></a> : '–' } },
 ]
 
 function FailedFlows({ it }: { it: Entry }) {
