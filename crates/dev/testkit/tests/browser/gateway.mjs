@@ -107,6 +107,11 @@ async function connects() {
   await page.waitForURL(`${ORIGIN}/account`)
   await window.says('Take back')
   await window.look('account-connected')
+  // Another way in ends what was given before, at the gateway too.
+  await window.go(`${EDGE}/.bartizan/logout`)
+  check(page.url() === `${EDGE}/.bartizan/logged-out`, `nobody is logged in at the gateway, at ${page.url()}`)
+  await window.go(`${ORIGIN}/account`)
+  await window.press('Sign out')
 }
 
 async function byProvider() {
@@ -158,7 +163,6 @@ try {
   await byPassword()
   await out()
   await connects()
-  await out()
   await byProvider()
   await away()
   await out()

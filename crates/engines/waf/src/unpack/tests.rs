@@ -1,3 +1,5 @@
+//! Content that is packed, well and badly.
+
 use super::*;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compression, GzBuilder};
