@@ -1,3 +1,5 @@
+//! Both forms of OTLP: what is refused, what is bounded, and that they say the same.
+
 use super::*;
 use crate::limits::{DEPTH_MAX, RECORDS_MAX, VALUES_MAX};
 use crate::wire::put_fixed64;

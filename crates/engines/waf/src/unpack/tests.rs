@@ -1,3 +1,5 @@
+//! What unpacks and what does not.
+
 //! Content that is packed, well and badly.
 
 use super::*;
