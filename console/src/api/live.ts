@@ -51,7 +51,7 @@ function take(message: Message) {
     const hello = data as { now: number; fleet: string }
     heardClock(hello.now)
     fleet.value = hello.fleet
-  } else if (message.event === 'map') map.value = data as FleetMap
+  } else if (message.event === 'map') takeMap(data as FleetMap)
   else if (message.event === 'status') status.value = data as Status
   else if (message.event === 'alerts') alerts.value = data as Alerts
   else if (message.event === 'missed') missed.value += (data as { count: number }).count
@@ -59,6 +59,18 @@ function take(message: Message) {
     waiting.push(...data as Ocsf[])
     flushing ??= setTimeout(flush, FLUSH_MS)
   }
+}
+
+let firingBefore: number | null = null
+
+/** A map that says of other alerts than the one before is reason to ask which. */
+function takeMap(it: FleetMap) {
+  map.value = it
+  const firing = it.services.reduce((sum, one) => sum + (Array.isArray(one.firing) ? one.firing.length : one.firing ?? 0), 0)
+  if (firingBefore !== null && firing !== firingBefore) {
+    get<Alerts>('alerts').then((told) => { alerts.value = told }, () => { /* The page of alerts says why it cannot be asked. */ })
+  }
+  firingBefore = firing
 }
 
 /** Events that came and were not handed on yet, oldest first. */
@@ -167,6 +179,7 @@ export function hangUp() {
   status.value = null
   alerts.value = null
   waiting = []
+  firingBefore = null
   recent.value = []
   missed.value = 0
   heard.value = null
