@@ -11,6 +11,7 @@ import { Icon } from '../parts/icons.tsx'
 import { PageHead, Panel } from '../parts/panel.tsx'
 import { NoSource, Shown } from '../parts/states.tsx'
 import { now } from '../state/clock.ts'
+import { printPage } from '../state/theme.ts'
 import { useAlerts } from '../state/alerts.ts'
 import { useLoad, type Loaded } from '../state/load.ts'
 import { useChanges, useSeries } from '../state/series.ts'
@@ -25,7 +26,7 @@ export function Executive() {
   return (
     <>
       <PageHead title="Executive board">
-        <button type="button" class="with-icon no-print" onClick={() => print()}><Icon name="print" size={14} />Print</button>
+        <button type="button" class="with-icon no-print" onClick={printPage}><Icon name="print" size={14} />Print</button>
       </PageHead>
       <p class="muted">Fleet {status.value?.fleet ?? ''}, as of {moment(now.value)}.</p>
       <Shown loaded={indicators}>

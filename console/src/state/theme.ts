@@ -19,7 +19,22 @@ function kept(): Theme {
 }
 
 export const theme = signal<Theme>(kept())
-export const isDark = computed(() => (theme.value === 'system' ? systemIsDark.value : theme.value === 'dark'))
+/** On paper it is always light. */
+const onPaper = signal(false)
+export const isDark = computed(() => !onPaper.value && (theme.value === 'system' ? systemIsDark.value : theme.value === 'dark'))
+addEventListener('beforeprint', () => { onPaper.value = true })
+addEventListener('afterprint', () => { onPaper.value = false })
+
+/** What is drawn takes a moment to be drawn anew, in milliseconds. */
+const REDRAW_MS = 200
+
+export function printPage() {
+  onPaper.value = true
+  setTimeout(() => {
+    print()
+    onPaper.value = false
+  }, REDRAW_MS)
+}
 
 export function choose(it: Theme) {
   theme.value = it
