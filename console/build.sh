@@ -12,6 +12,7 @@ now=$(stamp)
 libraries=$(sha256sum package-lock.json | cut -c1-64)
 if [ "$(cat node_modules/.stamp 2>/dev/null)" != "$libraries" ]; then
   echo "console: libraries"
+  command -v npm >/dev/null 2>&1 || { echo "console: npm is not there; for example: apt-get install npm" >&2; exit 1; }
   npm ci --prefer-offline --no-audit --no-fund --ignore-scripts --silent --include=dev || {
     echo "console: npm cannot get the libraries of console/package-lock.json; a network is needed once" >&2
     exit 1
