@@ -4,6 +4,7 @@ use crate::support::{Place, Proxy, Running, service, wait_for};
 use bartizan_core::alerts::{Acknowledge, Acknowledged, Alert, AlertsStatus, Silence, Standing, Window};
 use bartizan_core::event::{Event, EventId, Judged, Request, SeenBy, What};
 use bartizan_core::snapshot::Epoch;
+use bartizan_core::stats::{EdgeStats, ProxyStats};
 use bartizan_core::{Action, Secret, Timestamp, Verdict};
 use bartizan_runtime::ports::claim_loopback_ports;
 use bartizan_tokens::signed::{Form, Message, Sender};
@@ -435,4 +436,67 @@ async fn a_ticket_comes_by_mail() {
     assert!(!body.contains("Burst"), "pages go elsewhere: {body}");
     let routes = status(&control).await.routes;
     assert_eq!((routes[0].name.as_str(), routes[0].failed), ("desk", 0), "{routes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_goes_is_told_of_and_what_follows_from_it_is_not() {
+    let place = place("");
+    let rules = "version: 1\nrules:\n\
+        \x20 - { name: Gone, summary: '{service} is gone', owner: o, severity: high, urgency: page, runbook: r.md#gone, keep: 1s,\n\
+        \x20     when: { measure: guard_silent_s, above: 1 }, services: [accounts], away: true }\n\
+        \x20 - { name: Fails, summary: '{service} fails', owner: o, severity: high, urgency: page, runbook: r.md#fails, keep: 1s,\n\
+        \x20     when: { ratio: M3, above: 10 %, at_least: 10, within: 1h }, services: [payment, ledger], symptom: true }\n";
+    place.write("alerts/own.yaml", rules);
+    let control = Running::start(&place).await;
+    let accounts = control.proxy_of("accounts").await;
+    let mut callers = Vec::new();
+    for name in ["payment", "ledger"] {
+        let caller = control.proxy_of(name).await;
+        let edge = EdgeStats { calls: 100, denied: 50, ..EdgeStats::default() };
+        caller.send_stats(&ProxyStats { inbound: [("x".to_owned(), edge)].into(), ..ProxyStats::default() }).await;
+        callers.push(caller);
+    }
+    drop(accounts);
+    wait_for("the guard that went", async || firing(&control, "Gone").await).await;
+    // `payment` calls accounts; `ledger` does not.
+    let muted = wait_for("both of the others", async || {
+        let all = status(&control).await;
+        let fails: Vec<Alert> =
+            all.alerts.into_iter().filter(|it| it.rule == "Fails" && it.silenced_by.is_some()).collect();
+        let told = firing(&control, "Fails").await.is_some();
+        (told && !fails.is_empty()).then_some(fails)
+    })
+    .await;
+    let muted: Vec<_> = muted.into_iter().map(|it| (it.place, it.silenced_by.unwrap_or_default())).collect();
+    assert!(
+        muted.iter().all(|(place, why)| place.contains("payment") && why.starts_with("accounts is away")),
+        "{muted:?}"
+    );
+    let ledger = status(&control).await.alerts.into_iter().find(|it| it.rule == "Fails" && it.place == "ledger");
+    assert!(ledger.as_ref().is_some_and(|it| it.silenced_by.is_none()), "{ledger:?}");
+    let _back = control.proxy_of("accounts").await;
+    wait_for("its end", async || firing(&control, "Gone").await.is_none().then_some(())).await;
+    wait_for("what is no consequence any more", async || {
+        let all = status(&control).await;
+        all.muted.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_snapshot_is_an_alert_of_the_product_until_it_is_taken_up() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    place.write("policies/night.cedar", "forbid (principal == Workload::\"payment\", action, resource);");
+    control.reload().await.unwrap();
+    let (kind, epoch, _) = proxy.snapshot(&control).await;
+    proxy.ack(kind, epoch, "cannot be read").await;
+    let alert = wait_for("the alert", async || firing(&control, "SnapshotRefused").await).await;
+    assert_eq!(
+        (alert.service.as_deref(), alert.runbook.as_str()),
+        (Some("accounts"), "docs/manual/runbooks.md#snapshotrefused")
+    );
+    proxy.ack(kind, epoch, "").await;
+    wait_for("its end", async || firing(&control, "SnapshotRefused").await.is_none().then_some(())).await;
 }
