@@ -24,6 +24,7 @@ function pass(request, response) {
   const onwards = ask({ host: to.hostname, port: to.port, path: request.url, method: request.method, headers }, (answer) => {
     response.writeHead(answer.statusCode, answer.headers)
     answer.pipe(response)
+    answer.on('close', () => { if (!answer.complete) response.destroy() })
   })
   onwards.on('error', () => response.destroy())
   response.on('close', () => onwards.destroy())
