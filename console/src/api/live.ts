@@ -10,7 +10,7 @@ import type { Alerts, FleetMap, Ocsf, Status } from './types.ts'
 /** Events that a page keeps, a count: what is older can be searched. */
 const KEPT = 500
 /** Events are handed on together at most so often, in milliseconds: nobody reads faster. */
-const FLUSH_MS = 120
+const FLUSH_MS = 60
 /** Silence after which a connection counts as lost, in milliseconds; control says something every 15 s. */
 const SILENCE_MS = 25_000
 
