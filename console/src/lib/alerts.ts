@@ -23,3 +23,9 @@ export function measured(value: number | null | undefined): string | null {
   if (value === null || value === undefined || !Number.isFinite(value)) return null
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)))
 }
+
+/** What a summary says beyond the title that it begins with. */
+export function beyond(title: string, summary: string | null | undefined): string {
+  const text = summary ?? ''
+  return text.startsWith(title) ? text.slice(title.length).replace(/^[\s:,.]+/, '').replace(/^\((.*)\)$/, '$1') : text
+}

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { me, post } from '../api/client.ts'
 import type { Alert, Alerts as AlertsStatus, ChangeNote, QuietWindow, RouteStatus, Rule } from '../api/types.ts'
 import { at } from '../lib/address.ts'
-import { byPriority, matchers, measured } from '../lib/alerts.ts'
+import { beyond, byPriority, matchers, measured } from '../lib/alerts.ts'
 import { count, moment, plural } from '../lib/format.ts'
 import { runbookHref } from '../lib/safe.ts'
 import { Badge, SeverityBadge, When } from '../parts/badges.tsx'
@@ -99,7 +99,7 @@ function Row({ it, open }: { it: Alert; open: boolean }) {
         <a class="alert-title" href={at('/alerts', { ...query.value, open: it.id })}>{it.title}</a>
         {href && <a class="runbook" href={href} rel="noreferrer">Runbook</a>}
       </div>
-      {it.summary && <p>{it.summary}</p>}
+      {beyond(it.title, it.summary) && <p>{beyond(it.title, it.summary)}</p>}
       <p class="muted">
         since <When at={it.since} />{it.service ? <>, <a href={at('/', { service: it.service })}>{it.service}</a></> : ''}{it.owner ? `, owner ${it.owner}` : ''}
         {it.count && it.count > 1 ? `, ${count(it.count)} times` : ''}{ack ? `, acknowledged by ${ack}` : ''}{silence ? `, quiet: ${silence}` : ''}
@@ -114,7 +114,7 @@ function Details({ it, done }: { it: Alert; done: () => void }) {
   return (
     <>
       <p class="alert-head"><SeverityBadge severity={it.severity} /><StateBadge it={it} /><Badge tone="quiet">{it.urgency}</Badge></p>
-      {it.summary && <p>{it.summary}</p>}
+      {beyond(it.title, it.summary) && <p>{beyond(it.title, it.summary)}</p>}
       <Facts of={[
         ['Rule', <code>{it.rule}</code>],
         ['Since', <><When at={it.since} /> <span class="muted">{moment(it.since)}</span></>],

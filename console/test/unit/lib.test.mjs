@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SseReader } from '../../.unit/src/api/sse.js'
 import { CLASSES, entry, eventFilter, eventQuery, eventWords, parseMoment, parseStretch, readQuery, writeQuery } from '../../.unit/src/lib/address.js'
-import { byPriority, matchers, measured } from '../../.unit/src/lib/alerts.js'
+import { beyond, byPriority, matchers, measured } from '../../.unit/src/lib/alerts.js'
 import { backoff } from '../../.unit/src/lib/backoff.js'
 import { newestFirst } from '../../.unit/src/lib/changes.js'
 import { forecast } from '../../.unit/src/lib/expiry.js'
@@ -213,6 +213,7 @@ test('pages before tickets, worst first', () => {
   const sorted = byPriority([made('resolved', { state: 'resolved', severity: 'critical' }), made('ticket', { severity: 'critical' }), made('page', { urgency: 'page', severity: 'medium' }), made('new', { since: 9 }), made('old', {})])
   assert.deepEqual(sorted.map((it) => it.id), ['page', 'ticket', 'new', 'old', 'resolved'])
   assert.equal(matchers([{ name: 'service', value: 'ledger' }, { name: 'owner', value: 'a.*', is_regex: true, is_equal: false }]), 'service = ledger, owner ≠ pattern a.*')
+  assert.deepEqual([beyond('a b', 'a b (fleet: 3 where 1 is the limit)'), beyond('a', 'other'), beyond('a', null), beyond('a', 'a')], ['fleet: 3 where 1 is the limit', 'other', '', ''])
   assert.deepEqual([matchers([]), measured(14.9234), measured(3), measured(null), measured(NaN)], ['everything', '14.9', '3', null, null])
 })
 
