@@ -34,6 +34,7 @@ pub mod moment; // as people write it
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod narrow; // of a user's token, on one edge
 pub mod objectives; // what is asked of indicators
+pub mod outputs; // where events go
 pub mod path;
 pub mod people;
 pub mod plan;

@@ -128,6 +128,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         objectives: None,
         alerts: Default::default(),
         intake: None,
+        outputs: Default::default(),
         counts: None,
         console: Default::default(),
         workloads: Default::default(),

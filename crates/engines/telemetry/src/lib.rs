@@ -1,4 +1,4 @@
-//! Other people's formats: what programs, collectors and machines hand in becomes records of ours.
+//! Other people's formats: what programs, collectors and machines hand in becomes records of ours, and events of ours what receivers want.
 //!
 //! In: OTLP (protobuf and JSON), syslog (RFC 5424 and 3164), lines of JSON, audit records of a Kubernetes API server, as bytes.
 //! Out: [`Handed`] records, bounded in every part, and how many there were of which nothing was made.
@@ -17,6 +17,7 @@ pub mod limits;
 mod moment; // times as texts
 pub mod ndjson; // lines of JSON
 pub mod otlp; // OpenTelemetry
+pub mod out; // what goes out
 pub mod syslog; // RFC 5424 and 3164
 pub mod unpack; // gzip
 mod wire; // protobuf

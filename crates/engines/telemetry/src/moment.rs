@@ -54,6 +54,23 @@ pub(crate) fn bsd(text: &[u8], now: Timestamp) -> Option<(Timestamp, &[u8])> {
     Some((Timestamp::from_millis(u64::try_from(ms).ok()?), rest))
 }
 
+/// The inverse of [`rfc3339`], in UTC with milliseconds.
+pub(crate) fn to_rfc3339(at: Timestamp) -> String {
+    let ms = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    // As `days`, the other way round.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let of_era_year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = of_era_year + era * 400 + i64::from(month <= 2);
+    let (s, ms) = (of_day / 1_000, of_day % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z", s / 3_600, s / 60 % 60, s % 60)
+}
+
 fn number(digits: &[u8]) -> Option<i64> {
     let digit = |value: i64, b: &u8| b.is_ascii_digit().then(|| value * 10 + i64::from(b - b'0'));
     digits.iter().try_fold(0, digit)
@@ -112,6 +129,14 @@ mod tests {
             "２026-11-27T13:43:29Z",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_reads_back(ms in 0_u64..253_402_300_800_000) {
+            let at = Timestamp::from_millis(ms);
+            proptest::prop_assert_eq!(rfc3339(&to_rfc3339(at)), Some(at));
         }
     }
 

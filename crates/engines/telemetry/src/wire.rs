@@ -94,7 +94,6 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
 }
 
 /// Appends a field of eight bytes.
-#[cfg(test)]
 pub(crate) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
     if value != 0 {
         put_number(out, u64::from(number) << 3 | 1);

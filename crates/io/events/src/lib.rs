@@ -25,6 +25,7 @@ mod known;
 mod limits;
 mod log;
 mod pack;
+mod reading;
 mod segment;
 mod summary;
 mod text;
@@ -36,7 +37,8 @@ pub use error::EventsError;
 pub use event::{Appended, Cursor, Filter, Order, Page, StoredEvent};
 pub use known::Known;
 pub use limits::{QUERY_EVENTS_MAX, QUERY_TEXT_BYTES_MAX};
-pub use store::Events;
+pub use reading::{Place, Reading};
+pub use store::{Events, Unread};
 
 /// Blocks as bytes; for those who test them from outside.
 pub mod blocks {

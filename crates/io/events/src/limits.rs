@@ -48,6 +48,10 @@ pub(crate) const KNOWN_PROCESSES: usize = 16_384;
 /// Gaps in the numbers of one process that are remembered, a count: each comes from events that were lost on the way.
 pub(crate) const KNOWN_RANGES: usize = 64;
 
+/// Partitions that a reader may be behind while they still wait for it to be packed, a count: 512 MiB, which a receiver that is away for
+/// hours does not use up.
+pub(crate) const READERS_HOLD: u64 = 8;
+
 /// How often what was written is put on the disk, and it is looked which events are to go and which partition is to be packed: what a
 /// power cut may cost. A kill costs nothing.
 pub(crate) const KEEP_EVERY: Duration = Duration::from_secs(1);

@@ -10,8 +10,11 @@ use crate::error::EventsError;
 use crate::event::{Appended, Filter, Page, StoredEvent};
 use crate::find::{self, Candidate, Sources};
 use crate::known::Known;
-use crate::limits::{PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_MIN};
+use crate::limits::{
+    PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_MIN, READERS_HOLD,
+};
 use crate::pack;
+use crate::reading::{Place, Readers, Reading, Step};
 use crate::segment::Segment;
 use crate::summary::Asked;
 use bartizan_core::Timestamp;
@@ -47,6 +50,7 @@ struct State {
     /// Partitions that could not be packed; they are not tried again before the next start.
     unpackable: HashSet<u64>,
     counts: Counts,
+    readers: Readers,
     ended: bool,
 }
 
@@ -167,6 +171,56 @@ impl Log {
         }
     }
 
+    /// Opens a reader, at `place` or behind everything that is there.
+    pub(crate) fn open_reader(&self, name: &str, place: Option<Place>) {
+        let mut state = self.state();
+        let (readers, line, last) = state.readers();
+        readers.open(name, place, &line, last);
+    }
+
+    pub(crate) fn close_reader(&self, name: &str) {
+        self.state().readers.close(name);
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Option<Place> {
+        self.state().readers.place(name)
+    }
+
+    pub(crate) fn reading(&self, name: &str) -> Option<Reading> {
+        let mut state = self.state();
+        let (readers, line, _) = state.readers();
+        readers.reading(name, &line)
+    }
+
+    /// What comes next for a reader; `None` where it is at the end. A block that cannot be read is passed, and counted.
+    ///
+    /// # Errors
+    /// [`EventsError::File`].
+    pub(crate) fn read_on(&self, name: &str) -> Result<Option<(Step, Vec<StoredEvent>)>, EventsError> {
+        loop {
+            let (step, source) = {
+                let mut state = self.state();
+                if state.ended {
+                    return Err(EventsError::Closed);
+                }
+                let (readers, line, _) = state.readers();
+                let Some(step) = readers.next(name, &line) else { return Ok(None) };
+                (step, state.source(&step))
+            };
+            let read = source.and_then(|source| source.read(step.block)).map_err(|error| failed(&self.dir, error))?;
+            match read {
+                Some(events) => return Ok(Some((step, events))),
+                None => {
+                    self.state().readers.done(name, &step, false);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn done(&self, name: &str, step: &Step) -> bool {
+        self.state().readers.done(name, step, true)
+    }
+
     /// What there is to do from time to time: puts on the disk what was written, lets go what is too old, closes the partition that has
     /// grown for long enough, and packs one that is closed. True where there is more to pack.
     pub(crate) fn tend(&self, now: Timestamp) -> bool {
@@ -236,8 +290,15 @@ impl Log {
     fn pack(&self) -> bool {
         let next = {
             let state = self.state();
+            // Who is in the midst of one reads on in it, unless it is too far behind.
+            let held =
+                state.readers.lowest().map_or(u64::MAX, |lowest| lowest.max(state.last.saturating_sub(READERS_HOLD)));
             let packable = |it: &&Arc<Segment>| {
-                !it.is_packed() && it.damaged == 0 && !it.blocks.is_empty() && !state.unpackable.contains(&it.number)
+                it.number < held
+                    && !it.is_packed()
+                    && it.damaged == 0
+                    && !it.blocks.is_empty()
+                    && !state.unpackable.contains(&it.number)
             };
             state.closed.iter().find(packable).cloned()
         };
@@ -276,6 +337,7 @@ impl State {
             return Err(error);
         }
         open.unsynced = true;
+        self.readers.came(batch.len() as u64);
         self.note(batch);
         Ok(())
     }
@@ -304,6 +366,7 @@ impl State {
             }
             let oldest = self.closed.remove(0);
             self.counts.displaced += oldest.events();
+            self.readers.gone(&oldest);
             tracing::warn!(
                 events = oldest.events(), file = %oldest.path.display(),
                 "the oldest events made room for new ones, as `events.when_full: drop` says"
@@ -320,6 +383,7 @@ impl State {
         let aged = |it: &Arc<Segment>| it.last_at().is_some_and(|last| last < limit);
         for segment in self.closed.iter().filter(|it| aged(it)) {
             self.counts.aged += segment.events();
+            self.readers.gone(segment);
             segment.take_away();
         }
         self.closed.retain(|it| !aged(it));
@@ -350,7 +414,32 @@ impl State {
     }
 
     fn forget_moved(&mut self) {
-        self.closed.retain(|segment| segment.path.exists());
+        let readers = &mut self.readers;
+        self.closed.retain(|segment| {
+            let is_there = segment.path.exists();
+            if !is_there {
+                readers.gone(segment);
+            }
+            is_there
+        });
+    }
+
+    /// The readers, the partitions from the oldest on, and the number of the last one.
+    fn readers(&mut self) -> (&mut Readers, Vec<&Segment>, u64) {
+        let line = self.closed.iter().map(Arc::as_ref).chain(self.open.as_ref().map(|open| &open.segment)).collect();
+        (&mut self.readers, line, self.last)
+    }
+
+    /// Where the block of a step lies.
+    fn source(&self, step: &Step) -> io::Result<Source> {
+        if let Some(closed) = self.closed.iter().find(|it| it.number == step.partition) {
+            return Ok(Source::Closed(Arc::clone(closed)));
+        }
+        let open = self.open.as_ref().filter(|open| open.segment.number == step.partition);
+        let open = open.ok_or_else(|| io::Error::other("a partition went"))?;
+        let offset = open.segment.blocks.get(step.block).map(|block| block.offset);
+        let offset = offset.ok_or_else(|| io::Error::other("a block went"))?;
+        Ok(Source::Open { file: Arc::clone(&open.file), offset, end: open.segment.bytes })
     }
 
     /// The last file is written on where it can be.
@@ -385,6 +474,7 @@ impl State {
         match self.closed.iter().position(|it| Arc::ptr_eq(it, segment)) {
             Some(at) => {
                 self.closed[at] = Arc::new(packed);
+                self.readers.packed(segment);
                 segment.take_away();
             }
             None => packed.take_away(),
@@ -398,6 +488,29 @@ impl State {
 
     fn span(&self) -> Duration {
         self.retention.keep.map_or(PARTITION_SPAN, |keep| PARTITION_SPAN.min(keep / PARTITION_SPANS_KEPT))
+    }
+}
+
+/// Where a reader's next block lies; nothing of it is read under the lock.
+enum Source {
+    /// It stays until the last of its readers is done.
+    Closed(Arc<Segment>),
+    Open {
+        file: Arc<File>,
+        offset: u64,
+        end: u64,
+    },
+}
+
+impl Source {
+    fn read(&self, block: usize) -> io::Result<Option<Vec<StoredEvent>>> {
+        match self {
+            Self::Closed(segment) => {
+                let file = File::open(&segment.path)?;
+                segment.blocks.get(block).map_or(Ok(None), |block| segment.read(&file, block))
+            }
+            Self::Open { file, offset, end } => Segment::read_at(file, *offset, *end),
+        }
     }
 }
 

@@ -183,6 +183,11 @@ impl Segment {
         Ok(block_at(file, block.offset, self.bytes)?.map(|(_, events)| events))
     }
 
+    /// The events of the block at byte `offset` of a file that is `end` bytes long.
+    pub(crate) fn read_at(file: &File, offset: u64, end: u64) -> io::Result<Option<Vec<StoredEvent>>> {
+        Ok(block_at(file, offset, end)?.map(|(_, events)| events))
+    }
+
     /// Adds a block of these events at its end.
     pub(crate) fn add(&mut self, file: &File, events: &[StoredEvent], block: &[u8]) -> io::Result<()> {
         let header = Header::read(block).ok_or_else(|| io::Error::other("a block without header"))?;

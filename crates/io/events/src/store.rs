@@ -4,6 +4,7 @@ use crate::error::EventsError;
 use crate::event::{Appended, Filter, Page, StoredEvent};
 use crate::keeper;
 use crate::log::Log;
+use crate::reading::{Place, Reading, Step};
 use bartizan_core::Timestamp;
 use bartizan_core::retention::Retention;
 use bartizan_core::status::EventsHeld;
@@ -85,6 +86,52 @@ impl Events {
             Ok(())
         })
         .await; // fails only where the runtime ends
+    }
+}
+
+/// Events that a reader has not passed yet.
+#[derive(Debug)]
+pub struct Unread {
+    /// Those of one block, in the order in which they lie there.
+    pub events: Vec<StoredEvent>,
+    step: Step,
+}
+
+impl Events {
+    /// Opens a reader of this name, at a place where one was before, or behind everything that is there. It reads events in the order in which they
+    /// were stored, whatever time they are of.
+    pub fn open_reader(&self, name: &str, place: Option<Place>) {
+        self.log.open_reader(name, place);
+    }
+
+    /// Ends it.
+    pub fn close_reader(&self, name: &str) {
+        self.log.close_reader(name);
+    }
+
+    /// What comes next for it; `None` where it is at the end. The same again, until it was [passed](Self::pass).
+    ///
+    /// # Errors
+    /// [`EventsError`] where a file cannot be read.
+    pub async fn read_on(&self, name: &str) -> Result<Option<Unread>, EventsError> {
+        let (log, name) = (Arc::clone(&self.log), name.to_owned());
+        let read = off_the_runtime(move || log.read_on(&name)).await?;
+        Ok(read.map(|(step, events)| Unread { events, step }))
+    }
+
+    /// The reader is done with these. False where they have gone meanwhile: then they count as missed.
+    pub fn pass(&self, name: &str, unread: &Unread) -> bool {
+        self.log.done(name, &unread.step)
+    }
+
+    /// Where it is, to open it there again; `None` where there is no such reader.
+    pub fn place(&self, name: &str) -> Option<Place> {
+        self.log.place(name)
+    }
+
+    /// What became of events for it.
+    pub fn reading(&self, name: &str) -> Option<Reading> {
+        self.log.reading(name)
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod browsers;
 mod either;
+mod send;
 mod service;
 
 pub use browsers::{Front, Visitor, serve_browsers};
 pub use either::{EITHER_ALPN, Ends, serve_either};
+pub use send::{Sending, send};
 pub use service::{Shown, serve_router};
 
 use crate::limits;

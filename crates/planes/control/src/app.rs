@@ -23,6 +23,7 @@ use crate::keys;
 use crate::login;
 use crate::node_registry::NodeRegistry;
 use crate::options::Options;
+use crate::outputs;
 use crate::people::People;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
@@ -70,6 +71,8 @@ pub(crate) struct App {
     pub(crate) inventory: inventory::Book,
     pub(crate) indicators: indicators::Book,
     pub(crate) alerts: Arc<alerts::Desk>,
+    /// What became of what went out.
+    pub(crate) outputs: outputs::Counts,
     /// What became of what others handed in.
     pub(crate) intake: intake::Counts,
     pub(crate) jwt: JwtSigner,
@@ -184,6 +187,7 @@ impl App {
             indicators,
             alerts,
             intake: intake::Counts::default(),
+            outputs: outputs::Counts::default(),
             jwt,
             authorization,
             people: People::default(),
@@ -264,7 +268,8 @@ impl App {
     ///
     /// Dropping the future may leave a new epoch unannounced until the next reload.
     pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
-        let changed = self.read_again().await;
+        // It holds a whole fleet, and whoever waits for it is not to carry that.
+        let changed = Box::pin(self.read_again()).await;
         // One that came into force counts with its snapshots.
         if changed.is_err() {
             self.indicators.reload_refused(clock::now());

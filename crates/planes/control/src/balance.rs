@@ -7,13 +7,14 @@ use bartizan_core::status::{LedgerStatus, StoreStatus};
 use bartizan_runtime::clock;
 use std::collections::BTreeMap;
 
-/// Every arrow: from guards, from outside, into the store, into the ledger.
+/// Every arrow: from guards, from outside, into the store, into the ledger, and out.
 pub(crate) fn of(app: &App) -> Balance {
     let totals = app.registry.totals();
     let mut arrows: Vec<Arrow> = totals.iter().map(|(member, it)| guard(&member.to_string(), it)).collect();
     arrows.extend(app.intake.arrows());
     arrows.push(store(&app.pipeline.status()));
     arrows.push(ledger(&app.pipeline.ledger_status()));
+    arrows.extend(app.outputs.arrows(&app.events));
     Balance { now: clock::now(), arrows }
 }
 

@@ -44,6 +44,7 @@ pub mod limits;
 mod login; // people, at the gateway
 mod node_registry; // which node is there
 mod options;
+mod outputs; // events on their way out
 mod people; // who signs in
 mod presence; // which instances are there
 mod publish; // epochs and signatures

@@ -338,6 +338,20 @@ pub const INVENTORY_UNSEEN_DAYS_MAX: u32 = 365;
 /// For how long a destination is called new.
 pub const EGRESS_NEW_FOR: Duration = Duration::from_secs(3600);
 
+/// Time for one request of an output, from dialling to the whole answer.
+pub const OUTPUT_WITHIN: Duration = Duration::from_secs(15);
+/// Longest answer of a receiver in bytes: a bulk request of 256 documents is answered with some hundred bytes for each.
+pub const OUTPUT_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Largest file with a secret of an output, in bytes.
+pub const OUTPUT_FILE_BYTES_MAX: usize = 16 << 10;
+/// How often an output that has sent everything looks whether there is more.
+pub const OUTPUT_POLL: Duration = Duration::from_millis(100);
+/// First pause after an attempt to send that failed; it doubles.
+pub const OUTPUT_RETRY: Duration = Duration::from_millis(250);
+/// Longest pause after one.
+pub const OUTPUT_RETRY_MAX: Duration = Duration::from_secs(30);
+/// How often it is written down where an output is: what is sent again after a kill.
+pub const OUTPUT_CURSOR_EVERY: Duration = Duration::from_secs(1);
 /// Clients whose records are counted by the second, a count: collectors and machines; further ones share one bucket.
 pub const INTAKE_CLIENTS_MAX: usize = 1_024;
 /// Seconds' worth of records that a client may bring at once.

@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::limits::{DRAIN_WITHIN, ISSUING_POLL};
 use crate::login;
 use crate::options::Options;
+use crate::outputs;
 use crate::people;
 use crate::presence;
 use crate::publish::{Wanted, anchors, publish};
@@ -104,6 +105,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let sending = tokio::spawn(alerts::keep_routes(Arc::clone(&app)));
     let answering = tokio::spawn(alerts::serve_alertmanager(Arc::clone(&app)));
     let handed_in = tokio::spawn(intake::keep(Arc::clone(&app)));
+    let going_out = tokio::spawn(outputs::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
     tracing::info!(listen = %app.listen, "control is ready");
 
@@ -115,6 +117,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let tasks = [
         api,
         handed_in,
+        going_out,
         seeing,
         renewing,
         rotating,

@@ -234,6 +234,7 @@ mod tests {
             objectives: None,
             alerts: Default::default(),
             intake: None,
+            outputs: Default::default(),
             counts: None,
             console: Default::default(),
             workloads: Default::default(),

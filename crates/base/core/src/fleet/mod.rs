@@ -24,6 +24,7 @@ mod raw_guards;
 mod raw_intake;
 mod raw_limit;
 mod raw_login;
+mod raw_outputs;
 mod raw_people;
 mod raw_senders;
 mod raw_slow_down;
@@ -58,6 +59,7 @@ use crate::login::Login;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
 use crate::objectives::Objectives;
+use crate::outputs::Output;
 use crate::path::PathPattern;
 use crate::retention::Retention;
 use crate::signed::{EventRule, EventSender};
@@ -108,6 +110,8 @@ pub struct Fleet {
     pub alerts: Alerting,
     /// Where others hand in what they have to say; nowhere where `None`.
     pub intake: Option<Intake>,
+    /// Where events go besides the store, by name.
+    pub outputs: BTreeMap<ServiceName, Output>,
     /// Where counts of shared limits lie.
     pub counts: Option<Counts>,
     /// The console.

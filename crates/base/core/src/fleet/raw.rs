@@ -20,6 +20,7 @@ use super::raw_guards::RawGuards;
 use super::raw_intake::RawIntake;
 use super::raw_limit::RawLimit;
 use super::raw_login::RawLogin;
+use super::raw_outputs::RawOutput;
 use super::raw_senders::RawSender;
 use super::raw_slow_down::RawSlowDown;
 use super::raw_users::RawUsers;
@@ -86,6 +87,9 @@ pub(super) struct RawFleet {
     /// Where programs, collectors and machines hand in what they have to say; nowhere where left out.
     #[schemars(default)]
     pub(super) intake: Field<RawIntake>,
+    /// Where events go besides the store, by a name of your choice.
+    #[schemars(default, with = "BTreeMap<String, RawOutput>")]
+    pub(super) outputs: Field<Named<Read<RawOutput>>>,
     /// Where counts of limits with `shared: true` lie.
     #[schemars(default)]
     pub(super) counts: Field<RawCounts>,
@@ -428,6 +432,7 @@ impl RawFleet {
         "objectives",
         "alerts",
         "intake",
+        "outputs",
         "counts",
         "console",
         "workloads",
@@ -454,6 +459,7 @@ impl RawFleet {
             objectives: fields.text("objectives"),
             alerts: fields.take("alerts", RawAlerts::read),
             intake: fields.take("intake", RawIntake::read),
+            outputs: fields.take("outputs", |report, node, key| report.named(node, key, RawOutput::read)),
             counts: fields.take("counts", RawCounts::read),
             console: fields.take("console", RawConsole::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),

@@ -150,9 +150,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, counts, console, workloads, federation, isolate, capture, guards",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, counts, console, workloads, federation, isolate, capture, guards",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, counts, console, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards",
             ],
         ),
         (
@@ -1621,4 +1621,40 @@ fn an_intake_that_nobody_could_trust_is_refused() {
     let intake = fleet.intake.unwrap();
     assert!(intake.is_tls(intake.otlp_http.unwrap()) && !intake.is_tls(intake.ndjson.unwrap()));
     assert_eq!(intake.records_per_s, 10_000);
+}
+
+#[test]
+fn an_output_that_makes_no_sense_is_refused() {
+    let parsed = |output: &str| {
+        let file = format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\noutputs:\n  x: {output}\n"
+        );
+        bartizan_core::fleet::parse(&file, "fleet.yaml")
+    };
+    for (output, told) in [
+        ("{}", "where to is said by none, or by several"),
+        ("{ndjson: a, otlp: \"https://a.test\"}", "where to is said by none, or by several"),
+        ("{otlp: \"http://a.test:4318/v1/logs\"}", "without TLS nothing leaves this machine"),
+        ("{syslog: \"tcp://192.0.2.7:601\"}", "without TLS nothing leaves this machine"),
+        ("{syslog: \"udp://127.0.0.1:514\"}", "begin it with the scheme"),
+        ("{webhook: \"https://a.test/x\"}", "outputs.x.secret: is missing"),
+        ("{ndjson: a, bytes: 5K}", "not a size from 1M to 64G"),
+        ("{ndjson: a, files: 0}", "not a number of files from 1 to 1000"),
+        ("{ndjson: a, index: b}", "only `elasticsearch` has an index"),
+        ("{ndjson: a, secret: b}", "only `webhook` is signed"),
+        ("{syslog: \"tls://a.test\", authorization: b}", "only what speaks HTTP has it"),
+        ("{elasticsearch: \"https://a.test\", index: Big}", "not a name of an index"),
+        ("{ndjson: a, classes: [nothing]}", "no class of this name"),
+        ("{ndjson: a, outcomes: [good]}", "no outcome of this name"),
+        ("{ndjson: a, services: [b]}", "no such service"),
+        ("{kafka: a}", "unknown key"),
+    ] {
+        let error = parsed(output).expect_err(output).to_string();
+        assert!(error.contains(told), "{output}: {error}");
+    }
+    let good =
+        "{elasticsearch: \"http://127.0.0.1:9200\", classes: [request], outcomes: [denied], services: [a, gateway]}";
+    let fleet = parsed(good).unwrap_or_else(|errors| panic!("{errors}"));
+    let (name, output) = fleet.outputs.first_key_value().unwrap();
+    assert_eq!((name.as_str(), output.to.as_str(), output.only.services.len()), ("x", "elasticsearch", 2));
 }

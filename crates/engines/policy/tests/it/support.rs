@@ -59,6 +59,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         objectives: None,
         alerts: Default::default(),
         intake: None,
+        outputs: Default::default(),
         counts: None,
         console: Default::default(),
         workloads: Default::default(),

@@ -5,6 +5,7 @@ mod damage;
 mod earlier;
 mod finding;
 mod full;
+mod reading;
 
 use bartizan_core::event::{Class, EventId, Upshot};
 use bartizan_core::retention::Retention;

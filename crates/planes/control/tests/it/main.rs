@@ -20,5 +20,6 @@ mod ledger;
 mod machines;
 mod metrics;
 mod nodes;
+mod outputs;
 mod publish;
 mod rotation;

@@ -41,7 +41,7 @@ fn full(report: &mut Report<'_>, field: Field<String>) -> Result<WhenFull, Repor
 }
 
 /// A whole number with one of these units; `None` for anything else.
-fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+pub(super) fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (digits, unit) = units.iter().find_map(|(word, unit)| Some((text.strip_suffix(word)?, *unit)))?;
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse::<u64>().ok().filter(|_| is_number)?.checked_mul(unit)

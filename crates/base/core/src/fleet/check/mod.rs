@@ -25,6 +25,7 @@ mod limits;
 mod login;
 mod narrow;
 mod other;
+mod outputs;
 mod people;
 mod pod;
 mod ports;
@@ -117,6 +118,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         objectives,
         alerts,
         intake,
+        outputs,
         counts,
         console,
         workloads,
@@ -188,6 +190,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let federation = federation::check(report, own, &known, &mut ports, &mut others, federation);
 
     let intake = intake.optional().and_then(|at| at.map(|at| intake::check(report, &mut ports, at)).transpose());
+    let outputs = outputs::check(report, &known, outputs);
     let others = others.finish();
     // Last, so that it is the gateway's port that is reported as taken.
     let clients = others.as_ref().ok();
@@ -231,6 +234,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         objectives: objectives?.map(|file| Objectives { file, said: Vec::new() }),
         alerts,
         intake: intake?,
+        outputs: outputs?,
         counts: counts?,
         console: console?,
         warnings: Vec::new(),

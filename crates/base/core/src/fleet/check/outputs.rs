@@ -1,0 +1,178 @@
+//! Checks where events go.
+
+use super::super::raw_outputs::RawOutput;
+use super::super::reader::{At, Field, Named, Read, Report, Reported};
+use super::events::with_unit;
+use super::{Known, os_text, required};
+use crate::event::{Class, Upshot};
+use crate::name::{GATEWAY, ServiceName};
+use crate::outputs::{
+    Destination, FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES, FILES_MAX, Http, OUTPUTS_MAX, Only, Output, Stream,
+    parse_url,
+};
+use std::collections::BTreeMap;
+
+pub(super) fn check(
+    report: &mut Report<'_>,
+    known: &Known,
+    field: Field<Named<Read<RawOutput>>>,
+) -> Result<BTreeMap<ServiceName, Output>, Reported> {
+    let Some(named) = field.optional()? else { return Ok(BTreeMap::new()) };
+    if named.value.len() > OUTPUTS_MAX {
+        let problem = format!("{} outputs, more than {OUTPUTS_MAX}", named.value.len());
+        return Err(report.refuse(&named.spot, problem, "each reads the store for itself; let one of them hand on"));
+    }
+    let mut all = Vec::new();
+    for (name, body) in named.value {
+        let name = ServiceName::parse(&name.value)
+            .map_err(|e| report.refuse(&name.spot, format!("not a name: {}", e.why), "choose one such as `archive`"));
+        let output = body.and_then(|at| one(report, known, at));
+        all.push(name.and_then(|name| Ok((name, output?))));
+    }
+    all.into_iter().collect()
+}
+
+fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Output, Reported> {
+    let At { value, spot } = at;
+    let RawOutput {
+        ndjson,
+        otlp,
+        elasticsearch,
+        webhook,
+        syslog,
+        bytes,
+        files,
+        index,
+        secret,
+        authorization,
+        roots,
+        classes,
+        outcomes,
+        services,
+    } = value;
+    let ways = [&ndjson, &otlp, &elasticsearch, &webhook, &syslog];
+    if ways.iter().filter(|field| !matches!(field, Field::Absent)).count() != 1 {
+        let way_out = "exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook` and `syslog` says where to";
+        return Err(report.refuse(&spot, "where to is said by none, or by several", way_out));
+    }
+    let is = |field: &Field<String>| !matches!(field, Field::Absent);
+    let (to_file, to_search, to_hook, to_syslog) = (is(&ndjson), is(&elasticsearch), is(&webhook), is(&syslog));
+    let wrong = [
+        unwanted(report, &bytes, to_file, "only `ndjson` has a size"),
+        unwanted(report, &files, to_file, "only `ndjson` has files"),
+        unwanted(report, &index, to_search, "only `elasticsearch` has an index"),
+        unwanted(report, &secret, to_hook, "only `webhook` is signed"),
+        unwanted(report, &roots, !to_file, "a file has no certificate"),
+        unwanted(report, &authorization, !to_file && !to_syslog, "only what speaks HTTP has it"),
+    ];
+    wrong.into_iter().collect::<Result<(), _>>()?;
+    let text = |report: &mut Report<'_>, field: Field<String>| {
+        field.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose())
+    };
+    let only = Only {
+        classes: words(report, classes, "class", Class::parse)?,
+        outcomes: words(report, outcomes, "outcome", Upshot::parse)?,
+        services: names(report, known, services)?,
+    };
+    let (roots, authorization) = (text(report, roots)?, text(report, authorization)?);
+    let http = |report: &mut Report<'_>, field: Field<String>| -> Result<Http, Reported> {
+        let at = required(report, field, &spot, "url", "")?;
+        let (tls, url) = parse_url(&at.value, ("http", "https"), (80, 443))
+            .map_err(|why| report.refuse_value(&at, why, "write it as `https://HOST:PORT/PATH`"))?;
+        Ok(Http { tls, url, roots: roots.clone(), authorization: authorization.clone() })
+    };
+    let to = if to_file {
+        let at = required(report, ndjson, &spot, "ndjson", "")?;
+        let file = os_text(report, at)?;
+        Destination::Ndjson { file, bytes: size(report, bytes)?, files: count(report, files)? }
+    } else if to_search {
+        let http = http(report, elasticsearch)?;
+        Destination::Elasticsearch { http, index: index_of(report, index)? }
+    } else if to_hook {
+        let http = http(report, webhook)?;
+        let secret = required(report, secret, &spot, "secret", "name a file with the secret, `whsec_…`")?;
+        Destination::Webhook { http, secret: os_text(report, secret)? }
+    } else if to_syslog {
+        let at = required(report, syslog, &spot, "syslog", "")?;
+        let (tls, url) = parse_url(&at.value, ("tcp", "tls"), (601, 6514))
+            .map_err(|why| report.refuse_value(&at, why, "write it as `tls://HOST:PORT`"))?;
+        Destination::Syslog(Stream { tls, host: url.host, port: url.port, roots })
+    } else {
+        Destination::Otlp(http(report, otlp)?)
+    };
+    Ok(Output { to, only })
+}
+
+fn unwanted(report: &mut Report<'_>, field: &Field<String>, wanted: bool, problem: &str) -> Result<(), Reported> {
+    match field {
+        Field::Is(at) if !wanted => Err(report.refuse_value(at, problem, "delete the line")),
+        Field::Bad(reported) => Err(*reported),
+        _ => Ok(()),
+    }
+}
+
+fn words<T>(
+    report: &mut Report<'_>,
+    field: Field<Vec<Read<String>>>,
+    what: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Reported> {
+    let Some(at) = field.optional()? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for word in at.value {
+        let read = word.and_then(|at| {
+            parse(&at.value).ok_or_else(|| {
+                report.refuse_value(&at, format!("no {what} of this name"), "see `bartizan events --help`")
+            })
+        });
+        all.push(read);
+    }
+    all.into_iter().collect()
+}
+
+fn names(
+    report: &mut Report<'_>,
+    known: &Known,
+    field: Field<Vec<Read<String>>>,
+) -> Result<Vec<ServiceName>, Reported> {
+    let Some(at) = field.optional()? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for name in at.value {
+        let read = name.and_then(|at| match at.value == GATEWAY {
+            true => Ok(ServiceName::gateway()),
+            false => known.resolve(report, &at, "declare it under services"),
+        });
+        all.push(read);
+    }
+    all.into_iter().collect()
+}
+
+fn size(report: &mut Report<'_>, field: Field<String>) -> Result<u64, Reported> {
+    let Some(at) = field.optional()? else { return Ok(FILE_BYTES) };
+    let read = with_unit(&at.value, &[("M", 1 << 20), ("G", 1 << 30)]);
+    let read = read.filter(|bytes| (FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(bytes));
+    read.ok_or_else(|| report.refuse_value(&at, "not a size from 1M to 64G", "write it with its unit, such as `100M`"))
+}
+
+fn count(report: &mut Report<'_>, field: Field<String>) -> Result<u32, Reported> {
+    let Some(at) = field.optional()? else { return Ok(FILES) };
+    at.value
+        .parse()
+        .ok()
+        .filter(|count| (1..=FILES_MAX).contains(count))
+        .ok_or_else(|| report.refuse_value(&at, format!("not a number of files from 1 to {FILES_MAX}"), ""))
+}
+
+fn index_of(report: &mut Report<'_>, field: Field<String>) -> Result<String, Reported> {
+    let Some(at) = field.optional()? else { return Ok("bartizan".to_owned()) };
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    let fits = (1..=255).contains(&at.value.len())
+        && at.value.bytes().all(is_name)
+        && at.value.as_bytes()[0].is_ascii_alphanumeric();
+    match fits {
+        true => Ok(at.value),
+        false => {
+            Err(report.refuse_value(&at, "not a name of an index", "lower-case letters, digits, `-`, `_` and `.`"))
+        }
+    }
+}

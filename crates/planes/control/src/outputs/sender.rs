@@ -1,0 +1,211 @@
+//! The other end of an output: what it is told, and what it answers.
+
+use super::counts::Sent;
+use super::file::Files;
+use crate::federation::web_roots;
+use crate::limits::{OUTPUT_ANSWER_BYTES_MAX, OUTPUT_FILE_BYTES_MAX, OUTPUT_WITHIN};
+use bartizan_core::Secret;
+use bartizan_core::outputs::{Destination, Http, Stream};
+use bartizan_runtime::https::{self, Sending};
+use bartizan_runtime::tls::{ClientStream, WebClient};
+use bartizan_runtime::{clock, files};
+use bartizan_telemetry::out::{Outgoing, bulk, otlp, syslog};
+use bartizan_tokens::signed::Form;
+use std::path::Path;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// Events of one request, a count: half a megabyte of records.
+pub(super) const TOGETHER: usize = 256;
+/// Statuses by which a receiver says that it will never take this.
+const NEVER: [u16; 4] = [400, 413, 415, 422];
+
+/// Ready to send. What was read from files is read again after a failure.
+pub(super) enum Sender {
+    Files(Box<Files>),
+    Otlp(Web),
+    Elasticsearch { web: Web, index: String },
+    Webhook { web: Web, secret: Secret<String> },
+    Syslog { to: Stream, tls: Option<WebClient>, open: Option<Pipe> },
+}
+
+/// A server of HTTP.
+pub(super) struct Web {
+    http: Http,
+    tls: Option<WebClient>,
+    authorization: Option<Secret<String>>,
+}
+
+/// A connection to a receiver of syslog.
+pub(super) enum Pipe {
+    Plain(TcpStream),
+    Tls(Box<ClientStream<TcpStream>>),
+}
+
+impl Sender {
+    /// Reads what `to` names, relative to `dir`. Blocks for the disk.
+    ///
+    /// # Errors
+    /// The text says what is wrong.
+    pub(super) fn open(to: &Destination, dir: &Path) -> Result<Self, String> {
+        let web = |http: &Http| {
+            let authorization = http.authorization.as_ref().map(|file| secret(&dir.join(file))).transpose()?;
+            Ok::<_, String>(Web { http: http.clone(), tls: tls(http.tls, http.roots.as_deref(), dir)?, authorization })
+        };
+        Ok(match to {
+            Destination::Ndjson { file, bytes, files } => {
+                Self::Files(Box::new(Files::new(dir.join(file), *bytes, *files)))
+            }
+            Destination::Otlp(http) => Self::Otlp(web(http)?),
+            Destination::Elasticsearch { http, index } => Self::Elasticsearch { web: web(http)?, index: index.clone() },
+            Destination::Webhook { http, secret: file } => {
+                Self::Webhook { web: web(http)?, secret: secret(&dir.join(file))? }
+            }
+            Destination::Syslog(to) => {
+                Self::Syslog { to: to.clone(), tls: tls(to.tls, to.roots.as_deref(), dir)?, open: None }
+            }
+        })
+    }
+
+    /// Sends at most [`TOGETHER`] events; what became of them.
+    ///
+    /// # Errors
+    /// Why they have to be sent again.
+    pub(super) async fn send(&mut self, events: &[Outgoing]) -> Result<Sent, String> {
+        let sending = tokio::time::timeout(OUTPUT_WITHIN, self.send_now(events)).await;
+        sending.unwrap_or_else(|_| Err(format!("no answer within {} s", OUTPUT_WITHIN.as_secs())))
+    }
+
+    async fn send_now(&mut self, events: &[Outgoing]) -> Result<Sent, String> {
+        let all = events.len() as u64;
+        let stored = Ok(Sent { stored: all, ..Sent::default() });
+        match self {
+            Self::Files(files) => {
+                let lines: String = events.iter().map(|it| format!("{}\n", it.ocsf)).collect();
+                // A disk may take its time, and this task is its output's alone; the runtime has other threads.
+                tokio::task::block_in_place(|| files.add(lines.as_bytes())).map_err(|error| error.to_string())?;
+                stored
+            }
+            Self::Otlp(web) => {
+                let fields = [("content-type", "application/x-protobuf")];
+                let (status, answer) = web.post("", &fields, otlp::message(events)).await?;
+                judged(status, all, || Ok(otlp::rejected(&answer)))
+            }
+            Self::Elasticsearch { web, index } => {
+                let fields = [("content-type", "application/x-ndjson")];
+                let (status, answer) = web.post("_bulk", &fields, bulk::body(index, events)).await?;
+                judged(status, all, || {
+                    let told = bulk::answer(&answer, events.len()).ok_or("an answer that is none of a bulk request")?;
+                    // Those that are there already say so the next time.
+                    if told.later > 0 {
+                        Err(format!("{} of {all} may be taken later", told.later))
+                    } else {
+                        Ok(told.rejected)
+                    }
+                })
+            }
+            Self::Webhook { web, secret } => {
+                let body = serde_json::to_vec(&events.iter().map(|it| &it.ocsf).collect::<Vec<_>>());
+                let body = body.map_err(|error| error.to_string())?;
+                // The same for the same events, so that a receiver knows what comes again.
+                let id = format!("evt_{}_{all}", events.first().map(|it| it.event.id.to_string()).unwrap_or_default());
+                let signed = Form::Standard.sign(secret, (&id, clock::now().as_secs()), &body);
+                let signed = signed.ok_or("the secret is none of Standard Webhooks (`whsec_…`)")?;
+                let mut fields = vec![("content-type", "application/json")];
+                fields.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+                let (status, _) = web.post("", &fields, body).await?;
+                judged(status, all, || Ok(0))
+            }
+            Self::Syslog { to, tls, open } => {
+                let frames: Vec<u8> = events.iter().flat_map(syslog::frame).collect();
+                let mut pipe = match open.take() {
+                    Some(pipe) => pipe,
+                    None => dial(to, tls.as_ref()).await?,
+                };
+                pipe.write(&frames).await.map_err(|error| error.to_string())?;
+                *open = Some(pipe);
+                stored
+            }
+        }
+    }
+}
+
+/// What a status means for `all` events; `rejected` says how many a receiver that took the request did not take.
+fn judged(status: u16, all: u64, rejected: impl FnOnce() -> Result<u64, String>) -> Result<Sent, String> {
+    match status {
+        200..=299 => {
+            let rejected = rejected()?.min(all);
+            Ok(Sent { stored: all - rejected, rejected, filtered: 0 })
+        }
+        status if NEVER.contains(&status) => Ok(Sent { rejected: all, ..Sent::default() }),
+        status => Err(format!("it answers with status {status}")),
+    }
+}
+
+impl Web {
+    async fn post(&self, below: &str, fields: &[(&str, &str)], body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+        let url = &self.http.url;
+        let path = match below {
+            "" => url.path.clone(),
+            below => format!("{}/{below}", url.path.trim_end_matches('/')),
+        };
+        let mut fields = fields.to_vec();
+        if let Some(authorization) = &self.authorization {
+            fields.push(("authorization", authorization.expose()));
+        }
+        let authority = url.authority();
+        let sending = Sending { authority: &authority, path: &path, fields: &fields };
+        let stream = https::dial(&url.host, url.port).await.map_err(|error| error.to_string())?;
+        let answer = match &self.tls {
+            None => https::send(stream, sending, body.into(), OUTPUT_ANSWER_BYTES_MAX).await,
+            Some(client) => {
+                let stream = client.connect(stream, &url.host, OUTPUT_WITHIN).await.map_err(|e| e.to_string())?;
+                https::send(stream, sending, body.into(), OUTPUT_ANSWER_BYTES_MAX).await
+            }
+        };
+        answer.map(|(status, body)| (status, body.to_vec())).map_err(|error| error.to_string())
+    }
+}
+
+async fn dial(to: &Stream, tls: Option<&WebClient>) -> Result<Pipe, String> {
+    let stream = https::dial(&to.host, to.port).await.map_err(|error| error.to_string())?;
+    Ok(match tls {
+        None => Pipe::Plain(stream),
+        Some(client) => {
+            Pipe::Tls(Box::new(client.connect(stream, &to.host, OUTPUT_WITHIN).await.map_err(|e| e.to_string())?))
+        }
+    })
+}
+
+impl Pipe {
+    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+            Self::Tls(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
+    }
+}
+
+fn tls(wanted: bool, roots: Option<&str>, dir: &Path) -> Result<Option<WebClient>, String> {
+    if !wanted {
+        return Ok(None);
+    }
+    let path = roots.map(|file| dir.join(file));
+    let roots = web_roots(path.as_deref()).map_err(|error| error.to_string())?;
+    WebClient::new(&roots, &[]).map(Some).map_err(|error| error.to_string())
+}
+
+/// The first line of a file.
+fn secret(path: &Path) -> Result<Secret<String>, String> {
+    let refuse = |why: String| format!("`{}`: {why}", path.display());
+    let bytes = files::read_bounded(path, OUTPUT_FILE_BYTES_MAX).map_err(|error| refuse(error.to_string()))?;
+    let text = Secret::new(String::from_utf8(bytes).map_err(|_| refuse("it is no text".to_owned()))?);
+    let line = text.expose().lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+    line.map(Secret::new).ok_or_else(|| refuse("it is empty".to_owned()))
+}
