@@ -4,6 +4,7 @@
 mod apps; // apps that people use
 mod audit; // the ledger
 mod authorization; // tokens for workloads
+mod balance; // what became of every event
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without
 mod broker; // people from other identity providers
@@ -32,6 +33,7 @@ mod prometheus; // what scrapes us
 mod revoke;
 mod rotation; // another root while everything goes on
 mod shared_limits; // several guards, one count
+mod telemetry; // what others hand in
 mod upgrade; // guards are replaced under load
 mod users; // on whose behalf
 mod webhooks; // signed events

@@ -46,7 +46,9 @@ impl Scene {
         let fleet = folder.path().join("fleet.yaml");
         std::fs::write(&fleet, text).unwrap();
         let up = Up::start(&fleet, &[]);
-        wait_for("all doors", Deadline::default(), || [http, grpc, syslog, lines].into_iter().all(listening).then_some(()));
+        wait_for("all doors", Deadline::default(), || {
+            [http, grpc, syslog, lines].into_iter().all(listening).then_some(())
+        });
         Self { folder, ports, up, _web: server }
     }
 
@@ -99,9 +101,16 @@ fn an_sdk_hands_in_spans_logs_and_points_that_stand_in_the_trace() {
     let of = |signal: &str| stored.iter().filter(|it| own(it, "signal") == signal).collect::<Vec<_>>();
     assert_eq!((of("span").len(), of("log").len(), of("metric").len()), (4, 4, 4), "{stored:?}");
     let span = of("span")[0];
-    assert_eq!((own(span, "request"), own(span, "owner"), own(span, "security")), (trace.into(), "me".into(), true.into()));
+    assert_eq!(
+        (own(span, "request"), own(span, "owner"), own(span, "security")),
+        (trace.into(), "me".into(), true.into())
+    );
     let attributes = own(span, "attributes");
-    assert_eq!((&attributes["enduser.id"], &attributes["db.password"]), (&"ana".into(), &"[redacted]".into()), "{span}");
+    assert_eq!(
+        (&attributes["enduser.id"], &attributes["db.password"]),
+        (&"ana".into(), &"[redacted]".into()),
+        "{span}"
+    );
     assert_eq!(attributes["exception.type"], "RuntimeError", "{span}");
     assert_eq!(of("log")[0]["class_uid"], 6008, "a log of an error: {}", of("log")[0]);
     assert_eq!(own(of("metric")[0], "body"), "7", "{}", of("metric")[0]);
@@ -123,10 +132,15 @@ fn an_sdk_hands_in_spans_logs_and_points_that_stand_in_the_trace() {
 
     let balance = scene.balance();
     let arrows = balance["arrows"].as_array().unwrap();
-    let stored = |name: &str| arrows.iter().find(|it| it["arrow"] == name).unwrap_or_else(|| panic!("{balance}"))["stored"].clone();
+    let stored = |name: &str| {
+        arrows.iter().find(|it| it["arrow"] == name).unwrap_or_else(|| panic!("{balance}"))["stored"].clone()
+    };
     assert_eq!((stored("intake.otlp_http"), stored("intake.otlp_grpc")), (9.into(), 6.into()), "{balance}");
     let metrics = scene.up.say(&["metrics"]);
-    assert!(metrics.contains("bartizan_arrow_events_total{arrow=\"intake.otlp_grpc\",fate=\"stored\",cause=\"\"} 6"), "{metrics}");
+    assert!(
+        metrics.contains("bartizan_arrow_events_total{arrow=\"intake.otlp_grpc\",fate=\"stored\",cause=\"\"} 6"),
+        "{metrics}"
+    );
     nothing_planted_is_in(&scene.up.data);
 }
 
@@ -140,9 +154,8 @@ fn an_sdk_without_the_token_is_told_and_keeps_what_it_has() {
         let taken = scene.export(protocol, "web", traceparent, &[TOKEN]);
         assert!(taken.status.success(), "{protocol}: {taken:?}");
     }
-    let stored = wait_for("what was exported", Deadline::default(), || {
-        Some(scene.found(&[])).filter(|it| it.len() >= 6)
-    });
+    let stored =
+        wait_for("what was exported", Deadline::default(), || Some(scene.found(&[])).filter(|it| it.len() >= 6));
     assert!(stored.iter().all(|it| it["unmapped"]["bartizan"]["from"] == "collector"), "{stored:?}");
     let arrows = scene.balance()["arrows"].clone();
     for name in ["intake.otlp_http", "intake.otlp_grpc"] {
@@ -171,7 +184,11 @@ fn logger_hands_in_syslog_in_all_its_forms() {
             scene.found(&["--service", "web", "--text", text]).into_iter().next()
         });
         let own = &found["unmapped"]["bartizan"];
-        assert_eq!((&own["body"], &own["emitter"], &own["source"]), (&text.into(), &"web".into(), &"syslog".into()), "{found}");
+        assert_eq!(
+            (&own["body"], &own["emitter"], &own["source"]),
+            (&text.into(), &"web".into(), &"syslog".into()),
+            "{found}"
+        );
         assert_eq!(own["attributes"]["process.pid"], "77", "{found}");
         assert_eq!(own["security"], how.contains(&"auth.err"), "{found}");
         assert!(own["said_at"].is_u64() && own["came_at"].is_u64(), "{found}");
