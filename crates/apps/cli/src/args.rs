@@ -14,6 +14,7 @@ mod federation;
 mod key;
 mod metrics;
 mod moment;
+mod overview;
 mod slo;
 mod token;
 mod user;
@@ -34,6 +35,7 @@ pub(crate) use federation::FederationCommand;
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use moment::{Moment, moment};
+pub(crate) use overview::{ChangesArgs, MapArgs, TopArgs};
 pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
@@ -93,6 +95,21 @@ pub(crate) enum Command {
     /// Which proxy is there, what it enforces, and how it fares.
     #[command(after_help = "Examples:\n  bartizan status\n  bartizan status --json --fleet examples/bank/fleet.yaml")]
     Status(DataArgs),
+    /// Services and who calls whom, live: rates, denials, failures, mutual TLS.
+    #[command(
+        after_help = "Examples:\n  bartizan top\n  bartizan top --once\n  bartizan top --json | jq '.edges[] | select(.denied_per_s > 0)'\n\nCtrl-C ends it."
+    )]
+    Top(TopArgs),
+    /// Who calls whom, how often, and how that is protected; with --reach, by which policies.
+    #[command(
+        after_help = "Examples:\n  bartizan map\n  bartizan map --service ledger --reach\n  bartizan map --dot | dot -Tsvg > fleet.svg\n  bartizan map --json | jq '.edges[] | select(.mtls != \"strict\")'"
+    )]
+    Map(MapArgs),
+    /// What changed: policies, configuration, certificates, processes, and what people did.
+    #[command(
+        after_help = "Examples:\n  bartizan changes\n  bartizan changes --since 2h --json | jq '.changes[] | select(.kind == \"policy\")'"
+    )]
+    Changes(ChangesArgs),
     /// Each policy, and how many of the guards that it concerns enforce it, at which epoch.
     #[command(
         after_help = "Examples:\n  bartizan policies\n  bartizan policies --all --json | jq '.policies[] | select(.missing != [])'"

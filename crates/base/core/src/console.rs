@@ -92,7 +92,7 @@ pub fn host(text: &str) -> Option<String> {
 }
 
 /// How the console stands, in `GET /v1/status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ConsoleStatus {
     /// Where browsers find it; `None` where there is none, or it cannot be served.
     pub url: Option<String>,
@@ -107,7 +107,7 @@ pub struct ConsoleStatus {
 }
 
 /// `POST /v1/links`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeLink {
     /// What whoever comes by it may do.
@@ -120,11 +120,12 @@ pub struct MakeLink {
 }
 
 /// What it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ConsoleLink {
     /// The address; it opens the console once.
     pub link: String,
     /// Until when.
+    #[schemars(with = "u64")]
     pub until: Timestamp,
     /// What it opens it for.
     pub role: ConsoleRole,
@@ -133,7 +134,7 @@ pub struct ConsoleLink {
 }
 
 /// How somebody signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Way {
     /// By a link.
@@ -145,7 +146,7 @@ pub enum Way {
 }
 
 /// One session, in `GET /v1/sessions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ConsoleSession {
     /// Its name, which opens nothing.
     pub session: String,
@@ -156,10 +157,13 @@ pub struct ConsoleSession {
     /// How that one came.
     pub way: Way,
     /// Since when.
+    #[schemars(with = "u64")]
     pub began: Timestamp,
     /// When it was used last.
+    #[schemars(with = "u64")]
     pub seen: Timestamp,
     /// When it ends at the latest.
+    #[schemars(with = "u64")]
     pub until: Timestamp,
     /// From where, and with what browser.
     pub address: String,
@@ -168,14 +172,14 @@ pub struct ConsoleSession {
 }
 
 /// `GET /v1/sessions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ConsoleSessions {
     /// Those that last, the newest first.
     pub sessions: Vec<ConsoleSession>,
 }
 
 /// `POST /v1/sessions/end`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndSessions {
     /// The session of that name.
@@ -187,14 +191,14 @@ pub struct EndSessions {
 }
 
 /// What it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EndedSessions {
     /// Sessions that ended, a count.
     pub ended: usize,
 }
 
 /// `GET /v1/me`: who asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Me {
     /// How that one is called.
     pub name: String,
@@ -203,13 +207,14 @@ pub struct Me {
     /// How that one came.
     pub way: Way,
     /// When the session ends at the latest; `None` at the socket.
+    #[schemars(with = "Option<u64>")]
     pub until: Option<Timestamp>,
     /// What every request that changes something has to carry in `bartizan-csrf`; `None` at the socket.
     pub csrf: Option<String>,
 }
 
 /// `GET /sign-in/state`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SignInState {
     /// Whether nobody has signed in yet.
     pub first_run: bool,
@@ -220,15 +225,24 @@ pub struct SignInState {
 }
 
 /// `POST /sign-in/link`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInByLink {
     /// What stands in the link behind `#`.
     pub token: String,
 }
 
+/// What both ways of signing in answer, beside the cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SignedIn {
+    /// How that one is called.
+    pub name: String,
+    /// What that one may do.
+    pub role: ConsoleRole,
+}
+
 /// `POST /sign-in/password`.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInByPassword {
     /// By which the person signs in.

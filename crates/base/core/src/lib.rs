@@ -35,6 +35,7 @@ pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod narrow; // of a user's token, on one edge
 pub mod objectives; // what is asked of indicators
 pub mod outputs; // where events go
+pub mod overview; // the fleet at a glance
 pub mod path;
 pub mod people;
 pub mod plan;

@@ -7,6 +7,7 @@
 //!
 //! Default deny, a forbid wins, and a policy that cannot be evaluated denies.
 
+mod between; // which policies are about an edge
 mod check; // `bartizan policy check`
 mod declared; // declared calls, which are too many to read one by one
 mod draft; // all of that in one go
@@ -30,6 +31,7 @@ mod slots; // what was prepared for the calls seen so far
 mod validate; // types, and entities that do not exist
 mod warnings; // controls that do less than they seem to, or more
 
+pub use between::{Between, Edges};
 pub use check::{Summary, check};
 pub use engine::{Ask, Engine};
 pub use error::{PolicyError, PolicyErrors};

@@ -14,6 +14,7 @@ use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
 use crate::fleet::load_growing;
+use crate::glance::Glance;
 use crate::indicators;
 use crate::intake;
 use crate::inventory;
@@ -80,6 +81,8 @@ pub(crate) struct App {
     pub(crate) people: People,
     /// Pages and the API for browsers.
     pub(crate) console: console::Desk,
+    /// What pages are shown again and again.
+    pub(crate) glance: Glance,
     /// People who log in at the gateway.
     pub(crate) login: login::Desk,
     /// Keys of programs.
@@ -192,6 +195,7 @@ impl App {
             authorization,
             people: People::default(),
             console,
+            glance: Glance::default(),
             login,
             keys,
             federation,

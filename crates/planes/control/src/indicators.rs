@@ -1,7 +1,7 @@
 //! The indicators: what guards count, kept for a month, also over restarts.
 
 use crate::app::App;
-use crate::limits::{INDICATORS_BYTES_MAX, INDICATORS_KEEP_EVERY};
+use crate::limits::{INDICATORS_BYTES_MAX, INDICATORS_KEEP_EVERY, SERIES_POINTS_MAX};
 use bartizan_core::Timestamp;
 use bartizan_core::indicators::{
     BudgetStatus, BurnStatus, Goal as Standing, IndicatorStatus, Indicators, PlaceStatus, WindowStatus,
@@ -9,11 +9,13 @@ use bartizan_core::indicators::{
 use bartizan_core::objectives::{
     Advice, AdviceOf, Candidate, ObjectiveStatus, Objectives, ObjectivesStatus, Said, WhenNothing,
 };
+use bartizan_core::overview::{IndicatorSeries, SeriesPoint};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
 use bartizan_core::{Member, name};
 use bartizan_indicators::advice::replay;
 use bartizan_indicators::burn::paces;
+use bartizan_indicators::limits::RINGS;
 use bartizan_indicators::{Board, Goal, Indicator, Objective, Place, Series, Tally};
 use bartizan_runtime::{clock, files};
 use std::path::{Path, PathBuf};
@@ -82,6 +84,35 @@ impl Book {
     /// A guard refused a snapshot: its roll-out failed.
     pub(crate) fn refused(&self, kind: Kind, epoch: Epoch, now: Timestamp) {
         self.lock().board.refused(kind, epoch, now);
+    }
+
+    /// One indicator at one place over the last `window`, in steps as it is kept. What is wrong with the question, else.
+    pub(crate) fn over_time(
+        &self,
+        indicator: &str,
+        place: &str,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<IndicatorSeries, String> {
+        let it = Indicator::parse(indicator)
+            .ok_or_else(|| format!("there is no indicator `{indicator}`; they are M1 to M10"))?;
+        if window.is_zero() || window > MONTH {
+            return Err(format!("seconds = {}: expected 1 to {}", window.as_secs(), MONTH.as_secs()));
+        }
+        // The finest ring that reaches back so far says how long a step is at least.
+        let reach = |(length, slots): &(Duration, usize)| *length * (*slots as u32 - 1);
+        let kept = RINGS.iter().find(|ring| window <= reach(ring)).unwrap_or(&RINGS[RINGS.len() - 1]).0;
+        let step_s = window.as_secs().div_ceil(SERIES_POINTS_MAX).next_multiple_of(kept.as_secs());
+        let count = window.as_secs().div_ceil(step_s);
+        let inner = self.lock();
+        let found = inner.board.of(it).find(|(at, _)| at.to_string() == place).map(|(_, series)| series);
+        let tallies = found.map(|series| series.points(now, Duration::from_secs(step_s * count), count as u32));
+        let point = |(back, tally): (u64, Tally)| {
+            let at = now.minus(Duration::from_secs(step_s * back));
+            SeriesPoint { at, bad: tally.bad, all: tally.all }
+        };
+        let points = (0..count).rev().zip(tallies.unwrap_or_default()).map(point).collect();
+        Ok(IndicatorSeries { now, indicator: it.id().to_owned(), place: place.to_owned(), step_s, points })
     }
 
     /// Every indicator at each of its places, held against what is asked of it there.

@@ -31,6 +31,7 @@ mod expiry; // what runs out, and who renews it
 mod explain;
 mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
+mod glance; // what pages are shown again and again
 mod hops;
 mod indicators; // M1 to M10
 mod intake; // what others hand in
@@ -45,6 +46,7 @@ mod login; // people, at the gateway
 mod node_registry; // which node is there
 mod options;
 mod outputs; // events on their way out
+mod overview; // the fleet at a glance
 mod people; // who signs in
 mod presence; // which instances are there
 mod publish; // epochs and signatures

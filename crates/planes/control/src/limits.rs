@@ -250,6 +250,32 @@ pub const CONSOLE_SESSIONS_MAX: usize = 256;
 pub const CONSOLE_LINKS_MAX: usize = 64;
 /// Largest file with both, in bytes: about 700 for a session.
 pub const CONSOLE_FILE_BYTES_MAX: usize = 1 << 20;
+/// Changes that `/v1/changes` shows where no limit was asked for, a count.
+pub const CHANGES_SHOWN: usize = 100;
+/// Most of them, a count.
+pub const CHANGES_MAX: usize = 1_000;
+/// Events of one look for changes, a count.
+pub const CHANGES_LOOK_EVENTS: u32 = 1_000;
+/// Looks for changes of one question, a count: beyond that it is said where to go on.
+pub const CHANGES_LOOKS_MAX: usize = 20;
+/// Points of a series, a count: more than a screen has columns.
+pub const SERIES_POINTS_MAX: u64 = 1_500;
+/// Events that a page is told a second, a count; of more it is told how many there were.
+pub const STREAM_EVENTS_PER_S: u32 = 200;
+/// Frames that wait for one page, a count. The map of a large fleet is some hundred kilobytes.
+pub const STREAM_FRAMES_MAX: usize = 16;
+/// Pause after a frame of events: what comes within it shares the next one.
+pub const STREAM_BATCH_PAUSE: Duration = Duration::from_millis(50);
+/// How often a page is shown the map, where it changed.
+pub const STREAM_MAP_EVERY: Duration = Duration::from_secs(2);
+/// How often it is shown the status, and looked whether its session goes on.
+pub const STREAM_STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How often it hears that the connection is there.
+pub const STREAM_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// How long a page may take nothing before its stream ends.
+pub const STREAM_STALLED_AFTER: Duration = Duration::from_secs(30);
+/// Edges of one guard that rates are kept of, a count.
+pub const RATED_EDGES_MAX: usize = 10_000;
 /// Longest plan file in bytes: 10,000 services with ten callees each are about 6 MiB.
 pub const PLAN_BYTES_MAX: usize = 32 << 20;
 /// Longest passphrase file, certificate request or certificate that is read, in bytes.

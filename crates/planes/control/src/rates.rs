@@ -1,15 +1,17 @@
 //! From successive totals of one proxy to rates and quantiles of the last seconds.
 
-use crate::limits::{QUANTILE_OVER, RATE_OVER, READING_TTL, READINGS_MAX};
+use crate::limits::{QUANTILE_OVER, RATE_OVER, RATED_EDGES_MAX, READING_TTL, READINGS_MAX};
 use bartizan_core::Timestamp;
-use bartizan_core::stats::{Histogram, ProxyStats};
-use std::collections::VecDeque;
+use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Recent readings of one instance of a proxy. An instance that starts anew gets a new window.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     readings: VecDeque<Reading>,
+    /// When each caller called last.
+    last: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -18,6 +20,8 @@ struct Reading {
     calls: u64,
     denied: u64,
     added: Histogram,
+    /// By caller. Empty in readings that no rate is taken from any more.
+    edges: BTreeMap<String, EdgeStats>,
 }
 
 /// What the last seconds looked like. All zero or `None` where nothing recent is known.
@@ -36,13 +40,49 @@ impl Window {
             return; // the clock was set back, or two readings in one millisecond
         }
         let (calls, denied) = totals.inbound.values().fold((0, 0), |(c, d), edge| (c + edge.calls, d + edge.denied));
-        self.readings.push_back(Reading { at, calls, denied, added: totals.added.clone() });
+        self.note_who_called(at, totals);
+        let edges = totals.inbound.iter().take(RATED_EDGES_MAX).map(|(from, it)| (from.clone(), *it)).collect();
+        self.readings.push_back(Reading { at, calls, denied, added: totals.added.clone(), edges });
+        // A fleet has many edges, and rates are of the last seconds.
+        let needed = self.readings.iter().rposition(|reading| at.since(reading.at) >= RATE_OVER).unwrap_or(0);
+        self.readings.iter_mut().take(needed).for_each(|reading| reading.edges.clear());
         // The oldest one stays as long as no other is old enough to compare with.
         while self.readings.len() > READINGS_MAX
             || self.readings.get(1).is_some_and(|second| at.since(second.at) >= QUANTILE_OVER)
         {
             self.readings.pop_front();
         }
+    }
+
+    fn note_who_called(&mut self, at: Timestamp, totals: &ProxyStats) {
+        let before = self.readings.back().map(|reading| &reading.edges);
+        for (from, edge) in totals.inbound.iter().take(RATED_EDGES_MAX) {
+            let known = before.and_then(|edges| edges.get(from)).map_or(0, |edge| edge.calls);
+            if edge.calls > known {
+                self.last.insert(from.clone(), at);
+            }
+        }
+        self.last.retain(|from, _| totals.inbound.contains_key(from));
+    }
+
+    /// When that caller called last, to some seconds.
+    pub(crate) fn last(&self, from: &str) -> Option<Timestamp> {
+        self.last.get(from).copied()
+    }
+
+    /// Calls, denied and failed ones a second of that caller, as of `now`.
+    pub(crate) fn of_edge(&self, from: &str, now: Timestamp) -> (f64, f64, f64) {
+        let Some(newest) = self.readings.back().filter(|newest| now.since(newest.at) <= READING_TTL) else {
+            return Default::default();
+        };
+        let (Some(base), Some(counted)) = (self.at_least_before(newest.at, RATE_OVER), newest.edges.get(from)) else {
+            return Default::default();
+        };
+        let before = base.edges.get(from).copied().unwrap_or_default();
+        let seconds = newest.at.since(base.at).as_secs_f64();
+        let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
+        let EdgeStats { calls, denied, failed, .. } = *counted;
+        (rate(calls, before.calls), rate(denied, before.denied), rate(failed, before.failed))
     }
 
     /// Rates as of `now`.
@@ -124,6 +164,21 @@ mod tests {
         }
         let rates = window.rates(second(29));
         assert!(rates.added_p99_us.is_some_and(|us| us < 120), "{rates:?}");
+    }
+
+    #[test]
+    fn each_caller_has_rates_of_its_own_and_old_readings_hold_none() {
+        let mut window = Window::default();
+        for s in 0..20 {
+            window.push(second(s), &totals(s * 10, 5, &[]));
+        }
+        assert_eq!(window.of_edge("payment", second(19)), (10.0, 0.0, 0.0));
+        assert_eq!(window.of_edge("audit", second(19)), (0.0, 0.0, 0.0));
+        assert_eq!(window.of_edge("nobody", second(19)), (0.0, 0.0, 0.0));
+        assert_eq!(window.of_edge("payment", second(60)), (0.0, 0.0, 0.0), "too long ago");
+        assert_eq!((window.last("payment"), window.last("audit")), (Some(second(19)), Some(second(0))));
+        let held = window.readings.iter().filter(|reading| !reading.edges.is_empty()).count();
+        assert!(held <= 4, "{held} readings hold edges");
     }
 
     #[test]

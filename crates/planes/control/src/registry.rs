@@ -11,7 +11,7 @@ use crate::rates::Window;
 use bartizan_core::deny::Denied;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Freshness, Kind};
-use bartizan_core::stats::ProxyStats;
+use bartizan_core::stats::{EdgeStats, ProxyStats};
 use bartizan_core::status::{EventFlow, Handshakes, ProxyStatus};
 use bartizan_core::{Member, Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_identity::DenyIndex;
@@ -74,6 +74,20 @@ pub(crate) struct Placed {
     pub(crate) keys: Vec<String>,
     /// Attached ones of which it is not known whose they are.
     pub(crate) unplaced: Vec<ServiceName>,
+}
+
+/// Calls into one instance from one caller.
+#[derive(Clone, Debug)]
+pub(crate) struct EdgeNow {
+    pub(crate) member: Member,
+    /// As in [`ProxyStats::inbound`].
+    pub(crate) from: String,
+    pub(crate) totals: EdgeStats,
+    pub(crate) calls_per_s: f64,
+    pub(crate) denied_per_s: f64,
+    pub(crate) failed_per_s: f64,
+    /// When somebody called last, to some seconds.
+    pub(crate) last: Option<Timestamp>,
 }
 
 /// All proxies that came since control started, those that left among them.
@@ -300,6 +314,22 @@ impl Registry {
             }
         };
         members(fleet).map(glance).collect()
+    }
+
+    /// Who calls whom, as guards count it.
+    pub(crate) fn edges(&self, now: Timestamp) -> Vec<EdgeNow> {
+        let inner = self.lock();
+        let of_place = |(member, place): (&Member, &Place)| {
+            let Proxy { totals, window, .. } = &place.shown;
+            let edge = |(from, totals): (&String, &EdgeStats)| {
+                let rates = if place.attached { window.of_edge(from, now) } else { Default::default() };
+                let (calls_per_s, denied_per_s, failed_per_s) = rates;
+                let (member, last) = (member.clone(), window.last(from));
+                EdgeNow { member, from: from.clone(), totals: *totals, calls_per_s, denied_per_s, failed_per_s, last }
+            };
+            totals.inbound.iter().map(edge).collect::<Vec<_>>()
+        };
+        inner.places.iter().flat_map(of_place).collect()
     }
 
     /// The last counters of every proxy that came.

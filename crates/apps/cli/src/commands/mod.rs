@@ -9,6 +9,7 @@ mod bench;
 mod ca;
 mod ca_issued;
 mod ca_rotation;
+mod changes;
 mod check;
 mod client;
 pub(crate) mod console;
@@ -23,6 +24,7 @@ mod explain;
 mod federation;
 mod inside;
 mod key;
+mod map;
 mod metrics;
 mod node;
 mod plaintext;
@@ -36,6 +38,7 @@ mod svid;
 mod token;
 mod token_inspect;
 mod token_mint;
+mod top;
 mod trace;
 mod upgrade;
 mod user;
@@ -64,6 +67,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Explain(args) => waiting(explain::run(&args)),
         Command::Trace(args) => waiting(trace::run(&args)),
         Command::Status(args) => waiting(status::run(&args)),
+        Command::Top(args) => waiting(top::run(&args)),
+        Command::Map(args) => waiting(map::run(&args)),
+        Command::Changes(args) => waiting(changes::run(&args)),
         Command::Policies(args) => waiting(policies::run(&args)),
         Command::Cost(args) => waiting(cost::run(&args)),
         Command::Bench(args) => bench::run(&args),

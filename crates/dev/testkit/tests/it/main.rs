@@ -12,6 +12,7 @@ mod browser; // pages of people, in Chromium
 mod capture;
 mod clock; // machines that slept
 mod console; // the web pages, in Chromium
+mod console_door; // sign-in, roles, stream
 mod cost; // what guards cost
 mod customers; // what is whose, at the bank
 mod egress;

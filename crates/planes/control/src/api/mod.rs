@@ -25,12 +25,16 @@ mod me;
 mod metrics;
 mod node_tokens;
 mod objectives;
+mod openapi;
+mod overview;
 mod policies;
 mod record;
 mod reload;
 mod revoke_tokens;
 mod sessions;
+mod shapes; // what goes in and comes out, for `openapi`
 mod status;
+mod stream;
 mod table; // start here: which endpoints there are, and who may call them
 mod trace;
 mod users;
@@ -41,4 +45,5 @@ mod tests;
 pub use table::{ENDPOINTS, Endpoint, Method, Who};
 
 pub(crate) use actor::Actor;
+pub(crate) use status::status;
 pub(crate) use table::router;

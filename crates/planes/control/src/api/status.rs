@@ -59,7 +59,7 @@ fn unguarded(app: &App, fleet: &Fleet) -> Vec<Unguarded> {
     fleet.unguarded().map(told).collect()
 }
 
-pub(super) fn status(app: &App) -> Status {
+pub(crate) fn status(app: &App) -> Status {
     let now = clock::now();
     let in_force = app.in_force();
     let authority = app.authority();

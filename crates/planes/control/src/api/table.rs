@@ -3,8 +3,8 @@
 use crate::api::actor::Actor;
 use crate::api::{
     alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators,
-    inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, policies, record, reload,
-    revoke_tokens, sessions, status, trace, users,
+    inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, record,
+    reload, revoke_tokens, sessions, status, stream, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -131,6 +131,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,
+    overview::MAP,
+    overview::CHANGES,
+    overview::REACH,
+    overview::SERIES,
+    stream::IT,
+    openapi::IT,
     me::IT,
     sessions::LINK,
     sessions::LIST,

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bartizan_core::Secret;
-use bartizan_core::console::{ConsoleRole, SignInByLink, SignInByPassword, SignInState, Way};
+use bartizan_core::console::{ConsoleRole, SignInByLink, SignInByPassword, SignInState, SignedIn, Way};
 use bartizan_core::event::{Deed, Person, What};
 use bartizan_runtime::clock;
 use bartizan_runtime::https::Visitor;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// All of them. Nothing else is answered to nobody, but pages.
-pub(super) const ENDPOINTS: &[Endpoint] = &[STATE, LINK, PASSWORD, OUT];
+pub(crate) const ENDPOINTS: &[Endpoint] = &[STATE, LINK, PASSWORD, OUT];
 
 const STATE: Endpoint = Endpoint {
     method: Method::Get,
@@ -201,7 +201,7 @@ async fn begin(app: &Arc<App>, visitor: &Visitor, headers: &HeaderMap, newcomer:
             let secure =
                 visitor.encrypted || headers.get(ORIGIN).is_some_and(|it| it.as_bytes().starts_with(b"https:"));
             let name_of_cookie = if secure { secure_name } else { plain_name };
-            let mut answer = Json(json!({ "name": name, "role": role })).into_response();
+            let mut answer = Json(SignedIn { name, role }).into_response();
             let field = cookie(&name_of_cookie, &secret, CONSOLE_SESSION_LIFE, secure);
             answer.headers_mut().insert(SET_COOKIE, field);
             answer

@@ -186,6 +186,14 @@ pub(super) async fn session_of(
     })
 }
 
+/// Whether whoever has that session may look on.
+pub(crate) async fn still_may(app: &App, session: &Session) -> bool {
+    match &session.subject {
+        None => true,
+        Some(subject) => matches!(role_of_person(app, subject).await, Ok(Some(_))),
+    }
+}
+
 /// `None` for somebody who may not come any more.
 async fn role_of_person(app: &App, subject: &str) -> Result<Option<ConsoleRole>, Box<Response>> {
     let account = people::account(app, subject).await.map_err(|error| {

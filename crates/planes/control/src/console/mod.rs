@@ -15,7 +15,8 @@ mod pages;
 mod refusal; // how an answer says that it is none
 mod sessions;
 
-pub(crate) use gate::{Session, tell};
+pub(crate) use door::ENDPOINTS;
+pub(crate) use gate::{Session, still_may, tell};
 pub use keep::check;
 pub(crate) use keep::keep;
 pub(crate) use kept::Row;

@@ -150,6 +150,11 @@ impl Book {
         Some((row.clone(), due))
     }
 
+    /// Whether the session of that name goes on. Asking is not using it.
+    pub(crate) fn goes_on(&self, session: &str, now: Timestamp) -> bool {
+        self.lock().sessions.iter().any(|row| row.session == session && lasts(row, now))
+    }
+
     /// Those that last, the newest first.
     pub(crate) fn list(&self, now: Timestamp) -> Vec<Row> {
         let mut rows: Vec<Row> = self.lock().sessions.iter().filter(|row| lasts(row, now)).cloned().collect();
