@@ -6,12 +6,15 @@ use super::headers::POLICY;
 use super::sessions::Newcomer;
 use crate::api::{ENDPOINTS, Endpoint, Method, Who};
 use crate::app::App;
-use crate::limits::{ADDRESS_TRIES, CONSOLE_REQUESTS_PER_S};
+use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, CONSOLE_REQUESTS_PER_S};
+use crate::people::tests::{PASSWORD, Scene, code, with_app};
+use crate::people::{change_roles, set_disabled};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use bartizan_core::console::{ConsoleRole, Way};
 use bartizan_core::event::Upshot;
+use bartizan_core::people::ChangeRoles;
 use bartizan_events::Filter;
 use bartizan_runtime::clock;
 use bartizan_runtime::https::Visitor;
@@ -26,6 +29,8 @@ const ORIGIN: &str = "http://127.0.0.1:8444";
 struct World {
     app: Arc<App>,
     router: Router,
+    /// Whether the browser comes over TLS.
+    encrypted: bool,
     _dir: tempfile::TempDir,
 }
 
@@ -50,7 +55,27 @@ impl World {
         let fleet = format!("{}console: {{ listen: \"{AT}\" }}\n", crate::tests::FLEET);
         let started = crate::tests::started_with(dir.path(), &fleet).await;
         let router = console(&started.app);
-        Self { app: started.app, router, _dir: dir }
+        Self { app: started.app, router, encrypted: false, _dir: dir }
+    }
+
+    /// Whose fleet has people, of whom tellers are operators here.
+    async fn with_people() -> (Self, Scene) {
+        let said = format!("  people: {{}}\nconsole: {{ listen: \"{AT}\", roles: {{ teller: operator }} }}\n");
+        let scene = Scene::new(&said).await;
+        let (app, router) = (Arc::clone(&scene.app), console(&scene.app));
+        (Self { app, router, encrypted: false, _dir: tempfile::tempdir().unwrap() }, scene)
+    }
+
+    /// What comes of a name and a password, and whether there is a cookie.
+    async fn sign_in(&mut self, name: &str, password: &str, code: Option<&str>) -> (Answer, Option<String>) {
+        let mut body = json!({ "name": name, "password": password });
+        if let Some(code) = code {
+            body["code"] = json!(code);
+        }
+        let answer = self.send("POST", "/sign-in/password", &[("origin", ORIGIN)], Some(body)).await;
+        let set =
+            answer.headers.get("set-cookie").map(|set| set.to_str().unwrap().split(';').next().unwrap().to_owned());
+        (answer, set)
     }
 
     async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
@@ -71,8 +96,11 @@ impl World {
         let mut request = request.body(body).unwrap();
         // Each from a port of its own, and far from what one address may ask.
         self.app.console.rates.forget();
-        let visitor =
-            Visitor { remote: "127.0.0.1:50000".parse().unwrap(), local: AT.parse().unwrap(), encrypted: false };
+        let visitor = Visitor {
+            remote: "127.0.0.1:50000".parse().unwrap(),
+            local: AT.parse().unwrap(),
+            encrypted: self.encrypted,
+        };
         request.extensions_mut().insert(visitor);
         let answer = self.router.call(request).await.unwrap();
         let (head, body) = answer.into_parts();
@@ -275,6 +303,113 @@ async fn a_link_signs_in_once_and_only_as_a_request_of_a_page() {
     let foreign =
         world.send("POST", "/sign-in/link", &[("origin", "https://127.0.0.1:8444")], Some(json!({"token": ""}))).await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN, "{foreign:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_come_in_with_their_password_and_may_what_their_roles_say_at_that_moment() {
+    let (mut world, scene) = World::with_people().await;
+    assert_eq!(world.send("GET", "/sign-in/state", &[], None).await.body["people"], true);
+    let (app, name) = (Arc::clone(&world.app), |name: &str| name.to_owned());
+    for person in ["ana", "ben"] {
+        scene.with_password(person).await;
+    }
+    let roles = |who: &str, add: &[&str], remove: &[&str]| ChangeRoles {
+        name: name(who),
+        add: add.iter().map(|it| name(it)).collect(),
+        remove: remove.iter().map(|it| name(it)).collect(),
+    };
+    change_roles(&app, roles("ben", &[], &["teller"]), "uid 0").await.unwrap();
+    let wrong = json!({ "error": "name or password is wrong", "wants_code": false });
+    for (who, password) in [("ana", "another password"), ("nobody", PASSWORD), ("", PASSWORD), ("ana", "")] {
+        let (said, cookie) = world.sign_in(who, password, None).await;
+        assert_eq!((said.status, &said.body, cookie), (StatusCode::UNAUTHORIZED, &wrong, None), "{who}: {said:?}");
+    }
+    let (said, cookie) = world.sign_in("ben", PASSWORD, None).await;
+    assert_eq!((said.status, cookie), (StatusCode::FORBIDDEN, None), "no role for the console: {said:?}");
+    let body = json!({ "name": "ana", "password": PASSWORD });
+    let cross = world.send("POST", "/sign-in/password", &[("origin", "https://evil.test")], Some(body)).await;
+    assert_eq!((cross.status, cross.headers.get("set-cookie")), (StatusCode::FORBIDDEN, None), "{cross:?}");
+
+    let (said, cookie) = world.sign_in("ana", PASSWORD, None).await;
+    assert_eq!(said.body, json!({ "name": "ana", "role": "operator" }), "{said:?}");
+    let ana = world.browser(cookie.unwrap()).await;
+    let me = world.call(&ana, "GET", "/api/v1/me", None).await;
+    assert_eq!((&me.body["role"], &me.body["way"]), (&json!("operator"), &json!("password")), "{me:?}");
+    let reload = world.call(&ana, "POST", "/api/v1/reload", None).await;
+    assert_ne!(reload.status, StatusCode::FORBIDDEN, "{reload:?}");
+    change_roles(&app, roles("ana", &["bartizan:viewer"], &["teller"]), "uid 0").await.unwrap();
+    let reload = world.call(&ana, "POST", "/api/v1/reload", None).await;
+    assert_eq!(reload.status, StatusCode::FORBIDDEN, "the role was taken while the session went on: {reload:?}");
+    assert_eq!(world.call(&ana, "GET", "/api/v1/me", None).await.body["role"], "viewer");
+    set_disabled(&app, "ana", true, "uid 0", clock::now()).await.unwrap();
+    assert_eq!(world.call(&ana, "GET", "/api/v1/me", None).await.status, StatusCode::UNAUTHORIZED);
+    let (said, cookie) = world.sign_in("ana", PASSWORD, None).await;
+    assert_eq!((said.status, &said.body, cookie), (StatusCode::UNAUTHORIZED, &wrong, None), "disabled: {said:?}");
+    set_disabled(&app, "ana", false, "uid 0", clock::now()).await.unwrap();
+    let again = world.call(&ana, "GET", "/api/v1/me", None).await;
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED, "the session of before does not come back: {again:?}");
+    let told = world.told().await;
+    assert!(told.contains(&("signed_in console: operator".to_owned(), Upshot::Ok)), "{told:?}");
+    assert!(told.iter().any(|(it, _)| it == "not_signed_in console: no role for it"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_is_asked_for_at_the_console_too() {
+    let (mut world, scene) = World::with_people().await;
+    let (secret, codes, _) = with_app(&scene, "ana").await;
+    // The step that proved the app was used up with it.
+    for wrong in [None, Some(""), Some("000000"), Some(code(&secret, 0).as_str())] {
+        let (said, cookie) = world.sign_in("ana", PASSWORD, wrong).await;
+        assert_eq!((said.status, cookie), (StatusCode::UNAUTHORIZED, None), "{wrong:?}: {said:?}");
+        assert_eq!(said.body["wants_code"], true, "{wrong:?}: {said:?}");
+    }
+    let next = code(&secret, 1);
+    let (said, cookie) = world.sign_in("ana", "another password", Some(&next)).await;
+    assert_eq!((said.status, cookie), (StatusCode::UNAUTHORIZED, None), "a code is no password: {said:?}");
+    let (said, cookie) = world.sign_in("ana", PASSWORD, Some(&next)).await;
+    assert!(said.status == StatusCode::OK && cookie.is_some(), "{said:?}");
+    for (typed, status) in [
+        (next.as_str(), StatusCode::UNAUTHORIZED),
+        (codes[3].as_str(), StatusCode::OK),
+        (codes[3].as_str(), StatusCode::UNAUTHORIZED),
+    ] {
+        let (said, cookie) = world.sign_in("ana", PASSWORD, Some(typed)).await;
+        assert_eq!((said.status, cookie.is_some()), (status, status == StatusCode::OK), "{typed}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_a_password_are_slowed_down_at_the_console_as_at_the_pages() {
+    let (mut world, scene) = World::with_people().await;
+    scene.with_password("ana").await;
+    for _ in 0..ACCOUNT_TRIES.free {
+        let (said, _) = world.sign_in("ana", "another password", None).await;
+        assert_eq!(said.status, StatusCode::UNAUTHORIZED, "{said:?}");
+    }
+    // With the right one too: a lock that let it through would tell.
+    for password in ["another password", PASSWORD] {
+        let (said, cookie) = world.sign_in("ana", password, None).await;
+        assert_eq!((said.status, cookie), (StatusCode::TOO_MANY_REQUESTS, None), "{said:?}");
+        assert!(said.headers.contains_key("retry-after"), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_the_cookie_is_for_tls_alone() {
+    let mut world = World::start().await;
+    world.encrypted = true;
+    let minutes = Duration::from_secs(600);
+    let (token, _) = world.app.console.book.link(ConsoleRole::Viewer, "ana", minutes, clock::now()).await.unwrap();
+    let body = Some(json!({ "token": token }));
+    let plain = world.send("POST", "/sign-in/link", &[("origin", ORIGIN)], body.clone()).await;
+    assert_eq!(plain.status, StatusCode::FORBIDDEN, "a page that came without TLS is another origin: {plain:?}");
+    let answer = world.send("POST", "/sign-in/link", &[("origin", "https://127.0.0.1:8444")], body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let set = answer.headers["set-cookie"].to_str().unwrap();
+    let (pair, rest) = set.split_once("; ").unwrap();
+    assert!(pair.starts_with("__Host-console-bank="), "{set}");
+    assert_eq!(rest, "Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=28800", "{set}");
+    world.browser(pair.to_owned()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

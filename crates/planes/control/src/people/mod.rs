@@ -62,7 +62,7 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Where the pages are, below the issuer.
 mod paths {

@@ -25,18 +25,18 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tower_service::Service;
 
-pub(super) const PASSWORD: &str = "a horse of four words";
+pub(crate) const PASSWORD: &str = "a horse of four words";
 
 /// A control whose fleet has people.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     _dir: TempDir,
     _started: Started,
-    pub(super) app: Arc<App>,
+    pub(crate) app: Arc<App>,
     router: Router,
 }
 
 /// A browser: it keeps cookies, and sends what it read in a form.
-pub(super) struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     scene: &'a Scene,
     pub(super) cookies: BTreeMap<String, String>,
     remote: SocketAddr,
@@ -70,7 +70,7 @@ impl Said {
 }
 
 impl Scene {
-    pub(super) async fn new(people: &str) -> Self {
+    pub(crate) async fn new(people: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let fleet = format!(
             "{}workloads:\n  report: {{ selectors: {{ path: /bin/report }} }}\n\
@@ -109,7 +109,7 @@ impl Scene {
     }
 
     /// Somebody with a password; the subject.
-    pub(super) async fn with_password(&self, name: &str) -> String {
+    pub(crate) async fn with_password(&self, name: &str) -> String {
         let (subject, link) = self.add(name).await;
         let mut browser = self.browser();
         let page = browser.get(&link).await;
@@ -526,7 +526,7 @@ fn secret_of(page: &Said) -> Vec<u8> {
 }
 
 /// The code of the app, `later` steps from now.
-fn code(secret: &[u8], later: u64) -> String {
+pub(crate) fn code(secret: &[u8], later: u64) -> String {
     totp::text(secret, clock::now().as_secs() / 30 + later)
 }
 
@@ -535,7 +535,7 @@ fn codes_of(page: &Said) -> Vec<String> {
 }
 
 /// Somebody with an app; its secret, the recovery codes, and the browser that is signed in.
-async fn with_app<'a>(scene: &'a Scene, name: &str) -> (Vec<u8>, Vec<String>, Browser<'a>) {
+pub(crate) async fn with_app<'a>(scene: &'a Scene, name: &str) -> (Vec<u8>, Vec<String>, Browser<'a>) {
     scene.with_password(name).await;
     let mut browser = scene.browser();
     assert_eq!(browser.sign_in("/sign-in", name, PASSWORD).await.to(), "/account");
