@@ -25,14 +25,13 @@ pub(crate) fn in_order(events: Vec<Event>) -> Vec<(u32, Event)> {
 
 /// The services that a guard saw called and that told no span of it, where others did. `events` are all of one request.
 pub(crate) fn gaps<'a>(events: impl Iterator<Item = &'a Event> + Clone) -> Vec<ServiceName> {
-    let told = |event: &'a Event| match &event.what {
-        What::Telemetry(it) if it.signal == Signal::Span => event.service.as_ref(),
-        _ => None,
-    };
-    let told: BTreeSet<&ServiceName> = events.clone().filter_map(told).collect();
-    if told.is_empty() {
+    let is_span = |event: &&Event| matches!(&event.what, What::Telemetry(it) if it.signal == Signal::Span);
+    // Also by somebody outside the fleet: whoever has spans at all misses those that are not there.
+    if !events.clone().any(|event| is_span(&event)) {
         return Vec::new();
     }
+    let told: BTreeSet<&ServiceName> =
+        events.clone().filter(is_span).filter_map(|event| event.service.as_ref()).collect();
     let called = events.filter(|event| event.seen_by == SeenBy::Inbound && matches!(event.what, What::Request(_)));
     let called: BTreeSet<&ServiceName> = called.filter_map(|event| event.service.as_ref()).collect();
     called.difference(&told).map(|name| (*name).clone()).collect()
@@ -146,6 +145,8 @@ mod tests {
         assert_eq!(gaps(called.iter()), Vec::<ServiceName>::new(), "nobody tells anything here");
         let told = [&called[..], &[span_of("accounts", 9, 1)]].concat();
         assert_eq!(gaps(told.iter()).iter().map(ServiceName::as_str).collect::<Vec<_>>(), ["ledger"]);
+        let outside = [&called[..], &[Event { service: None, ..span_of("frontend", 9, 1) }]].concat();
+        assert_eq!(gaps(outside.iter()).len(), 2, "somebody outside the fleet tells one, and neither of both does");
         let both = [&told[..], &[span_of("ledger", 10, 2)]].concat();
         assert_eq!(gaps(both.iter()), Vec::<ServiceName>::new());
     }
