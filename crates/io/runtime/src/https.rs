@@ -212,75 +212,10 @@ pub async fn post<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |e: hyper::Error| GetError::Broken(e.to_string());
-    let mut request = Request::post(path)
-        .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")));
-    if let Some(authorization) = form.authorization {
-        request = request.header(header::AUTHORIZATION, authorization);
-    }
-    let body = Full::new(Bytes::copy_from_slice(form.body.as_bytes()));
-    let request = request.body(body).map_err(|e| GetError::Broken(e.to_string()))?;
-    let (mut sender, connection) = client::Builder::new()
-        .max_buf_size(limits::LOCAL_HEAD_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    // Ends with this function.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-    let answer = sender.send_request(request).await.map_err(broken)?;
-    let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), bytes_max).collect().await;
-    Ok((status, body.map_err(|e| GetError::Broken(e.to_string()))?.to_bytes()))
-}
-
-/// What is sent with [`post_json`].
-#[derive(Clone, Debug)]
-pub struct Posted<'a> {
-    /// Further fields, such as a signature.
-    pub fields: &'a [(&'static str, String)],
-    /// JSON.
-    pub body: Vec<u8>,
-}
-
-/// POST of JSON to `path` on a stream: the status, and the whole answer, at most `bytes_max`. The caller bounds the time.
-///
-/// # Errors
-/// [`GetError::Broken`].
-pub async fn post_json<S>(
-    stream: S,
-    authority: &str,
-    path: &str,
-    posted: Posted<'_>,
-    bytes_max: usize,
-) -> Result<(u16, Bytes), GetError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let broken = |e: hyper::Error| GetError::Broken(e.to_string());
-    let mut request = Request::post(path)
-        .header(header::HOST, authority)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in posted.fields {
-        request = request.header(*name, value);
-    }
-    let request = request.body(Full::new(Bytes::from(posted.body))).map_err(|e| GetError::Broken(e.to_string()))?;
-    let (mut sender, connection) = client::Builder::new()
-        .max_buf_size(limits::LOCAL_HEAD_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    // Ends with this function.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-    let answer = sender.send_request(request).await.map_err(broken)?;
-    let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), bytes_max).collect().await;
-    Ok((status, body.map_err(|e| GetError::Broken(e.to_string()))?.to_bytes()))
+    let mut fields = vec![("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")];
+    fields.extend(form.authorization.map(|authorization| ("authorization", authorization)));
+    let sending = Sending { authority, path, fields: &fields };
+    send(stream, sending, Bytes::copy_from_slice(form.body.as_bytes()), bytes_max).await
 }
 
 /// Serves one document, whatever the path, until `stop` fires. `ends` gives the TLS end of the moment and `document` what

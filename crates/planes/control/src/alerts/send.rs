@@ -115,15 +115,17 @@ async fn post(url: &str, fields: &[(&'static str, String)], body: Vec<u8>) -> Re
     let port = if bare { 80 } else { at.port };
     let stream = https::dial(&at.host, port).await.map_err(|error| Wrong::later(chain(&error)))?;
     let authority = if plain.is_some() { format!("{}:{port}", at.host) } else { at.authority() };
-    let posted = https::Posted { fields, body };
+    let mut all = vec![("content-type", "application/json")];
+    all.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
+    let sending = https::Sending { authority: &authority, path: &at.path, fields: &all };
     let answer = if plain.is_some() {
-        https::post_json(stream, &authority, &at.path, posted, ALERT_ANSWER_BYTES_MAX).await
+        https::send(stream, sending, body.into(), ALERT_ANSWER_BYTES_MAX).await
     } else {
         let roots = web_roots(None).map_err(|error| Wrong::later(chain(&error)))?;
         let client = WebClient::new(&roots, https::ALPN).map_err(|error| Wrong::later(chain(&error)))?;
         let stream = client.connect(stream, &at.host, ALERT_SEND_WITHIN).await;
         let stream = stream.map_err(|error| Wrong::later(error.to_string()))?;
-        https::post_json(stream, &authority, &at.path, posted, ALERT_ANSWER_BYTES_MAX).await
+        https::send(stream, sending, body.into(), ALERT_ANSWER_BYTES_MAX).await
     };
     match answer.map_err(|error| Wrong::later(chain(&error)))? {
         (200..=299, _) => Ok(()),
