@@ -82,6 +82,15 @@ impl Caller {
     }
 }
 
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Trust in it is over.
+    AtOnce,
+    /// After what is under way.
+    Soon,
+}
+
 /// What one worker thread has for itself.
 #[derive(Debug)]
 pub struct Worker {
@@ -223,6 +232,15 @@ impl Conn {
     /// True where many requests are under way at once.
     pub fn is_shared(&self) -> bool {
         self.carrier != Carrier::Http1
+    }
+
+    /// As [`Conn::late_or`], or when trust in the connection is over.
+    pub async fn until_left(&self, stop: &CancellationToken) -> Left {
+        tokio::select! {
+            biased;
+            () = self.trust.until_over() => Left::AtOnce,
+            () = self.late_or(stop) => Left::Soon,
+        }
     }
 
     /// Ends when `stop` fires or the connection had better end by itself, since trust in it soon does.

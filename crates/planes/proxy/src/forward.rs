@@ -23,6 +23,7 @@ use bartizan_core::{Action, ServiceName};
 use bartizan_runtime::clock;
 use bytes::Bytes;
 use http::StatusCode;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,17 +103,19 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
     let patience = if plan.endless { limits::STREAM_REQUEST_TIME } else { limits::REQUEST_TIME };
     let bounds = Bounds { began: came.began, patience };
     let outgoing = Outgoing::new(head, body).with_interims(came.interims);
-    let sending = sending::send(&conn.worker, plan.way, plan.version, outgoing, bounds, &watch);
-    let sent = match record.ongoing().cloned() {
-        None => sending.await,
-        Some(ongoing) => tokio::select! {
-            biased;
-            sent = sending => sent,
-            ending = ongoing.until_over() => {
-                record.taken_back(ending);
-                return Download::own(&ended(&ongoing, ending), record);
-            }
-        },
+    let sent = {
+        let mut sending = pin!(sending::send(&conn.worker, plan.way, plan.version, outgoing, bounds, &watch));
+        match record.ongoing().cloned() {
+            None => sending.await,
+            Some(ongoing) => tokio::select! {
+                biased;
+                sent = sending.as_mut() => sent,
+                ending = ongoing.until_over() => {
+                    record.taken_back(ending);
+                    return Download::own(&ended(&ongoing, ending), record);
+                }
+            },
+        }
     };
     match sent {
         Err(failure) => {

@@ -61,6 +61,7 @@ pub mod tcp;
 
 // What all of it goes by:
 pub mod alarm; // deadlines for many
+pub mod aside; // what is hardly ever ready, beside what is polled for each request
 pub mod counters;
 pub mod counts; // of limits that several guards share
 pub mod event_queue;

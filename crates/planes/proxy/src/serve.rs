@@ -1,6 +1,7 @@
 //! HTTP/2 on one accepted connection: hyper's server with our limits, and the end of a connection.
 
-use crate::conn::Conn;
+use crate::aside::Aside;
+use crate::conn::{Conn, Left};
 use crate::forward::{Came, handle};
 use crate::framing::Rule;
 use crate::gathered::gathered;
@@ -51,10 +52,19 @@ where
         .keep_alive_timeout(limits::H2_PING);
     let (stream, out) = gathered(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let left = async {
+        tokio::select! {
+            () = conn.trust.until_over() => Left::AtOnce,
+            () = idle_or(stop, &conn) => Left::Soon,
+        }
+    };
     let served = tokio::select! {
+        biased;
         served = out.drive(connection.as_mut()) => served,
-        () = conn.trust.until_over() => return,
-        () = idle_or(stop, &conn) => {
+        left = Aside::new(left) => {
+            if left == Left::AtOnce {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 served = out.drive(connection) => served,

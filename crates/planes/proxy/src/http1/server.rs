@@ -7,7 +7,8 @@ use super::io::{Io, Stream};
 use super::print::{self, Framing};
 use super::writer::Writer;
 use crate::alarm::Alarm;
-use crate::conn::Conn;
+use crate::aside::Aside;
+use crate::conn::{Conn, Left};
 use crate::forward::{Came, handle};
 use crate::framing::{self, BodyPiece, Guard, Rule, Verdict};
 use crate::interim::Interims;
@@ -117,10 +118,14 @@ async fn serve_with(conn: Rc<Conn>, stream: Stream, stop: &CancellationToken, ti
     let shared = Rc::new(Shared::new(stream, &conn, times));
     let (leaving, closing) = (Cell::new(false), Cell::new(false));
     let mut serving = pin!(run(&conn, &shared, &leaving, &closing));
+    let left = Aside::new(conn.until_left(stop));
     tokio::select! {
+        biased;
         () = serving.as_mut() => return,
-        () = conn.trust.until_over() => return,
-        () = conn.late_or(stop) => leaving.set(true),
+        left = left => match left {
+            Left::AtOnce => return,
+            Left::Soon => leaving.set(true),
+        },
     }
     // A client may be sending its next request just now: it gets an answer, and that says that it was the last one.
     let last_word = if stop.is_cancelled() { Duration::ZERO } else { limits::LAST_WORD_TIME };
@@ -148,7 +153,17 @@ async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, leaving: &Cell<bool>, closing
         let ahead = announced.http11.then(|| Interims::to_http1(Ahead(Rc::clone(shared))));
         let interims = ahead.unwrap_or_default();
         let came = Came { began: Instant::now(), upgrade: announced.upgrade, interims };
-        let Some(mut download) = handled(conn, shared, head, announced, came).await else { return };
+        // Where it is, and not from an `async fn` of its own: that would be copied here, several kilobytes for each request.
+        let handled = {
+            let mut handling = pin!(handle(Rc::clone(conn), head, shared.body(announced), came));
+            poll_fn(|cx| match handling.as_mut().poll(cx) {
+                Poll::Ready(download) => Poll::Ready(Some(download)),
+                Poll::Pending if shared.is_gone(cx) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        let Some(mut download) = handled else { return };
         if let Some(rule) = shared.broken.get() {
             respond::report(conn, rule);
         }
@@ -169,24 +184,6 @@ async fn run(conn: &Rc<Conn>, shared: &Rc<Shared>, leaving: &Cell<bool>, closing
             return shared.close(true).await;
         }
     }
-}
-
-/// The response to a request; `None` where the client went away before there was one.
-async fn handled(
-    conn: &Rc<Conn>,
-    shared: &Rc<Shared>,
-    head: RequestHead,
-    announced: framing::Head,
-    came: Came,
-) -> Option<Download> {
-    let body = shared.body(announced);
-    let mut handling = pin!(handle(Rc::clone(conn), head, body, came));
-    poll_fn(|cx| match handling.as_mut().poll(cx) {
-        Poll::Ready(download) => Poll::Ready(Some(download)),
-        Poll::Pending if shared.is_gone(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
 }
 
 impl Shared {

@@ -3,7 +3,8 @@
 use super::connection::{Leg, drive};
 use super::frame::{self, Reset};
 use super::stream::{Inflow, Stream};
-use crate::conn::Conn;
+use crate::aside::Aside;
+use crate::conn::{Conn, Left};
 use crate::forward::{Came, handle};
 use crate::framing::Rule;
 use crate::interim::Interims;
@@ -36,11 +37,19 @@ pub async fn serve(conn: Rc<Conn>, records: Records, stop: &CancellationToken) {
         leg.ask_to_leave();
         std::future::pending::<()>().await;
     };
+    let left = async {
+        tokio::select! {
+            left = conn.until_left(stop) => left,
+            () = asked_to_leave => Left::AtOnce,
+        }
+    };
     let ended = tokio::select! {
+        biased;
         ended = driving.as_mut() => ended,
-        () = conn.trust.until_over() => return,
-        () = asked_to_leave => return,
-        () = conn.late_or(stop) => {
+        left = Aside::new(left) => {
+            if left == Left::AtOnce {
+                return;
+            }
             leg.leave();
             tokio::select! {
                 ended = driving => ended,

@@ -3,6 +3,7 @@
 use super::dial::Dialled;
 use super::http1::host_of;
 use super::{Failure, LocalExec, Outgoing, Pools, Received, Target};
+use crate::aside::Aside;
 use crate::http1::ResponseRule;
 use crate::ledger::Registered;
 use crate::limits;
@@ -186,11 +187,13 @@ where
         builder.handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(describe(&error)))?;
     let held = trust.clone();
     tokio::task::spawn_local(async move {
+        let over = Aside::new(until_over(held.as_deref()));
         tokio::select! {
+            biased;
             ended = connection => if let Err(error) = ended {
                 tracing::debug!(%error, "upstream connection ended");
             },
-            () = until_over(held.as_deref()) => {}
+            () = over => {}
         }
     });
     let load = Rc::new(Load { streams: Cell::new(0), used: Cell::new(Instant::now()) });

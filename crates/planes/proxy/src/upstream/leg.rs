@@ -2,8 +2,8 @@
 
 use super::dial::Dialled;
 use super::http1::name_host;
-use super::http2::until_over;
 use super::{Failure, Outgoing, Pools, Received, Target, Version, is_idempotent};
+use crate::aside::Aside;
 use crate::ledger::Registered;
 use crate::leg::{self, Exchange, Leg};
 use crate::limits;
@@ -177,11 +177,13 @@ impl Pools {
         tokio::task::spawn_local(async move {
             let mut begin = |_, _| {}; // nobody asks at this end
             let driving = leg::drive(&leg, records, quiet, &mut begin);
+            let over = Aside::new(trust.until_over());
             tokio::select! {
+                biased;
                 ended = driving => if let Err(error) = ended {
                     tracing::debug!(%error, "upstream connection ended");
                 },
-                () = until_over(Some(&*trust)) => {}
+                () = over => {}
             }
             leg.end();
         });

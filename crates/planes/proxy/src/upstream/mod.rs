@@ -172,7 +172,7 @@ impl Pools {
         }
         let alarm = self.0.alarms.alarm();
         alarm.set(patience);
-        let sending = async {
+        let mut sending = pin!(async {
             match (version, target) {
                 (Version::Http1 | Version::Http2, Target::Peer(..)) => self.send_leg(target, version, request).await,
                 (Version::Http1 | Version::Switchable, _) => self.send_http1(target, request).await,
@@ -180,8 +180,7 @@ impl Pools {
                     Box::pin(self.send_http2(target, request)).await
                 }
             }
-        };
-        let mut sending = pin!(sending);
+        });
         poll_fn(|cx| match sending.as_mut().poll(cx) {
             Poll::Pending => alarm.poll(cx).map(|()| Err(Failure::Timeout)),
             ready => ready,

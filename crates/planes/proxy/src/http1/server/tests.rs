@@ -71,7 +71,7 @@ async fn serving(room: usize, client: impl AsyncFnOnce(DuplexStream)) -> bool {
         .run_until(async {
             let mut client = pin!(client(near));
             let mut served = false;
-            let serve = serve_with(Rc::clone(&conn), Stream::Memory(far), &stop, SHORT);
+            let serve = Box::pin(serve_with(Rc::clone(&conn), Stream::Memory(far), &stop, SHORT));
             tokio::select! {
                 () = serve => served = true,
                 () = &mut client => {}
