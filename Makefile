@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: console console-test demo test check lint doc bench-bank bench race race-quick race-flat race-spread race-programs needs needs-demo help clean
+.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,12 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 
 race: race-programs ## a pair of guards beside a byte relay, Envoy, nginx, HAProxy, interleaved; table to benches/results/
 	python3 benches/dataplane/race.py
+
+dist: race-programs ## the programs as they ship, optimised by what the race showed of them, in target/dist/bin
+	sh xtask/dist.sh
+
+race-dist: dist ## the race with those
+	BARTIZAN="$(CURDIR)/target/dist/bin/bartizan" python3 benches/dataplane/race.py
 
 race-quick: race-programs ## ours, the relay and Envoy on HTTP/1.1 alone, three short rounds
 	python3 benches/dataplane/race.py --quick

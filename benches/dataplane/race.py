@@ -44,7 +44,7 @@ class Case:
 
     def port_of(self, racer):
         # A racer that tells HTTP/2 from HTTP/1.1 by itself has one port for both.
-        return racer.ports.get(self.port) or (racer.ports.get("outbound") if self.port == "outbound_h2" and racer.name == "ours" else None)
+        return racer.ports.get(self.port) or (racer.ports.get("outbound") if self.port == "outbound_h2" and racer.name.startswith("ours") else None)
 
 
 CASES = {

@@ -212,6 +212,15 @@ def token_of(folder):
     return done.stdout.strip(), issuer, audience, folder / "login.jwks"
 
 
+class OursBefore(Ours):
+    name = "ours-before"
+    does = "ours of another build (BARTIZAN_BEFORE)"
+
+    @staticmethod
+    def bartizan():
+        return pathlib.Path(os.environ.get("BARTIZAN_BEFORE", "BARTIZAN_BEFORE, which names the other build's bartizan,"))
+
+
 LIMIT = 1_000_000  # requests a second and user: counted, and never reached
 
 
@@ -524,4 +533,4 @@ defaults
 
 
 SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-ALL = {racer.name: racer for racer in (Ours, Relay, Envoy, Nginx, Haproxy, OursWithUsers, EnvoyWithUsers)}
+ALL = {racer.name: racer for racer in (Ours, OursBefore, Relay, Envoy, Nginx, Haproxy, OursWithUsers, EnvoyWithUsers)}
