@@ -21,6 +21,7 @@ package() {
     promtool) echo prometheus ;;
     amtool) echo prometheus-alertmanager ;;
     logger) echo bsdutils ;;
+    rsyslogd) echo rsyslog rsyslog-openssl ;;
     *) echo "$1" ;;
   esac
 }
@@ -28,7 +29,8 @@ still=""
 for program in $missing; do
   if [ "$program" != cargo ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing $program"
-    { apt-get install -y -q "$(package "$program")" || { apt-get update -q && apt-get install -y -q "$(package "$program")"; }; } >/dev/null 2>&1
+    # Unquoted: a program may need two packages.
+    { apt-get install -y -q $(package "$program") || { apt-get update -q && apt-get install -y -q $(package "$program"); }; } >/dev/null 2>&1
   fi
   command -v "$program" >/dev/null 2>&1 || still="$still $program"
 done
@@ -37,7 +39,7 @@ done
 echo "missing:$still" >&2
 case " $still " in *" cargo "*) echo "  cargo: install Rust 1.95 or newer, for example from https://rustup.rs" >&2 ;; esac
 case " $still " in *" cc "*) echo "  cc: a C compiler, for example: apt-get install build-essential" >&2 ;; esac
-for program in python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool nginx haproxy ip nft chromium prometheus promtool prometheus-alertmanager amtool logger; do
+for program in python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool nginx haproxy ip nft chromium prometheus promtool prometheus-alertmanager amtool logger rsyslogd; do
   case " $still " in *" $program "*) echo "  $program: for example: apt-get install $(package $program)" >&2 ;; esac
 done
 exit 1

@@ -1,7 +1,7 @@
 //! Where events go besides the store.
 
 use crate::event::{Class, Upshot};
-use crate::federation::Url;
+use crate::federation::{Url, WebFiles};
 use crate::name::ServiceName;
 use std::net::IpAddr;
 
@@ -88,6 +88,8 @@ pub struct Http {
     pub url: Url,
     /// PEM file with the roots of its certificate; those of the system where `None`.
     pub roots: Option<String>,
+    /// The certificate that is shown to a receiver that asks for one.
+    pub shown: Option<WebFiles>,
     /// File with the value of `Authorization`.
     pub authorization: Option<String>,
 }
@@ -101,8 +103,10 @@ pub struct Stream {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// PEM file with the roots of its certificate.
+    /// PEM file with the roots of its certificate; those of the system where `None`.
     pub roots: Option<String>,
+    /// The certificate that is shown to a receiver that asks for one.
+    pub shown: Option<WebFiles>,
 }
 
 impl Destination {

@@ -11,6 +11,7 @@ pub use send::{Sending, send};
 pub use service::{Shown, serve_router};
 
 use crate::limits;
+use crate::places::Places;
 use crate::tls::{Judge, Server};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,11 +21,10 @@ use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -226,7 +226,7 @@ pub async fn serve_document(
     document: impl Fn() -> Option<Bytes> + Send + Sync + 'static,
     stop: CancellationToken,
 ) {
-    let each: Arc<Mutex<HashMap<IpAddr, usize>>> = Arc::default();
+    let each = Places::default();
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::DOCUMENT_CONNECTIONS_MAX)));
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
@@ -239,7 +239,7 @@ pub async fn serve_document(
             }
         };
         // One stranger must not keep the others out.
-        let Some(place) = Place::take(&each, remote.ip(), limits::DOCUMENT_CONNECTIONS_EACH_MAX) else { continue };
+        let Some(place) = each.take(remote.ip(), limits::DOCUMENT_CONNECTIONS_EACH_MAX) else { continue };
         let (Some(end), Some(document)) = (ends(), document()) else { continue };
         let stop = stop.clone();
         connections.spawn(async move {
@@ -250,32 +250,6 @@ pub async fn serve_document(
     }
     connections.close();
     connections.wait().await;
-}
-
-/// One of the connections of an address, until it is dropped.
-struct Place(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
-
-impl Place {
-    /// `None` where the address has its share.
-    fn take(each: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr, most: usize) -> Option<Self> {
-        let mut held = each.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(ip).or_default();
-        (*count < most).then(|| *count += 1)?;
-        drop(held);
-        Some(Self(Arc::clone(each), ip))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.1);
-            }
-        }
-    }
 }
 
 async fn one(stream: TcpStream, end: Server, document: Bytes) {

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod listen; // TCP listeners, and who holds a port
 pub mod local; // JSON over HTTP on a Unix socket
 pub mod logs;
+pub mod places; // connections of one address
 pub mod plain_http; // a router for programs of this machine
 pub mod ports; // free ports for a fleet
 pub mod process;

@@ -370,6 +370,8 @@ pub const OUTPUT_WITHIN: Duration = Duration::from_secs(15);
 pub const OUTPUT_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Largest file with a secret of an output, in bytes.
 pub const OUTPUT_FILE_BYTES_MAX: usize = 16 << 10;
+/// Time that a receiver of syslog gets, once for each connection, to refuse our certificate: several times the way around the earth.
+pub const OUTPUT_SETTLE: Duration = Duration::from_secs(1);
 /// How often an output that has sent everything looks whether there is more.
 pub const OUTPUT_POLL: Duration = Duration::from_millis(100);
 /// First pause after an attempt to send that failed; it doubles.
@@ -386,6 +388,8 @@ pub const INTAKE_BURST_S: f64 = 2.0;
 pub const INTAKE_READING_MAX: usize = 4;
 /// Connections with messages of syslog or lines of JSON at once, a count, for each door.
 pub const INTAKE_STREAMS_MAX: usize = 512;
+/// Connections of one address among them, a count: one that opens what it can must not keep the others out.
+pub const INTAKE_STREAMS_EACH_MAX: usize = 128;
 /// Messages of one of them that share a batch, a count.
 pub const INTAKE_BATCH_MAX: u64 = 512;
 /// Silence after which such a connection is closed: senders of syslog keep theirs for hours, and come again by themselves.

@@ -42,6 +42,12 @@ pub(super) struct RawOutput {
     /// PEM file with the roots of the receiver's certificate; those of the system where left out.
     #[schemars(default)]
     pub(super) roots: Field<String>,
+    /// PEM file with the certificate that is shown to a receiver that asks for one.
+    #[schemars(default)]
+    pub(super) certificate: Field<String>,
+    /// PEM file with its key.
+    #[schemars(default)]
+    pub(super) key: Field<String>,
     /// Only events of these classes, such as `[request, handshake]`; all where left out.
     #[schemars(default, with = "Vec<String>", length(min = 1))]
     pub(super) classes: Field<Vec<Read<String>>>,
@@ -66,6 +72,8 @@ impl RawOutput {
         "secret",
         "authorization",
         "roots",
+        "certificate",
+        "key",
         "classes",
         "outcomes",
         "services",
@@ -85,6 +93,8 @@ impl RawOutput {
             secret: fields.text("secret"),
             authorization: fields.text("authorization"),
             roots: fields.text("roots"),
+            certificate: fields.text("certificate"),
+            key: fields.text("key"),
             classes: fields.take("classes", |report, node, key| report.list(node, key, Report::text)),
             outcomes: fields.take("outcomes", |report, node, key| report.list(node, key, Report::text)),
             services: fields.take("services", |report, node, key| report.list(node, key, Report::text)),

@@ -1,8 +1,8 @@
 //! A router for browsers, encrypted or (on loopback) not: every request comes with who is at the other end of its connection.
 
-use super::Place;
 use crate::limits;
 use crate::listen;
+use crate::places::Places;
 use crate::tls::{Judge, Server};
 use axum::Router;
 use axum::body::Body;
@@ -56,7 +56,7 @@ pub async fn serve_browsers(
     stop: CancellationToken,
 ) {
     let router = router.layer(DefaultBodyLimit::max(limits::BROWSER_BODY_BYTES_MAX));
-    let each = Arc::default();
+    let each = Places::default();
     let cut_off = CancellationToken::new();
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::BROWSER_CONNECTIONS_MAX)));
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
@@ -69,7 +69,7 @@ pub async fn serve_browsers(
                 continue;
             }
         };
-        let place = Place::take(&each, remote.ip(), limits::BROWSER_CONNECTIONS_EACH_MAX);
+        let place = each.take(remote.ip(), limits::BROWSER_CONNECTIONS_EACH_MAX);
         let (Some(place), Ok(local)) = (place, stream.local_addr()) else { continue };
         let (front, router) = (front(), router.clone());
         let (stop, cut_off) = (stop.clone(), cut_off.clone());

@@ -1,8 +1,9 @@
 //! A router for clients that speak HTTP/1.1 or HTTP/2, with or without TLS: what is handed in comes both ways.
 
-use super::{Place, Shown};
+use super::Shown;
 use crate::control_stream::OnFailure;
 use crate::limits;
+use crate::places::Places;
 use crate::tls::{Judge, Server};
 use axum::Router;
 use axum::body::Body;
@@ -39,13 +40,13 @@ pub async fn serve_either<P: Clone + Send + Sync + 'static>(
     router: Router,
     stop: CancellationToken,
 ) {
-    let each = Arc::default();
+    let each = Places::default();
     let cut_off = CancellationToken::new();
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::SERVICE_CONNECTIONS_MAX)));
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(accepted) = stop.run_until_cancelled(crate::listen::accept(&listener)).await else { break };
         let Some((stream, remote)) = accepted else { continue };
-        let Some(place) = Place::take(&each, remote.ip(), limits::SERVICE_CONNECTIONS_EACH_MAX) else { continue };
+        let Some(place) = each.take(remote.ip(), limits::SERVICE_CONNECTIONS_EACH_MAX) else { continue };
         let (ends, judge, on_failure, router) =
             (ends.clone(), Arc::clone(&judge), Arc::clone(&on_failure), router.clone());
         let (stop, cut_off) = (stop.clone(), cut_off.clone());

@@ -1,8 +1,8 @@
 //! A router behind TLS, where clients may show a certificate: every request comes with who its client proved to be.
 
-use super::Place;
 use crate::control_stream::OnFailure;
 use crate::limits;
+use crate::places::Places;
 use crate::tls::{Judge, Server};
 use axum::Router;
 use axum::body::Body;
@@ -41,7 +41,7 @@ pub async fn serve_router<P: Clone + Send + Sync + 'static>(
     router: Router,
     stop: CancellationToken,
 ) {
-    let each = Arc::default();
+    let each = Places::default();
     let cut_off = CancellationToken::new();
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::SERVICE_CONNECTIONS_MAX)));
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
@@ -54,7 +54,7 @@ pub async fn serve_router<P: Clone + Send + Sync + 'static>(
                 continue;
             }
         };
-        let place = Place::take(&each, remote.ip(), limits::SERVICE_CONNECTIONS_EACH_MAX);
+        let place = each.take(remote.ip(), limits::SERVICE_CONNECTIONS_EACH_MAX);
         let (Some(place), Some(end)) = (place, ends()) else { continue };
         let (judge, on_failure, router) = (Arc::clone(&judge), Arc::clone(&on_failure), router.clone());
         let (stop, cut_off) = (stop.clone(), cut_off.clone());

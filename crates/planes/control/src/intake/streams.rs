@@ -3,13 +3,14 @@
 
 use super::counts::{Door, Refused};
 use super::desk::Desk;
-use super::who::{Client, over_tcp};
+use super::who::{over_tcp, still_good};
 use crate::app::App;
-use crate::limits::{INTAKE_BATCH_MAX, INTAKE_IDLE, INTAKE_STREAMS_MAX};
+use crate::limits::{INTAKE_BATCH_MAX, INTAKE_IDLE, INTAKE_STREAMS_EACH_MAX, INTAKE_STREAMS_MAX};
 use crate::stream::{Peer, judge, on_failure};
 use bartizan_runtime::https::Ends;
 use bartizan_runtime::limits::HANDSHAKE_WITHIN;
-use bartizan_runtime::listen;
+use bartizan_runtime::places::Places;
+use bartizan_runtime::{clock, listen};
 use bartizan_telemetry::frames::{Frame, first};
 use bartizan_telemetry::limits::{LINE_BYTES_MAX, SYSLOG_BYTES_MAX};
 use bartizan_telemetry::{Handed, Malformed, Scene, Taken, ndjson, syslog};
@@ -31,13 +32,15 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(INTAKE_STREAMS_MAX)));
+    let each = Places::default();
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(accepted) = stop.run_until_cancelled(listen::accept(&listener)).await else { break };
         let Some((stream, remote)) = accepted else { continue };
+        let Some(place) = each.take(remote.ip(), INTAKE_STREAMS_EACH_MAX) else { continue };
         let (app, desk, ends, stop) = (Arc::clone(&app), Arc::clone(&desk), ends.clone(), stop.clone());
         connections.spawn(async move {
             stop.run_until_cancelled(one(&app, &desk, door, stream, remote, ends)).await;
-            drop(slot);
+            drop((slot, place));
         });
     }
     connections.close();
@@ -46,26 +49,37 @@ pub(super) async fn serve(
 
 async fn one(app: &Arc<App>, desk: &Desk, door: Door, stream: TcpStream, remote: SocketAddr, ends: Option<Ends>) {
     let Some(ends) = ends else {
-        return read(app, desk, door, stream, over_tcp(app, None, remote)).await;
+        return read(app, desk, door, stream, remote, None).await;
     };
     let Some(end) = ends() else { return };
     match end.accept(stream, judge(app), HANDSHAKE_WITHIN).await {
-        Ok(accepted) => {
-            let client = accepted.peer.as_ref().and_then(|peer: &Peer| over_tcp(app, Some(peer), remote));
-            read(app, desk, door, accepted.stream, client).await;
-        }
+        Ok(accepted) => read(app, desk, door, accepted.stream, remote, accepted.peer).await,
         Err(error) => on_failure(app)(remote, error),
     }
 }
 
-async fn read<S: AsyncRead + Unpin>(app: &App, desk: &Desk, door: Door, mut stream: S, client: Option<Client>) {
-    let Some(client) = client else { return app.intake.refused(door, Refused::Stranger, 1) };
+async fn read<S: AsyncRead + Unpin>(
+    app: &App,
+    desk: &Desk,
+    door: Door,
+    mut stream: S,
+    remote: SocketAddr,
+    peer: Option<Peer>,
+) {
+    let Some(client) = over_tcp(app, peer.as_ref(), remote) else {
+        return app.intake.refused(door, Refused::Stranger, 1);
+    };
     let is_syslog = door != Door::Lines;
     let bytes_max = if is_syslog { SYSLOG_BYTES_MAX } else { LINE_BYTES_MAX };
     let mut bytes = Vec::new();
     let mut skip = Skip::No;
     loop {
-        let reading = tokio::time::timeout(INTAKE_IDLE, stream.read_buf(&mut bytes)).await;
+        let left = peer.as_ref().map_or(INTAKE_IDLE, |peer| peer.not_after().since(clock::now()));
+        let reading = tokio::time::timeout(INTAKE_IDLE.min(left), stream.read_buf(&mut bytes)).await;
+        if peer.as_ref().is_some_and(|peer| !still_good(app, peer)) {
+            // What it has sent since is the word of somebody who would not be let in now. It comes again with another certificate.
+            return app.intake.refused(door, Refused::Stranger, u64::from(!bytes.is_empty()));
+        }
         let ended = !matches!(reading, Ok(Ok(read)) if read > 0);
         if ended && !bytes.is_empty() && matches!(skip, Skip::No) {
             bytes.push(b'\n'); // the last one need not be ended; one of a length that is cut off stays so

@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use bartizan_core::intake::Intake;
 use bartizan_core::{Role, ServiceName};
 use bartizan_crypto::hash;
-use bartizan_runtime::files;
+use bartizan_runtime::{clock, files};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(super) fn over_http(
     fields: &HeaderMap,
 ) -> Option<Client> {
     if let Some(peer) = peer {
-        return Some(by_certificate(app, peer));
+        return still_good(app, peer).then(|| by_certificate(app, peer));
     }
     if let Some(shown) = fields.get(AUTHORIZATION) {
         let (way, token) = shown.as_bytes().split_at_checked(7)?;
@@ -84,6 +84,11 @@ pub(super) fn over_http(
 /// Who came over TCP, where no token can be shown.
 pub(super) fn over_tcp(app: &App, peer: Option<&Peer>, remote: SocketAddr) -> Option<Client> {
     peer.map_or_else(|| on_this_machine(remote), |peer| Some(by_certificate(app, peer)))
+}
+
+/// Whether the certificate that was shown when the connection began would still be taken: connections outlive it.
+pub(super) fn still_good(app: &App, peer: &Peer) -> bool {
+    clock::now() < peer.not_after() && app.in_force().denied.denies(peer).is_none()
 }
 
 fn by_certificate(app: &App, peer: &Peer) -> Client {

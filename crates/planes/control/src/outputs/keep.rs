@@ -67,12 +67,12 @@ impl One {
     /// Sends what comes, for ever.
     async fn send_on(&self, cursor: &mut Cursor) {
         let (name, events) = (self.name.as_str(), &self.app.events);
-        let mut sender = None;
+        let mut way = Way::default();
         let mut written = Instant::now();
         loop {
             match events.read_on(name).await {
                 Ok(Some(unread)) => {
-                    let sent = self.send(&mut sender, &unread).await;
+                    let sent = self.send(&mut way, &unread).await;
                     self.app.outputs.pass(events, name, &unread, sent);
                 }
                 Ok(None) => tokio::time::sleep(OUTPUT_POLL).await,
@@ -89,12 +89,12 @@ impl One {
     }
 
     /// Sends one block, however long that takes.
-    async fn send(&self, sender: &mut Option<Sender>, unread: &Unread) -> Sent {
+    async fn send(&self, way: &mut Way, unread: &Unread) -> Sent {
         let (going, mut sent) = outgoing(&unread.events, &self.output.only);
         for part in going.chunks(TOGETHER) {
             let mut pause = OUTPUT_RETRY;
             loop {
-                match self.attempt(sender, part).await {
+                match self.attempt(way, part).await {
                     Ok(it) => {
                         sent.stored += it.stored;
                         sent.rejected += it.rejected;
@@ -104,9 +104,9 @@ impl One {
                         break;
                     }
                     Err(why) => {
-                        let way = self.output.to.as_str();
-                        tracing::warn!(output = %self.name, way, why, "events are not sent, trying again");
-                        *sender = None;
+                        let to = self.output.to.as_str();
+                        tracing::warn!(output = %self.name, to, why, "events are not sent, trying again");
+                        way.close();
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(OUTPUT_RETRY_MAX);
                     }
@@ -116,17 +116,35 @@ impl One {
         sent
     }
 
-    async fn attempt(&self, sender: &mut Option<Sender>, part: &[Outgoing]) -> Result<Sent, String> {
-        let sender = match sender {
+    async fn attempt(&self, way: &mut Way, part: &[Outgoing]) -> Result<Sent, String> {
+        let sender = match &mut way.sender {
             Some(sender) => sender,
             None => {
                 let (to, dir) =
                     (self.output.to.clone(), self.app.options.fleet.parent().unwrap_or(Path::new("")).to_owned());
                 let opening = tokio::task::spawn_blocking(move || Sender::open(&to, &dir));
-                sender.insert(opening.await.map_err(|error| error.to_string())??)
+                let sender = way.sender.insert(opening.await.map_err(|error| error.to_string())??);
+                sender.resume(std::mem::take(&mut way.unsure));
+                sender
             }
         };
         sender.send(part).await
+    }
+}
+
+/// The sender of the moment, and what the one before was not sure of.
+#[derive(Default)]
+struct Way {
+    sender: Option<Sender>,
+    unsure: Vec<u8>,
+}
+
+impl Way {
+    /// The next attempt begins anew, with files that are read anew.
+    fn close(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            self.unsure = sender.into_unsure();
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod counts;
 mod cursor; // where an output was
 mod file; // lines in files that follow each other
 mod keep; // start here: as long as the fleet file says
+mod line; // syslog on a connection
 mod sender; // the other end
 
 pub(crate) use counts::Counts;

@@ -2,18 +2,18 @@
 
 use super::counts::Sent;
 use super::file::Files;
+use super::line::Line;
 use crate::federation::web_roots;
 use crate::limits::{OUTPUT_ANSWER_BYTES_MAX, OUTPUT_FILE_BYTES_MAX, OUTPUT_WITHIN};
 use bartizan_core::Secret;
-use bartizan_core::outputs::{Destination, Http, Stream};
+use bartizan_core::federation::WebFiles;
+use bartizan_core::outputs::{Destination, Http};
 use bartizan_runtime::https::{self, Sending};
-use bartizan_runtime::tls::{ClientStream, WebClient};
+use bartizan_runtime::tls::{Identity, WebClient};
 use bartizan_runtime::{clock, files};
 use bartizan_telemetry::out::{Outgoing, bulk, otlp, syslog};
 use bartizan_tokens::signed::Form;
 use std::path::Path;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 /// Events of one request, a count: half a megabyte of records.
 pub(super) const TOGETHER: usize = 256;
@@ -26,7 +26,7 @@ pub(super) enum Sender {
     Otlp(Web),
     Elasticsearch { web: Web, index: String },
     Webhook { web: Web, secret: Secret<String> },
-    Syslog { to: Stream, tls: Option<WebClient>, open: Option<Pipe> },
+    Syslog(Line),
 }
 
 /// A server of HTTP.
@@ -34,12 +34,6 @@ pub(super) struct Web {
     http: Http,
     tls: Option<WebClient>,
     authorization: Option<Secret<String>>,
-}
-
-/// A connection to a receiver of syslog.
-pub(super) enum Pipe {
-    Plain(TcpStream),
-    Tls(Box<ClientStream<TcpStream>>),
 }
 
 impl Sender {
@@ -50,7 +44,11 @@ impl Sender {
     pub(super) fn open(to: &Destination, dir: &Path) -> Result<Self, String> {
         let web = |http: &Http| {
             let authorization = http.authorization.as_ref().map(|file| secret(&dir.join(file))).transpose()?;
-            Ok::<_, String>(Web { http: http.clone(), tls: tls(http.tls, http.roots.as_deref(), dir)?, authorization })
+            Ok::<_, String>(Web {
+                http: http.clone(),
+                tls: tls(http.tls, http.roots.as_deref(), http.shown.as_ref(), dir)?,
+                authorization,
+            })
         };
         Ok(match to {
             Destination::Ndjson { file, bytes, files } => {
@@ -62,9 +60,24 @@ impl Sender {
                 Self::Webhook { web: web(http)?, secret: secret(&dir.join(file))? }
             }
             Destination::Syslog(to) => {
-                Self::Syslog { to: to.clone(), tls: tls(to.tls, to.roots.as_deref(), dir)?, open: None }
+                Self::Syslog(Line::new(to.clone(), tls(to.tls, to.roots.as_deref(), to.shown.as_ref(), dir)?))
             }
         })
+    }
+
+    /// What was sent and may have been lost, for the sender that follows this one.
+    pub(super) fn into_unsure(self) -> Vec<u8> {
+        match self {
+            Self::Syslog(line) => line.into_unsure(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Begins with what the sender before was not sure of.
+    pub(super) fn resume(&mut self, unsure: Vec<u8>) {
+        if let Self::Syslog(line) = self {
+            line.resume(unsure);
+        }
     }
 
     /// Sends at most [`TOGETHER`] events; what became of them.
@@ -116,14 +129,8 @@ impl Sender {
                 let (status, _) = web.post("", &fields, body).await?;
                 judged(status, all, || Ok(0))
             }
-            Self::Syslog { to, tls, open } => {
-                let frames: Vec<u8> = events.iter().flat_map(syslog::frame).collect();
-                let mut pipe = match open.take() {
-                    Some(pipe) => pipe,
-                    None => dial(to, tls.as_ref()).await?,
-                };
-                pipe.write(&frames).await.map_err(|error| error.to_string())?;
-                *open = Some(pipe);
+            Self::Syslog(line) => {
+                line.send(events.iter().flat_map(syslog::frame).collect()).await?;
                 stored
             }
         }
@@ -167,45 +174,31 @@ impl Web {
     }
 }
 
-async fn dial(to: &Stream, tls: Option<&WebClient>) -> Result<Pipe, String> {
-    let stream = https::dial(&to.host, to.port).await.map_err(|error| error.to_string())?;
-    Ok(match tls {
-        None => Pipe::Plain(stream),
-        Some(client) => {
-            Pipe::Tls(Box::new(client.connect(stream, &to.host, OUTPUT_WITHIN).await.map_err(|e| e.to_string())?))
-        }
-    })
-}
-
-impl Pipe {
-    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Self::Plain(stream) => {
-                stream.write_all(bytes).await?;
-                stream.flush().await
-            }
-            Self::Tls(stream) => {
-                stream.write_all(bytes).await?;
-                stream.flush().await
-            }
-        }
-    }
-}
-
-fn tls(wanted: bool, roots: Option<&str>, dir: &Path) -> Result<Option<WebClient>, String> {
+fn tls(wanted: bool, roots: Option<&str>, shown: Option<&WebFiles>, dir: &Path) -> Result<Option<WebClient>, String> {
     if !wanted {
         return Ok(None);
     }
     let path = roots.map(|file| dir.join(file));
     let roots = web_roots(path.as_deref()).map_err(|error| error.to_string())?;
-    WebClient::new(&roots, &[]).map(Some).map_err(|error| error.to_string())
+    let shown = shown.map(|files| identity(files, dir)).transpose()?;
+    WebClient::showing(&roots, &[], shown.as_ref()).map(Some).map_err(|error| error.to_string())
+}
+
+fn identity(WebFiles { certificate, key }: &WebFiles, dir: &Path) -> Result<Identity, String> {
+    let chain = text(&dir.join(certificate))?;
+    let identity = Identity::from_pem(chain.expose(), &text(&dir.join(key))?);
+    identity.map_err(|error| format!("`{certificate}` and `{key}`: {error}"))
 }
 
 /// The first line of a file.
 fn secret(path: &Path) -> Result<Secret<String>, String> {
+    let text = text(path)?;
+    let line = text.expose().lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+    line.map(Secret::new).ok_or_else(|| format!("`{}`: it is empty", path.display()))
+}
+
+fn text(path: &Path) -> Result<Secret<String>, String> {
     let refuse = |why: String| format!("`{}`: {why}", path.display());
     let bytes = files::read_bounded(path, OUTPUT_FILE_BYTES_MAX).map_err(|error| refuse(error.to_string()))?;
-    let text = Secret::new(String::from_utf8(bytes).map_err(|_| refuse("it is no text".to_owned()))?);
-    let line = text.expose().lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
-    line.map(Secret::new).ok_or_else(|| refuse("it is empty".to_owned()))
+    String::from_utf8(bytes).map(Secret::new).map_err(|_| refuse("it is no text".to_owned()))
 }

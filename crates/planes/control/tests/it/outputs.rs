@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 impl Running {
-    async fn output(&self, name: &str) -> Option<Arrow> {
+    pub(crate) async fn output(&self, name: &str) -> Option<Arrow> {
         let balance: Balance = self.get("/v1/balance").await;
         assert!(balance.unequal().next().is_none(), "{balance:?}");
         balance.arrows.into_iter().find(|it| it.arrow == format!("output.{name}"))
@@ -32,7 +32,7 @@ impl Running {
         .await
     }
 
-    async fn happen(&self, numbers: std::ops::Range<u64>) {
+    pub(crate) async fn happen(&self, numbers: std::ops::Range<u64>) {
         let event = |n| Event {
             id: EventId(77, n),
             at: clock::now(),
@@ -192,5 +192,48 @@ async fn otlp_and_syslog_are_taken_by_our_own_doors() {
     })
     .await;
     control.sent_all("otel").await;
+    control.stop().await;
+}
+
+/// Such a receiver confirms nothing, so what it was sent just before its end may lie in a buffer that nobody reads: it comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_receiver_of_syslog_took_down_with_it_comes_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for (count, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            if count < 2 {
+                // The first goes away without having read anything, the second in the middle of it.
+                let _ = stream.read(&mut [0; 100][..count * 100]);
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                continue;
+            }
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut bytes) {
+                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+        }
+    });
+    let place = Place::new();
+    place.edit_fleet(
+        "gateway:",
+        &format!("outputs:\n  siem: {{ syslog: \"tcp://127.0.0.1:{port}\", classes: [process] }}\ngateway:"),
+    );
+    let control = Running::start(&place).await;
+    wait_for("the output", async || control.output("siem").await).await;
+    let seen = |n: u64| seen.lock().unwrap().contains(&format!("id=\"000000000000004d{n:016x}\""));
+    let mut sent = 0;
+    wait_for("a third connection", async || {
+        control.happen(sent..sent + 1).await;
+        sent += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        seen(sent - 1).then_some(())
+    })
+    .await;
+    let missing: Vec<u64> = (0..sent).filter(|n| !seen(*n)).collect();
+    assert!(missing.is_empty(), "of {sent} events these came nowhere: {missing:?}");
     control.stop().await;
 }

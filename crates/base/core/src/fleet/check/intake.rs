@@ -54,7 +54,8 @@ fn local(report: &mut Report<'_>, ports: &mut Ports, field: Field<String>) -> Re
     ports.loopback(report, &at, &Network::Host).map(Some)
 }
 
-fn web(
+/// A certificate and its key: both or none.
+pub(super) fn web(
     report: &mut Report<'_>,
     spot: &Spot,
     certificate: Field<String>,

@@ -3,6 +3,7 @@
 use super::super::raw_outputs::RawOutput;
 use super::super::reader::{At, Field, Named, Read, Report, Reported};
 use super::events::with_unit;
+use super::intake::web;
 use super::{Known, os_text, required};
 use crate::event::{Class, Upshot};
 use crate::name::{GATEWAY, ServiceName};
@@ -46,6 +47,8 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         secret,
         authorization,
         roots,
+        certificate,
+        key,
         classes,
         outcomes,
         services,
@@ -63,6 +66,8 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         unwanted(report, &index, to_search, "only `elasticsearch` has an index"),
         unwanted(report, &secret, to_hook, "only `webhook` is signed"),
         unwanted(report, &roots, !to_file, "a file has no certificate"),
+        unwanted(report, &certificate, !to_file, "a file asks for no certificate"),
+        unwanted(report, &key, !to_file, "a file asks for no certificate"),
         unwanted(report, &authorization, !to_file && !to_syslog, "only what speaks HTTP has it"),
     ];
     wrong.into_iter().collect::<Result<(), _>>()?;
@@ -75,11 +80,12 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         services: names(report, known, services)?,
     };
     let (roots, authorization) = (text(report, roots)?, text(report, authorization)?);
+    let shown = web(report, &spot, certificate, key)?;
     let http = |report: &mut Report<'_>, field: Field<String>| -> Result<Http, Reported> {
         let at = required(report, field, &spot, "url", "")?;
         let (tls, url) = parse_url(&at.value, ("http", "https"), (80, 443))
             .map_err(|why| report.refuse_value(&at, why, "write it as `https://HOST:PORT/PATH`"))?;
-        Ok(Http { tls, url, roots: roots.clone(), authorization: authorization.clone() })
+        Ok(Http { tls, url, roots: roots.clone(), shown: shown.clone(), authorization: authorization.clone() })
     };
     let to = if to_file {
         let at = required(report, ndjson, &spot, "ndjson", "")?;
@@ -96,7 +102,7 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         let at = required(report, syslog, &spot, "syslog", "")?;
         let (tls, url) = parse_url(&at.value, ("tcp", "tls"), (601, 6514))
             .map_err(|why| report.refuse_value(&at, why, "write it as `tls://HOST:PORT`"))?;
-        Destination::Syslog(Stream { tls, host: url.host, port: url.port, roots })
+        Destination::Syslog(Stream { tls, host: url.host, port: url.port, roots, shown: shown.clone() })
     } else {
         Destination::Otlp(http(report, otlp)?)
     };

@@ -3,12 +3,14 @@
 mod control;
 mod member;
 mod node;
+mod outside;
 mod place;
 mod proxy;
 
 pub(crate) use control::Running;
 pub(crate) use member::Member;
 pub(crate) use node::Node;
+pub(crate) use outside::{Authority, Background, judge};
 pub(crate) use place::{Place, service};
 pub(crate) use proxy::{Connection, Proxy, Stream, hello, message, open};
 
