@@ -4,6 +4,7 @@
 
 use super::Outgoing;
 use crate::wire::{Field, Reader, put_bytes, put_fixed64, put_varint};
+use bartizan_core::Timestamp;
 use bartizan_core::event::What;
 use bartizan_core::event::telemetry::{SEVERITY_ERROR, SEVERITY_WARN};
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub fn message(events: &[Outgoing]) -> Vec<u8> {
         }
         let mut scope = Vec::new();
         put_bytes(&mut scope, 1, b"bartizan");
+        put_bytes(&mut scope, 2, env!("CARGO_PKG_VERSION").as_bytes());
         let mut of_scope = Vec::new();
         put_bytes(&mut of_scope, 1, &scope);
         events.iter().for_each(|it| put_bytes(&mut of_scope, 2, &record(it)));
@@ -52,8 +54,11 @@ pub fn rejected(answer: &[u8]) -> u64 {
 fn record(it: &Outgoing) -> Vec<u8> {
     let mut out = Vec::new();
     let event = &it.event;
-    put_fixed64(&mut out, 1, event.at.as_millis().saturating_mul(1_000_000));
-    put_varint(&mut out, 2, severity(it).into());
+    let nanoseconds = |at: Timestamp| at.as_millis().saturating_mul(1_000_000);
+    put_fixed64(&mut out, 1, nanoseconds(event.at));
+    let number = severity(it);
+    put_varint(&mut out, 2, number.into());
+    put_bytes(&mut out, 3, SEVERITIES[usize::from(number.clamp(1, SEVERITY_MAX) - 1) / 4].as_bytes());
     put_bytes(&mut out, 5, &value(&it.message().into()));
     for (key, attribute_value) in it.attributes() {
         put_bytes(&mut out, 6, &attribute(&key, attribute_value));
@@ -73,9 +78,19 @@ fn record(it: &Outgoing) -> Vec<u8> {
     if span != 0 {
         put_bytes(&mut out, 10, &span.to_be_bytes());
     }
+    let came_at = match &event.what {
+        What::Telemetry(told) => told.came_at,
+        _ => event.at,
+    };
+    put_fixed64(&mut out, 11, nanoseconds(came_at));
     put_bytes(&mut out, 12, format!("bartizan.{}", event.class()).as_bytes());
     out
 }
+
+/// The short names of severities, each for four numbers (OpenTelemetry's data model of logs).
+const SEVERITIES: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+/// The largest number of a severity.
+const SEVERITY_MAX: u8 = 24;
 
 fn severity(it: &Outgoing) -> u8 {
     match &it.event.what {
@@ -101,10 +116,12 @@ fn value(of: &Value) -> Vec<u8> {
     match of {
         // A zero or a false has to be written: it is which of the kinds it is.
         Value::Bool(it) => out.extend_from_slice(&[2 << 3, u8::from(*it)]),
-        Value::Number(number) => match number.as_u64() {
-            Some(0) => out.extend_from_slice(&[3 << 3, 0]),
-            Some(it) => put_varint(&mut out, 3, it),
-            None => put_bytes(&mut out, 1, number.to_string().as_bytes()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(0), _) => out.extend_from_slice(&[3 << 3, 0]),
+            // Negative ones as their two's complement, which is how protobuf has an `int64`.
+            (Some(it), _) => put_varint(&mut out, 3, it as u64),
+            (None, Some(it)) if number.is_f64() && it != 0.0 => put_fixed64(&mut out, 4, it.to_bits()),
+            _ => put_bytes(&mut out, 1, number.to_string().as_bytes()),
         },
         Value::Array(items) => {
             let mut list = Vec::new();

@@ -22,6 +22,7 @@ mod machines;
 mod metrics;
 mod nodes;
 mod outputs;
+mod outputs_otlp;
 mod outputs_tls;
 mod publish;
 mod rotation;
