@@ -128,6 +128,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The events of a request, the newest `limit` of them: what it did at each hop.
+    pub fn of_request(request: RequestId, limit: u32) -> Self {
+        Self { request: Some(request), limit: Some(limit), ..Self::default() }
+    }
+
     /// Whether an event is asked for, leaving limit, order and cursor aside.
     pub fn fits(&self, event: &StoredEvent) -> bool {
         let is =

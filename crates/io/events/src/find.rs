@@ -27,15 +27,13 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// Those of `blocks` in which there may be something.
     pub(crate) fn of(blocks: &[Summary], asked: &Asked) -> Vec<Self> {
-        let fitting = blocks.iter().filter(|block| block.may_hold(asked));
-        fitting
-            .map(|block| Self {
-                offset: block.offset,
-                header: block.header,
-                first_at: block.first_at,
-                last_at: block.last_at,
-            })
-            .collect()
+        blocks.iter().filter(|block| block.may_hold(asked)).map(Self::from).collect()
+    }
+}
+
+impl From<&Summary> for Candidate {
+    fn from(block: &Summary) -> Self {
+        Self { offset: block.offset, header: block.header, first_at: block.first_at, last_at: block.last_at }
     }
 }
 
@@ -77,17 +75,17 @@ pub(crate) fn page(sources: &Sources, filter: &Filter) -> io::Result<Page> {
 fn search(sources: &Sources, filter: &Filter, bytes_max: u64) -> io::Result<Page> {
     let limit = filter.limit.unwrap_or(QUERY_EVENTS_MAX).min(QUERY_EVENTS_MAX) as usize;
     let needle = filter.text.as_deref().map(Needle::new);
-    let blocks = in_order(sources, filter);
+    let mut line = Line::new(sources, filter);
     let mut files = Files { sources, open: HashMap::new() };
     let mut best: BinaryHeap<Reverse<Found>> = BinaryHeap::new();
     let mut bytes = 0;
-    let (mut cut, first) = (None, blocks.first().map(|(best, ..)| *best));
-    for (rank, place, block) in blocks {
+    let (mut cut, mut first) = (None, None);
+    while let Some((rank, place, block)) = line.next() {
         let above = best.peek().filter(|_| best.len() >= limit).map(|Reverse(worst)| worst.0);
         if limit == 0 || above.is_some_and(|worst| rank < worst.0) {
             break;
         }
-        if bytes >= bytes_max && Some(rank) != first {
+        if bytes >= bytes_max && rank != *first.get_or_insert(rank) {
             cut = Some(rank);
             break;
         }
@@ -141,27 +139,80 @@ fn before(order: Order, rank: u64) -> Cursor {
     }
 }
 
-/// Blocks with the best rank in time that an event of them can have, the best first.
-fn in_order(sources: &Sources, filter: &Filter) -> Vec<(u64, Place, Candidate)> {
-    let asked = Asked::of(filter);
-    // Nothing of a block that reaches beyond the cursor is better than the cursor: else a page might end where it began.
-    let best = filter.from.map_or(u64::MAX, |from| match filter.order.rank(from.at, from.id) {
-        (at, 0, 0) => at.saturating_sub(1),
-        (at, ..) => at,
-    });
-    let rank = |block: &Candidate| match filter.order {
-        Order::Newest => block.last_at.as_millis().min(best),
-        Order::Oldest => (!block.first_at.as_millis()).min(best),
-    };
-    let mut blocks = Vec::new();
-    for (n, segment) in sources.closed.iter().enumerate() {
-        blocks.extend(Candidate::of(&segment.blocks, &asked).into_iter().map(|block| (rank(&block), Some(n), block)));
+/// What is still to be looked at, the best first: by the best rank in time that an event in it can have. The blocks of a partition join it
+/// when one of them may be the next: a search that soon has enough looks at few of them.
+struct Line<'a> {
+    sources: &'a Sources,
+    asked: Asked,
+    order: Order,
+    /// The best rank that the cursor leaves.
+    best: u64,
+    waiting: BinaryHeap<Waiting>,
+}
+
+/// Fields in this order: at the same rank a partition comes before blocks, since one of its own may have to be before them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    rank: u64,
+    is_partition: bool,
+    is_open: bool,
+    place: Place,
+    /// Which of the blocks there.
+    block: usize,
+}
+
+impl<'a> Line<'a> {
+    fn new(sources: &'a Sources, filter: &Filter) -> Self {
+        // Nothing of a block that reaches beyond the cursor is better than the cursor: else a page might end where it began.
+        let best = filter.from.map_or(u64::MAX, |from| match filter.order.rank(from.at, from.id) {
+            (at, 0, 0) => at.saturating_sub(1),
+            (at, ..) => at,
+        });
+        let waiting = BinaryHeap::new();
+        let mut it = Self { sources, asked: Asked::of(filter), order: filter.order, best, waiting };
+        for (n, segment) in sources.closed.iter().enumerate() {
+            if let Some((first, last)) = segment.outline.span.filter(|_| segment.outline.may_hold(&it.asked)) {
+                it.put(it.rank(first, last), true, Some(n), 0);
+            }
+        }
+        for (n, block) in sources.open.iter().flat_map(|(_, blocks)| blocks).enumerate() {
+            it.put(it.rank(block.first_at, block.last_at), false, None, n);
+        }
+        it
     }
-    if let Some((_, open)) = &sources.open {
-        blocks.extend(open.iter().map(|block| (rank(block), None, *block)));
+
+    fn next(&mut self) -> Option<(u64, Place, Candidate)> {
+        loop {
+            let Waiting { rank, is_partition, place, block, .. } = self.waiting.pop()?;
+            match place {
+                None => return Some((rank, None, *self.sources.open.as_ref()?.1.get(block)?)),
+                Some(n) if is_partition => self.open_up(n),
+                Some(n) => return Some((rank, place, self.sources.closed[n].blocks.get(block)?.into())),
+            }
+        }
     }
-    blocks.sort_by_key(|(rank, place, block)| Reverse((*rank, place.is_none(), *place, block.offset)));
-    blocks
+
+    fn open_up(&mut self, n: usize) {
+        let sources = self.sources;
+        for (at, block) in sources.closed[n].blocks.iter().enumerate() {
+            if block.may_hold(&self.asked) {
+                self.put(self.rank(block.first_at, block.last_at), false, Some(n), at);
+            }
+        }
+    }
+
+    fn put(&mut self, rank: u64, is_partition: bool, place: Place, block: usize) {
+        self.waiting.push(Waiting { rank, is_partition, is_open: place.is_none(), place, block });
+    }
+
+    /// The best of what happened between these moments.
+    fn rank(&self, first: Timestamp, last: Timestamp) -> u64 {
+        let rank = match self.order {
+            Order::Newest => last.as_millis(),
+            Order::Oldest => !first.as_millis(),
+        };
+        rank.min(self.best)
+    }
 }
 
 /// Files that this search has open.
@@ -269,6 +320,7 @@ mod tests {
         #[test]
         fn pages_together_are_what_fits_each_once(
             limit in 1u32..9, oldest: bool, bytes_max in 0u64..40_000, text in proptest::option::of(0u64..90), shift in 0u64..3,
+            request in proptest::option::of(0u64..50),
         ) {
             let dir = tempfile::tempdir().unwrap();
             // Partitions that overlap in time, with many events of the same moment.
@@ -280,7 +332,8 @@ mod tests {
             let sources = Sources { closed: segments.collect(), open: None };
             let order = if oldest { Order::Oldest } else { Order::Newest };
             let text = text.map(|n| format!("Record {n}"));
-            let filter = Filter { limit: Some(limit), order, text, ..Filter::default() };
+            let request = request.and_then(|n| crate::tests::event(n * 2).request);
+            let filter = Filter { limit: Some(limit), order, text, request, ..Filter::default() };
             let mut expected: Vec<Cursor> = (0..90).map(event).filter(|it| filter.fits(it)).map(|it| it.cursor()).collect();
             expected.sort_by_key(|it| Reverse(order.rank(it.at, it.id)));
             prop_assert_eq!(all(&sources, &filter, bytes_max), expected);

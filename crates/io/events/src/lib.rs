@@ -24,6 +24,7 @@ mod keys;
 mod known;
 mod limits;
 mod log;
+mod outline;
 mod pack;
 mod reading;
 mod segment;

@@ -36,6 +36,8 @@ pub(crate) const INDEX_BYTES_MAX: u64 = 64 << 20;
 /// Bits for each request in what is kept in memory of a block, and how many of them a request sets: about one block in a thousand
 /// is read for nothing.
 pub(crate) const REQUEST_BITS: usize = 14;
+/// The same for all requests of a packed partition: about one in a hundred is looked at block by block for nothing.
+pub(crate) const PARTITION_REQUEST_BITS: usize = 10;
 /// Bits that one request or name sets, a count.
 pub(crate) const PROBES: u64 = 6;
 /// Bits for each name, as above.

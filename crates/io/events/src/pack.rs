@@ -4,6 +4,7 @@
 use crate::block;
 use crate::event::StoredEvent;
 use crate::limits::PACKED_EVENTS;
+use crate::outline;
 use crate::segment::Segment;
 use std::fs::File;
 use std::io;
@@ -28,6 +29,7 @@ pub(crate) fn of_events(dir: &Path, number: u64, mut events: Vec<StoredEvent>) -
     for part in events.chunks(PACKED_EVENTS) {
         add(&mut packed, &file, part)?;
     }
+    packed.outline.requests = Some(outline::requests(&events));
     packed.finish(&file)?;
     Ok(packed)
 }

@@ -2,9 +2,11 @@
 //! `N.packed`, with an index of its blocks beside it.
 
 use crate::block::{self, HEADER_BYTES, Header};
+use crate::bloom::Bloom;
 use crate::event::StoredEvent;
 use crate::known::Known;
 use crate::limits::{BLOCK_BYTES_MAX, INDEX_BYTES_MAX};
+use crate::outline::Outline;
 use crate::summary::Summary;
 use bartizan_core::Timestamp;
 use bartizan_crypto::hash;
@@ -17,7 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// First bytes of every file.
 pub(crate) const MAGIC: &[u8; 8] = b"BZEVENT2";
 /// First bytes of every index.
-const INDEX_MAGIC: &[u8; 8] = b"BZINDEX2";
+const INDEX_MAGIC: &[u8; 8] = b"BZINDEX3";
+/// The same before an index said which requests are in its partition.
+const INDEX_MAGIC_BEFORE: &[u8; 8] = b"BZINDEX2";
 const CHECKSUM: usize = 32;
 const GROWING: &str = "events";
 const PACKED: &str = "packed";
@@ -34,6 +38,8 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// In the order in which they were written.
     pub(crate) blocks: Vec<Summary>,
+    /// What lies in all of them.
+    pub(crate) outline: Outline,
     /// Bytes that hold no whole block: torn by a power cut, or altered.
     pub(crate) damaged: u64,
     /// Its file goes with it, once nobody reads in it any more.
@@ -72,7 +78,8 @@ impl Segment {
     }
 
     fn empty(number: u64, path: PathBuf, bytes: u64) -> Self {
-        Self { number, path, bytes, blocks: Vec::new(), damaged: 0, gone: AtomicBool::new(false) }
+        let (blocks, outline) = (Vec::new(), Outline::default());
+        Self { number, path, bytes, blocks, outline, damaged: 0, gone: AtomicBool::new(false) }
     }
 
     /// Puts a packed file on the disk as a whole, with its index.
@@ -127,14 +134,18 @@ impl Segment {
             return None;
         }
         let bytes = std::fs::read(index).ok()?;
-        let (sum, rest) = bytes.strip_prefix(INDEX_MAGIC)?.split_first_chunk::<CHECKSUM>()?;
-        if hash::sha256(rest) != *sum {
+        let (magic, rest) = bytes.split_first_chunk()?;
+        let (sum, rest) = rest.split_first_chunk::<CHECKSUM>()?;
+        if ![INDEX_MAGIC, INDEX_MAGIC_BEFORE].contains(&magic) || hash::sha256(rest) != *sum {
             return None;
         }
-        let (of, length, damaged, blocks): (u64, u64, _, _) = postcard::from_bytes(rest).ok()?;
+        let (index, rest): ((u64, u64, u64, Vec<Summary>), _) = postcard::take_from_bytes(rest).ok()?;
+        let (of, length, damaged, blocks) = index;
+        let requests: Option<Bloom> = if magic == INDEX_MAGIC { postcard::from_bytes(rest).ok()? } else { None };
         let is_of_it = of == number && std::fs::metadata(path).is_ok_and(|about| about.len() == length);
         is_of_it.then(|| {
             let mut it = Self::empty(number, path.to_owned(), length);
+            it.outline = Outline::of(&blocks, requests);
             (it.blocks, it.damaged) = (blocks, damaged);
             it
         })
@@ -142,8 +153,9 @@ impl Segment {
 
     /// Writes the index. Without it, the next start reads the file itself.
     fn write_index(&self) -> io::Result<()> {
+        let Self { number, bytes, damaged, blocks, outline, .. } = self;
         let body =
-            postcard::to_stdvec(&(self.number, self.bytes, self.damaged, &self.blocks)).map_err(io::Error::other)?;
+            postcard::to_stdvec(&(number, bytes, damaged, blocks, &outline.requests)).map_err(io::Error::other)?;
         let bytes = [INDEX_MAGIC.as_slice(), &hash::sha256(&body), &body].concat();
         let path = self.path.with_extension(INDEX);
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
@@ -165,7 +177,7 @@ impl Segment {
             match block_at(&file, at, bytes)? {
                 Some((header, events)) => {
                     events.iter().for_each(|event| known.note(event.id));
-                    it.blocks.push(Summary::of(at, header, &events));
+                    it.push(Summary::of(at, header, &events));
                     at += header.bytes();
                 }
                 None => {
@@ -192,9 +204,14 @@ impl Segment {
     pub(crate) fn add(&mut self, file: &File, events: &[StoredEvent], block: &[u8]) -> io::Result<()> {
         let header = Header::read(block).ok_or_else(|| io::Error::other("a block without header"))?;
         file.write_all_at(block, self.bytes)?;
-        self.blocks.push(Summary::of(self.bytes, header, events));
+        self.push(Summary::of(self.bytes, header, events));
         self.bytes += block.len() as u64;
         Ok(())
+    }
+
+    fn push(&mut self, block: Summary) {
+        self.outline.add(&block);
+        self.blocks.push(block);
     }
 
     /// Opens it to be written on, where it is whole and still what it was.
@@ -219,17 +236,17 @@ impl Segment {
 
     /// When the first event in it happened; `None` where there is none.
     pub(crate) fn first_at(&self) -> Option<Timestamp> {
-        self.blocks.iter().map(|block| block.first_at).min()
+        self.outline.span.map(|(first, _)| first)
     }
 
     /// When the last one did.
     pub(crate) fn last_at(&self) -> Option<Timestamp> {
-        self.blocks.iter().map(|block| block.last_at).max()
+        self.outline.span.map(|(_, last)| last)
     }
 
     /// Events in it, a count.
     pub(crate) fn events(&self) -> u64 {
-        self.blocks.iter().map(|block| u64::from(block.events)).sum()
+        self.outline.events
     }
 
     /// It is not needed any more: its file is taken away once nobody reads in it.
@@ -291,5 +308,34 @@ fn next_header(file: &File, mut at: u64, end: u64) -> io::Result<u64> {
             None if at + length >= end => return Ok(end),
             None => at += BLOCK_BYTES_MAX,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack;
+    use crate::tests::event;
+
+    #[test]
+    fn an_index_of_the_form_before_is_read_and_knows_no_requests() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = pack::of_events(dir.path(), 3, (0..50).map(event).collect()).unwrap();
+        let read = Segment::indexed(3, &made.path).unwrap();
+        assert_eq!((read.events(), &read.outline.requests), (50, &made.outline.requests));
+        assert!(read.outline.requests.is_some());
+
+        let body = postcard::to_stdvec(&(made.number, made.bytes, made.damaged, &made.blocks)).unwrap();
+        let index = made.path.with_extension(INDEX);
+        std::fs::write(&index, [INDEX_MAGIC_BEFORE.as_slice(), &hash::sha256(&body), &body].concat()).unwrap();
+        let before = Segment::indexed(3, &made.path).unwrap();
+        assert_eq!((before.events(), before.outline.span), (50, made.outline.span));
+        assert_eq!(before.outline.requests, None);
+
+        // Cut before its requests, or of a form that nobody has written yet.
+        std::fs::write(&index, [INDEX_MAGIC.as_slice(), &hash::sha256(&body), &body].concat()).unwrap();
+        assert!(Segment::indexed(3, &made.path).is_none());
+        std::fs::write(&index, [b"BZINDEX9".as_slice(), &hash::sha256(&body), &body].concat()).unwrap();
+        assert!(Segment::indexed(3, &made.path).is_none());
     }
 }

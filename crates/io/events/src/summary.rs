@@ -56,9 +56,8 @@ impl Summary {
 
     /// Whether there may be an event in it that `asked` wants.
     pub(crate) fn may_hold(&self, asked: &Asked) -> bool {
-        let Asked { since, until, classes, upshots, request, service, identity } = asked;
-        until.is_none_or(|until| self.first_at < until)
-            && since.is_none_or(|since| self.last_at >= since)
+        let Asked { since: _, until: _, classes, upshots, request, service, identity } = asked;
+        asked.reaches(self.first_at, self.last_at)
             && (*classes == 0 || self.classes & classes != 0)
             && (*upshots == 0 || self.upshots & upshots != 0)
             && request.is_none_or(|request| self.requests.may_hold(request))
@@ -74,7 +73,7 @@ pub(crate) struct Asked {
     until: Option<Timestamp>,
     classes: u32,
     upshots: u8,
-    request: Option<(u64, u64)>,
+    pub(crate) request: Option<(u64, u64)>,
     service: Option<(u64, u64)>,
     identity: Option<(u64, u64)>,
 }
@@ -102,9 +101,14 @@ impl Asked {
             identity: filter.identity.as_ref().map(|name| bloom::of_text(IDENTITY, name)),
         }
     }
+
+    /// Whether it asks for events between these moments, both included.
+    pub(crate) fn reaches(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.until.is_none_or(|until| first < until) && self.since.is_none_or(|since| last >= since)
+    }
 }
 
-fn hashed(request: RequestId) -> (u64, u64) {
+pub(crate) fn hashed(request: RequestId) -> (u64, u64) {
     bloom::of_number(u128::from_be_bytes(request.bytes()))
 }
 

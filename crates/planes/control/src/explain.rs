@@ -45,8 +45,7 @@ pub(crate) async fn trace(app: &App, request: RequestId) -> Result<Option<Trace>
 
 /// The records of a request. What another version of this program wrote is left out.
 async fn recorded(app: &App, request: RequestId) -> Result<Vec<events::Record>, ControlError> {
-    let filter = Filter { request: Some(request), limit: Some(REQUEST_EVENTS_MAX), ..Filter::default() };
-    let stored = app.events.find(&filter).await?.events;
+    let stored = app.events.find(&Filter::of_request(request, REQUEST_EVENTS_MAX)).await?.events;
     Ok(stored.iter().filter_map(events::read).collect())
 }
 

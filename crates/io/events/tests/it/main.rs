@@ -39,9 +39,13 @@ impl Place {
         self.files().iter().filter(|path| path.extension().is_some_and(|it| it == "packed")).count()
     }
 
-    /// Bytes of all partitions.
+    /// Bytes of all partitions. One that is just packed lies there in both forms for a moment, and counts once.
     pub(crate) fn bytes(&self) -> u64 {
-        self.files().iter().map(|path| std::fs::metadata(path).unwrap().len()).sum()
+        let is_packed = |path: &PathBuf| {
+            path.extension().is_some_and(|it| it == "events") && path.with_extension("packed").exists()
+        };
+        let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |about| about.len());
+        self.files().iter().filter(|path| !is_packed(path)).map(bytes).sum()
     }
 
     /// The same files elsewhere.
