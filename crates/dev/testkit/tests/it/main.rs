@@ -7,6 +7,7 @@ mod authorization; // tokens for workloads
 mod balance; // what became of every event
 mod bank_up; // start here: the main job
 mod bench; // a fleet with guards and without
+mod boards; // for Grafana
 mod broker; // people from other identity providers
 mod browser; // pages of people, in Chromium
 mod capture;
