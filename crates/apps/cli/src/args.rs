@@ -40,6 +40,7 @@ pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 
+use bartizan_core::capture::Means;
 use bartizan_core::event::{Class, Upshot};
 use bartizan_core::{Member, RequestId, ServiceName, TrustDomain};
 use bartizan_node::netns::Way;
@@ -719,6 +720,13 @@ pub(crate) struct PorterArgs {
     /// The port in there that they go to.
     #[arg(long, value_name = "PORT", requires = "nft")]
     pub(crate) redirect_to: Option<u16>,
+    /// By what kind of rule.
+    #[arg(long, value_name = "MEANS", value_parser = means, default_value = "redirect")]
+    pub(crate) by: Means,
+}
+
+fn means(text: &str) -> Result<Means, String> {
+    Means::parse(text).ok_or_else(|| format!("known are {}", Means::ALL.map(Means::as_str).join(" and ")))
 }
 
 fn way(text: &str) -> Result<Way, String> {

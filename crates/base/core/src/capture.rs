@@ -12,6 +12,33 @@ pub const ADDRESSES: &str = "127.98.0.0/16";
 const FIRST: u32 = u32::from_be_bytes([127, 98, 0, 1]);
 const COUNT: u32 = 65_534;
 
+/// By what kind of rule of nftables it comes to the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// REDIRECT: the kernel changes the address and remembers it. Takes nat and connection tracking.
+    Redirect,
+    /// TPROXY: the connection comes to the guard as it is; both ends' addresses stay. Takes neither.
+    Tproxy,
+}
+
+impl Means {
+    /// All of them; the first that the kernel knows is used where nobody names one.
+    pub const ALL: [Self; 2] = [Self::Redirect, Self::Tproxy];
+
+    /// The word in the fleet file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Tproxy => "tproxy",
+        }
+    }
+
+    /// The inverse of [`Means::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|means| means.as_str() == text)
+    }
+}
+
 /// What a guard is to take of its program beside the calls to its listeners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

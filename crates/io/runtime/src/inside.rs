@@ -22,6 +22,8 @@ pub enum Ask {
     Tcp4(u8),
     /// So many TCP sockets for IPv6.
     Tcp6(u8),
+    /// So many TCP sockets for IPv4 that may listen for what a rule of TPROXY leads to them.
+    Led4(u8),
     /// So many UDP sockets for IPv4.
     Udp4(u8),
     /// So many UDP sockets for IPv6.
@@ -38,6 +40,7 @@ impl Ask {
         match self {
             Self::Tcp4(count) => [b't', count],
             Self::Tcp6(count) => [b'T', count],
+            Self::Led4(count) => [b'l', count],
             Self::Udp4(count) => [b'u', count],
             Self::Udp6(count) => [b'U', count],
             Self::Everywhere => [b'e', 0],
@@ -50,6 +53,7 @@ impl Ask {
         match *bytes {
             [b't', count] => Some(Self::Tcp4(count)),
             [b'T', count] => Some(Self::Tcp6(count)),
+            [b'l', count] => Some(Self::Led4(count)),
             [b'u', count] => Some(Self::Udp4(count)),
             [b'U', count] => Some(Self::Udp6(count)),
             [b'e', 0] => Some(Self::Everywhere),
@@ -109,8 +113,20 @@ impl Inside {
     /// # Errors
     /// [`ListenError`], which cannot say who is in the way: that is somebody in there.
     pub fn bind(&self, addr: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
+        self.listen(addr, if addr.is_ipv4() { Ask::Tcp4(1) } else { Ask::Tcp6(1) })
+    }
+
+    /// As [`Inside::bind`], for an address of IPv4, by a socket that takes also what a rule of TPROXY leads to it.
+    ///
+    /// # Errors
+    /// As [`Inside::bind`]; also where the porter may not make such a socket, or is one of before there were any.
+    pub fn bind_led(&self, addr: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
+        self.listen(addr, Ask::Led4(1))
+    }
+
+    fn listen(&self, addr: SocketAddr, asked: Ask) -> Result<std::net::TcpListener, ListenError> {
         let listener = || {
-            let socket = Socket::from(self.one(if addr.is_ipv4() { Ask::Tcp4(1) } else { Ask::Tcp6(1) })?);
+            let socket = Socket::from(self.one(asked)?);
             socket.set_reuse_address(true)?;
             if addr.is_ipv6() {
                 socket.set_only_v6(true)?;

@@ -5,6 +5,7 @@ use bartizan_core::stats::Shortage;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -151,15 +152,22 @@ pub fn shortage(error: &io::Error) -> Option<Shortage> {
     }
 }
 
-/// Has a listener take also what a rule of TPROXY leads to it, whatever address that was meant for (IP_TRANSPARENT). Where this
-/// process may not, the kernel goes on to lead nothing to it, and what is redirected comes all the same.
+/// Has a listener take also what a rule of TPROXY leads to it, whatever address that was meant for. Where this process may not,
+/// the kernel goes on to lead nothing to it, and what is redirected comes all the same.
 pub fn take_led_here(listener: &std::net::TcpListener) {
-    let socket = SockRef::from(listener);
     let is_v6 = listener.local_addr().is_ok_and(|at| at.is_ipv6());
-    let set = if is_v6 { socket.set_ip_transparent_v6(true) } else { socket.set_ip_transparent_v4(true) };
-    if let Err(error) = set {
+    if let Err(error) = may_be_led_here(listener, is_v6) {
         tracing::debug!(%error, "nothing can be led here by TPROXY");
     }
+}
+
+/// Lets a socket listen for what was meant for other addresses (IP_TRANSPARENT).
+///
+/// # Errors
+/// Where this process has no `CAP_NET_ADMIN` in the network that the socket was made in.
+pub fn may_be_led_here(socket: &impl AsFd, is_v6: bool) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    if is_v6 { socket.set_ip_transparent_v6(true) } else { socket.set_ip_transparent_v4(true) }
 }
 
 /// Where the other end of an accepted connection wanted to go: by the kernel's record of a redirected one (SO_ORIGINAL_DST),

@@ -31,6 +31,7 @@ use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
 use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
+use bartizan_core::capture::Means;
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
 use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -401,6 +402,8 @@ fn place(name: &ServiceName, service: &Service, count: usize) -> String {
     let captured = match service.capture {
         Capture::WhereItCan => "",
         Capture::Required => ", captured",
+        Capture::By(Means::Redirect) => ", captured by redirect",
+        Capture::By(Means::Tproxy) => ", captured by tproxy",
         Capture::Never => ", not captured",
     };
     let egress = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| format!(", out by {at}"));

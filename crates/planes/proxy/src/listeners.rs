@@ -110,14 +110,14 @@ impl Listeners {
             return Ok(inherited);
         }
         let (door, addr) = key;
-        let listener = match self.inside.as_ref().filter(|_| is_for_the_program(door)) {
+        let inside = self.inside.as_ref().filter(|_| is_for_the_program(door));
+        if *door == Door::Captured {
+            return bind_captured(inside.map(AsRef::as_ref), *addr);
+        }
+        Ok(match inside {
             Some(inside) => inside.bind(*addr)?,
             None => bind(*addr)?,
-        };
-        if *door == Door::Captured {
-            listen::take_led_here(&listener);
-        }
-        Ok(listener)
+        })
     }
 
     /// Serves on what was bound, and stops serving on what is not wanted any more; connections there are drained.
@@ -144,6 +144,23 @@ fn wanted(directory: &Directory) -> Vec<(Door, SocketAddr)> {
     let asked = own.inbound.iter().filter_map(|i| Some((Door::ExtAuthz, i.ext_authz?)));
     let captured = own.captured.iter().map(|it| (Door::Captured, it.at));
     traffic.chain(asked).chain(captured).collect()
+}
+
+/// Listens for what is redirected, and for what is led here by TPROXY where that can be had: which of them comes, if either does,
+/// is for whoever made the rule to say.
+fn bind_captured(inside: Option<&Inside>, addr: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+    let Some(inside) = inside else {
+        let listener = bind(addr)?;
+        listen::take_led_here(&listener);
+        return Ok(listener);
+    };
+    match inside.bind_led(addr) {
+        Err(ListenError::Refused { source, .. }) => {
+            tracing::debug!(error = %source, "nothing can be led here by TPROXY");
+            Ok(inside.bind(addr)?)
+        }
+        bound => Ok(bound?),
+    }
 }
 
 /// Listens on `addr`, for another thread's runtime. Must be called within a tokio runtime.

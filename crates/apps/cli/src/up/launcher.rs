@@ -69,10 +69,12 @@ impl Launcher {
     async fn porter(&self, part: &Part, member: &Member) -> Result<Running, String> {
         let (ours, theirs) = descriptors::pair().map_err(|error| format!("cannot make a socket: {error}"))?;
         let mut args = vec![("--way", self.spaces.way()?.as_str().into())];
-        let captured = self.plan()?.captured.get(member).zip(self.spaces.nft.as_ref());
-        if let Some((at, nft)) = captured {
-            args.push(("--nft", nft.clone().into_os_string()));
+        let captured = self.plan()?.captured.get(member).zip(self.spaces.rules.as_ref());
+        if let Some((at, rules)) = captured {
+            let wanted = self.fleet.services.get(member.service()).map(|service| service.capture).unwrap_or_default();
+            args.push(("--nft", rules.nft.clone().into_os_string()));
             args.push(("--redirect-to", at.port().to_string().into()));
+            args.push(("--by", rules.means_for(wanted).as_str().into()));
         }
         let running =
             child::spawn(self.ours(&self.bartizan, Some("porter"), &args, Input::Given(theirs), part)).await?;

@@ -5,11 +5,12 @@ use super::environment::{self, Around, Ready};
 use super::launcher::Launcher;
 use super::plan::{Given, plan, ports_named, ports_needed};
 use super::screen::Screen;
-use super::spaces::{self, Can, Spaces};
+use super::spaces::{self, Can, Rules, Spaces};
 use crate::args::{ModeArg, UpArgs};
 use crate::check::{Checked, check};
 use crate::data_dir::{DataDir, Lock, folder_of, make_private};
 use crate::failure::{Failure, chain};
+use bartizan_core::capture::Means;
 use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
@@ -123,10 +124,10 @@ fn spaces(fleet: &Fleet, mode: Mode, bartizan: &Path, screen: &Screen) -> Result
         Mode::Mtls | Mode::Full => spaces::probe(bartizan),
     };
     let Can::Not(why) = &can else {
-        let nft = by_name(fleet, &can, bartizan, screen)?;
-        return Ok(Spaces::of(fleet, &can, nft));
+        let rules = by_name(fleet, &can, bartizan, screen)?;
+        return Ok(Spaces::of(fleet, &can, rules));
     };
-    refuse_uncaptured(fleet, mode, why)?;
+    refuse_uncaptured(fleet, mode, why, None)?;
     if let Some((name, _)) = fleet.services.iter().find(|(_, it)| it.isolate == Isolate::Required) {
         return Err(Failure::new(format!(
             "service `{name}` is to be isolated (`isolate: true`), which is not possible here: {why}; delete the line to go \
@@ -142,32 +143,69 @@ fn spaces(fleet: &Fleet, mode: Mode, bartizan: &Path, screen: &Screen) -> Result
     Ok(Spaces::of(fleet, &can, None))
 }
 
-/// Who makes the rules by which programs find their callees by name; says aloud where nobody can.
-fn by_name(fleet: &Fleet, can: &Can, bartizan: &Path, screen: &Screen) -> Result<Option<PathBuf>, Failure> {
-    let wants = |service: &Service| service.is_run() && service.capture != Capture::Never;
-    let (Can::Isolate(way), true) = (can, fleet.services.values().any(wants)) else { return Ok(None) };
-    let found = capture::find_nft().ok_or_else(|| "there is no program `nft`; install nftables".to_owned());
-    let why = match found.and_then(|nft| spaces::probe_redirect(bartizan, *way, &nft).map(|()| nft)) {
-        Ok(nft) => return Ok(Some(nft)),
-        Err(why) => why,
+/// Who makes the rules by which programs find their callees by name; says aloud where nobody can, or not as usual.
+fn by_name(fleet: &Fleet, can: &Can, bartizan: &Path, screen: &Screen) -> Result<Option<Rules>, Failure> {
+    let wanted = |service: &&Service| service.is_run() && service.capture != Capture::Never;
+    let wanted: Vec<_> = fleet.services.values().filter(wanted).map(|service| service.capture).collect();
+    let (Can::Isolate(way), false) = (can, wanted.is_empty()) else { return Ok(None) };
+    let Some(nft) = capture::find_nft() else {
+        let why = "there is no program `nft`; install nftables";
+        refuse_uncaptured(fleet, Mode::Full, why, None)?;
+        note_uncaptured(screen, why);
+        return Ok(None);
     };
-    refuse_uncaptured(fleet, Mode::Full, &why)?;
+    let (mut usual, mut lacking) = (None, Vec::new());
+    for means in Means::ALL {
+        if usual.is_some() && !wanted.contains(&Capture::By(means)) {
+            continue; // each try takes some milliseconds
+        }
+        match spaces::probe_rules(bartizan, *way, &nft, means) {
+            Ok(()) => usual = usual.or(Some(means)),
+            Err(why) => {
+                refuse_uncaptured(fleet, Mode::Full, &why, Some(means))?;
+                lacking.push(why);
+            }
+        }
+    }
+    let lacking = lacking.join("; ");
+    let Some(usual) = usual else {
+        refuse_uncaptured(fleet, Mode::Full, &lacking, None)?;
+        note_uncaptured(screen, &lacking);
+        return Ok(None);
+    };
+    let is_usual = |capture: &Capture| matches!(capture, Capture::WhereItCan | Capture::Required);
+    if usual != Means::ALL[0] && wanted.iter().any(is_usual) {
+        screen.line(&format!(
+            "note: what programs open to names is brought to their guards by {} ({lacking})",
+            usual.as_str()
+        ));
+    }
+    Ok(Some(Rules { nft, usual }))
+}
+
+fn note_uncaptured(screen: &Screen, why: &str) {
     screen.line(&format!(
         "note: programs find their callees by variables alone, not by name ({why}); say `capture: false` where that is meant"
     ));
-    Ok(None)
 }
 
-/// Where the file wants names or nothing, it is nothing.
-fn refuse_uncaptured(fleet: &Fleet, mode: Mode, why: &str) -> Result<(), Failure> {
-    let required = |service: &Service| service.is_run() && service.capture == Capture::Required;
-    match fleet.services.iter().find(|(_, service)| required(service)) {
-        Some((name, _)) if mode != Mode::Off => Err(Failure::new(format!(
-            "service `{name}` is to find its callees by name (`capture: true`), which is not possible here: {why}; delete the line to \
-             go on by variables alone"
-        ))),
-        _ => Ok(()),
-    }
+/// Where the file wants names or nothing, it is nothing: names as such, or those by `means` where that alone cannot be had.
+fn refuse_uncaptured(fleet: &Fleet, mode: Mode, why: &str, means: Option<Means>) -> Result<(), Failure> {
+    let required = |service: &Service| match means {
+        None => service.capture.is_required(),
+        Some(means) => service.capture == Capture::By(means),
+    };
+    let refused = fleet.services.iter().find(|(_, service)| service.is_run() && required(service));
+    let Some((name, service)) = refused.filter(|_| mode != Mode::Off) else { return Ok(()) };
+    let (said, way_out) = match service.capture {
+        Capture::By(means) => (means.as_str(), "delete the line for whatever there is"),
+        Capture::WhereItCan | Capture::Required | Capture::Never => {
+            ("true", "delete the line to go on by variables alone")
+        }
+    };
+    Err(Failure::new(format!(
+        "service `{name}` is to find its callees by name (`capture: {said}`), which is not possible here: {why}; {way_out}"
+    )))
 }
 
 /// Every address that the fleet file names and that we or its programs are going to open on the host, each once.
@@ -211,7 +249,7 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
 /// Chooses ports and writes the plan down for control.
 fn choose(fleet: &Fleet, spaces: &Spaces, mode: Mode, data: &DataDir) -> Result<(Plan, Claimed), Failure> {
     let named = ports_named(fleet);
-    let given = Given { isolation: spaces.isolation.clone(), by_name: spaces.nft.is_some() };
+    let given = Given { isolation: spaces.isolation.clone(), by_name: spaces.rules.is_some() };
     // A named port may be free still; with this many more there are enough others.
     let mut claimed = ports::claim_loopback_ports(ports_needed(fleet, &given) + named.len()).map_err(|error| {
         Failure::new(format!("cannot choose ports: {error}; end some of what listens on this machine"))

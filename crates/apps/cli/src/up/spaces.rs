@@ -1,7 +1,8 @@
 //! The network namespaces of programs: which program gets one, and the porters that are there now.
 
 use crate::failure::chain;
-use bartizan_core::fleet::{Fleet, Isolate};
+use bartizan_core::capture::Means;
+use bartizan_core::fleet::{Capture, Fleet, Isolate};
 use bartizan_core::plan::Isolation;
 use bartizan_core::{Member, ServiceName};
 use bartizan_node::netns::{self, Started, Way};
@@ -36,14 +37,33 @@ pub(crate) struct Space {
     pub(crate) gone: CancellationToken,
 }
 
+/// Who makes the rules by which calls by name come to guards, and of what kind where the fleet file names none.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// The program `nft`.
+    pub(crate) nft: PathBuf,
+    /// The first kind that the kernel takes.
+    pub(crate) usual: Means,
+}
+
+impl Rules {
+    /// Of what kind they are for a service.
+    pub(crate) fn means_for(&self, wanted: Capture) -> Means {
+        match wanted {
+            Capture::By(means) => means,
+            Capture::WhereItCan | Capture::Required | Capture::Never => self.usual,
+        }
+    }
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Spaces {
     /// Of which services programs are kept apart, and why others are not.
     pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
     way: Option<Way>,
-    /// Makes the rules by which calls by name are redirected; `None` where nothing is.
-    pub(crate) nft: Option<PathBuf>,
+    /// Of the rules by which calls by name come to guards; `None` where there are none.
+    pub(crate) rules: Option<Rules>,
     now: Mutex<BTreeMap<Member, Arc<Space>>>,
     /// The kernel's numbers of all that there were.
     numbers: Mutex<BTreeMap<Member, Vec<u64>>>,
@@ -51,12 +71,12 @@ pub(crate) struct Spaces {
 
 impl Spaces {
     /// For the programs of `fleet` that are started here.
-    pub(crate) fn of(fleet: &Fleet, can: &Can, nft: Option<PathBuf>) -> Self {
+    pub(crate) fn of(fleet: &Fleet, can: &Can, rules: Option<Rules>) -> Self {
         let way = match can {
             Can::Isolate(way) => Some(*way),
             Can::Not(_) => None,
         };
-        Self { isolation: isolation(fleet, can), way, nft, ..Self::default() }
+        Self { isolation: isolation(fleet, can), way, rules, ..Self::default() }
     }
 
     /// Whether the programs of `service` have a namespace each, or are to have one.
@@ -151,20 +171,20 @@ pub(crate) fn probe(bartizan: &Path) -> Can {
     Can::Not(why.join("; "))
 }
 
-/// Tries whether calls by name can be redirected in a namespace that is made in this way, in the same manner.
+/// Tries whether calls by name can be brought to a guard by `means` in a namespace that is made in this way, in the same manner.
 ///
 /// # Errors
 /// Why not.
-pub(crate) fn probe_redirect(bartizan: &Path, way: Way, nft: &Path) -> Result<(), String> {
-    probe_one(bartizan, way, Some(nft))
+pub(crate) fn probe_rules(bartizan: &Path, way: Way, nft: &Path, means: Means) -> Result<(), String> {
+    probe_one(bartizan, way, Some((nft, means)))
 }
 
-fn probe_one(bartizan: &Path, way: Way, nft: Option<&Path>) -> Result<(), String> {
+fn probe_one(bartizan: &Path, way: Way, rules: Option<(&Path, Means)>) -> Result<(), String> {
     let (ours, theirs) = descriptors::pair().map_err(|error| error.to_string())?;
     let mut command = Command::new(bartizan);
     command.args(["porter", "--way", way.as_str()]).stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
-    if let Some(nft) = nft {
-        command.arg("--nft").arg(nft).args(["--redirect-to", "1"]);
+    if let Some((nft, means)) = rules {
+        command.arg("--nft").arg(nft).args(["--redirect-to", "1", "--by", means.as_str()]);
     }
     let mut porter = command.spawn().map_err(|error| format!("a porter cannot be started: {error}"))?;
     // Our copy of its end goes with the command; else its end would never be seen.

@@ -47,6 +47,7 @@ pub use slo::{objectives_schema, parse_objectives};
 use crate::alerts::Alerting;
 use crate::api::{ApiCheck, GraphqlLimits};
 use crate::authorization::Authorization;
+use crate::capture::Means;
 use crate::console::Console;
 use crate::counts::Counts;
 use crate::edge::{Edge, Mtls, Versions};
@@ -190,8 +191,17 @@ pub enum Capture {
     WhereItCan,
     /// It does, or nothing is started.
     Required,
+    /// It does, by this kind of rule, or nothing is started.
+    By(Means),
     /// It does not.
     Never,
+}
+
+impl Capture {
+    /// Whether nothing is to be started where it cannot be had.
+    pub fn is_required(self) -> bool {
+        matches!(self, Self::Required | Self::By(_))
+    }
 }
 
 /// A service's way out of the fleet.

@@ -107,8 +107,9 @@ pub(super) struct RawFleet {
     #[schemars(default, with = "bool")]
     pub(super) isolate: Field<String>,
     /// Whether those programs find their callees by name (`http://stock/`), with no variable: what they open to a name of the fleet
-    /// is redirected to their guard. True: nothing is started where that cannot be had. Where left out: where `nft` is there.
-    #[schemars(default, with = "bool")]
+    /// is redirected to their guard. True: nothing is started where that cannot be had. `redirect` or `tproxy`: nor where the kernel
+    /// does not take rules of that kind. Where left out: where `nft` is there.
+    #[schemars(default, with = "CaptureSchema")]
     pub(super) capture: Field<String>,
     /// Which services have a guard: `all` where left out, `gateway` for none but the gateway, or a list of services. Whoever has none
     /// is called, and calls, in plain; nobody asks who calls.
@@ -149,6 +150,24 @@ pub(super) struct RawBudget {
     /// Microseconds that a guard may add to a call, at the 99th percentile over the last seconds; no alarm where left out.
     #[schemars(default, with = "u32", range(min = 50, max = 10000000))]
     pub(super) guard_p99_us: Field<String>,
+}
+
+/// Whether, or by what kind of rule.
+#[derive(JsonSchema)]
+#[schemars(rename = "Capture", untagged)]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+enum CaptureSchema {
+    Whether(bool),
+    By(MeansSchema),
+}
+
+/// By what kind of rule of nftables: `redirect` takes nat, `tproxy` does not.
+#[derive(JsonSchema)]
+#[schemars(rename = "CaptureMeans", rename_all = "lowercase")]
+#[allow(dead_code, reason = "stands for its JSON Schema alone")]
+enum MeansSchema {
+    Redirect,
+    Tproxy,
 }
 
 /// One service. It has `listen` (and `run`, where Bartizan starts it), or `at`.
@@ -210,7 +229,7 @@ pub(super) struct RawService {
     #[schemars(default, with = "bool")]
     pub(super) isolate: Field<String>,
     /// Whether its program finds its callees by name; what the fleet says where left out.
-    #[schemars(default, with = "bool")]
+    #[schemars(default, with = "CaptureSchema")]
     pub(super) capture: Field<String>,
     /// Where its guard answers an Envoy in front of it that asks by `ext_authz` whether a request may go on: a loopback address.
     #[schemars(default)]

@@ -2,6 +2,7 @@
 //!
 //! Each message is compared whole: it is what somebody reads who has never seen the code.
 
+use bartizan_core::capture::Means;
 use bartizan_core::fleet::{Capture, FleetError, Isolate, Program, Protocol, parse};
 use bartizan_core::limits;
 use bartizan_core::tls::TlsGroup;
@@ -1528,14 +1529,26 @@ fn one_address_is_two_where_each_program_has_a_network_of_its_own() {
             ],
         ),
         (
+            "names by TPROXY where nothing can be led",
+            two_programs("", "", ", isolate: false, capture: tproxy").replacen("127.0.0.1:7001", "127.0.0.1:7003", 1),
+            &[
+                "fleet.yaml:5:96: services.two.capture = `tproxy`: only a program in a network of its own can be captured; start it with `run` and without `isolate: false`, or delete the line",
+            ],
+        ),
+        (
             "neither yes nor no, of names",
             two_programs("capture: maybe\n", "", ""),
-            &["fleet.yaml:3:10: capture = `maybe`: neither true nor false; delete the line for: where `nft` is there"],
+            &[
+                "fleet.yaml:3:10: capture = `maybe`: none of true, false, redirect and tproxy; delete the line for: where `nft` is there",
+            ],
         ),
     ]);
     let fleet = parse(&two_programs("capture: true\n", ", capture: false", ""), "fleet.yaml").unwrap();
     let captures: Vec<_> = fleet.services.values().map(|service| service.capture).collect();
     assert_eq!(captures, [Capture::Never, Capture::Required]);
+    let fleet = parse(&two_programs("capture: tproxy\n", ", capture: redirect", ""), "fleet.yaml").unwrap();
+    let captures: Vec<_> = fleet.services.values().map(|service| service.capture).collect();
+    assert_eq!(captures, [Capture::By(Means::Redirect), Capture::By(Means::Tproxy)]);
     let fleet = parse(&format!("capture: true\n{}", service("")), "fleet.yaml").unwrap();
     assert!(fleet.services.values().all(|service| service.capture == Capture::Never), "they run already");
     let fleet = parse(&two_programs("isolate: true\n", "", ""), "fleet.yaml").unwrap();

@@ -55,6 +55,7 @@ fn nothing_is_asked_of_a_guard_where_none_stands() {
         (", mtls: permissive", "services.db.mtls", "nobody looks at its callers"),
         (", isolate: true", "services.db.isolate", "nobody leads in and out"),
         (", capture: true", "services.db.capture", "nobody takes what is redirected"),
+        (", capture: tproxy", "services.db.capture", "nobody takes what is redirected"),
         (", egress: [a.example]", "services.db.egress", "nothing holds it to this list"),
         (", ext_authz: \"127.0.0.1:9\"", "services.db.ext_authz", "nobody answers there"),
     ] {

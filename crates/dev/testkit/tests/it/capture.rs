@@ -1,6 +1,7 @@
 //! Programs that know nothing but the names of their callees: what they open there is redirected to their guard.
 
 use bartizan_testkit::{Deadline, Up, alive, free_ports, get, wait_for};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -195,4 +196,88 @@ fn who_shares_the_network_of_the_machine_or_does_not_want_it_finds_nobody_by_nam
         let out = up.plan()["outbound"]["caller"]["callee"].as_str().unwrap().to_owned();
         place.finds_the_callee(&up, &format!("http://{out}/"));
     }
+}
+
+/// A stand-in for `nft` on a kernel that takes no rules with `refused` in them; it says what the real one says there.
+fn without(place: &Place, refused: &[&str]) -> String {
+    let folder = place.folder.path();
+    let found = ["/usr/sbin/nft", "/sbin/nft"].into_iter().find(|path| std::path::Path::new(path).exists());
+    let (real, stands_in) = (folder.join("nft.real"), folder.join("nft.part"));
+    std::fs::copy(found.expect("install nftables"), &real).unwrap();
+    let cases: String = refused
+        .iter()
+        .map(|word| format!("*' {word} '*) echo 'Could not process rule: No such file or directory' >&2; exit 1;;\n"))
+        .collect();
+    let script = format!(
+        "#!/bin/sh\nrules=$(cat)\ncase \"$rules\" in\n{cases}esac\nprintf '%s\\n' \"$rules\" | {} \"$@\"\n",
+        real.display()
+    );
+    std::fs::write(&stands_in, script).unwrap();
+    std::fs::set_permissions(&stands_in, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("mount --bind {} {}", stands_in.display(), found.unwrap())
+}
+
+#[test]
+fn where_the_wanted_kind_of_rule_is_not_taken_nothing_is_started() {
+    let place = Place::new();
+    let log = ended(&Up::launch_as_nobody(&place.write(", capture: tproxy"), &without(&place, &["tproxy"]), &[]));
+    for said in ["`caller` is to find its callees by name (`capture: tproxy`)", "by TPROXY", "No such file"] {
+        assert!(log.contains(said), "no {said}: {log}");
+    }
+    let log = ended(&Up::launch_as_nobody(&place.write(", capture: redirect"), &without(&place, &["nat"]), &[]));
+    assert!(log.contains("(`capture: redirect`)") && log.contains("cannot be redirected"), "{log}");
+    let neither = without(&place, &["nat", "tproxy"]);
+    let log = ended(&Up::launch_as_nobody(&place.write(", capture: true"), &neither, &[]));
+    assert!(log.contains("cannot be redirected") && log.contains("by TPROXY"), "both are said: {log}");
+    // Nobody has the right to lead: neither here nor in a user namespace of a program's own, since there are none.
+    let no_right = "echo 0 > /proc/sys/user/max_user_namespaces && set -- setpriv --bounding-set=-net_admin \"$@\"";
+    let log = ended(&Up::launch_as_nobody(&place.write(", capture: tproxy"), no_right, &[]));
+    assert!(log.contains("(`capture: tproxy`)") && log.contains("takes CAP_NET_ADMIN"), "{log}");
+    let log = ended(&Up::launch(&place.write(", capture: maybe"), &[]));
+    assert!(log.contains("none of true, false, redirect and tproxy"), "{log}");
+}
+
+#[test]
+fn without_nat_what_is_opened_to_names_is_led_to_guards_by_tproxy() {
+    let place = Place::new();
+    let mut up = Up::launch_as_nobody(&place.write(", instances: 2"), &without(&place, &["nat"]), &[]);
+    up.wait_ready();
+    let shared = place.ports[0];
+    assert!(
+        up.log().contains("note: what programs open to names is brought to their guards by tproxy"),
+        "{}",
+        up.log()
+    );
+    assert_eq!(place.finds(&up, "http://stranger/x").0, 403);
+    let bytes = "import socket\ns = socket.create_connection(('127.98.200.1', 5432), 5)\ns.settimeout(5)\ns.sendall(b'\\x00\\x01')\nprint(s.recv(1))";
+    let read = up.inside("caller", "python3").args(["-c", bytes]).output().unwrap();
+    let said = String::from_utf8_lossy(&read.stdout).into_owned() + &String::from_utf8_lossy(&read.stderr);
+    assert!(said.contains("b''") || said.contains("reset"), "an address that stands for nobody: {said}");
+    for url in ["http://callee/".to_owned(), format!("http://callee:{shared}/"), "http://callee.two.test:9/".to_owned()]
+    {
+        place.finds_the_callee(&up, &url);
+    }
+    let own = up.get_inside("caller", &format!("http://caller:{shared}/"));
+    assert_eq!((own.status, own.body.as_str()), (200, "caller"), "its own name is itself");
+    // No address is changed on the way: the program sees the one that it dialled, and its guard the one that it dialled from.
+    let ends =
+        "import socket\ns = socket.create_connection(('callee', 80), 5)\nprint(s.getpeername(), s.getsockname()[0])";
+    let seen = up.inside("caller.2", "python3").args(["-c", ends]).output().unwrap();
+    let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(seen.starts_with("('127.98.") && seen.contains("', 80)") && seen.contains("127.0.0.1"), "{seen}");
+    // A guard is replaced, and what is led comes to the next one.
+    up.say(&["upgrade", "caller"]);
+    place.finds_the_callee(&up, "http://callee/");
+    assert_eq!(place.finds(&up, "http://stranger/").0, 403);
+}
+
+#[test]
+fn who_wants_tproxy_has_it_where_nat_is_there_too() {
+    let place = Place::new();
+    let up = Up::start(&place.write(", capture: tproxy, egress: [{ host: example.org, protocol: http }]"), &[]);
+    assert!(!up.log().contains("note: what programs open"), "it was asked for: {}", up.log());
+    place.finds_the_callee(&up, "http://callee/");
+    assert_eq!(place.finds(&up, "http://stranger/").0, 403);
+    let porters = |means: &str| up.find(&["bartizan porter", means]).len();
+    assert_eq!((porters("--by tproxy"), porters("--by redirect")), (1, 3), "it is the caller's alone");
 }

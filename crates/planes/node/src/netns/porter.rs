@@ -5,6 +5,7 @@
 use super::start::{BEGINNING_BYTES_MAX, FAILED, MAP, MAPPED, READY, Way};
 use super::{everywhere, lo, redirect};
 use crate::limits::PORTER_ASKERS_MAX;
+use bartizan_core::capture::Means;
 use bartizan_runtime::descriptors::{self, Message};
 use bartizan_runtime::inside::{Ask, GIVEN, REFUSED};
 use bartizan_runtime::limits::DESCRIPTORS_PER_MESSAGE_MAX;
@@ -32,11 +33,19 @@ pub enum PorterError {
         source: io::Error,
     },
     /// Loopback cannot be switched on.
-    #[error("loopback cannot be switched on in a new namespace: {0}")]
+    #[error("loopback cannot be switched on in a new namespace, which takes CAP_NET_ADMIN: {0}")]
     Loopback(io::Error),
-    /// Nothing can be redirected in there.
-    #[error("calls by name cannot be redirected: {0}")]
-    Redirect(io::Error),
+    /// Nothing can be brought to the guard in there.
+    #[error("calls by name cannot be {}: {source}", match means {
+        Means::Redirect => "redirected",
+        Means::Tproxy => "led to the guard by TPROXY",
+    })]
+    Redirect {
+        /// By what kind of rule.
+        means: Means,
+        /// Why not.
+        source: io::Error,
+    },
     /// The namespace cannot be looked at.
     #[error("the new namespace cannot be looked at: {0}")]
     Look(io::Error),
@@ -58,6 +67,8 @@ fn why(refusal: &io::Error) -> String {
 pub struct Redirect<'a> {
     /// The program that makes rules of nftables.
     pub nft: &'a Path,
+    /// Of which kind.
+    pub means: Means,
     /// Where the guard takes it, on loopback in there.
     pub port: u16,
 }
@@ -99,8 +110,8 @@ fn begin(starter: &OwnedFd, way: Way, redirect: Option<Redirect<'_>>) -> Result<
         }
     }
     lo::up().map_err(PorterError::Loopback)?;
-    if let Some(Redirect { nft, port }) = redirect {
-        redirect::put_in_force(nft, port).map_err(PorterError::Redirect)?;
+    if let Some(Redirect { nft, means, port }) = redirect {
+        redirect::put_in_force(nft, means, port).map_err(|source| PorterError::Redirect { means, source })?;
     }
     std::fs::metadata("/proc/self/ns/net").map(|about| about.ino()).map_err(PorterError::Look)
 }
@@ -166,15 +177,19 @@ fn answer(askers: &[OwnedFd], number: usize, message: Message) -> Option<OwnedFd
     admitted
 }
 
-fn made(ask: Ask) -> Result<Vec<OwnedFd>, Errno> {
+fn made(ask: Ask) -> io::Result<Vec<OwnedFd>> {
     let (family, kind, count) = match ask {
         Ask::Tcp4(count) => (AddressFamily::INET, SocketType::STREAM, count),
         Ask::Tcp6(count) => (AddressFamily::INET6, SocketType::STREAM, count),
         Ask::Udp4(count) => (AddressFamily::INET, SocketType::DGRAM, count),
         Ask::Udp6(count) => (AddressFamily::INET6, SocketType::DGRAM, count),
+        Ask::Led4(count) => {
+            let count = usize::from(count).min(DESCRIPTORS_PER_MESSAGE_MAX);
+            return (0..count).map(|_| redirect::led_socket()).collect();
+        }
         Ask::Admit | Ask::Everywhere => return Ok(Vec::new()),
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let count = usize::from(count).min(DESCRIPTORS_PER_MESSAGE_MAX);
-    (0..count).map(|_| rustix::net::socket_with(family, kind, flags, None)).collect()
+    (0..count).map(|_| Ok(rustix::net::socket_with(family, kind, flags, None)?)).collect()
 }

@@ -1,25 +1,48 @@
-//! What the program opens to addresses that stand for names is redirected to its guard, by a rule of nftables. `nft` makes it: it
+//! What the program opens to addresses that stand for names is brought to its guard, by a rule of nftables. `nft` makes it: it
 //! speaks for every kernel that has nftables.
 
 use crate::limits::NFT_WORDS_BYTES_MAX;
-use bartizan_core::capture::ADDRESSES;
+use bartizan_core::capture::{ADDRESSES, Means};
+use bartizan_runtime::listen;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::thread::{CapabilitySet, clear_ambient_capability_set, configure_capability_in_ambient_set};
 use std::io::{Error, Result, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Puts the rule in force in the namespace of this thread, for a guard that listens at `port` in there.
-pub(super) fn put_in_force(nft: &Path, port: u16) -> Result<()> {
-    lend_net_admin()?;
-    let ran = run(nft, &rules(port));
+pub(super) fn put_in_force(nft: &Path, means: Means, port: u16) -> Result<()> {
+    if means == Means::Tproxy {
+        // Without it the kernel would drop what the rule leads there, and say nothing.
+        led_socket().map_err(|error| Error::other(format!("IP_TRANSPARENT cannot be had (CAP_NET_ADMIN): {error}")))?;
+    }
+    lend_net_admin().map_err(|error| Error::other(format!("`nft` cannot be given CAP_NET_ADMIN: {error}")))?;
+    let ran = run(nft, &rules(means, port));
     clear_ambient_capability_set()?;
     ran
 }
 
-fn rules(port: u16) -> String {
+/// A socket that takes what a rule of TPROXY leads to it.
+pub(super) fn led_socket() -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    listen::may_be_led_here(&socket, false)?;
+    Ok(socket)
+}
+
+fn rules(means: Means, port: u16) -> String {
+    let (chain, kind, verdict) = match means {
+        Means::Redirect => ("output", "nat hook output priority -100", format!("redirect to :{port}")),
+        // What is opened to loopback goes out there and comes in again, where it is led; the addresses are loopback's own, so it
+        // takes neither a mark nor a route.
+        Means::Tproxy => {
+            ("before", "filter hook prerouting priority mangle", format!("tproxy to 127.0.0.1:{port} accept"))
+        }
+    };
     format!(
-        "table ip bartizan {{\n  chain output {{\n    type nat hook output priority -100; policy accept;\n    ip daddr {ADDRESSES} \
-         meta l4proto tcp redirect to :{port}\n  }}\n}}\n"
+        "table ip bartizan {{\n  chain {chain} {{\n    type {kind}; policy accept;\n    ip daddr {ADDRESSES} meta l4proto tcp \
+         {verdict}\n  }}\n}}\n"
     )
 }
 

@@ -128,7 +128,12 @@ async fn led(machines: &Machines) {
 
     let nobody = ask(machines, NOBODY).await;
     assert!(nobody.trim().is_empty() || nobody.contains("no:"), "{nobody}");
-    assert_eq!(caller.refused_rule().await, "undeclared_destination");
+    let refused = caller.event(|event| match &event.what {
+        What::Refused(refused) => Some((refused.rule.to_string(), refused.remote.map(|at| at.ip().to_string()))),
+        _ => None,
+    });
+    let whence = Some("10.77.0.2".to_owned());
+    assert_eq!(refused.await, ("undeclared_destination".to_owned(), whence), "the caller's own address is kept");
     // Who keeps silent for too long is not told in HTTP, as a program on a busy machine may; then once more.
     let mut undeclared = String::new();
     for _ in 0..5 {

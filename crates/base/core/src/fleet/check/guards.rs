@@ -4,6 +4,7 @@ use super::super::raw::{RawCall, RawGateway, RawService, RawVia};
 use super::super::raw_guards::RawGuards;
 use super::super::reader::{At, Field, Read, Report, Reported, Spot, did_you_mean};
 use super::Known;
+use crate::capture::Means;
 use std::collections::HashSet;
 
 /// Who is let in by the gateway, and to whom.
@@ -115,12 +116,17 @@ pub(super) fn refuse_for_all(
     if known.has_all_guards() {
         return Ok(());
     }
-    let asked = fields.into_iter().filter_map(Field::get).filter(|at| at.value == "true");
+    let asked = fields.into_iter().filter_map(Field::get).filter(|at| asks_for_it(&at.value));
     let refused = asked.map(|at| {
         let way_out = "say it at the services that have one, or delete the line";
         Err(report.refuse_value(at, "services without a guard (`guards`) share the machine's network", way_out))
     });
     refused.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// `true`, or a way in which it is to be.
+fn asks_for_it(word: &str) -> bool {
+    word == "true" || Means::parse(word).is_some()
 }
 
 /// What the body of a service without a guard asks of one.
@@ -140,7 +146,7 @@ pub(super) fn refuse_without(
         (raw.ext_authz.get(), "nobody answers there"),
         (raw.mtls.get(), "nobody looks at its callers"),
         (raw.isolate.get().filter(|at| at.value == "true"), "nobody leads in and out"),
-        (raw.capture.get().filter(|at| at.value == "true"), "nobody takes what is redirected"),
+        (raw.capture.get().filter(|at| asks_for_it(&at.value)), "nobody takes what is redirected"),
     ]
     .into_iter()
     .chain(instances.map(|at| (Some(at), "nobody accepts mutual TLS for it")))
