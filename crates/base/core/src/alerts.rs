@@ -140,7 +140,7 @@ impl Measure {
 }
 
 /// When a rule's alert is there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// An error budget burns so fast that somebody of the rule's urgency has to know.
@@ -182,7 +182,7 @@ pub enum Condition {
 }
 
 /// On which side of a limit something is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// More than this.
@@ -209,7 +209,7 @@ impl Bound {
 }
 
 /// One rule, checked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Rule {
     /// Its name, unique: letters and digits.
     pub name: String,
@@ -331,8 +331,9 @@ pub struct Alerting {
 pub const ESCALATE_AFTER: Duration = Duration::from_secs(300);
 
 /// How an alert stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "AlertStanding")]
 pub enum Standing {
     /// It is there, and not yet for long enough.
     Pending,
@@ -354,7 +355,7 @@ impl Standing {
 }
 
 /// A change that may have something to do with an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChangeNote {
     /// When.
     pub at: Timestamp,
@@ -367,7 +368,7 @@ pub struct ChangeNote {
 }
 
 /// One alert.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Alert {
     /// Its name, such as `a17`.
     pub id: String,
@@ -422,7 +423,7 @@ pub struct Alert {
 }
 
 /// An alert of which nobody is told, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Muted {
     /// The alert.
     pub id: String,
@@ -435,7 +436,7 @@ pub struct Muted {
 }
 
 /// A time in which nobody is paged, from the fleet file or by command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Window {
     /// Its name; those of the fleet file have `fleet-file-N`.
     pub id: String,
@@ -456,7 +457,7 @@ pub struct Window {
 }
 
 /// One condition on a label of an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Matcher {
     /// The label: `alertname`, `service`, `severity`, `urgency`, `owner`, `place`, or one of the rule's.
     pub name: String,
@@ -475,7 +476,7 @@ fn yes() -> bool {
 }
 
 /// `GET /v1/alerts`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AlertsStatus {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -494,7 +495,7 @@ pub struct AlertsStatus {
 }
 
 /// How it stands with a place where alerts go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RouteStatus {
     /// Its name.
     pub name: String,
@@ -509,7 +510,7 @@ pub struct RouteStatus {
 }
 
 /// `POST /v1/alerts/acknowledge`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
     /// The alert, or its incident.
@@ -520,14 +521,14 @@ pub struct Acknowledge {
 }
 
 /// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Acknowledged {
     /// The alerts that somebody has taken notice of now.
     pub ids: Vec<String>,
 }
 
 /// `POST /v1/alerts/silence`: a time in which nobody is paged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Silence {
     /// Whose alerts; all where empty and `rule` is not there either.
@@ -543,7 +544,7 @@ pub struct Silence {
 }
 
 /// `POST /v1/alerts/silence/end`: it is over before its time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndSilence {
     /// Its name.

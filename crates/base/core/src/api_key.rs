@@ -14,7 +14,7 @@ pub const KEY_TENANT_BYTES_MAX: usize = 255;
 pub const KEY_ISSUER: &str = "bartizan:keys";
 
 /// A key of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// Its name, unique in the fleet. Its owner is `key:NAME` to policies.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// All arrows at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Balance {
     /// When.
     pub now: Timestamp,
@@ -22,7 +22,7 @@ impl Balance {
 }
 
 /// One arrow, since the process that counts started: `received = stored + refused + dropped + waiting`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Arrow {
     /// Which, such as `intake.otlp_http` or `guard.accounts`.
     pub arrow: String,

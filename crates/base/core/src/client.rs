@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Where a client comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
     /// A workload of the fleet file, under `clients`.
@@ -27,7 +27,7 @@ impl ClientKind {
 }
 
 /// A client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OauthClient {
     /// Its name in requests.
     pub client_id: String,
@@ -58,14 +58,14 @@ pub struct OauthClient {
 }
 
 /// `GET /v1/clients`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OauthClients {
     /// By name: those of the fleet file first.
     pub clients: Vec<OauthClient>,
 }
 
 /// `POST /v1/clients/add`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddClient {
     /// What people are told that it is called.
@@ -86,7 +86,7 @@ pub struct AddClient {
 }
 
 /// Body of the calls that are about one client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfClient {
     /// Its name in requests.
@@ -94,7 +94,7 @@ pub struct OfClient {
 }
 
 /// A client with the token by which it is changed; nobody can read that again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClientWithToken {
     /// The client.
     #[serde(flatten)]

@@ -125,7 +125,6 @@ pub struct ConsoleLink {
     /// The address; it opens the console once.
     pub link: String,
     /// Until when.
-    #[schemars(with = "u64")]
     pub until: Timestamp,
     /// What it opens it for.
     pub role: ConsoleRole,
@@ -157,13 +156,10 @@ pub struct ConsoleSession {
     /// How that one came.
     pub way: Way,
     /// Since when.
-    #[schemars(with = "u64")]
     pub began: Timestamp,
     /// When it was used last.
-    #[schemars(with = "u64")]
     pub seen: Timestamp,
     /// When it ends at the latest.
-    #[schemars(with = "u64")]
     pub until: Timestamp,
     /// From where, and with what browser.
     pub address: String,
@@ -207,7 +203,6 @@ pub struct Me {
     /// How that one came.
     pub way: Way,
     /// When the session ends at the latest; `None` at the socket.
-    #[schemars(with = "Option<u64>")]
     pub until: Option<Timestamp>,
     /// What every request that changes something has to carry in `bartizan-csrf`; `None` at the socket.
     pub csrf: Option<String>,
@@ -252,6 +247,23 @@ pub struct SignInByPassword {
     /// A code of an app, or a recovery code, where one is wanted.
     #[serde(default)]
     pub code: Option<String>,
+}
+
+/// `POST /sign-in/out`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SignedOut {
+    /// Always: the session is over.
+    pub signed_out: bool,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Refusal {
+    /// What is wrong, for people.
+    pub error: String,
+    /// Of name and password: whether a code is wanted with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants_code: Option<bool>,
 }
 
 impl fmt::Debug for SignInByPassword {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// The deny list: a snapshot like any other, signed and numbered; an empty one denies nobody.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DenyList {
     /// At most [`DENY_ENTRIES_MAX`], one for each subject.
@@ -16,7 +16,7 @@ pub struct DenyList {
 }
 
 /// One entry of the deny list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Denied {
     /// Who or what.
@@ -33,7 +33,7 @@ pub struct Denied {
 }
 
 /// What an entry denies. As text: `id:spiffe://bank.example/svc/web`, `serial:4f…`, `key:…`, `node:…`, `domain:…` or `issuer:…`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
     /// Every certificate of this identity, those that are issued later among them.

@@ -131,7 +131,7 @@ impl Url {
 }
 
 /// How it stands with one other trust domain, for `bartizan federation`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Standing {
     /// The domain.
     pub domain: TrustDomain,

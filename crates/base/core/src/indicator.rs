@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// The ten indicators. An indicator whose source is not there yet shows no number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Indicator {
     /// Success of authentication.
     M1,

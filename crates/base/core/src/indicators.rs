@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Every indicator, measured or not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Indicators {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -17,7 +17,7 @@ pub struct Indicators {
 }
 
 /// One indicator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IndicatorStatus {
     /// `M1` to `M10`.
     pub id: String,
@@ -38,7 +38,7 @@ pub struct IndicatorStatus {
 }
 
 /// One indicator at one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlaceStatus {
     /// `fleet`, a service, or `caller -> callee`.
     pub place: String,
@@ -58,7 +58,7 @@ pub struct PlaceStatus {
 }
 
 /// Whether an objective is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// It is.
@@ -68,7 +68,7 @@ pub enum Goal {
 }
 
 /// What was counted in one window until now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct WindowStatus {
     /// Its length in seconds.
     pub seconds: u64,
@@ -83,7 +83,7 @@ pub struct WindowStatus {
 }
 
 /// An error budget.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BudgetStatus {
     /// Share of bad ones that is put up with, 0 to 1.
     pub bad_max: f64,
@@ -99,7 +99,7 @@ pub struct BudgetStatus {
 }
 
 /// One pair of windows by which a budget is watched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BurnStatus {
     /// The long window, in seconds.
     pub long_s: u64,

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a certificate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IssuedKind {
     /// The guard of a service, or the gateway.
@@ -47,7 +47,7 @@ impl IssuedKind {
 }
 
 /// One certificate that was issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Issued {
     /// When.
     pub at: Timestamp,
@@ -94,7 +94,7 @@ impl IssuedFilter {
 }
 
 /// `GET /v1/ca/issued`: certificates that were issued, in the order in which they were.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IssuedList {
     /// The records that fit, the newest that the limit leaves room for.
     pub issued: Vec<Issued>,
@@ -105,7 +105,7 @@ pub struct IssuedList {
 }
 
 /// How the recording of certificates fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IssuedStatus {
     /// Recorded since control started.
     pub recorded: u64,

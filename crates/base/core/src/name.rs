@@ -35,7 +35,7 @@ fn refuse(what: &'static str, text: &str, why: &'static str) -> NameError {
 /// Name of a trust domain, such as `bank.example`: lower-case letters, digits, `.`, `-`, `_`.
 ///
 /// Source: SPIFFE-ID specification, section 2.1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct TrustDomain(Box<str>);
 
@@ -64,7 +64,7 @@ impl TrustDomain {
 /// A value has passed [`SpiffeId::parse`]: at most 2048 bytes, a valid trust domain, path segments of
 /// letters, digits, `.`, `-`, `_` that are neither empty nor `.` nor `..`; no query, fragment, port or user.
 /// Source: SPIFFE-ID specification, section 2.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct SpiffeId {
     text: Arc<str>,
@@ -157,7 +157,7 @@ pub enum Role {
 }
 
 /// Name of a service in a fleet: a DNS label of lower-case letters, digits and `-` (RFC 1035 section 2.3.1).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceName(Arc<str>);
 

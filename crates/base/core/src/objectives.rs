@@ -24,12 +24,13 @@ pub struct Objectives {
 }
 
 /// One objective.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Said {
     /// Of which indicator.
     pub indicator: Indicator,
     /// Where.
     #[serde(with = "shown")]
+    #[schemars(with = "String")]
     pub place: Place,
     /// Share of bad ones that is put up with, 0 to 1.
     pub bad_max: f64,
@@ -94,7 +95,7 @@ impl Said {
 }
 
 /// `GET /v1/objectives`: what is asked of the indicators.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ObjectivesStatus {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -105,7 +106,7 @@ pub struct ObjectivesStatus {
 }
 
 /// One objective as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ObjectiveStatus {
     /// What the file says.
     #[serde(flatten)]
@@ -117,7 +118,7 @@ pub struct ObjectiveStatus {
 }
 
 /// `GET /v1/objectives/advice`: how often each target would have told somebody within what is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Advice {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -128,7 +129,7 @@ pub struct Advice {
 }
 
 /// For one indicator at one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AdviceOf {
     /// `M1` and so on.
     pub indicator: String,
@@ -143,7 +144,7 @@ pub struct AdviceOf {
 }
 
 /// A target that could be asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Candidate {
     /// In words.
     pub target: String,

@@ -14,7 +14,6 @@ pub const OUTSIDE: &str = "outside";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FleetMap {
     /// Control's clock.
-    #[schemars(with = "u64")]
     pub now: Timestamp,
     /// Everybody, by name: services, the gateway, and `outside` where somebody calls from there.
     pub services: Vec<MapService>,
@@ -52,7 +51,6 @@ pub struct MapService {
     /// Whether all its guards are there.
     pub attached: bool,
     /// The worst of its guards.
-    #[schemars(with = "Option<String>")]
     pub freshness: Option<Freshness>,
     /// Its instances, a count.
     pub instances: usize,
@@ -65,7 +63,6 @@ pub struct MapService {
     /// What its guards add to a call at the 99th percentile, in microseconds: the most of them.
     pub added_p99_us: Option<u64>,
     /// When the first of its certificates runs out.
-    #[schemars(with = "Option<u64>")]
     pub svid_not_after: Option<Timestamp>,
     /// Alerts that fire for it, a count.
     pub firing: u32,
@@ -135,7 +132,6 @@ pub struct MapEdge {
     /// Its cipher suite.
     pub suite: Option<String>,
     /// When somebody called last, to some seconds; `None` where nobody has since control started.
-    #[schemars(with = "Option<u64>")]
     pub last: Option<Timestamp>,
 }
 
@@ -143,7 +139,6 @@ pub struct MapEdge {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IndicatorSeries {
     /// Control's clock.
-    #[schemars(with = "u64")]
     pub now: Timestamp,
     /// Which indicator, `M1` to `M10`.
     pub indicator: String,
@@ -159,7 +154,6 @@ pub struct IndicatorSeries {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SeriesPoint {
     /// When it ended.
-    #[schemars(with = "u64")]
     pub at: Timestamp,
     /// What is bad.
     pub bad: u64,
@@ -167,11 +161,26 @@ pub struct SeriesPoint {
     pub all: u64,
 }
 
+/// What `GET /v1/stream` begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StreamHello {
+    /// Control's clock.
+    pub now: Timestamp,
+    /// Which fleet it is.
+    pub fleet: ServiceName,
+}
+
+/// What `GET /v1/stream` says to a page that was too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StreamMissed {
+    /// Events that it does not get, a count. Those that are stored can be asked for.
+    pub count: u64,
+}
+
 /// `GET /v1/changes`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Changes {
     /// Control's clock.
-    #[schemars(with = "u64")]
     pub now: Timestamp,
     /// The newest first.
     pub changes: Vec<ChangeSeen>,
@@ -215,7 +224,6 @@ impl ChangeKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChangeSeen {
     /// When.
-    #[schemars(with = "u64")]
     pub at: Timestamp,
     /// Of which kind.
     pub kind: ChangeKind,
@@ -224,10 +232,8 @@ pub struct ChangeSeen {
     /// Who did it, where somebody is known.
     pub actor: Option<String>,
     /// Which service it concerns; `None` for the fleet.
-    #[schemars(with = "Option<String>")]
     pub service: Option<ServiceName>,
     /// The epoch it came into force with.
-    #[schemars(with = "Option<u64>")]
     pub epoch: Option<Epoch>,
     /// The event that tells of it.
     pub event: String,
@@ -237,7 +243,6 @@ pub struct ChangeSeen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReachStatus {
     /// Whom it is about.
-    #[schemars(with = "String")]
     pub service: ServiceName,
     /// Who may reach it.
     #[serde(rename = "in")]

@@ -115,7 +115,7 @@ const fn may_stand_plain(byte: u8) -> bool {
 }
 
 /// A pattern over paths: literal segments, `*` or `{name}` for exactly one segment, `**` at the end for any number (also none).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct PathPattern {
     text: Box<str>,

@@ -58,7 +58,7 @@ pub fn is_shown(text: &str, bytes_max: usize) -> bool {
 }
 
 /// `POST /v1/users/add`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddUser {
     /// By which the person signs in.
@@ -78,7 +78,7 @@ pub struct AddUser {
 }
 
 /// Somebody, as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct User {
     /// As in `sub` of tokens.
     pub subject: String,
@@ -111,7 +111,7 @@ pub struct User {
 }
 
 /// `GET /v1/users`: people by name, a part of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Users {
     /// Those of this part.
     pub users: Vec<User>,
@@ -120,7 +120,7 @@ pub struct Users {
 }
 
 /// `GET /v1/users/show`: one person with what goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UserDetail {
     /// The person.
     #[serde(flatten)]
@@ -135,7 +135,7 @@ pub struct UserDetail {
 }
 
 /// An account at another provider that is connected with somebody's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UserElsewhere {
     /// The provider's name here.
     pub provider: String,
@@ -152,7 +152,7 @@ pub struct UserElsewhere {
 }
 
 /// A session of somebody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UserSession {
     /// Its name, which is no secret.
     pub session: String,
@@ -171,7 +171,7 @@ pub struct UserSession {
 }
 
 /// What somebody allowed a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UserConsent {
     /// Which.
     pub client: String,
@@ -184,7 +184,7 @@ pub struct UserConsent {
 }
 
 /// Body of the calls that are about one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfUser {
     /// By which the person signs in.
@@ -192,7 +192,7 @@ pub struct OfUser {
 }
 
 /// `POST /v1/users/reset`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetUser {
     /// By which the person signs in.
@@ -203,7 +203,7 @@ pub struct ResetUser {
 }
 
 /// `POST /v1/users/roles`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRoles {
     /// By which the person signs in.
@@ -217,7 +217,7 @@ pub struct ChangeRoles {
 }
 
 /// A link by which somebody sets a password, once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UserLink {
     /// As in `sub` of tokens: random, and never somebody else's.
     pub subject: String,

@@ -116,7 +116,7 @@ impl Plan {
 }
 
 /// Whether a program is kept apart from the network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "network", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Isolation {
     /// It has a network namespace of its own, with its guard as the only way in and out.

@@ -15,7 +15,7 @@ pub struct Retention {
 }
 
 /// What happens with further events once all room is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFull {
     /// They are refused, counted and shown: whoever can make noise cannot erase what was recorded before.

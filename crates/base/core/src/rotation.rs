@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Rotated {
     /// The root that everybody trusts, and with it the issuing CA.
@@ -26,7 +26,7 @@ impl Rotated {
 }
 
 /// How far a rotation is. It goes from one to the next in this order; back only by way of `Reverting`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The new certificate is being made. Nobody has been told.
@@ -74,7 +74,7 @@ impl Phase {
 }
 
 /// One step of a rotation that was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Transition {
     /// When.
     pub at: Timestamp,
@@ -85,7 +85,7 @@ pub struct Transition {
 }
 
 /// Somebody without whom a rotation does not move on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Straggler {
     /// Service, or `node <name>`.
     pub name: String,
@@ -96,7 +96,7 @@ pub struct Straggler {
 }
 
 /// TLS handshakes of the fleet while a phase is being watched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Watched {
     /// Ended well.
     pub completed: u64,
@@ -105,7 +105,7 @@ pub struct Watched {
 }
 
 /// `GET /v1/ca`: roots, issuing CA, and the rotation that runs or ran last.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CaStatus {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -120,7 +120,7 @@ pub struct CaStatus {
 }
 
 /// A CA certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Authority {
     /// SHA-256 of its DER, lower-case hexadecimal.
     pub sha256: String,
@@ -131,7 +131,7 @@ pub struct Authority {
 }
 
 /// A rotation as `bartizan ca status` shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RotationStatus {
     /// Counted from 1 in a data folder.
     pub number: u64,
@@ -172,7 +172,7 @@ pub struct RotationStatus {
 }
 
 /// `POST /v1/ca/rotate`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
     /// What to replace.
@@ -189,7 +189,7 @@ pub struct Rotate {
 }
 
 /// `GET /v1/expiry`: what will run out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Forecast {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -198,7 +198,7 @@ pub struct Forecast {
 }
 
 /// Something that runs out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Expiring {
     /// What it is, a short word such as `root` or `svid`; a label of the metric.
     pub what: String,

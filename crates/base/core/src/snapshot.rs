@@ -25,12 +25,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Number of a snapshot; grows by one with every change, over restarts of control too. 0 means "none yet".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
 /// What a snapshot is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Trust anchors by trust domain: [`Bundles`].
@@ -145,7 +147,7 @@ pub struct Caller {
 }
 
 /// Attributes of a service, for policies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// Who answers for it; empty where nobody was named.
@@ -160,7 +162,7 @@ pub struct Facts {
 }
 
 /// How much of Bartizan is switched on, so that the cost of each part can be measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// No proxies at all: programs speak to each other directly.
@@ -390,7 +392,7 @@ fn is_false(it: &bool) -> bool {
 }
 
 /// How much a proxy may rely on what it holds, judged by how long control has been silent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Freshness {
     /// Control was heard within [`limits::STALE_AFTER`]. Everything works.

@@ -127,7 +127,7 @@ pub struct EdgeStats {
 }
 
 /// What was done for the calls of one edge besides sending them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SendingStats {
     /// Tries after the first.
     pub retried: u64,
@@ -146,7 +146,7 @@ pub struct SendingStats {
 }
 
 /// Calls without mutual TLS from one address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlaintextStats {
     /// Requests, or connections that are no HTTP.
     pub calls: u64,

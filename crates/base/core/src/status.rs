@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// `GET /v1/status`: the whole fleet as control sees it now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Status {
     /// Name of the fleet.
     pub fleet: ServiceName,
@@ -84,7 +84,7 @@ pub struct Status {
 }
 
 /// A service without a guard: it is called in plain, and nobody asks who calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unguarded {
     /// The service.
     pub service: ServiceName,
@@ -96,7 +96,7 @@ pub struct Unguarded {
 }
 
 /// The short of [`EgressStatus`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EgressSummary {
     /// Programs that are started here, a count.
     pub programs: usize,
@@ -109,7 +109,7 @@ pub struct EgressSummary {
 }
 
 /// `GET /v1/inventory`: which operations services have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ApiInventory {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -124,7 +124,7 @@ pub struct ApiInventory {
 }
 
 /// An operation of a service, declared or seen or both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ApiOperation {
     /// The service.
     pub service: ServiceName,
@@ -145,7 +145,7 @@ pub struct ApiOperation {
 }
 
 /// What was seen of an operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SeenOperation {
     /// The service.
     pub service: ServiceName,
@@ -176,7 +176,7 @@ impl SeenOperation {
 }
 
 /// What is odd about an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApiFinding {
     /// It was called from outside without a user.
@@ -202,7 +202,7 @@ impl ApiFinding {
 }
 
 /// `GET /v1/egress`: where services went outside the fleet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EgressStatus {
     /// Control's clock when this was written.
     pub now: Timestamp,
@@ -213,7 +213,7 @@ pub struct EgressStatus {
 }
 
 /// A service's way out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EgressService {
     /// Its name.
     pub service: ServiceName,
@@ -224,7 +224,7 @@ pub struct EgressService {
 }
 
 /// How a program gets out of the fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EgressPath {
     /// Through its guard and no other way.
@@ -236,7 +236,7 @@ pub enum EgressPath {
 }
 
 /// A destination outside the fleet that a service used, or tried to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EgressDestination {
     /// The service.
     pub service: ServiceName,
@@ -280,7 +280,7 @@ impl EgressDestination {
 }
 
 /// Files on disk and what is in force differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DriftStatus {
     /// Since when that is known.
     pub since: Timestamp,
@@ -289,7 +289,7 @@ pub struct DriftStatus {
 }
 
 /// A key exchange and cipher suite that an edge uses, from the handshakes of its callee since control started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EdgeTls {
     /// The calling service, or the identity of another caller; `None` for outside clients of the gateway.
     pub from: Option<String>,
@@ -306,7 +306,7 @@ pub struct EdgeTls {
 }
 
 /// A guard that costs more time than it may.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OverBudget {
     /// Whose guard.
     pub service: ServiceName,
@@ -317,7 +317,7 @@ pub struct OverBudget {
 }
 
 /// A clock that is away from control's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClockStatus {
     /// Whose, such as `guard accounts` or `node local`.
     pub of: String,
@@ -326,7 +326,7 @@ pub struct ClockStatus {
 }
 
 /// The control process itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ControlStatus {
     /// When it started.
     pub started_at: Timestamp,
@@ -348,7 +348,7 @@ pub struct ControlStatus {
 }
 
 /// One proxy, or the place of one that has not come yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProxyStatus {
     /// Its service.
     pub service: ServiceName,
@@ -427,7 +427,7 @@ pub struct ProxyStatus {
 }
 
 /// One node that has come since control started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NodeStatus {
     /// Its name.
     pub name: ServiceName,
@@ -452,7 +452,7 @@ pub struct NodeStatus {
 }
 
 /// Where an instance is to be found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Places {
     /// Where its guard accepts mutual TLS.
     pub mesh: SocketAddr,
@@ -479,7 +479,7 @@ impl ProxyStatus {
 }
 
 /// TLS handshakes of one process since its start. attempted = completed + failed + under way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Handshakes {
     /// Begun.
     pub attempted: u64,
@@ -490,7 +490,7 @@ pub struct Handshakes {
 }
 
 /// What became of a proxy's events since its process started. offered = delivered + dropped + waiting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventFlow {
     /// Written by the proxy.
     pub offered: u64,
@@ -503,7 +503,7 @@ pub struct EventFlow {
 /// What became of the events that control received since it started.
 ///
 /// offered = stored + known + lost + waiting, at every moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoreStatus {
     /// Came in, from proxies, from the supervisor and from control itself.
     pub offered: u64,
@@ -527,7 +527,7 @@ impl StoreStatus {
 }
 
 /// How the ledger fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LedgerStatus {
     /// Entries, on disk and signed.
     pub entries: u64,
@@ -542,7 +542,7 @@ pub struct LedgerStatus {
 }
 
 /// The events that are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventsHeld {
     /// How many there are.
     pub events: u64,
@@ -565,7 +565,7 @@ pub struct EventsHeld {
 }
 
 /// `GET /v1/policies`: every policy in force, and who enforces it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PoliciesStatus {
     /// The epoch in force.
     pub epoch: Epoch,
@@ -576,7 +576,7 @@ pub struct PoliciesStatus {
 }
 
 /// One policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PolicyStatus {
     /// Its name.
     pub id: String,
@@ -595,7 +595,7 @@ pub struct PolicyStatus {
 }
 
 /// `GET /v1/explain/{request_id}`: why a request was allowed or denied, hop by hop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Explanation {
     /// The request, 32 hex digits.
     pub request: String,
@@ -604,7 +604,7 @@ pub struct Explanation {
 }
 
 /// One hop of a request, as one proxy saw it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hop {
     /// When.
     pub at: Timestamp,
@@ -637,7 +637,7 @@ pub struct Hop {
 }
 
 /// A decision with everything that led to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ExplainedDecision {
     /// Allow or deny.
     pub verdict: Verdict,
@@ -658,7 +658,7 @@ pub struct ExplainedDecision {
 }
 
 /// `GET /v1/trace/{request_id}`: everything that was recorded about a request, in the order of the call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trace {
     /// The request, 32 hex digits.
     pub request: String,
@@ -671,7 +671,7 @@ pub struct Trace {
 }
 
 /// One record of a [`Trace`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Step {
     /// How many hops lie before it; 0 where the request entered, or where its parent is not known.
     pub depth: u32,
@@ -686,11 +686,12 @@ pub struct Step {
     /// The proxy's own share, in microseconds.
     pub added_us: Option<u64>,
     /// The OCSF record.
+    #[schemars(with = "crate::event::OcsfRecord")]
     pub event: serde_json::Value,
 }
 
 /// `POST /v1/node-tokens`: a join token for one node, single use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NodeToken {
     /// The token. Whoever has it can become a node until it is used or has run out.
     pub token: String,
@@ -699,14 +700,14 @@ pub struct NodeToken {
 }
 
 /// `GET /v1/keys`: the keys of programs, by their hashes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Keys {
     /// In the order in which they were made.
     pub keys: Vec<ApiKey>,
 }
 
 /// `POST /v1/keys/add`: a key that is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddKey {
     /// Its name.
@@ -723,7 +724,7 @@ pub struct AddKey {
 }
 
 /// The key that was made. It is said here and never again.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AddedKey {
     /// Its name.
     pub name: ServiceName,
@@ -743,7 +744,7 @@ impl std::fmt::Debug for AddedKey {
 }
 
 /// `POST /v1/keys/revoke`: a key that is not to count any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeKey {
     /// Its name.
@@ -751,7 +752,7 @@ pub struct RevokeKey {
 }
 
 /// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RevokedKey {
     /// Its name.
     pub name: ServiceName,
@@ -760,7 +761,7 @@ pub struct RevokedKey {
 }
 
 /// `POST /v1/tokens/revoke`: users' tokens that are not to count any more. One of the three is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeTokens {
     /// Whose; our own authorization server's, or the only issuer's, where left out.
@@ -774,7 +775,7 @@ pub struct RevokeTokens {
 }
 
 /// How it stands with the keys of an issuer that are fetched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IssuerStatus {
     /// Its name.
     pub issuer: String,
@@ -792,7 +793,7 @@ pub struct IssuerStatus {
 }
 
 /// `POST /v1/tokens/inspect`: a user's token that somebody wonders about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InspectToken {
     /// Its text.
@@ -800,7 +801,7 @@ pub struct InspectToken {
 }
 
 /// What the gateway thinks of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InspectedToken {
     /// Why it is not believed; `None` where it is.
     pub refused: Option<String>,
@@ -809,7 +810,7 @@ pub struct InspectedToken {
 }
 
 /// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RevokedTokens {
     /// Whose.
     pub issuer: String,
@@ -820,7 +821,7 @@ pub struct RevokedTokens {
 }
 
 /// `POST /v1/reload`: what became of the changed files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reloaded {
     /// The kinds whose content changed and that were published anew; empty where nothing changed.
     pub changed: Vec<Kind>,
@@ -829,7 +830,7 @@ pub struct Reloaded {
 }
 
 /// `POST /v1/revoke`: who is not to be trusted any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
     /// Text of a [`crate::deny::Subject`].
@@ -839,7 +840,7 @@ pub struct Revoke {
 }
 
 /// `POST /v1/restore`: who is to be trusted again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restore {
     /// Text of a [`crate::deny::Subject`].
@@ -847,7 +848,7 @@ pub struct Restore {
 }
 
 /// What a change of the deny list came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Revoked {
     /// The epoch of the list with the change.
     pub epoch: Epoch,
@@ -858,7 +859,7 @@ pub struct Revoked {
 }
 
 /// `POST /v1/events`: what became of events that were handed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Accepted {
     /// Taken into the queue.
     pub accepted: u64,

@@ -72,7 +72,7 @@ impl HostName {
 }
 
 /// A host name, or every name with exactly one label before it: `*.example.com`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum HostPattern {
     /// This name.

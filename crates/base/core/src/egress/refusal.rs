@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)*) => {
         /// Why a connection, a request or a name was refused on its way out of the fleet.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Refusal { $($(#[$doc])* $name,)* }
 

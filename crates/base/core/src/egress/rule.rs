@@ -10,7 +10,7 @@ use std::path::Path;
 const HTTP_PORT: u16 = 80;
 
 /// What one service may reach outside the fleet. Nothing where it is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Egress {
     /// True while destinations that no rule names are let through and recorded; inner addresses never are.
@@ -50,7 +50,7 @@ impl Outside {
 }
 
 /// One entry of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
     /// The names it is for; `None` for addresses alone, which only `tcp` has.
@@ -68,7 +68,7 @@ pub struct Destination {
 }
 
 /// See [`Destination::http`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpRule {
     /// The only methods; any where empty.
@@ -83,7 +83,7 @@ pub struct HttpRule {
 }
 
 /// How the guard speaks TLS on the program's behalf.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Originate {
     /// PEM file of the roots that servers are judged by; the system's where `None`.
@@ -95,7 +95,7 @@ pub struct Originate {
 }
 
 /// A header whose value is in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderFrom {
     /// Name of the header, in lower case.

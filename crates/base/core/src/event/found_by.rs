@@ -6,41 +6,41 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The kind of an event, one for each variant of [`What`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Class {
-    /// [`What::Request`].
+    /// A request at a guard.
     Request = 0,
-    /// [`What::Connection`].
+    /// A TCP connection that is over.
     Connection = 1,
-    /// [`What::Handshake`].
+    /// A TLS handshake.
     Handshake = 2,
-    /// [`What::Refused`].
+    /// Input that was refused before it was a request.
     Refused = 3,
-    /// [`What::Config`].
+    /// A snapshot that was published, taken up or refused.
     Config = 4,
-    /// [`What::Process`].
+    /// A process that started or ended.
     Process = 5,
-    /// [`What::Identity`].
+    /// An identity that was issued or refused.
     Identity = 6,
-    /// [`What::Loss`].
+    /// Events that were lost.
     Loss = 7,
-    /// [`What::Ended`].
+    /// A connection that ended since trust in it did.
     Ended = 8,
-    /// [`What::Rotation`].
+    /// A step in the rotation of a CA.
     Rotation = 9,
-    /// [`What::Clock`].
+    /// A clock that is away from control's.
     Clock = 10,
-    /// [`What::Budget`].
+    /// A guard that costs more time than it may.
     Budget = 11,
-    /// [`What::Egress`].
+    /// Something on its way out of the fleet.
     Egress = 12,
-    /// [`What::Person`].
+    /// What somebody did, or was not let do.
     Person = 13,
-    /// [`What::Alert`].
+    /// A step of an alert.
     Alert = 14,
-    /// [`What::Telemetry`].
+    /// What others said: a line, a span, a point, an audit record.
     Telemetry = 15,
 }
 
@@ -127,7 +127,7 @@ impl fmt::Display for Class {
 }
 
 /// How something came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Upshot {

@@ -10,7 +10,7 @@ pub mod telemetry;
 
 pub use alert::{AlertStep, Alerted};
 pub use found_by::{Class, Upshot};
-pub use ocsf::{Context, OCSF_VERSION, to_ocsf};
+pub use ocsf::{Context, OCSF_VERSION, OcsfRecord, to_ocsf};
 pub use person::{Deed, Person};
 pub use telemetry::{Signal, Telemetry};
 
@@ -53,7 +53,7 @@ impl std::fmt::Display for EventId {
 }
 
 /// The part of Bartizan that wrote an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeenBy {
     /// A sidecar, on a call into its service.
@@ -199,7 +199,7 @@ pub struct Handshake {
 }
 
 /// Why a handshake failed; the label of a counter, so a closed list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HandshakeFailure {
     /// The peer sent no certificate.

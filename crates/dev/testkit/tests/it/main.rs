@@ -13,6 +13,7 @@ mod browser; // pages of people, in Chromium
 mod capture;
 mod clock; // machines that slept
 mod console; // the web pages, in Chromium
+mod console_api; // every endpoint answers as its description says
 mod console_door; // sign-in, roles, stream
 mod cost; // what guards cost
 mod customers; // what is whose, at the bank

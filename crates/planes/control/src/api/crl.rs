@@ -5,6 +5,8 @@ use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
 use crate::deny;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use bartizan_crypto::crl;
 use bartizan_runtime::clock;
@@ -18,7 +20,8 @@ pub(super) const IT: Endpoint = Endpoint {
     route: || get(answer),
 };
 
-async fn answer(State(app): State<Arc<App>>) -> Result<String, Failure> {
+async fn answer(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Failure> {
     let der = app.authority().crl(&deny::certificates(&app), clock::now());
-    der.map(|der| crl::pem(&der)).map_err(|error| Failure::unavailable(error.to_string()))
+    let pem = der.map(|der| crl::pem(&der)).map_err(|error| Failure::unavailable(error.to_string()))?;
+    Ok(([(CONTENT_TYPE, "application/x-pem-file")], pem))
 }

@@ -17,7 +17,8 @@ use bartizan_core::event::{Class, EventId, Upshot};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
 use bartizan_events::{Cursor, Filter, Order, QUERY_EVENTS_MAX, QUERY_TEXT_BYTES_MAX, StoredEvent};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,25 +34,47 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 /// The header with the cursor of the next page.
-const NEXT: &str = "bartizan-next";
+pub(super) const NEXT: &str = "bartizan-next";
 
 /// What the query says; nothing is checked yet.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Raw {
+pub(super) struct Raw {
+    /// Only of this service.
     service: Option<String>,
+    /// Only about this service, SPIFFE ID or user.
     identity: Option<String>,
+    /// Only what was denied.
     deny: bool,
+    /// Only with these outcomes: `ok`, `denied`, `failed`, with commas between them.
     outcome: Option<String>,
+    /// Only of these classes, with commas between them.
     class: Option<String>,
+    /// Only where this stands in a name, path, reason or the like.
     text: Option<String>,
+    /// Only at this moment or later, milliseconds since 1970.
     since_ms: Option<u64>,
+    /// Only before this moment.
     until_ms: Option<u64>,
+    /// Only of this request.
     request: Option<String>,
+    /// At most so many.
     limit: Option<u32>,
+    /// The oldest first.
     oldest: bool,
+    /// What the header `bartizan-next` of the page before said.
     cursor: Option<String>,
+    /// Go on with what happens.
     follow: bool,
+}
+
+/// The line that a reader is told with who was too slow.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct EventsMissed {
+    /// Events, of all services, that passed meanwhile, a count.
+    bartizan_missed: u64,
+    /// The same for people.
+    message: String,
 }
 
 fn filter(raw: Raw, fleet: &Fleet) -> Result<(Filter, bool), Failure> {
@@ -192,7 +215,9 @@ async fn send_all(
 fn missed_line(missed: u64) -> String {
     let message =
         format!("{missed} events passed while this reader was behind; those that are stored can be asked for again");
-    format!("{}\n", serde_json::json!({ "bartizan_missed": missed, "message": message }))
+    // Two plain members always become a text.
+    let line = serde_json::to_string(&EventsMissed { bartizan_missed: missed, message }).unwrap_or_default();
+    line + "\n"
 }
 
 #[cfg(test)]

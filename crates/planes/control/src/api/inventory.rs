@@ -10,6 +10,7 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use bartizan_core::status::ApiInventory;
 use bartizan_runtime::clock;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,11 @@ pub(super) const IT: Endpoint = Endpoint {
     route: || get(answer),
 };
 
-#[derive(Debug, Deserialize)]
+/// What the query says.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
+    /// Days without a call after which an operation that is declared is called a zombie.
     unseen_days: Option<u32>,
 }
 

@@ -12,6 +12,7 @@ use axum::routing::get;
 use bartizan_core::issued::{IssuedFilter, IssuedList};
 use bartizan_core::{ServiceName, SpiffeId, Timestamp};
 use bartizan_store::QUERY_ISSUED_MAX;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -24,13 +25,18 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 /// What the query says; nothing is checked yet.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Raw {
+pub(super) struct Raw {
+    /// Only of this identity, a SPIFFE ID.
     id: Option<String>,
+    /// Only with this serial number, lower-case hexadecimal.
     serial: Option<String>,
+    /// Only by way of this node.
     node: Option<String>,
+    /// Only at this moment or later, milliseconds since 1970.
     since_ms: Option<u64>,
+    /// At most so many, the newest.
     limit: Option<u32>,
 }
 

@@ -10,6 +10,7 @@ use axum::routing::get;
 use bartizan_core::indicator::{Indicator, Place};
 use bartizan_core::objectives::{Advice, ObjectivesStatus};
 use bartizan_runtime::clock;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -34,10 +35,12 @@ async fn list(State(app): State<Arc<App>>) -> Json<ObjectivesStatus> {
 }
 
 /// Of which indicator, and where; of all of them for the fleet where nothing is said.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
+    /// `M1` to `M10`; all where left out.
     indicator: Option<String>,
+    /// `fleet`, a service, or `CALLER -> CALLEE`; the fleet where left out.
     place: Option<String>,
 }
 

@@ -12,6 +12,7 @@ use axum::routing::get;
 use bartizan_core::overview::{Changes, FleetMap, IndicatorSeries, ReachStatus};
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_runtime::clock;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,11 +55,15 @@ async fn map(State(app): State<Arc<App>>) -> Result<Json<FleetMap>, Failure> {
     made.map(Json).map_err(|error| Failure::unavailable(error.to_string()))
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What the query of changes says.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct WhichChanges {
+pub(super) struct WhichChanges {
+    /// Only at this moment or later, milliseconds since 1970.
     since_ms: Option<u64>,
+    /// Only before this moment.
     until_ms: Option<u64>,
+    /// At most so many.
     limit: Option<usize>,
 }
 
@@ -76,9 +81,11 @@ async fn changes(
     Ok(Json(overview::changes(&app, asked, clock::now()).await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What the query of reach says.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WhichService {
+pub(super) struct WhichService {
+    /// Whom it is about.
     service: String,
 }
 
@@ -95,12 +102,16 @@ async fn reach(
     reached.map(Json).ok_or_else(|| Failure::not_found(format!("there is no service `{service}`; `map` lists all")))
 }
 
-#[derive(Debug, Deserialize)]
+/// What the query of a series says.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WhichSeries {
+pub(super) struct WhichSeries {
+    /// `M1` to `M10`.
     indicator: String,
+    /// `fleet`, a service, or `CALLER -> CALLEE`; the fleet where left out.
     #[serde(default = "fleet")]
     place: String,
+    /// How far back; a day where left out, a month at most.
     #[serde(default = "day")]
     seconds: u64,
 }

@@ -15,9 +15,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bartizan_core::overview::{StreamHello, StreamMissed};
 use bartizan_events::record;
 use bartizan_runtime::clock;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,7 +65,7 @@ impl Reader {
 
     async fn tell(self, mut live: broadcast::Receiver<Live>) -> Result<(), Gone> {
         let fleet = self.app.in_force().desired.fleet.name.clone();
-        self.send("hello", None, &json!({ "now": clock::now(), "fleet": fleet }).to_string()).await?;
+        self.send("hello", None, &text(&StreamHello { now: clock::now(), fleet })).await?;
         let (mut map, mut status) = (interval(STREAM_MAP_EVERY), interval(STREAM_STATUS_EVERY));
         let mut alive = interval(STREAM_ALIVE_EVERY);
         let (mut shown_map, mut shown_status, mut shown_alerts) = (None, None, None);
@@ -133,7 +135,7 @@ impl Reader {
             self.send("events", last.as_deref(), &Value::Array(records).to_string()).await?;
         }
         if missed > 0 {
-            self.send("missed", None, &json!({ "count": missed }).to_string()).await?;
+            self.send("missed", None, &text(&StreamMissed { count: missed })).await?;
         }
         Ok(())
     }
@@ -156,6 +158,11 @@ impl Reader {
             _ => Err(Gone),
         }
     }
+}
+
+/// Plain members always become a text.
+fn text(it: &impl Serialize) -> String {
+    serde_json::to_string(it).unwrap_or_default()
 }
 
 /// So many events a second, and no more: what a page can show.

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json};
 use bartizan_core::people::{AddUser, ChangeRoles, OfUser, ResetUser, User, UserDetail, UserLink, Users};
 use bartizan_runtime::clock;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -95,9 +96,10 @@ fn body<T>(wanted: Body<T>) -> Result<T, Failure> {
 }
 
 /// What the query of a list says.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct After {
+pub(super) struct After {
+    /// After which name to begin.
     after: String,
 }
 

@@ -16,11 +16,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bartizan_core::Secret;
-use bartizan_core::console::{ConsoleRole, SignInByLink, SignInByPassword, SignInState, SignedIn, Way};
+use bartizan_core::console::{
+    ConsoleRole, Refusal, SignInByLink, SignInByPassword, SignInState, SignedIn, SignedOut, Way,
+};
 use bartizan_core::event::{Deed, Person, What};
 use bartizan_runtime::clock;
 use bartizan_runtime::https::Visitor;
-use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -152,7 +153,7 @@ async fn password(
 }
 
 fn wrong(why: &str, wants_code: bool) -> Response {
-    (StatusCode::UNAUTHORIZED, Json(json!({ "error": why, "wants_code": wants_code }))).into_response()
+    (StatusCode::UNAUTHORIZED, Json(Refusal { error: why.to_owned(), wants_code: Some(wants_code) })).into_response()
 }
 
 async fn out(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>, request: Request) -> Response {
@@ -168,7 +169,7 @@ async fn out(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>
     if let Err(error) = app.console.book.save().await {
         return unable(&error);
     }
-    let mut answer = Json(json!({ "signed_out": true })).into_response();
+    let mut answer = Json(SignedOut { signed_out: true }).into_response();
     let fleet = app.in_force().desired.fleet.name.clone();
     for (name, secure) in cookies(fleet.as_str()).iter().zip([true, false]) {
         answer.headers_mut().append(SET_COOKIE, cookie(name, "", Duration::ZERO, secure));

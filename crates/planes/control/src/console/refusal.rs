@@ -6,12 +6,12 @@ use axum::body::to_bytes;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use bartizan_core::console::Refusal;
 use std::time::Duration;
 
 /// One with that text.
 pub(super) fn refuse(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "error": why }))).into_response()
+    (status, Json(Refusal { error: why.to_owned(), wants_code: None })).into_response()
 }
 
 /// 429: to come later.

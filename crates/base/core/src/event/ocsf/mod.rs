@@ -27,12 +27,14 @@
 mod alert;
 mod person;
 mod record;
+mod schema; // the same as a JSON Schema
 mod telemetry;
 
 use self::record::{
     APPLICATION_ERROR, AUTHENTICATION, ENTITY_MANAGEMENT, HTTP_ACTIVITY, NETWORK_ACTIVITY, PROCESS_ACTIVITY, Record,
     Severity,
 };
+pub use self::schema::OcsfRecord;
 use super::{
     Budget, Change, Clock, Config, Connection, Egress, Ended, Ending, Event, Handshake, HandshakeFailure, Identity,
     Loss, Outcome, Process, Refused, Request, Rotation, SeenBy, What,
