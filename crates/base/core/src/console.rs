@@ -1,6 +1,7 @@
 //! The console: what a fleet file says of it, who may do what there, and what control's API says of its door.
 
 use crate::federation::WebFiles;
+use crate::host::Authority;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -81,14 +82,7 @@ impl fmt::Display for ConsoleRole {
 /// Whether a text can be the name of a host in a browser's `Host`, in the form in which it is compared: lower case, with or without a
 /// port.
 pub fn host(text: &str) -> Option<String> {
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None => (text, None),
-    };
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    let is_name = !name.is_empty() && name.len() <= 253 && name.bytes().all(good) && !name.starts_with(['.', '-']);
-    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
-    (is_name && is_port).then(|| text.to_ascii_lowercase())
+    Authority::parse(text).map(|it| it.to_string())
 }
 
 /// How the console stands, in `GET /v1/status`.
@@ -299,7 +293,11 @@ mod tests {
             ("Console.Bank.test", Some("console.bank.test")),
             ("console.bank.test:8444", Some("console.bank.test:8444")),
             ("localhost", Some("localhost")),
+            ("10.0.0.7:8444", Some("10.0.0.7:8444")),
+            ("[::1]:8444", Some("[::1]:8444")),
             ("", None),
+            ("bank.test:+1", None),
+            ("10.7", None),
             (".bank.test", None),
             ("bank.test:0", None),
             ("bank.test:http", None),

@@ -23,6 +23,7 @@ pub mod event;
 pub mod federation;
 pub mod fleet;
 pub mod gateway;
+pub mod host; // names and addresses, and how they are told from ports
 pub mod indicator; // what is measured, and where
 pub mod indicators;
 pub mod intake; // where others hand in what they have to say

@@ -1,13 +1,9 @@
 //! Host names as DNS has them, in one spelling, and patterns of them.
 
+use crate::host::{HOST_BYTES_MAX, is_like_an_address, is_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
-
-/// Longest host name in bytes (RFC 1035 section 2.3.4, without the length bytes of the wire).
-pub const HOST_BYTES_MAX: usize = 253;
-/// Longest label in bytes (RFC 1035 section 2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
 
 /// Why a text is no host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,21 +41,11 @@ impl HostName {
         if text.parse::<IpAddr>().is_ok() {
             return Err(HostError::Address);
         }
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-        let good = |label: &str| {
-            !label.is_empty()
-                && label.len() <= LABEL_BYTES_MAX
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.bytes().all(allowed)
-        };
-        if !text.split('.').all(good) {
+        // Programs look up names with `_` in them.
+        if !is_name(text, b"_") {
             return Err(if text.contains('*') { HostError::Star } else { HostError::Label });
         }
-        // What a browser or inet_aton takes for an address: readers must not disagree on where a name ends.
-        let last = text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase();
-        let hex = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
-        if hex || last.bytes().all(|b| b.is_ascii_digit()) {
+        if is_like_an_address(text) {
             return Err(HostError::Address);
         }
         Ok(Self(text.to_ascii_lowercase().into()))

@@ -10,8 +10,9 @@ mod refusal; // the closed list of reasons
 mod rule; // start here: the allow-list
 mod suggest; // the smallest allow-list for what was seen
 
+pub use crate::host::HOST_BYTES_MAX;
 pub use address::{Range, RangeError, Special, special};
-pub use host::{HOST_BYTES_MAX, HostError, HostName, HostPattern};
+pub use host::{HostError, HostName, HostPattern};
 pub use refusal::Refusal;
 pub use rule::{Destination, Egress, HeaderFrom, HttpRule, Originate, Outside};
 pub use suggest::{Seen, suggestion};

@@ -101,11 +101,10 @@ impl Origin {
 }
 
 fn split_port(rest: &str) -> Option<(&str, Option<u16>)> {
-    let end = if rest.starts_with('[') { rest.find(']')? + 1 } else { rest.find(':').unwrap_or(rest.len()) };
-    match rest[end..].strip_prefix(':') {
-        None if rest.len() == end => Some((rest, None)),
-        Some(digits) if !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some((&rest[..end], Some(digits.parse().ok()?)))
+    match crate::host::split(rest)? {
+        (host, None) => Some((host, None)),
+        (host, Some(digits)) if !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some((host, Some(digits.parse().ok()?)))
         }
         _ => None,
     }

@@ -1,15 +1,11 @@
 //! Hosts: those that a route is for, and the one form of the host that a request names.
 
 use crate::fleet::GatewayRoute;
+use crate::host::{HOST_BYTES_MAX, is_name, split};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-
-/// Longest host in bytes, dots among them (RFC 1035 section 2.3.4, as text).
-pub const HOST_BYTES_MAX: usize = 253;
-/// Longest label in bytes.
-const LABEL_BYTES_MAX: usize = 63;
 
 /// The hosts that a route is for: one, or all below one.
 ///
@@ -60,7 +56,7 @@ impl HostPattern {
         if name.ends_with('.') || name.bytes().any(|b| b.is_ascii_uppercase()) {
             return Err(HostError::Form);
         }
-        if text.len() > HOST_BYTES_MAX || !name.split('.').all(is_label) {
+        if text.len() > HOST_BYTES_MAX || !is_name(name, b"") {
             return Err(HostError::Name);
         }
         Ok(if below { Self::Below(name.into()) } else { Self::Exact(name.into()) })
@@ -83,14 +79,6 @@ impl HostPattern {
             Self::Below(name) => (false, name.len()),
         }
     }
-}
-
-fn is_label(label: &str) -> bool {
-    !label.is_empty()
-        && label.len() <= LABEL_BYTES_MAX
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 impl fmt::Display for HostPattern {
@@ -144,10 +132,7 @@ pub fn is_host(given: &[u8], name: &str) -> bool {
 
 /// Without port and final dot.
 fn bare(given: &str) -> Option<&str> {
-    let host = match given.strip_prefix('[') {
-        Some(rest) => &given[..rest.find(']')? + 2],
-        None => given.split_once(':').map_or(given, |(host, _)| host),
-    };
+    let (host, _) = split(given)?;
     let host = host.strip_suffix('.').unwrap_or(host);
     (host.is_ascii() && !host.is_empty() && !host.ends_with('.')).then_some(host)
 }
@@ -194,6 +179,7 @@ mod tests {
             ("", None),
             (":80", None),
             ("[::1", None),
+            ("[::1]x", None),
             ("b\u{fc}cher.example", None),
         ] {
             assert_eq!(normal_host(given.as_bytes()).as_deref(), host, "{given}");

@@ -10,6 +10,7 @@ mod header_rules; // headers that are changed
 mod host; // hosts: of routes, and of requests
 mod table; // start here: the index of all routes
 
+pub use crate::host::HOST_BYTES_MAX;
 pub use addresses::{AddressTable, Addresses, RANGES_MAX};
 pub use conditions::check_name;
 pub use conditions::{Conditions, Exactness, HeaderMatch, HeaderMatchError, HeaderValueMatch, MATCHES_MAX};
@@ -17,7 +18,7 @@ pub use cors::{CORS_NAMES_MAX, Cors, MAX_AGE_S, MAX_AGE_S_MAX, ORIGINS_MAX, Orig
 pub use header_rules::{
     EditError, Edits, HEADER_RULES_MAX, HeaderRules, Of, SECURE, SECURE_ALWAYS, SECURE_REMOVED, check_remove, check_set,
 };
-pub use host::{CERTIFIED_HOSTS_MAX, HOST_BYTES_MAX, HostError, HostPattern, certified_hosts, is_host, normal_host};
+pub use host::{CERTIFIED_HOSTS_MAX, HostError, HostPattern, certified_hosts, is_host, normal_host};
 pub use table::{Asked, RouteTable};
 
 use serde::{Deserialize, Serialize};

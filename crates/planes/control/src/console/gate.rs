@@ -19,6 +19,7 @@ use axum::response::Response;
 use bartizan_core::Timestamp;
 use bartizan_core::console::{Console, ConsoleRole, Way};
 use bartizan_core::event::{Deed, Person, What};
+use bartizan_core::host::Authority;
 use bartizan_crypto::hash;
 use bartizan_runtime::clock;
 use bartizan_runtime::https::Visitor;
@@ -80,7 +81,7 @@ fn look(app: &App, request: &Request) -> Result<(), Box<Response>> {
     };
     let in_force = app.in_force();
     let (said, headers) = (&in_force.desired.fleet.console, request.headers());
-    let Some(name) = one(headers, HOST.as_str()).filter(|name| names::is_ours(name, visitor, said)) else {
+    let Some(asked) = one(headers, HOST.as_str()).and_then(|name| names::ours(name, visitor, said)) else {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
             "that is no name of this console; use its address, or write the name under `console.hosts` of the fleet file",
@@ -92,7 +93,7 @@ fn look(app: &App, request: &Request) -> Result<(), Box<Response>> {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     // Whoever follows a link elsewhere comes to a page.
     let is_guarded = changes || is_answer(request.uri().path());
-    if is_guarded && !is_from_own_page(headers, name, visitor, said, changes) {
+    if is_guarded && !is_from_own_page(headers, &asked, visitor, said, changes) {
         tracing::warn!(remote = %visitor.remote, path = request.uri().path(), "a request of another page was refused");
         return refused(StatusCode::FORBIDDEN, "it was sent by a page of another origin");
     }
@@ -106,7 +107,7 @@ fn is_answer(path: &str) -> bool {
 
 /// Browsers say it in `Sec-Fetch-Site` and, where something is changed, in `Origin`. Who says neither is no browser, and has no cookie
 /// that it did not get from us.
-fn is_from_own_page(headers: &HeaderMap, name: &str, visitor: &Visitor, said: &Console, changes: bool) -> bool {
+fn is_from_own_page(headers: &HeaderMap, asked: &Authority, visitor: &Visitor, said: &Console, changes: bool) -> bool {
     let site = match headers.get_all(FETCH_SITE).iter().count() {
         0 => true,
         // `none` is somebody who typed the address.
@@ -117,7 +118,7 @@ fn is_from_own_page(headers: &HeaderMap, name: &str, visitor: &Visitor, said: &C
     };
     let origin = match headers.get_all(ORIGIN).iter().count() {
         0 => true,
-        _ => one(headers, ORIGIN.as_str()).is_some_and(|origin| names::is_own_origin(origin, name, visitor, said)),
+        _ => one(headers, ORIGIN.as_str()).is_some_and(|origin| names::is_own_origin(origin, asked, visitor, said)),
     };
     site && origin
 }
