@@ -58,7 +58,8 @@ function useIdentity() {
     let timer: ReturnType<typeof setTimeout>
     const ask = async () => {
       try {
-        await whoAmI()
+        // Only the first time is somebody opening the page.
+        await whoAmI(tries === 0 ? 'person' : 'page')
         setAway(0)
       } catch (error) {
         if (ended || !(error instanceof ApiError)) return

@@ -44,8 +44,16 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
   throw new ApiError(response.status, said, body, Number.isFinite(after) && after > 0 ? after : null)
 }
 
-export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await ask(`/api/v1/${path}`, signal ? { signal } : {})
+/** Who asks: somebody who does something, or the page by itself. The latter does not keep a session alive that nobody uses. */
+export type Asker = 'person' | 'page'
+/** What tells control that the page asks by itself. */
+export const BY_ITSELF = { 'bartizan-by-itself': '1' }
+
+const question = (asker: Asker, signal?: AbortSignal): RequestInit =>
+  ({ ...(signal ? { signal } : {}), ...(asker === 'page' ? { headers: BY_ITSELF } : {}) })
+
+export async function get<T>(path: string, signal?: AbortSignal, asker: Asker = 'person'): Promise<T> {
+  const response = await ask(`/api/v1/${path}`, question(asker, signal))
   try {
     return await response.json() as T
   } catch {
@@ -54,8 +62,8 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 }
 
 /** Lines of JSON, with the cursor of the page after it. */
-export async function lines<T>(path: string, signal?: AbortSignal): Promise<{ lines: T[]; next: string | null }> {
-  const response = await ask(`/api/v1/${path}`, signal ? { signal } : {})
+export async function lines<T>(path: string, signal?: AbortSignal, asker: Asker = 'person'): Promise<{ lines: T[]; next: string | null }> {
+  const response = await ask(`/api/v1/${path}`, question(asker, signal))
   const text = await response.text().catch(() => { throw new ApiError(0, 'the answer was cut short') })
   const found: T[] = []
   for (const line of text.split('\n')) {
@@ -98,9 +106,9 @@ export const signIn = {
 }
 
 /** Finds out who is signed in. */
-export async function whoAmI(): Promise<void> {
+export async function whoAmI(asker: Asker = 'person'): Promise<void> {
   try {
-    me.value = await get<Me>('me')
+    me.value = await get<Me>('me', undefined, asker)
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) me.value = null
     else throw error

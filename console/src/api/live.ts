@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals'
 import { backoff } from '../lib/backoff.ts'
 import { heardClock, now } from '../state/clock.ts'
-import { ApiError, get, me } from './client.ts'
+import { ApiError, BY_ITSELF, get, me } from './client.ts'
 import { SseReader, type Message } from './sse.ts'
 import type { Alerts, FleetMap, Ocsf, Status } from './types.ts'
 
@@ -68,7 +68,7 @@ function takeMap(it: FleetMap) {
   map.value = it
   const firing = it.services.reduce((sum, one) => sum + (Array.isArray(one.firing) ? one.firing.length : one.firing ?? 0), 0)
   if (firingBefore !== null && firing !== firingBefore) {
-    get<Alerts>('alerts').then((told) => { alerts.value = told }, () => { /* The page of alerts says why it cannot be asked. */ })
+    get<Alerts>('alerts', undefined, 'page').then((told) => { alerts.value = told }, () => { /* The page of alerts says why it cannot be asked. */ })
   }
   firingBefore = firing
 }
@@ -122,7 +122,7 @@ async function listen(outer: AbortSignal, lastId: string | null, alive: (message
   outer.addEventListener('abort', abort)
   let timer = setTimeout(abort, SILENCE_MS)
   try {
-    const headers: Record<string, string> = { accept: 'text/event-stream' }
+    const headers: Record<string, string> = { accept: 'text/event-stream', ...BY_ITSELF }
     if (lastId !== null) headers['last-event-id'] = lastId
     const response = await fetch('/api/v1/stream', { headers, cache: 'no-store', signal: controller.signal })
     if (response.status === 401) me.value = null

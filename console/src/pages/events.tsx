@@ -27,7 +27,7 @@ export function Events() {
   const live = query.value['tail'] !== 'off' && filter.to === ''
   const open = query.value['open'] ?? null
   const key = JSON.stringify(filter)
-  const stored = useLines<Ocsf>(useMemo(() => `events${eventQuery(filter, controlNow(), { limit: String(PAGE) })}`, [key, revived.value]))
+  const stored = useLines<Ocsf>(useMemo(() => `events${eventQuery(filter, controlNow(), { limit: String(PAGE) })}`, [key, revived.value]), revived.value)
   const told = useTail(filter, live, key)
   const rows = useMemo(() => {
     const known = new Set(told.map(uid))

@@ -1,7 +1,7 @@
 // Pages of events: the newest first, and those before them by their cursors.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { ApiError, lines } from '../api/client.ts'
+import { ApiError, lines, type Asker } from '../api/client.ts'
 
 export interface Lines<T> {
   lines: T[] | null
@@ -14,7 +14,8 @@ export interface Lines<T> {
   again: () => void
 }
 
-export function useLines<T>(path: string | null): Lines<T> {
+/** `revival` is another number where the page asks anew by itself, rather than somebody for something else. */
+export function useLines<T>(path: string | null, revival = 0): Lines<T> {
   const [, draw] = useState(0)
   const [round, setRound] = useState(0)
   const state = useRef<{ path: string | null; lines: T[] | null; error: ApiError | null; cursor: string | null; loading: boolean }>({
@@ -22,7 +23,8 @@ export function useLines<T>(path: string | null): Lines<T> {
   })
   const controller = useRef<AbortController | null>(null)
   if (state.current.path !== path) state.current = { path, lines: null, error: null, cursor: null, loading: path !== null }
-  const ask = async (from: string | null) => {
+  const revived = useRef(revival)
+  const ask = async (from: string | null, asker: Asker = 'person') => {
     if (path === null) return
     const mine = state.current
     controller.current?.abort()
@@ -30,7 +32,7 @@ export function useLines<T>(path: string | null): Lines<T> {
     mine.loading = true
     draw((n) => n + 1)
     try {
-      const page = await lines<T>(from === null ? path : `${path}&cursor=${encodeURIComponent(from)}`, signal)
+      const page = await lines<T>(from === null ? path : `${path}&cursor=${encodeURIComponent(from)}`, signal, asker)
       // A page is the newest that fit, in the order in which they happened.
       const newest = page.lines.reverse()
       mine.lines = from === null ? newest : [...mine.lines ?? [], ...newest]
@@ -44,9 +46,10 @@ export function useLines<T>(path: string | null): Lines<T> {
     draw((n) => n + 1)
   }
   useEffect(() => {
-    void ask(null)
+    void ask(null, revived.current === revival ? 'person' : 'page')
+    revived.current = revival
     return () => controller.current?.abort()
-  }, [path, round])
+  }, [path, round, revival])
   const it = state.current
   return {
     lines: it.lines, error: it.error, loading: it.loading, more: it.cursor !== null,

@@ -1,7 +1,7 @@
 // What a page asks control for, kept while it is asked again: an answer that fails leaves the last one on screen, and says so.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { ApiError, get } from '../api/client.ts'
+import { ApiError, get, type Asker } from '../api/client.ts'
 
 export interface Loaded<T> {
   data: T | null
@@ -27,7 +27,7 @@ function keep(path: string, data: unknown) {
 export const forget = () => kept.clear()
 
 /**
- * Asks for `path` now, and again every `every_ms`; `null` asks nothing. `key` is what the answer is kept by, where the path itself has a
+ * Asks for `path` now, since somebody came here, and again every `every_ms`, by itself; `null` asks nothing. `key` is what the answer is kept by, where the path itself has a
  * time in it.
  */
 export function useLoad<T>(path: string | null, every_ms: number | null = null, key = path): Loaded<T> {
@@ -41,19 +41,19 @@ export function useLoad<T>(path: string | null, every_ms: number | null = null, 
   }
   const latest = useRef(path)
   latest.current = path
-  const ask = useRef<() => void>(() => {})
+  const ask = useRef<(asker: Asker) => void>(() => {})
   useEffect(() => {
     if (key === null) return
     const controller = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const mine = state.current
-    ask.current = async () => {
+    ask.current = async (asker) => {
       clearTimeout(timer)
       const asked = latest.current
       if (asked === null) return
       mine.loading = true
       try {
-        const data = await get<T>(asked, controller.signal)
+        const data = await get<T>(asked, controller.signal, asker)
         keep(key, data)
         Object.assign(mine, { data, error: null, at: Date.now() })
       } catch (error) {
@@ -62,14 +62,14 @@ export function useLoad<T>(path: string | null, every_ms: number | null = null, 
       }
       mine.loading = false
       draw((n) => n + 1)
-      if (every_ms !== null) timer = setTimeout(() => ask.current(), every_ms)
+      if (every_ms !== null) timer = setTimeout(() => ask.current('page'), every_ms)
     }
-    ask.current()
+    ask.current('person')
     return () => {
       controller.abort()
       clearTimeout(timer)
     }
   }, [key, every_ms])
   const { data, error, at, loading } = state.current
-  return { data, error, at, loading, again: () => ask.current() }
+  return { data, error, at, loading, again: () => ask.current('person') }
 }

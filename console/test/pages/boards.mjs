@@ -9,6 +9,7 @@ export async function run({ browser, say }) {
   const window = await Window.in(browser, origin)
   await executive(window, fixture)
   await onCall(window)
+  await byItself(window)
   await debug(window, fixture)
   await objectives(window)
   await lost(window, fixture, say)
@@ -65,6 +66,29 @@ async function onCall(window) {
   await window.says('paste.example.net')
   await window.says('not_listed')
   window.quiet('on call')
+}
+
+/** What a page asks by itself says so, from the first time on that nobody did anything; what somebody goes to does not. */
+async function byItself(window) {
+  const { page } = window
+  const asked = []
+  const keep = (request) => {
+    const { pathname } = new URL(request.url())
+    if (pathname.startsWith('/api/v1/')) asked.push({ what: pathname.slice(8), byItself: request.headers()['bartizan-by-itself'] === '1' })
+  }
+  page.on('request', keep)
+  const of = (what) => asked.filter((it) => it.what === what).map((it) => it.byItself)
+  await page.goto(`${window.origin}/boards/on-call`)
+  await until('the board to ask again', () => of('indicators').length >= 2 && of('egress').length >= 2, 40_000)
+  for (const what of ['indicators', 'egress']) check(!of(what)[0] && of(what).slice(1).every((it) => it), `${what}: ${of(what)}`)
+  check(of('stream').length > 0 && of('stream').every((it) => it), `the stream: ${of('stream')}`)
+  check(of('me').length === 1 && !of('me')[0], `somebody opened the page: ${of('me')}`)
+  const before = asked.length
+  await window.go('/policies')
+  await until('the page to ask', () => of('policies').length > 0)
+  check(!of('policies')[0], `somebody went there: ${JSON.stringify(asked.slice(before))}`)
+  page.off('request', keep)
+  window.quiet('by itself')
 }
 
 async function debug(window, fixture) {

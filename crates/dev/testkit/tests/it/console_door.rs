@@ -231,6 +231,44 @@ fn what_was_done_is_on_record(bank: &Bank) {
     assert!(verified.status.success(), "{verified:?}");
 }
 
+/// The clock of the fleet goes on; nobody waits.
+#[test]
+fn a_session_that_nobody_uses_ends_while_a_board_asks_and_one_that_is_used_does_not() {
+    const STEP: Duration = Duration::from_secs(10 * 60);
+    /// More than half an hour.
+    const STEPS: u32 = 4;
+    let (bank, clock) = Bank::start_by_clock();
+    let (board, person) = (Browser::come(&bank, "viewer"), Browser::come(&bank, "operator"));
+    let by_itself = |browser: &Browser, path: &str| {
+        let headers = [&*format!("cookie: {}", browser.cookie), "bartizan-by-itself: 1"];
+        request("GET", &format!("{}{path}", browser.url), None, &headers, None).status
+    };
+    let paths = ["/api/v1/map", "/api/v1/series?indicator=M1", "/api/v1/alerts"];
+    for step in 1..=STEPS {
+        clock.set_ahead(step * STEP);
+        let ahead = wait_for("control to have that time", Deadline::default(), || {
+            let now = bank.up.status()?["now"].as_u64()?;
+            (now >= now_ms() + u64::from(step) * STEP.as_millis() as u64 - 1_000).then_some(now)
+        });
+        for path in paths {
+            let status = by_itself(&board, path);
+            // Half an hour to the moment is either.
+            let expected = step == 3 || status == if step < STEPS { 200 } else { 401 };
+            assert!(expected, "{path} in step {step}, at {ahead}: {status}");
+        }
+        let gone = person.get("/api/v1/policies");
+        assert_eq!(gone.status, 200, "somebody went to another page in step {step}: {gone:?}");
+        assert_eq!(by_itself(&person, "/api/v1/map"), 200, "whose board asks as well");
+    }
+    assert_eq!(board.get("/api/v1/me").status, 401, "it does not come back");
+    clock.set_ahead(2 * STEPS * STEP);
+    let ended = wait_for("the other one to end as well", Deadline::default(), || {
+        let status = by_itself(&person, "/api/v1/map");
+        (status != 200).then_some(status)
+    });
+    assert_eq!(ended, 401);
+}
+
 /// The document of the API is judged by a validator that others wrote.
 #[test]
 fn the_document_of_the_api_is_openapi() {

@@ -205,6 +205,12 @@ fn parameters(endpoint: &Endpoint, shape: Option<&Shape>) -> Value {
         let schema = json!({ "type": "string" });
         all.push(json!({ "name": "bartizan-csrf", "in": "header", "required": true, "description": about, "schema": schema }));
     }
+    if endpoint.method == Method::Get && endpoint.who != Who::Nobody {
+        let about = "Whatever it says: a page asks by itself, and nobody does anything. The session is not used by that, and ends where nobody uses it.";
+        let schema = json!({ "type": "string" });
+        let name = console::BY_ITSELF;
+        all.push(json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema }));
+    }
     Value::Array(all)
 }
 

@@ -2,7 +2,7 @@
 
 use super::gate::{self, check_mark, cookies, session_of};
 use super::refusal::{refuse, too_often};
-use super::sessions::Newcomer;
+use super::sessions::{Asker, Newcomer};
 use crate::api::{Endpoint, Method, Who};
 use crate::app::App;
 use crate::error::chain;
@@ -157,7 +157,7 @@ fn wrong(why: &str, wants_code: bool) -> Response {
 }
 
 async fn out(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>, request: Request) -> Response {
-    let session = match session_of(&app, Some(visitor), request.headers(), clock::now()).await {
+    let session = match session_of(&app, Some(visitor), request.headers(), Asker::Person, clock::now()).await {
         Ok(session) => session,
         Err(refused) => return *refused,
     };

@@ -3,7 +3,7 @@
 use super::headers;
 use super::names;
 use super::refusal::{in_json, refuse, too_often};
-use super::sessions::csrf_of;
+use super::sessions::{Asker, csrf_of};
 use super::{door, pages};
 use crate::api::{Actor, router};
 use crate::app::App;
@@ -27,6 +27,10 @@ use std::sync::Arc;
 
 /// The header that says that a page of ours sends a request.
 pub(super) const CSRF: &str = "bartizan-csrf";
+/// The header by which a page says that it asks by itself, as it does again and again, and that nobody did anything.
+pub(crate) const BY_ITSELF: &str = "bartizan-by-itself";
+/// What a page looks on at: who opens it again after it was cut off is the page.
+const STREAM: &str = "/v1/stream";
 /// Where a browser says whether the page that asks is of our own origin.
 const FETCH_SITE: &str = "sec-fetch-site";
 
@@ -133,7 +137,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Lets in whoever has a session, and to what changes something only pages that carry its mark.
 async fn signed_in(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let visitor = request.extensions().get::<Visitor>().copied();
-    let session = match session_of(&app, visitor, request.headers(), clock::now()).await {
+    let session = match session_of(&app, visitor, request.headers(), asker(&request), clock::now()).await {
         Ok(session) => session,
         Err(refused) => return *refused,
     };
@@ -146,11 +150,19 @@ async fn signed_in(State(app): State<Arc<App>>, mut request: Request, next: Next
     next.run(request).await
 }
 
+/// Who asks. What changes something is somebody's doing, whatever it says of itself.
+fn asker(request: &Request) -> Asker {
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let by_itself = request.headers().contains_key(BY_ITSELF) || request.uri().path() == STREAM;
+    if looks && by_itself { Asker::Page } else { Asker::Person }
+}
+
 /// The session of a request with these headers.
 pub(super) async fn session_of(
     app: &Arc<App>,
     visitor: Option<Visitor>,
     headers: &HeaderMap,
+    asker: Asker,
     now: Timestamp,
 ) -> Result<Session, Box<Response>> {
     let nobody =
@@ -159,7 +171,7 @@ pub(super) async fn session_of(
     let fleet = app.in_force().desired.fleet.name.clone();
     let secret = cookies(fleet.as_str()).into_iter().find_map(|name| cookie(headers, &name).map(str::to_owned));
     let secret = secret.ok_or_else(nobody)?;
-    let (row, due) = app.console.book.find(&secret, now).ok_or_else(nobody)?;
+    let (row, due) = app.console.book.find(&secret, asker, now).ok_or_else(nobody)?;
     if due && let Err(error) = app.console.book.save().await {
         // After a restart it would be over sooner than it is; that is all.
         tracing::warn!(error = chain(&error), "that a session of the console is used was not written down");

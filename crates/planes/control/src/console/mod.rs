@@ -16,7 +16,7 @@ mod refusal; // how an answer says that it is none
 mod sessions;
 
 pub(crate) use door::ENDPOINTS;
-pub(crate) use gate::{Session, still_may, tell};
+pub(crate) use gate::{BY_ITSELF, Session, still_may, tell};
 pub use keep::check;
 pub(crate) use keep::keep;
 pub(crate) use kept::Row;

@@ -40,6 +40,15 @@ pub(crate) struct Newcomer {
     pub(crate) agent: String,
 }
 
+/// Who asks with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Somebody who does something: the session is used.
+    Person,
+    /// A page by itself, again and again: whether anybody looks at it is not known.
+    Page,
+}
+
 impl Book {
     /// Reads the file of the data folder. Where it cannot be read, everybody has to sign in again, and nobody is taken for the first.
     pub(crate) fn open(data: &Path, now: Timestamp) -> Self {
@@ -134,15 +143,15 @@ impl Book {
         Ok(secret)
     }
 
-    /// The session that a secret opens; asking is using it. Whether that is to be written down now.
-    pub(crate) fn find(&self, secret: &str, now: Timestamp) -> Option<(Row, bool)> {
+    /// The session that a secret opens; where a person asks, that is using it. Whether that is to be written down now.
+    pub(crate) fn find(&self, secret: &str, asker: Asker, now: Timestamp) -> Option<(Row, bool)> {
         let key = key_of(secret);
         let mut kept = self.lock();
         let row = kept.sessions.iter_mut().find(|row| hash::equal(row.sha256.as_bytes(), key.as_bytes()))?;
         if !lasts(row, now) {
             return None;
         }
-        let due = now.since(row.seen) >= CONSOLE_SEEN_EVERY;
+        let due = asker == Asker::Person && now.since(row.seen) >= CONSOLE_SEEN_EVERY;
         // In steps, so that what is on disk is as old as that at most.
         if due {
             row.seen = now;
@@ -260,7 +269,7 @@ mod tests {
         }
         let now = T0.plus(Duration::from_secs(10));
         assert_eq!(book.list(now).len(), CONSOLE_SESSIONS_MAX);
-        assert!(book.find(&first.unwrap(), now).is_none(), "the one used longest ago ended");
+        assert!(book.find(&first.unwrap(), Asker::Person, now).is_none(), "the one used longest ago ended");
     }
 
     #[tokio::test]
@@ -272,19 +281,44 @@ mod tests {
         assert!(!on_disk.contains(&secret), "{on_disk}");
         let book = Book::open(dir.path(), T0);
         assert!(!book.is_new());
-        let (row, due) = book.find(&secret, T0).unwrap();
+        let (row, due) = book.find(&secret, Asker::Person, T0).unwrap();
         assert_eq!((row.name.as_str(), due), ("ana", false));
-        assert!(book.find(&csrf_of(&secret), T0).is_none() && book.find(&row.session, T0).is_none());
+        assert!(book.find(&csrf_of(&secret), Asker::Person, T0).is_none());
+        assert!(book.find(&row.session, Asker::Person, T0).is_none());
 
         // Used now and then, it lasts as long as any may; then it is over, used or not.
         let (mut now, step) = (T0, CONSOLE_IDLE - Duration::from_secs(60));
         while now.plus(step) < row.until {
             now = now.plus(step);
-            assert!(book.find(&secret, now).unwrap().1, "it is to be written down that it is used");
+            assert!(book.find(&secret, Asker::Person, now).unwrap().1, "it is to be written down that it is used");
         }
-        assert!(book.find(&secret, row.until).is_none());
+        assert!(book.find(&secret, Asker::Person, row.until).is_none());
         let unused = book.begin(newcomer("ben"), T0).await.unwrap();
-        assert!(book.find(&unused, T0.plus(CONSOLE_IDLE)).is_none(), "nobody used it");
+        assert!(book.find(&unused, Asker::Person, T0.plus(CONSOLE_IDLE)).is_none(), "nobody used it");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_asks_by_itself_keeps_no_session_alive() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::open(dir.path(), T0);
+        let (left, used) =
+            (book.begin(newcomer("ana"), T0).await.unwrap(), book.begin(newcomer("ben"), T0).await.unwrap());
+        let step = Duration::from_secs(5);
+        let mut now = T0;
+        while now.plus(step) < T0.plus(CONSOLE_IDLE) {
+            now = now.plus(step);
+            for secret in [&left, &used] {
+                let (row, due) = book.find(secret, Asker::Page, now).unwrap();
+                assert_eq!((row.seen, due), (T0, false), "as nobody does anything");
+            }
+        }
+        // One of the two goes to another page a moment before it is too late.
+        assert!(book.find(&used, Asker::Person, now).unwrap().1);
+        for asker in [Asker::Page, Asker::Person] {
+            assert!(book.find(&left, asker, T0.plus(CONSOLE_IDLE)).is_none(), "{asker:?} of the other");
+        }
+        assert_eq!(book.find(&used, Asker::Page, T0.plus(CONSOLE_IDLE)).unwrap().0.seen, now);
+        assert!(book.find(&used, Asker::Page, now.plus(CONSOLE_IDLE)).is_none());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Every endpoint through the console's door: as nobody, as each role, without the mark of a page, from elsewhere.
 
 use super::door::ENDPOINTS as DOOR;
-use super::gate::{CSRF, console};
+use super::gate::{BY_ITSELF, CSRF, console};
 use super::headers::POLICY;
-use super::sessions::Newcomer;
+use super::sessions::{Asker, Newcomer};
 use crate::api::{ENDPOINTS, Endpoint, Method, Who};
 use crate::app::App;
-use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, CONSOLE_REQUESTS_PER_S};
+use crate::limits::{ACCOUNT_TRIES, ADDRESS_TRIES, CONSOLE_REQUESTS_PER_S, CONSOLE_SEEN_EVERY};
 use crate::people::tests::{PASSWORD, Scene, code, with_app};
 use crate::people::{change_roles, set_disabled};
 use axum::Router;
@@ -242,6 +242,49 @@ async fn what_changes_something_needs_the_mark_of_a_page_of_ours() {
     assert!(
         world.told().await.iter().any(|(told, upshot)| told.starts_with("forbidden POST") && *upshot == Upshot::Denied)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_asks_by_itself_is_no_use_of_a_session() {
+    let mut world = World::start().await;
+    let began = clock::now().minus(2 * CONSOLE_SEEN_EVERY);
+    let session = async |world: &mut World| {
+        let newcomer = Newcomer {
+            name: "ana".to_owned(),
+            subject: None,
+            role: ConsoleRole::Administrator,
+            way: Way::Link,
+            address: "127.0.0.1".to_owned(),
+            agent: String::new(),
+        };
+        let secret = world.app.console.book.begin(newcomer, began).await.unwrap();
+        (format!("console-bank={secret}"), super::sessions::csrf_of(&secret))
+    };
+    let seen = |world: &World, csrf: &str, cookie: &str| {
+        let secret = cookie.split_once('=').unwrap().1;
+        let row = world.app.console.book.find(secret, Asker::Page, clock::now());
+        row.unwrap_or_else(|| panic!("{csrf} is over")).0.seen
+    };
+    let by_itself = (BY_ITSELF, "1");
+    for (method, path, says, used) in [
+        ("GET", "/api/v1/map", true, false),
+        ("GET", "/api/v1/series?indicator=M1", true, false),
+        ("GET", "/api/v1/me", true, false),
+        ("GET", "/api/v1/nothing", true, false),
+        ("GET", "/api/v1/stream", true, false),
+        ("GET", "/api/v1/stream", false, false),
+        ("GET", "/api/v1/map", false, true),
+        ("GET", "/api/v1/me", false, true),
+        ("POST", "/api/v1/reload", false, true),
+        ("POST", "/api/v1/reload", true, true),
+    ] {
+        let (cookie, csrf) = session(&mut world).await;
+        let mut headers = vec![("cookie", cookie.as_str()), (CSRF, csrf.as_str()), ("origin", ORIGIN)];
+        headers.extend(says.then_some(by_itself));
+        let answer = world.send(method, path, &headers, None).await;
+        assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}: {answer:?}");
+        assert_eq!(seen(&world, &csrf, &cookie) > began, used, "{method} {path}, says so: {says}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
