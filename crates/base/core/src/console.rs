@@ -96,7 +96,7 @@ pub struct ConsoleStatus {
     pub first_run: bool,
     /// Sessions that last, a count.
     pub sessions: usize,
-    /// Why it is not served, where it should be.
+    /// Why it is not served, where it should be, or why it shows another certificate than its files hold.
     pub problem: Option<String>,
 }
 

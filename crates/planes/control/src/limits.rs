@@ -244,6 +244,8 @@ pub const CONSOLE_SESSION_LIFE: Duration = Duration::from_secs(8 * 3600);
 pub const CONSOLE_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How often it is noted that it is used.
 pub const CONSOLE_SEEN_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether the files of the console's certificate changed.
+pub const CONSOLE_CERTIFICATE_EVERY: Duration = Duration::from_secs(2);
 /// Sessions of the console, a count; beyond it, the one used longest ago ends.
 pub const CONSOLE_SESSIONS_MAX: usize = 256;
 /// Links that nobody has used yet, a count.

@@ -45,7 +45,8 @@ async fn status(how: &DataArgs) -> Result<(), Failure> {
 pub(crate) fn told(console: &ConsoleStatus) -> String {
     let ConsoleStatus { url, built, first_run, sessions, problem } = console;
     let mut text = match (url, problem) {
-        (Some(url), _) => format!("console at {url}"),
+        (Some(url), None) => format!("console at {url}"),
+        (Some(url), Some(why)) => format!("console at {url}, BUT {why}"),
         (None, Some(why)) => format!("console NOT SERVED: {why}"),
         (None, None) => return "no console (`console:` of the fleet file gives it an address)".to_owned(),
     };
@@ -127,6 +128,8 @@ mod tests {
         assert!(first.contains("console link") && first.contains("make console"), "{first}");
         let problem = ConsoleStatus { problem: Some("taken".into()), ..ConsoleStatus::default() };
         assert!(told(&problem).contains("NOT SERVED: taken"), "{}", told(&problem));
+        let both = ConsoleStatus { url: Some("https://c.test".into()), ..problem };
+        assert!(told(&both).starts_with("console at https://c.test, BUT taken"), "{}", told(&both));
         assert!(told(&ConsoleStatus::default()).starts_with("no console"));
     }
 }

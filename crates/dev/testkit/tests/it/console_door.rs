@@ -1,9 +1,9 @@
 //! The console's door, as a browser comes through it: link, session, map, stream, roles; and what the command line says of the same.
 
-use bartizan_testkit::{Answer, Bank, Deadline, kill_hard, request, wait_for};
+use bartizan_testkit::{Answer, Bank, Deadline, free_ports, kill_hard, request, wait_for};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -229,6 +229,110 @@ fn what_was_done_is_on_record(bank: &Bank) {
     }
     let verified = bank.up.cli(&["audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
+}
+
+/// Where a console with TLS is, and what is in its files.
+struct Tls {
+    port: u16,
+    folder: PathBuf,
+}
+
+impl Tls {
+    /// A certificate that openssl makes, with that serial number. Each file is replaced as a whole.
+    fn write(folder: &Path, serial: u32) {
+        let (key, pem) = (folder.join("console.key.new"), folder.join("console.pem.new"));
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .args(["-set_serial", &serial.to_string(), "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&pem)
+            .output()
+            .expect("openssl is installed");
+        assert!(made.status.success(), "{made:?}");
+        std::fs::rename(key, folder.join("console.key")).unwrap();
+        std::fs::rename(pem, folder.join("console.pem")).unwrap();
+    }
+
+    /// The serial number that a client sees; empty where there is no handshake.
+    fn seen(&self) -> String {
+        let at = format!("127.0.0.1:{}", self.port);
+        let client = Command::new("openssl")
+            .args(["s_client", "-connect", &at, "-servername", "localhost"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("openssl is installed");
+        let mut reader = Command::new("openssl")
+            .args(["x509", "-noout", "-serial"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // It may have closed its end where there is no certificate.
+        let _ = reader.stdin.take().unwrap().write_all(&client.stdout);
+        let serial = reader.wait_with_output().unwrap().stdout;
+        String::from_utf8_lossy(&serial).trim().trim_start_matches("serial=").to_owned()
+    }
+
+    fn wait(&self, serial: &str) {
+        wait_for(&format!("the certificate {serial}"), Deadline::default(), || (self.seen() == serial).then_some(()));
+    }
+}
+
+#[test]
+fn a_certificate_that_was_renewed_is_shown_without_a_restart_and_a_broken_one_is_not() {
+    let port = free_ports(1)[0];
+    let mut folder = PathBuf::new();
+    let bank = Bank::start_with(&[], |it| {
+        folder = it.to_owned();
+        Tls::write(it, 0x11);
+        let file = it.join("fleet.yaml");
+        let console =
+            format!("console: {{ listen: \"127.0.0.1:{port}\", certificate: console.pem, key: console.key }}\n");
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &console).unwrap();
+    });
+    let control = bank.up.find_one(&["bartizan control "]);
+    let tls = Tls { port, folder };
+    tls.wait("11");
+    let url = format!("https://127.0.0.1:{port}/sign-in/state");
+    let problem = || said(&bank, &["console", "status", "--json"])["problem"].clone();
+    assert_eq!(problem(), Value::Null);
+
+    Tls::write(&tls.folder, 0x12);
+    tls.wait("12");
+
+    for (file, text) in
+        [("console.pem", "nonsense"), ("console.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")]
+    {
+        std::fs::write(tls.folder.join(file), text).unwrap();
+        wait_for("control to say so", Deadline::default(), || {
+            problem().as_str().is_some_and(|why| why.contains("the one of before is shown")).then_some(())
+        });
+        assert_eq!(tls.seen(), "12", "the one of before");
+        let answer = request("GET", &url, None, &[], None);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Tls::write(&tls.folder, 0x13);
+        tls.wait("13");
+        wait_for("that to be over", Deadline::default(), || problem().is_null().then_some(()));
+        Tls::write(&tls.folder, 0x12);
+        tls.wait("12");
+    }
+    // Another's key.
+    std::fs::copy(tls.folder.join("console.key"), tls.folder.join("other.key")).unwrap();
+    Tls::write(&tls.folder, 0x14);
+    tls.wait("14");
+    std::fs::rename(tls.folder.join("other.key"), tls.folder.join("console.key")).unwrap();
+    let why = wait_for("control to say so", Deadline::default(), || problem().as_str().map(str::to_owned));
+    assert!(why.contains("console.key") && tls.seen() == "14", "{why}");
+    let told = wait_for("the event", Deadline::default(), || {
+        let output = bank.up.cli(&["events", "--class", "config", "--json", "--limit", "100"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.contains("the console's new certificate cannot be used").then_some(text)
+    });
+    assert!(!told.contains("PRIVATE KEY"), "{told}");
+    assert_eq!(bank.up.find_one(&["bartizan control "]), control, "all by one process");
 }
 
 /// The clock of the fleet goes on; nobody waits.

@@ -1,5 +1,6 @@
 //! Serves as long as the fleet file says, and where.
 
+use super::certificate::Certificate;
 use super::{Place, gate, names};
 use crate::app::App;
 use crate::federation::own_web;
@@ -7,11 +8,11 @@ use crate::limits::{FEDERATION_LOOK_MAX, FEDERATION_RETRY};
 use crate::publish::InForce;
 use bartizan_core::console::Console;
 use bartizan_runtime::https::{Front, serve_browsers};
-use bartizan_runtime::tls::{ClientAuth, Identity, Server};
-use bartizan_runtime::{https, listen};
+use bartizan_runtime::listen;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Whether the files that `said` names, relative to `dir`, can be used. Blocks for the disk.
@@ -56,7 +57,7 @@ pub(crate) async fn keep(app: Arc<App>) {
 }
 
 async fn serve(app: Arc<App>, at: SocketAddr, said: Console, stop: CancellationToken) {
-    let (listener, front) = loop {
+    let (listener, certificate) = loop {
         match begin(&app, at, &said).await {
             Ok(both) => break both,
             Err(why) => {
@@ -71,20 +72,19 @@ async fn serve(app: Arc<App>, at: SocketAddr, said: Console, stop: CancellationT
     let url = names::url(at, &said);
     tracing::info!(url, "the console is served");
     app.console.at.store(Some(Arc::new(Place::Here(url))));
-    serve_browsers(listener, move || front.clone(), gate::console(&app), stop).await;
+    let renewing = certificate.clone().map(|it| tokio::spawn(it.keep(Arc::clone(&app), stop.clone())));
+    let front = move || certificate.as_ref().map_or(Front::Plain, |it| Front::Encrypted(it.now()));
+    serve_browsers(listener, front, gate::console(&app), stop).await;
+    if let Some(renewing) = renewing {
+        let _ = renewing.await; // a panic was reported where it happened
+    }
 }
 
-async fn begin(app: &App, at: SocketAddr, said: &Console) -> Result<(tokio::net::TcpListener, Front), String> {
-    let front = match &said.web {
-        None => Front::Plain,
-        Some(web) => {
-            let dir = app.options.fleet.parent().unwrap_or(Path::new("")).to_owned();
-            let web = web.clone();
-            let read = tokio::task::spawn_blocking(move || own_web(&web, &dir)).await;
-            let identity: Identity = read.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
-            let server = Server::new(&identity, ClientAuth::None, https::ALPN).map_err(|e| e.to_string())?;
-            Front::Encrypted(Arc::new(server))
-        }
+/// The socket, and the certificate where the fleet file names one.
+async fn begin(app: &App, at: SocketAddr, said: &Console) -> Result<(TcpListener, Option<Certificate>), String> {
+    let certificate = match &said.web {
+        None => None,
+        Some(web) => Some(Certificate::read(app, web).await?),
     };
-    Ok((listen::bind(at).map_err(|e| e.to_string())?, front))
+    Ok((listen::bind(at).map_err(|e| e.to_string())?, certificate))
 }

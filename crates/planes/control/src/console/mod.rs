@@ -5,6 +5,7 @@
 //! How much: bodies, requests a second, sessions, links and connections are bounded.
 //! Absent on purpose: what the endpoints answer, which is the same as at the socket; passwords, which are for `people`.
 
+mod certificate; // that browsers are shown
 mod door; // what somebody who is not signed in may ask
 mod gate; // start here: what every request goes through
 mod headers; // what a browser is told
@@ -40,6 +41,8 @@ pub(crate) struct Desk {
     rates: Rates,
     /// How it is served now.
     at: ArcSwapOption<Place>,
+    /// Why its files do not replace the certificate that it shows.
+    certificate: ArcSwapOption<String>,
 }
 
 /// See [`Desk::at`].
@@ -58,6 +61,7 @@ impl Desk {
             tries: Tries::default(),
             rates: Rates::default(),
             at: ArcSwapOption::empty(),
+            certificate: ArcSwapOption::empty(),
         }
     }
 
@@ -86,7 +90,7 @@ impl Desk {
         let at = self.at.load();
         let (url, problem) = match at.as_deref() {
             None => (None, None),
-            Some(Place::Here(url)) => (Some(url.clone()), None),
+            Some(Place::Here(url)) => (Some(url.clone()), self.certificate.load().as_deref().cloned()),
             Some(Place::Nowhere(why)) => (None, Some(why.clone())),
         };
         let (first_run, sessions) = (self.book.is_new(), self.book.list(now).len());
