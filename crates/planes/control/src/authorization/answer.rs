@@ -54,14 +54,9 @@ impl Refusal {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
     }
 
-    /// For operators.
-    pub(super) fn describe(&self) -> String {
-        if self.detail.is_empty() { self.code.to_owned() } else { format!("{}: {}", self.code, self.detail) }
-    }
-
-    /// What an operator is told who asked for it.
-    pub(super) fn detail(&self) -> String {
-        if self.detail.is_empty() { self.public.to_owned() } else { self.detail.clone() }
+    /// Why, for operators: more than the client may know, where there is more.
+    pub(super) fn reason(&self) -> &str {
+        if self.detail.is_empty() { self.public } else { &self.detail }
     }
 
     /// With another status.

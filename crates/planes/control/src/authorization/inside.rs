@@ -50,14 +50,15 @@ pub(crate) async fn grant(
         true => code::redeem(app, &asked, now).await,
         false => family::refresh(app, &asked, now).await,
     };
-    let Given { access, refresh, id, .. } = given.map_err(|refusal| (refusal.is_passing(), refusal.describe()))?;
+    let Given { access, refresh, id, .. } =
+        given.map_err(|refusal| (refusal.is_passing(), refusal.reason().to_owned()))?;
     Ok(Inside { access, refresh, nonce: id.flatten() })
 }
 
 /// Ends what a log-in was good for.
 pub(crate) async fn end_family(app: &App, name: &str, now: Timestamp) -> Result<(), String> {
     let Some(id) = FamilyId::parse(name) else { return Ok(()) };
-    family::end(app, id, now).await.map_err(|refusal| refusal.describe())
+    family::end(app, id, now).await.map_err(|refusal| refusal.reason().to_owned())
 }
 
 /// An ID token by which the server knows whom to sign out without asking.

@@ -40,7 +40,7 @@ pub(crate) enum ClientError {
 
 impl ClientError {
     fn unable(refusal: &Refusal) -> Self {
-        Self::Unable(refusal.detail())
+        Self::Unable(refusal.reason().to_owned())
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn add(app: &App, wanted: AddClient, now: Timestamp) -> Result<
     let added = register::add(app, &rules, &asked, now).await;
     let (id, kept, token) = added.map_err(|refusal| match refusal.is_passing() {
         true => ClientError::unable(&refusal),
-        false => ClientError::Invalid(refusal.detail()),
+        false => ClientError::Invalid(refusal.reason().to_owned()),
     })?;
     Ok(ClientWithToken { client: registered(&id, &kept, &rules), registration_access_token: token })
 }

@@ -147,7 +147,7 @@ fn not_told(app: &App, login: &StoredLogin, reason: String) {
 async fn try_telling(app: &App, login: &StoredLogin) -> Outcome {
     let rules = match app.authorization.app(app, &login.client).await {
         Ok(rules) => rules,
-        Err(refusal) => return Outcome::Later(refusal.detail()),
+        Err(refusal) => return Outcome::Later(refusal.reason().to_owned()),
     };
     let Some(channel) = rules.as_ref().and_then(|rules| rules.back_channel.as_ref()) else { return Outcome::Nobody };
     let token = match token(app, login) {

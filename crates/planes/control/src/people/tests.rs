@@ -95,9 +95,13 @@ impl Scene {
 
     /// The link of somebody new.
     pub(super) async fn add(&self, name: &str) -> (String, String) {
+        self.add_shown_as(name, Some("<b>Ana</b>")).await
+    }
+
+    async fn add_shown_as(&self, name: &str, shown: Option<&str>) -> (String, String) {
         let wanted = AddUser {
             name: name.to_owned(),
-            display_name: Some("<b>Ana</b>".to_owned()),
+            display_name: shown.map(str::to_owned),
             email: None,
             email_verified: false,
             roles: vec!["teller".to_owned()],
@@ -111,13 +115,17 @@ impl Scene {
     /// Somebody with a password; the subject.
     pub(crate) async fn with_password(&self, name: &str) -> String {
         let (subject, link) = self.add(name).await;
+        self.set_password(&link).await;
+        subject
+    }
+
+    async fn set_password(&self, link: &str) {
         let mut browser = self.browser();
-        let page = browser.get(&link).await;
+        let page = browser.get(link).await;
         let link = page.field("link");
         let fields = [("link", link.as_str()), ("password", PASSWORD), ("again", PASSWORD)];
         let said = browser.post("/welcome", &page, &fields).await;
         assert_eq!((said.status, said.to()), (StatusCode::SEE_OTHER, "/sign-in"), "{said:?}");
-        subject
     }
 }
 
@@ -201,6 +209,23 @@ async fn without_people_there_is_no_page_and_nobody_to_add() {
     let why = add(&scene.app, wanted, "uid 0", clock::now()).await.unwrap_err().to_string();
     assert!(why.contains("write `people: {}`"), "{why}");
     assert!(!scene._dir.path().join("people.db").exists() && !scene._dir.path().join("people.key").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_one_name_is_called_by_it_once() {
+    let scene = Scene::with_people().await;
+    for (name, shown, said) in [
+        ("ana", None, "as <strong>ana</strong>.</p>"),
+        ("ben", Some("ben"), "as <strong>ben</strong>.</p>"),
+        ("eve", Some("Eve"), "as <strong>Eve</strong> (eve).</p>"),
+    ] {
+        let (_, link) = scene.add_shown_as(name, shown).await;
+        scene.set_password(&link).await;
+        let mut browser = scene.browser();
+        assert_eq!(browser.sign_in("/sign-in", name, PASSWORD).await.to(), "/account");
+        let page = browser.get("/account").await;
+        assert!(page.text.contains(said), "{said} in {}", page.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

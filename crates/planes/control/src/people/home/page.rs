@@ -24,10 +24,14 @@ async fn page(visit: &Visit, headers: &HeaderMap) -> Result<Response, Stop> {
         let mark = mark(visit, headers, path).field;
         format!("<form method=\"post\" action=\"{path}\">{mark}{field}<button class=\"{class}\">{text}</button></form>")
     };
+    // Who gave no name to show is called by the other one.
+    let by_which = match account.display_name == account.username {
+        true => String::new(),
+        false => format!(" ({})", escape(&account.username)),
+    };
     let mut body = format!(
-        "<p class=\"wide\">You are signed in as <strong>{}</strong> ({}).</p>\n{}",
+        "<p class=\"wide\">You are signed in as <strong>{}</strong>{by_which}.</p>\n{}",
         escape(&account.display_name),
-        escape(&account.username),
         button(paths::SIGN_OUT, "", "Sign out", "plain"),
     );
     body += &format!(
