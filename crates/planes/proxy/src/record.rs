@@ -89,7 +89,7 @@ impl Record {
             decision: None,
             ongoing: None,
             status: CLIENT_GONE,
-            error: Some("client_gone".into()),
+            error: Some(GONE.with(Arc::clone)),
             rule: None,
             added: Duration::ZERO,
             ended: Ended::Failed,
@@ -257,7 +257,7 @@ impl Record {
     /// The service answered; `added` is the proxy's own share until its head was passed on.
     pub fn passed(&mut self, status: u16, added: Duration) {
         self.came_to(status);
-        self.error = Some("cut_short".into()); // until it is complete
+        self.error = Some(CUT_SHORT.with(Arc::clone)); // until it is complete
         self.ended = Ended::Answered;
         let added = added.saturating_sub(self.waited);
         self.added = added;
@@ -350,6 +350,9 @@ impl Drop for Record {
 thread_local! {
     /// Methods as events hold them: there are few, and each request has one.
     static METHODS: [Arc<str>; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"].map(Into::into);
+    /// What each request comes to until it is known better.
+    static GONE: Arc<str> = "client_gone".into();
+    static CUT_SHORT: Arc<str> = "cut_short".into();
 }
 
 fn word(method: &str) -> Arc<str> {
