@@ -52,6 +52,19 @@ pub enum Verdict {
     Deny,
 }
 
+/// What a denial has to be counted as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Denial {
+    /// Nobody said that it would happen: somebody has to look.
+    #[default]
+    Unexpected,
+    /// Whoever wrote what denies said that it would happen: policies with `@expected`, limits of the fleet file.
+    Expected,
+    /// No program of good will does that: a check that knows attacks said no.
+    Attack,
+}
+
 /// A verdict with what led to it; enough to explain it later without the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -63,6 +76,8 @@ pub struct Decision {
     pub reason: Option<Arc<str>>,
     /// True where `reason` was written by policy authors for the caller; else it is for those who run the fleet.
     pub public: bool,
+    /// What it is counted as, where it is a denial.
+    pub denial: Denial,
     /// The policy snapshot that was in force.
     pub epoch: Epoch,
 }

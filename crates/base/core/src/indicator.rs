@@ -30,6 +30,39 @@ pub enum Indicator {
     M10,
 }
 
+/// What is counted beside an indicator and apart from it, so that neither hides the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// Denials that whoever wrote the policy or limit expects. Beside M3.
+    Expected,
+    /// Denials and refusals of attacks and drills. Beside M3.
+    Attack,
+    /// Authentication of callers that the fleet file names synthetic. Beside M1.
+    Synthetic,
+}
+
+impl Part {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Expected, Self::Attack, Self::Synthetic];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::Attack => "attack",
+            Self::Synthetic => "synthetic",
+        }
+    }
+
+    /// The indicator that it stands beside.
+    pub const fn of(self) -> Indicator {
+        match self {
+            Self::Expected | Self::Attack => Indicator::M3,
+            Self::Synthetic => Indicator::M1,
+        }
+    }
+}
+
 /// What is asked of an indicator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
@@ -90,10 +123,12 @@ impl Indicator {
         match self {
             Self::M1 => (
                 "handshakes refused for who came, calls answered 401 by a guard, and calls let in without mutual TLS",
-                "calls, and handshakes refused for who came",
+                "calls that are not synthetic, and handshakes refused for who came",
             ),
             Self::M2 => ("TLS handshakes that failed, whatever the cause", "TLS handshakes begun that came to an end"),
-            Self::M3 => ("calls that policy denied", "calls"),
+            Self::M3 => {
+                ("calls that policy denied though nobody expected it", "calls that are neither attacks nor a drill")
+            }
             Self::M4 => ("detections later than an hour after the event", "detections"),
             Self::M5 => ("services with a known vulnerability", "services"),
             Self::M6 => ("findings of the scanners for secrets", ""),

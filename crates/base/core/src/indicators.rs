@@ -51,10 +51,25 @@ pub struct PlaceStatus {
     pub budget: Option<BudgetStatus>,
     /// How fast that burns; empty where there is none.
     pub burns: Vec<BurnStatus>,
+    /// What is counted apart from it: expected denials and attacks of M3, synthetic calls of M1. Those of which there were none are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartStatus>,
     /// For what has to fall: the last seven days by the seven before; `None` without anything to compare with.
     pub trend: Option<f64>,
+    /// The same over thirty days: the last fifteen by the fifteen before.
+    #[serde(default)]
+    pub trend_month: Option<f64>,
     /// `missed`, `met`, or `None` where nothing was counted.
     pub standing: Option<Goal>,
+}
+
+/// What is counted beside an indicator and apart from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartStatus {
+    /// `expected`, `attack` or `synthetic`.
+    pub part: String,
+    /// The last hour, day, seven and thirty days; `share` is as the indicator's, where it is one.
+    pub windows: Vec<WindowStatus>,
 }
 
 /// Whether an objective is kept.

@@ -51,6 +51,7 @@ pub mod slow_down; // before anybody is refused
 pub mod snapshot;
 pub mod stats;
 pub mod status;
+pub mod synthetic;
 pub mod time;
 pub mod tls;
 pub mod trace;
@@ -58,7 +59,7 @@ pub mod upstream; // identity providers elsewhere
 pub mod user;
 pub mod workload;
 
-pub use decision::{Action, Decision, Verdict};
+pub use decision::{Action, Decision, Denial, Verdict};
 pub use name::{Member, Role, ServiceName, SpiffeId, TrustDomain};
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -48,6 +48,8 @@ pub struct ProxyStats {
     pub limits: BTreeMap<String, LimitStats>,
     /// How often something could not be opened, by what there was none of.
     pub shortages: BTreeMap<Shortage, u64>,
+    /// Of what was refused, and of requests whose path can be read in two ways: what no client of good will sends.
+    pub attacks_refused: u64,
 }
 
 /// What a process can run out of.
@@ -124,6 +126,33 @@ pub struct EdgeStats {
     /// Those that the guard answered 401, whichever of the two above they count as: nobody proved who they are for.
     #[serde(default)]
     pub unauthenticated: u64,
+    /// Of the denied ones, those that were expected: see [`crate::decision::Denial`].
+    #[serde(default)]
+    pub expected: u64,
+    /// Of the denied ones, those that are attacks.
+    #[serde(default)]
+    pub attacks: u64,
+}
+
+impl EdgeStats {
+    /// What was counted since `earlier`, an older reading of the same edge. A counter that shrank is of another process that says
+    /// it is this one: nothing is made up.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(earlier.calls),
+            denied: self.denied.saturating_sub(earlier.denied),
+            failed: self.failed.saturating_sub(earlier.failed),
+            unauthenticated: self.unauthenticated.saturating_sub(earlier.unauthenticated),
+            expected: self.expected.saturating_sub(earlier.expected),
+            attacks: self.attacks.saturating_sub(earlier.attacks),
+        }
+    }
+
+    /// Denied ones that nobody expected and that are no attacks.
+    pub const fn unexpected(&self) -> u64 {
+        self.denied.saturating_sub(self.expected).saturating_sub(self.attacks)
+    }
 }
 
 /// What was done for the calls of one edge besides sending them.

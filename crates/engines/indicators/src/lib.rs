@@ -15,7 +15,7 @@ pub mod series;
 pub mod tally;
 pub mod totals;
 
-pub use bartizan_core::indicator::{self, Goal, Indicator, Place};
+pub use bartizan_core::indicator::{self, Goal, Indicator, Part, Place};
 pub use board::Board;
 pub use burn::{Burn, Pace, Urgency};
 pub use objective::{Budget, Objective};

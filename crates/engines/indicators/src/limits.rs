@@ -15,3 +15,5 @@ pub const INTERVAL_Z: f64 = 1.959_963_984_540_054;
 pub const SERIES_MAX: usize = 4_096;
 /// Snapshots that are remembered, a count: those of a day in which somebody publishes every five minutes.
 pub const ROLLOUTS_MAX: usize = 1_024;
+/// Series beside those of indicators, a count: expected denials, attacks and synthetic calls are not everywhere.
+pub const PARTS_MAX: usize = 2_048;

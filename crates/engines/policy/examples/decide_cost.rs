@@ -131,6 +131,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         outputs: Default::default(),
         counts: None,
         console: Default::default(),
+        synthetic: Default::default(),
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

@@ -3,14 +3,16 @@
 use crate::engine::Ask;
 use crate::read::Written;
 use bartizan_core::snapshot::Epoch;
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use cedar_policy::{AuthorizationError, Response};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Identifiers and reasons of all policies, so that a decision shares their text instead of copying it.
 pub(crate) struct Judge {
     reasons: HashMap<Arc<str>, Option<Arc<str>>>,
+    /// Those whose denials are expected.
+    expected: HashSet<Arc<str>>,
     epoch: Epoch,
 }
 
@@ -39,7 +41,8 @@ impl Outcome {
 impl Judge {
     pub(crate) fn of(policies: &[Written], epoch: Epoch) -> Self {
         let reasons = policies.iter().map(|written| (Arc::clone(&written.id), written.reason.clone()));
-        Self { reasons: reasons.collect(), epoch }
+        let expected = policies.iter().filter(|written| written.expected).map(|written| Arc::clone(&written.id));
+        Self { reasons: reasons.collect(), expected: expected.collect(), epoch }
     }
 
     pub(crate) fn outcome(&self, response: &Response) -> Outcome {
@@ -71,13 +74,17 @@ impl Judge {
         };
         let public = failed.is_empty() && !policies.is_empty();
         let verdict = if allowed { Verdict::Allow } else { Verdict::Deny };
-        Decision { verdict, policies, reason, public, epoch: self.epoch }
+        // Where one that decides does not expect it, or nothing permits it at all, somebody has to look.
+        let expected = public && policies.iter().all(|id| self.expected.contains(id));
+        let denial = if expected { Denial::Expected } else { Denial::Unexpected };
+        Decision { verdict, policies, reason, public, denial, epoch: self.epoch }
     }
 
     /// The answer where there was no question that Cedar could take.
     pub(crate) fn fail(&self, error: &str) -> Decision {
         let reason = Some(format!("the request cannot be put to the policies: {error}").into());
-        Decision { verdict: Verdict::Deny, policies: Vec::new(), reason, public: false, epoch: self.epoch }
+        let denial = Denial::Unexpected;
+        Decision { verdict: Verdict::Deny, policies: Vec::new(), reason, public: false, denial, epoch: self.epoch }
     }
 
     /// The reasons that the policies give, each once.

@@ -19,6 +19,8 @@ pub(crate) struct Written {
     pub(crate) id: Arc<str>,
     /// Its `@reason`.
     pub(crate) reason: Option<Arc<str>>,
+    /// Whether it has an `@expected`: that it denies surprises nobody.
+    pub(crate) expected: bool,
     /// Its file.
     pub(crate) file: Arc<str>,
     /// Where it stands in the file, in bytes: from its first annotation to its `;`.
@@ -146,7 +148,16 @@ fn read_piece(
     if let Some(policy) = own.then(|| links.read(piece.text)).flatten() {
         let id: Arc<str> = AsRef::<str>::as_ref(policy.id()).into();
         let scope = Scope::of(&policy);
-        return Ok(Written { id, reason: None, file: Arc::clone(file), span, policy, scope, may_see_context: false });
+        return Ok(Written {
+            id,
+            reason: None,
+            expected: false,
+            file: Arc::clone(file),
+            span,
+            policy,
+            scope,
+            may_see_context: false,
+        });
     }
     check_size(page, piece).map_err(|error| vec![error])?;
     let unnamed = format!("{file}#{number}");
@@ -159,6 +170,7 @@ fn read_piece(
     let policy = policy.new_id(PolicyId::new(&*id));
     Ok(Written {
         reason: annotations.reason,
+        expected: annotations.expected,
         file: Arc::clone(file),
         span,
         scope: Scope::of(&policy),
@@ -194,6 +206,7 @@ fn check_size(page: &Page<'_>, piece: Piece<'_>) -> Result<(), PolicyError> {
 struct Annotations {
     id: Option<Arc<str>>,
     reason: Option<Arc<str>>,
+    expected: bool,
 }
 
 impl Annotations {
@@ -224,7 +237,22 @@ impl Annotations {
             let message = format!("`@reason` has to be one line of at most {} bytes", limits::REASON_BYTES_MAX);
             return Err((message, "it is shown to the caller; put the rest into a comment".to_owned()));
         }
-        Ok(Self { id: id.map(Arc::from), reason: reason.map(Arc::from) })
+        let expected = policy.annotation("expected");
+        if let Some(why) = expected {
+            if policy.effect() == Effect::Permit {
+                let message = "`@expected` stands at a `permit`, which denies nothing".to_owned();
+                return Err((message, "put it at the `forbid` whose denials surprise nobody, or delete it".to_owned()));
+            }
+            if why.is_empty() || why.len() > limits::REASON_BYTES_MAX || why.chars().any(char::is_control) {
+                let message =
+                    format!("`@expected` has to say why, in one line of at most {} bytes", limits::REASON_BYTES_MAX);
+                return Err((
+                    message,
+                    "such as `@expected(\"the shop asks for more than it may, until its release 7\")`".to_owned(),
+                ));
+            }
+        }
+        Ok(Self { id: id.map(Arc::from), reason: reason.map(Arc::from), expected: expected.is_some() })
     }
 }
 

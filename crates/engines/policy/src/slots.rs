@@ -65,14 +65,20 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::Verdict;
     use bartizan_core::snapshot::Epoch;
+    use bartizan_core::{Denial, Verdict};
 
     #[test]
     fn forgets_rather_than_grows() {
         let slots = Slots::default();
-        let decision =
-            Decision { verdict: Verdict::Deny, policies: Vec::new(), reason: None, public: false, epoch: Epoch(1) };
+        let decision = Decision {
+            verdict: Verdict::Deny,
+            policies: Vec::new(),
+            reason: None,
+            public: false,
+            denial: Denial::Unexpected,
+            epoch: Epoch(1),
+        };
         let slot = Slot::Settled(Arc::new(decision));
         for principal in 0..10_000 {
             let key = Key { principal, resource: 0, route: None, action: Action::Read };

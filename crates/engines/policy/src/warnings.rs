@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Calls listed in one warning, a count: enough to recognise what is meant.
 const EDGES_SHOWN: usize = 3;
 /// Annotations that mean something to us.
-const ANNOTATIONS: [&str; 3] = ["id", "reason", "declared"];
+const ANNOTATIONS: [&str; 4] = ["id", "reason", "expected", "declared"];
 
 /// Warnings about policies that have no errors.
 pub(crate) fn warnings(policies: &[Written], files: &BTreeMap<String, String>, fleet: &Fleet) -> Vec<PolicyError> {

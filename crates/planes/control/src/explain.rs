@@ -6,7 +6,7 @@ use crate::events;
 use crate::hops;
 use crate::limits::REQUEST_EVENTS_MAX;
 use crate::publish::InForce;
-use bartizan_core::decision::{Decision, Verdict};
+use bartizan_core::decision::{Decision, Denial, Verdict};
 use bartizan_core::event::{Connection, Event, Judged, Refused, Request, What};
 use bartizan_core::snapshot::{Epoch, Facts, Kind, Policies};
 use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
@@ -129,6 +129,7 @@ impl Past<'_> {
             policies: judged.policies.clone(),
             reason: judged.reason.clone(),
             public: false,
+            denial: Denial::Unexpected,
             epoch: judged.epoch,
         };
         let lines = match &policies {

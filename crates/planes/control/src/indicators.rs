@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::limits::{INDICATORS_BYTES_MAX, INDICATORS_KEEP_EVERY, SERIES_POINTS_MAX};
 use bartizan_core::Timestamp;
 use bartizan_core::indicators::{
-    BudgetStatus, BurnStatus, Goal as Standing, IndicatorStatus, Indicators, PlaceStatus, WindowStatus,
+    BudgetStatus, BurnStatus, Goal as Standing, IndicatorStatus, Indicators, PartStatus, PlaceStatus, WindowStatus,
 };
 use bartizan_core::objectives::{
     Advice, AdviceOf, Candidate, ObjectiveStatus, Objectives, ObjectivesStatus, Said, WhenNothing,
@@ -12,14 +12,16 @@ use bartizan_core::objectives::{
 use bartizan_core::overview::{IndicatorSeries, SeriesPoint};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::stats::ProxyStats;
-use bartizan_core::{Member, name};
+use bartizan_core::synthetic::Synthetic;
+use bartizan_core::{Member, ServiceName, name};
 use bartizan_indicators::advice::replay;
 use bartizan_indicators::burn::paces;
 use bartizan_indicators::limits::RINGS;
-use bartizan_indicators::{Board, Goal, Indicator, Objective, Place, Series, Tally};
+use bartizan_indicators::{Board, Goal, Indicator, Objective, Part, Place, Series, Tally};
 use bartizan_runtime::{clock, files};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -67,8 +69,15 @@ impl Book {
     }
 
     /// A guard told its counters.
-    pub(crate) fn count(&self, member: &Member, process: u64, stats: &ProxyStats, now: Timestamp) {
-        self.lock().board.count(member, process, stats, now);
+    pub(crate) fn count(
+        &self,
+        member: &Member,
+        process: u64,
+        stats: &ProxyStats,
+        labels: &BTreeMap<ServiceName, Synthetic>,
+        now: Timestamp,
+    ) {
+        self.lock().board.count(member, process, stats, labels, now);
     }
 
     /// A reload was refused whole.
@@ -206,7 +215,10 @@ fn indicator(board: &Board, it: Indicator, objectives: Option<&Objectives>, now:
     let (numerator, denominator) = it.formula();
     let asked = |place: &Place| objectives.and_then(|all| all.of(it, place, now));
     let mut places: Vec<_> =
-        board.of(it).map(|(place, series)| at_place(it, place, series, asked(place), now)).collect();
+        places_of(board, it).map(|(place, series)| at_place(it, &place, series, asked(&place), now)).collect();
+    for at in &mut places {
+        at.parts = parts(board, it, &at.place, now);
+    }
     // Where silence is a failure it has to be seen where nothing was ever counted.
     let said = objectives.iter().flat_map(|all| &all.said).filter(|said| said.indicator == it && said.counts(now));
     for said in said.filter(|said| board.series(it, &said.place).is_none()) {
@@ -222,6 +234,27 @@ fn indicator(board: &Board, it: Indicator, objectives: Option<&Objectives>, now:
         is_success: it.is_success(),
         places,
     }
+}
+
+/// Where an indicator was counted, and where only something beside it was.
+fn places_of(board: &Board, it: Indicator) -> impl Iterator<Item = (Place, &Series)> {
+    static NOTHING: LazyLock<Series> = LazyLock::new(Series::default);
+    let mut all: BTreeMap<Place, &Series> = board.of(it).map(|(place, series)| (place.clone(), series)).collect();
+    for part in Part::ALL.into_iter().filter(|part| part.of() == it) {
+        board.places_of_part(part).for_each(|place| _ = all.entry(place.clone()).or_insert(&NOTHING));
+    }
+    all.into_iter()
+}
+
+fn parts(board: &Board, it: Indicator, place: &str, now: Timestamp) -> Vec<PartStatus> {
+    let of = Part::ALL.into_iter().filter(|part| part.of() == it);
+    let place = Place::parse(place);
+    let counted = of.filter_map(|part| Some((part, board.part(part, place.as_ref()?)?)));
+    let status = |(part, series): (Part, &Series)| PartStatus {
+        part: part.as_str().to_owned(),
+        windows: WINDOWS.iter().map(|window| in_window(it, series, *window, now)).collect(),
+    };
+    counted.map(status).collect()
 }
 
 fn target(it: Indicator) -> String {
@@ -246,7 +279,8 @@ fn at_place(it: Indicator, place: &Place, series: &Series, said: Option<&Said>, 
     let windows = WINDOWS.iter().map(|window| in_window(it, series, *window, now)).collect();
     let objective = objective(it, said);
     let budget = objective.map(|objective| (objective, objective.budget(series, now)));
-    let trend = matches!(it.goal(), Goal::Falling).then(|| trend(series, now)).flatten();
+    let falls = matches!(it.goal(), Goal::Falling);
+    let [trend, trend_month] = TRENDS.map(|half| if falls { trend(series, half, now) } else { None });
     let missed = match budget {
         Some((_, budget)) if budget.tally.all == 0 => match said.map(|it| it.when_nothing) {
             Some(WhenNothing::Met) => Some(false),
@@ -268,7 +302,9 @@ fn at_place(it: Indicator, place: &Place, series: &Series, said: Option<&Said>, 
             left: budget.left,
         }),
         burns: objective.map(|objective| burns(&objective, series, now)).unwrap_or_default(),
+        parts: Vec::new(), // whoever knows the board puts them in
         trend,
+        trend_month,
         standing: missed.map(|missed| if missed { Standing::Missed } else { Standing::Met }),
     }
 }
@@ -351,9 +387,12 @@ fn burns(objective: &Objective, series: &Series, now: Timestamp) -> Vec<BurnStat
     all.map(status).collect()
 }
 
-/// The last seven days by the seven before.
-fn trend(series: &Series, now: Timestamp) -> Option<f64> {
-    let (last, both) = (series.over(now, 7 * DAY).bad, series.over(now, 14 * DAY).bad);
+/// What trends compare with what came before it: a week, and half of what is kept.
+const TRENDS: [Duration; 2] = [Duration::from_secs(7 * 86_400), Duration::from_secs(15 * 86_400)];
+
+/// The last `half` by the one before.
+fn trend(series: &Series, half: Duration, now: Timestamp) -> Option<f64> {
+    let (last, both) = (series.over(now, half).bad, series.over(now, 2 * half).bad);
     let before = both.saturating_sub(last);
     (before > 0).then(|| last as f64 / before as f64)
 }

@@ -216,8 +216,8 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::Verdict;
     use bartizan_core::snapshot::Epoch;
+    use bartizan_core::{Denial, Verdict};
 
     fn body(answer: &Answer) -> String {
         answer.response(RequestId::from_random([7; 16])).2
@@ -230,6 +230,7 @@ mod tests {
             policies: vec!["secret-policy-name".into()],
             reason: None,
             public: true,
+            denial: Denial::Unexpected,
             epoch: Epoch(4),
         };
         let silent = body(&Answer::denied(&decision));

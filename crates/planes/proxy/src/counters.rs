@@ -4,7 +4,7 @@ use crate::event_queue::EventQueue;
 use crate::limits;
 use bartizan_core::event::{Ending, HandshakeFailure};
 use bartizan_core::stats::{EdgeStats, Histogram, PlaintextStats, ProxyStats, SendingStats};
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::{Denial, ServiceName, Timestamp};
 use bartizan_runtime::{listen, process};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -19,6 +19,8 @@ pub struct Edge {
     denied: AtomicU64,
     failed: AtomicU64,
     unauthenticated: AtomicU64,
+    expected: AtomicU64,
+    attacks: AtomicU64,
     retried: AtomicU64,
     ejected: AtomicU64,
     breaker_opened: AtomicU64,
@@ -34,7 +36,7 @@ pub enum Ended {
     /// The service answered, with whatever status.
     Answered,
     /// Policy said no.
-    Denied,
+    Denied(Denial),
     /// The proxy answered for another reason.
     Failed,
 }
@@ -45,7 +47,14 @@ impl Edge {
         self.calls.fetch_add(1, Relaxed);
         match ended {
             Ended::Answered => {}
-            Ended::Denied => _ = self.denied.fetch_add(1, Relaxed),
+            Ended::Denied(denial) => {
+                self.denied.fetch_add(1, Relaxed);
+                match denial {
+                    Denial::Unexpected => {}
+                    Denial::Expected => _ = self.expected.fetch_add(1, Relaxed),
+                    Denial::Attack => _ = self.attacks.fetch_add(1, Relaxed),
+                }
+            }
             Ended::Failed => _ = self.failed.fetch_add(1, Relaxed),
         }
     }
@@ -103,6 +112,8 @@ impl Edge {
         sum.denied += self.denied.load(Relaxed);
         sum.failed += self.failed.load(Relaxed);
         sum.unauthenticated += self.unauthenticated.load(Relaxed);
+        sum.expected += self.expected.load(Relaxed);
+        sum.attacks += self.attacks.load(Relaxed);
     }
 }
 
@@ -119,6 +130,7 @@ pub struct Counters {
     handshakes_completed: AtomicU64,
     handshakes_failed: [AtomicU64; HandshakeFailure::ALL.len()],
     refused: AtomicU64,
+    attacks_refused: AtomicU64,
     connections_opened: AtomicU64,
     connections_closed: AtomicU64,
     ended: [AtomicU64; Ending::ALL.len()],
@@ -135,6 +147,7 @@ impl Default for Counters {
             handshakes_completed: AtomicU64::new(0),
             handshakes_failed: std::array::from_fn(|_| AtomicU64::new(0)),
             refused: AtomicU64::new(0),
+            attacks_refused: AtomicU64::new(0),
             connections_opened: AtomicU64::new(0),
             connections_closed: AtomicU64::new(0),
             ended: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -191,6 +204,11 @@ impl Counters {
         self.refused.fetch_add(1, Relaxed);
     }
 
+    /// Something came that no client of good will sends; what became of it is counted elsewhere.
+    pub fn attack_refused(&self) {
+        self.attacks_refused.fetch_add(1, Relaxed);
+    }
+
     /// Trust in a connection, or in a request on one, ended.
     pub fn trust_ended(&self, ending: Ending) {
         let at = Ending::ALL.iter().position(|it| *it == ending).unwrap_or_default();
@@ -237,6 +255,7 @@ impl Counters {
             }
         }
         sum.refused += self.refused.load(Relaxed);
+        sum.attacks_refused += self.attacks_refused.load(Relaxed);
         let closed = self.connections_closed.load(Relaxed);
         sum.connections_open += self.connections_opened.load(Relaxed).saturating_sub(closed);
     }
@@ -317,7 +336,7 @@ mod tests {
         let callee = ServiceName::parse("ledger").unwrap();
         for worker in &workers {
             worker.inbound("web").count(Ended::Answered);
-            worker.inbound("web").count(Ended::Denied);
+            worker.inbound("web").count(Ended::Denied(Denial::Expected));
             worker.outbound(&callee).count(Ended::Failed);
             worker.added(Duration::from_micros(100));
             worker.handshake_begun();
@@ -326,7 +345,7 @@ mod tests {
         let open = workers[0].connection();
         drop(workers[1].connection());
         let sum = sum(&workers, &EventQueue::new(callee.clone(), 1));
-        assert_eq!(sum.inbound["web"], EdgeStats { calls: 4, denied: 2, ..EdgeStats::default() });
+        assert_eq!(sum.inbound["web"], EdgeStats { calls: 4, denied: 2, expected: 2, ..EdgeStats::default() });
         assert_eq!(sum.outbound[&callee], EdgeStats { calls: 2, failed: 2, ..EdgeStats::default() });
         assert_eq!((sum.handshakes_attempted, sum.handshakes_failed[&HandshakeFailure::Expired]), (2, 2));
         assert_eq!((sum.connections_open, sum.added.count()), (1, 2));

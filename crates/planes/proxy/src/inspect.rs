@@ -7,7 +7,7 @@ use crate::message::{Body, Chunk, Fields, RequestHead, Trouble};
 use crate::upstream::Received;
 use bartizan_core::api::{ApiCheck, GraphqlLimits, OnRequest, OnResponse, OnUnknown};
 use bartizan_core::snapshot::Epoch;
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use bartizan_waf::Api;
 use bartizan_waf::api::{self, Good, Problem, Reply};
 use bartizan_waf::graphql::{self, Carried};
@@ -80,7 +80,14 @@ impl Stopped {
 /// The decision of a document that says no.
 pub fn denied(reason: &str) -> Decision {
     let reason = Some(reason.into());
-    Decision { verdict: Verdict::Deny, policies: vec![BY.into()], reason, public: false, epoch: Epoch::default() }
+    Decision {
+        verdict: Verdict::Deny,
+        policies: vec![BY.into()],
+        reason,
+        public: false,
+        denial: Denial::Unexpected,
+        epoch: Epoch::default(),
+    }
 }
 
 /// What the operator learns of a problem: also where the document says so.

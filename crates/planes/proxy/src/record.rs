@@ -14,7 +14,7 @@ use crate::signed::{self, Signed};
 use bartizan_core::event::{Ending, Judged, Refused, Request, What};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::user::User;
-use bartizan_core::{Action, Decision, ServiceName, TraceContext};
+use bartizan_core::{Action, Decision, Denial, ServiceName, TraceContext};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -232,8 +232,9 @@ impl Record {
     pub fn taken_back(&mut self, ending: Ending) {
         self.fail(ending.as_str());
         if let Some(decision) = self.ongoing.as_ref().and_then(|ongoing| ongoing.decision()) {
+            let denial = if ending == Ending::Revoked { Denial::Attack } else { decision.denial };
             self.decision = Some(decision);
-            self.ended = Ended::Denied;
+            self.ended = Ended::Denied(denial);
         }
     }
 
@@ -249,8 +250,8 @@ impl Record {
         self.error = Some(Arc::clone(&answer.word));
         self.rule = answer.rule;
         self.unauthenticated = answer.status == 401;
-        let denied = self.decision.as_ref().is_some_and(|d| !d.is_allow());
-        self.ended = if denied { Ended::Denied } else { Ended::Failed };
+        let denied = self.decision.as_ref().filter(|decision| !decision.is_allow());
+        self.ended = denied.map_or(Ended::Failed, |decision| Ended::Denied(decision.denial));
         self.added = self.began.elapsed().saturating_sub(self.waited);
     }
 
@@ -284,9 +285,15 @@ impl Record {
 
     fn count(&self) {
         let counters = &self.conn.worker.counters;
-        if self.rule.is_some() {
+        if let Some(rule) = self.rule {
             counters.refused();
+            if rule.is_attack() {
+                counters.attack_refused();
+            }
             return;
+        }
+        if self.error.as_deref() == Some(filter::PATH_AMBIGUOUS) {
+            counters.attack_refused();
         }
         for edge in [&self.conn.inbound_edge, &self.outbound_edge].into_iter().flatten() {
             edge.count(self.ended);

@@ -118,6 +118,9 @@ pub fn refused(conn: &Rc<Conn>, rule: Rule) -> Download {
 /// Input that broke a rule where no answer is possible any more.
 pub fn report(conn: &Conn, rule: Rule) {
     conn.worker.counters.refused();
+    if rule.is_attack() {
+        conn.worker.counters.attack_refused();
+    }
     let peer = conn.caller.as_ref().map(|c| c.peer.id().clone());
     let refused = Refused { peer, remote: Some(conn.remote), rule: rule.word().into(), status: 0 };
     conn.proxy().events.offer(conn.side.seen_by(), None, What::Refused(refused));

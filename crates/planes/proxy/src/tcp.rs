@@ -70,7 +70,7 @@ fn report(
     let Judged { decision, refused } = judged_as;
     let edge = worker.counters.inbound(caller.as_str());
     edge.count(match &relayed {
-        Err("denied") => Ended::Denied,
+        Err("denied") => Ended::Denied(decision.as_ref().map(|decision| decision.denial).unwrap_or_default()),
         Ok(_) => Ended::Answered,
         Err(_) => Ended::Failed,
     });

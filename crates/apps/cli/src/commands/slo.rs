@@ -130,6 +130,7 @@ fn detail(it: &IndicatorStatus) -> String {
     let of = it.denominator.as_ref().map_or_else(String::new, |all| format!("\n  of       {all}"));
     let mut text = format!("\n{} {}\n  counts   {}{of}\n", it.id, it.title, it.numerator);
     for at in &it.places {
+        text.push_str(&beside(at));
         let Some(budget) = &at.budget else { continue };
         let _ = writeln!(
             text,
@@ -150,6 +151,24 @@ fn detail(it: &IndicatorStatus) -> String {
                 burn.urgency,
                 burn.limit
             );
+        }
+    }
+    text
+}
+
+/// What is counted apart, and where it leads.
+fn beside(at: &PlaceStatus) -> String {
+    let mut text = String::new();
+    for part in &at.parts {
+        let counted = part.windows.iter().map(|window| grouped(if window.all > 0 { window.all } else { window.bad }));
+        let counted: Vec<_> =
+            counted.zip(["1 h", "24 h", "7 d", "30 d"]).map(|(n, of)| format!("{n} in {of}")).collect();
+        let _ = writeln!(text, "  {}: {}, apart: {}", at.place, part.part, counted.join(", "));
+    }
+    for (days, trend) in [("seven days", at.trend), ("thirty days", at.trend_month)] {
+        if let Some(trend) = trend {
+            let way = if trend < 1.0 { "falls" } else { "does not fall" };
+            let _ = writeln!(text, "  {}: {way} over {days} ({trend:.2} times what it was)", at.place);
         }
     }
     text

@@ -279,6 +279,7 @@ mod tests {
             outputs: Default::default(),
             counts: None,
             console: Default::default(),
+            synthetic: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),

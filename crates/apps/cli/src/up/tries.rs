@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use bartizan_core::fleet::{Call, Gateway, GatewayRoute, Program, Service};
     use bartizan_core::snapshot::{Epoch, Mode};
-    use bartizan_core::{TrustDomain, Verdict};
+    use bartizan_core::{Denial, TrustDomain, Verdict};
     use std::collections::BTreeMap;
 
     fn name(text: &str) -> ServiceName {
@@ -308,6 +308,7 @@ mod tests {
             outputs: Default::default(),
             counts: None,
             console: Default::default(),
+            synthetic: Default::default(),
             workloads: Default::default(),
             others: Default::default(),
             federation: Default::default(),
@@ -332,7 +333,14 @@ mod tests {
 
     fn nothing_but_reads(question: &Question<'_>) -> Decision {
         let verdict = if question.action() == Action::Read { Verdict::Allow } else { Verdict::Deny };
-        Decision { verdict, policies: Vec::new(), reason: Some("read only".into()), public: true, epoch: Epoch(1) }
+        Decision {
+            verdict,
+            policies: Vec::new(),
+            reason: Some("read only".into()),
+            public: true,
+            denial: Denial::Unexpected,
+            epoch: Epoch(1),
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ use crate::retention::Retention;
 use crate::signed::{EventRule, EventSender};
 use crate::slow_down::SlowDown;
 use crate::snapshot::Trust;
+use crate::synthetic::Synthetic;
 use crate::tls::TlsGroups;
 use crate::user::Users;
 use crate::workload::Entry;
@@ -117,6 +118,8 @@ pub struct Fleet {
     pub counts: Option<Counts>,
     /// The console.
     pub console: Console,
+    /// Who calls without needing the answer.
+    pub synthetic: BTreeMap<ServiceName, Synthetic>,
     /// Things worth saying that are no errors, such as a service without an owner.
     pub warnings: Vec<FleetError>,
 }

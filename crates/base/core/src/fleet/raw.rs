@@ -32,6 +32,7 @@ use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use crate::signed::ROUTE_SENDERS_MAX;
+use crate::synthetic::Synthetic;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -115,6 +116,10 @@ pub(super) struct RawFleet {
     /// is called, and calls, in plain; nobody asks who calls.
     #[schemars(default)]
     pub(super) guards: Field<RawGuards>,
+    /// Who calls without needing the answer, by name: `checks` of health, or a `drill` of attacks. Their calls count for indicators
+    /// apart from the others.
+    #[schemars(default, with = "BTreeMap<String, Synthetic>")]
+    pub(super) synthetic: Field<Named<Read<String>>>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -459,6 +464,7 @@ impl RawFleet {
         "isolate",
         "capture",
         "guards",
+        "synthetic",
     ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node) -> Result<Self, Reported> {
@@ -486,6 +492,7 @@ impl RawFleet {
             isolate: fields.take("isolate", Report::scalar),
             capture: fields.take("capture", Report::scalar),
             guards: fields.take("guards", RawGuards::read),
+            synthetic: fields.take("synthetic", |report, node, key| report.named(node, key, Report::text)),
             spot: fields.spot,
         })
     }

@@ -20,4 +20,5 @@ mod samples;
 mod schema;
 mod senders;
 mod slow_down;
+mod synthetic;
 mod workloads;

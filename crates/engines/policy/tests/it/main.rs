@@ -4,6 +4,7 @@
 mod check;
 mod decide;
 mod equality;
+mod expected; // denials that surprise nobody
 mod explain;
 mod foreign;
 mod from_fleet;

@@ -62,6 +62,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         outputs: Default::default(),
         counts: None,
         console: Default::default(),
+        synthetic: Default::default(),
         workloads: Default::default(),
         others: Default::default(),
         federation: Default::default(),

@@ -122,6 +122,27 @@ fn indicators(report: &Indicators) -> String {
             }
         }
     }
+    let help =
+        "What is counted apart from an indicator: expected denials and attacks of M3, synthetic calls of M1, by window";
+    page.family("bartizan_indicator_part", "gauge", help);
+    for (it, at) in places() {
+        for (part, window) in at.parts.iter().flat_map(|part| part.windows.iter().map(move |it| (part, it))) {
+            let seconds = window.seconds.to_string();
+            let labels =
+                [("indicator", it.id.as_str()), ("place", &at.place), ("part", &part.part), ("window", &seconds)];
+            // Of calls where there are any to count, else the denials themselves.
+            page.value(&labels, if window.all > 0 { window.all } else { window.bad });
+        }
+    }
+    let help = "What has to fall, by what it was before: the last seven days, and the last fifteen of thirty";
+    page.family("bartizan_indicator_trend", "gauge", help);
+    for (it, at) in places() {
+        for (days, trend) in [("7", at.trend), ("30", at.trend_month)] {
+            if let Some(trend) = trend {
+                page.value(&[("indicator", &it.id), ("place", &at.place), ("days", days)], trend);
+            }
+        }
+    }
     page.family(
         "bartizan_error_budget_left",
         "gauge",

@@ -364,7 +364,8 @@ impl Session {
             postcard::from_bytes(&stats.totals).map_err(|e| Refusal::malformed(format!("counters: {e}")))?;
         let now = clock::now();
         if let Some(process) = self.app.registry.process_of(&self.member, self.stream) {
-            self.app.indicators.count(&self.member, process, &totals, now);
+            let in_force = self.app.in_force();
+            self.app.indicators.count(&self.member, process, &totals, &in_force.desired.fleet.synthetic, now);
         }
         self.app.registry.counted(&self.member, self.stream, totals, now);
         Ok(())

@@ -169,3 +169,53 @@ async fn a_file_of_something_else_is_left_aside() {
     let control = Running::start(&place).await;
     assert!(indicator(&control, "M3").await.places.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expected_denials_attacks_and_drills_are_shown_apart() {
+    let place = Place::new();
+    place.edit_fleet("services:", "synthetic: { payment: drill }\nservices:");
+    let control = Running::start(&place).await;
+    let proxy = control.proxy_of("accounts").await;
+    let told =
+        |calls, denied, expected, attacks| EdgeStats { calls, denied, expected, attacks, ..EdgeStats::default() };
+    let stats = ProxyStats {
+        inbound: [
+            ("payment".to_owned(), told(500, 500, 0, 0)),
+            ("gateway".to_owned(), EdgeStats { unauthenticated: 1, ..told(1000, 60, 40, 15) }),
+        ]
+        .into(),
+        attacks_refused: 3,
+        ..ProxyStats::default()
+    };
+    proxy.send_stats(&stats).await;
+    wait_for("the calls", async || (counted(&control, "M3", "fleet").await == (5, 985)).then_some(())).await;
+    for place in ["fleet", "accounts"] {
+        assert_eq!(counted(&control, "M1", place).await, (1, 1000), "{place}: what the drill did is no traffic");
+        assert_eq!(counted(&control, "M8", place).await, (560, 0), "{place}");
+    }
+    let parts = async |id: &str, place: &str| -> Vec<(String, u64, u64)> {
+        let at = at(&control, id, place).await.unwrap();
+        at.parts.into_iter().map(|it| (it.part, it.windows[0].bad, it.windows[3].all)).collect()
+    };
+    let apart = |part: &str, bad, all| (part.to_owned(), bad, all);
+    assert_eq!(parts("M3", "fleet").await, [apart("expected", 40, 0), apart("attack", 518, 0)]);
+    assert_eq!(parts("M3", "payment -> accounts").await, [apart("attack", 500, 0)]);
+    assert_eq!(parts("M1", "accounts").await, [apart("synthetic", 0, 500)]);
+    assert_eq!(counted(&control, "M1", "gateway -> accounts").await, (1, 1000), "for each edge too");
+    let text = control.text("/v1/metrics").await;
+    for line in [
+        "bartizan_indicator_part{indicator=\"M3\",place=\"fleet\",part=\"attack\",window=\"3600\"} 518",
+        "bartizan_indicator_part{indicator=\"M1\",place=\"fleet\",part=\"synthetic\",window=\"86400\"} 500",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+
+    // What was a drill is none any more: what follows counts as everybody's does.
+    place.edit_fleet("synthetic: { payment: drill }\n", "");
+    control.reload().await.unwrap();
+    let more = ProxyStats { inbound: [("payment".to_owned(), told(600, 500, 0, 0))].into(), ..stats.clone() };
+    let more = ProxyStats { inbound: stats.inbound.into_iter().chain(more.inbound).collect(), ..more };
+    proxy.send_stats(&more).await;
+    wait_for("the calls after it", async || (counted(&control, "M3", "fleet").await == (5, 1085)).then_some(())).await;
+    assert_eq!(counted(&control, "M1", "payment -> accounts").await, (0, 100));
+}

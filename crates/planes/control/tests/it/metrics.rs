@@ -8,7 +8,7 @@ use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
 fn totals(calls: u64, denied: u64) -> ProxyStats {
     let mut added = Histogram::default();
     (0..calls).for_each(|_| added.record(150));
-    let edge = EdgeStats { calls, denied, failed: 1, unauthenticated: 0 };
+    let edge = EdgeStats { calls, denied, failed: 1, ..EdgeStats::default() };
     ProxyStats {
         inbound: [("payment".to_owned(), edge), (String::new(), EdgeStats::default())].into(),
         outbound: [(service("ledger"), edge)].into(),

@@ -5,7 +5,7 @@ use super::ask::{Asked, Wants};
 use super::certificate;
 use crate::answer::Answer;
 use crate::counters::{Ended, as_us32};
-use crate::filter;
+use crate::filter::{self, PATH_AMBIGUOUS};
 use crate::framing::{Rule, check_method, check_target};
 use crate::live::Live;
 use crate::record::judged;
@@ -138,7 +138,7 @@ fn form(method: &str, target: &str) -> Result<String, Answer> {
     path::check(path).map_err(|error| match error {
         PathError::TooLong => Answer::new(414, "path_too_long", "the path is too long"),
         PathError::NotAbsolute | PathError::DotSegment | PathError::Ambiguous => {
-            Answer::new(400, "path_ambiguous", "the path can be read in more than one way")
+            Answer::new(400, PATH_AMBIGUOUS, "the path can be read in more than one way")
         }
     })?;
     Ok(path::canonical(path).into_owned())
@@ -147,7 +147,7 @@ fn form(method: &str, target: &str) -> Result<String, Answer> {
 /// Counts the question and writes its event: as a guard's own, where the caller is known.
 fn tell(desk: &Desk, asked: &Asked<'_>, found: Found, refusal: Option<&Answer>, began: Instant) {
     let Found { caller, route, decision } = found;
-    let denied = decision.as_ref().is_some_and(|decision| !decision.is_allow());
+    let denied = decision.as_ref().filter(|decision| !decision.is_allow()).map(|decision| decision.denial);
     let (status, error) = refusal.map_or((200, None), |answer| (answer.status, Some(Arc::clone(&answer.word))));
     let Some(caller) = caller else {
         desk.counters.refused();
@@ -157,8 +157,8 @@ fn tell(desk: &Desk, asked: &Asked<'_>, found: Found, refusal: Option<&Answer>, 
     };
     desk.counters.inbound(caller.name.as_str()).count(match (&error, denied) {
         (None, _) => Ended::Answered,
-        (Some(_), true) => Ended::Denied,
-        (Some(_), false) => Ended::Failed,
+        (Some(_), Some(denial)) => Ended::Denied(denial),
+        (Some(_), None) => Ended::Failed,
     });
     let (took_us, to, peer) = (as_us32(began.elapsed()), desk.proxy.name.clone(), Some(caller.id));
     let decision = decision.as_deref().map(judged);

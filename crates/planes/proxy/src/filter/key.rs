@@ -7,7 +7,7 @@ use super::{Exchange, Filter};
 use crate::answer::Answer;
 use crate::conn::Side;
 use crate::message::Fields;
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use bartizan_tokens::api_key;
 use std::sync::Arc;
 
@@ -98,6 +98,7 @@ fn deny(x: &mut Exchange<'_>, why: String) {
         policies: vec![BY.into()],
         reason: Some(why.into()),
         public: false,
+        denial: Denial::Unexpected,
         epoch: x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
     }));
 }

@@ -9,7 +9,7 @@ use crate::conn::Side;
 use crate::login::{self, CookieKeys, Session, begin, check_same_site, cookies, is_navigation};
 use crate::reply::Cookies;
 use bartizan_core::login::{LoginSide, SESSION_COOKIE};
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use std::sync::Arc;
 
 pub(super) const IT: Filter = Filter { name: "login", run };
@@ -108,6 +108,7 @@ fn deny(x: &mut Exchange<'_>, why: String) {
         policies: vec![BY.into()],
         reason: Some(why.into()),
         public: false,
+        denial: Denial::Unexpected,
         epoch: x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
     }));
 }

@@ -35,6 +35,7 @@ pub use authorize::principal;
 pub use body_limit::too_large as body_too_large;
 pub use hop_headers::strip_response;
 pub use overload::refusal as overloaded;
+pub use path::AMBIGUOUS as PATH_AMBIGUOUS;
 pub use rate_limit::refusal as over_limit;
 pub use request_id::{new_id, read as read_trace};
 pub use route::named as named_route;

@@ -5,7 +5,7 @@ use crate::answer::{Answer, Limited, UNAVAILABLE};
 use crate::limiting::Told;
 use crate::overload::Admission;
 use bartizan_core::snapshot::Epoch;
-use bartizan_core::{Decision, ServiceName, Verdict};
+use bartizan_core::{Decision, Denial, ServiceName, Verdict};
 use std::sync::Arc;
 
 pub(super) const IT: Filter = Filter { name: "overload", run };
@@ -41,6 +41,7 @@ pub fn refusal(to: &ServiceName, admission: &Admission, grpc: bool) -> (Decision
         policies: vec![BY.into()],
         reason: Some(why.into()),
         public: false,
+        denial: Denial::Expected,
         epoch: Epoch::default(),
     };
     let limited = Limited { wait_s: WAIT_S, told: Told::default(), grpc: grpc.then_some(UNAVAILABLE) };

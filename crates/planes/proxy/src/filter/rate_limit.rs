@@ -5,7 +5,7 @@ use crate::answer::{Answer, Limited, RESOURCE_EXHAUSTED, UNAVAILABLE};
 use crate::conn::Side;
 use crate::limiting::Refused;
 use bartizan_core::snapshot::Epoch;
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use std::sync::Arc;
 
 pub(super) const IT: Filter = Filter { name: "rate_limit", run };
@@ -63,6 +63,7 @@ pub fn refusal(refused: Refused, grpc: bool) -> (Decision, Answer) {
         policies: vec![BY.into()],
         reason: Some(reason.into()),
         public: false,
+        denial: Denial::Expected,
         epoch: Epoch::default(),
     };
     let (answer, status) = match unknown {

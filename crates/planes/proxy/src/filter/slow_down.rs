@@ -4,7 +4,7 @@ use super::{Exchange, Filter};
 use crate::answer::{Answer, Limited, RESOURCE_EXHAUSTED};
 use crate::conn::Side;
 use crate::slowing::{OwnedAsked, TooMuch, Waiting};
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use std::sync::Arc;
 
 pub(super) const IT: Filter = Filter { name: "slow_down", run };
@@ -36,6 +36,7 @@ fn refuse(x: &mut Exchange<'_>, TooMuch { wait_s, why, told }: TooMuch) -> Answe
         policies: vec![BY.into()],
         reason: Some(why.into()),
         public: false,
+        denial: Denial::Expected,
         epoch: x.live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
     }));
     let grpc = x.speaks_grpc().then_some(RESOURCE_EXHAUSTED);

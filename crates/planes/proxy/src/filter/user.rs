@@ -9,7 +9,7 @@ use crate::users::shown::{self, NotShown};
 use crate::users::{NARROW, NotNarrowed, TXN_DELEGATION, TXN_TOKEN, Tokens, Vouched, Wanted, is_misspelt};
 use bartizan_core::narrow::Narrow;
 use bartizan_core::user::User;
-use bartizan_core::{Decision, Verdict};
+use bartizan_core::{Decision, Denial, Verdict};
 use bartizan_tokens::dpop::ProofError;
 use bartizan_tokens::txn::TxnError;
 use bartizan_tokens::{BindingError, Presented, ProofKey, PublicReason, Scopes, TokenError};
@@ -100,6 +100,7 @@ fn deny(x: &mut Exchange<'_>, why: String) {
         policies: vec![BY.into()],
         reason: Some(why.into()),
         public: false,
+        denial: Denial::Unexpected,
         epoch,
     }));
 }

@@ -102,6 +102,53 @@ rules! {
     Parser = "parser", 400;
 }
 
+impl Rule {
+    /// Whether no client of good will breaks it: what makes readers disagree about where a request ends or what it says, and what
+    /// is a flood. Left out is what a clumsy or slow client does: too long, too slow, no HTTP at all.
+    pub const fn is_attack(self) -> bool {
+        match self {
+            Self::BareLf
+            | Self::BareCr
+            | Self::ObsFold
+            | Self::SpaceBeforeColon
+            | Self::HeaderName
+            | Self::HeaderValue
+            | Self::LookalikeHeader
+            | Self::HostDuplicate
+            | Self::ContentLengthInvalid
+            | Self::ContentLengthDuplicate
+            | Self::TransferEncoding
+            | Self::TransferEncodingInHttp10
+            | Self::ContentLengthAndTransferEncoding
+            | Self::UpgradeWithBody
+            | Self::ChunkSize
+            | Self::ChunkLine
+            | Self::ChunkExtensions
+            | Self::ChunkEnd
+            | Self::TrailerForbidden
+            | Self::MethodConnect
+            | Self::MethodTrace
+            | Self::Leg
+            | Self::Http2
+            | Self::Parser => true,
+            Self::LeadingSpace
+            | Self::RequestLine
+            | Self::Method
+            | Self::Target
+            | Self::TargetAbsolute
+            | Self::TargetTooLong
+            | Self::Version
+            | Self::HeadTooLarge
+            | Self::TooManyHeaders
+            | Self::HostMissing
+            | Self::HostInvalid
+            | Self::TrailersTooLarge
+            | Self::SlowHead
+            | Self::SlowBody => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::inspect::{Stopped, Whole, whole};
 use crate::limits;
 use crate::live::{Live, Proxy};
 use crate::message::{Body, RequestHead, Trouble};
-use bartizan_core::{Decision, Timestamp, Verdict};
+use bartizan_core::{Decision, Denial, Timestamp, Verdict};
 use bartizan_runtime::clock;
 use bartizan_tokens::signed::{EventError, Message, Verified};
 use bytes::Bytes;
@@ -138,7 +138,9 @@ fn refusal(not: &NotTaken) -> Answer {
 }
 
 fn stopped(proxy: &Proxy, answer: Answer, why: String) -> Stopped {
-    Stopped { answer, decision: Some(Arc::new(denied(&proxy.live(), why))) }
+    // A 503 asks the sender to come again: there is nothing wrong with the event.
+    let denial = if answer.status == 503 { Denial::Expected } else { Denial::Attack };
+    Stopped { answer, decision: Some(Arc::new(Decision { denial, ..denied(&proxy.live(), why) })) }
 }
 
 /// The decision that refuses an event.
@@ -148,6 +150,8 @@ pub fn denied(live: &Live, why: String) -> Decision {
         policies: vec![BY.into()],
         reason: Some(why.into()),
         public: false,
+        // Not ours, not whole, not now, or not the first time: whoever means well signs.
+        denial: Denial::Attack,
         epoch: live.policies.as_ref().map(|policies| policies.epoch()).unwrap_or_default(),
     }
 }

@@ -33,6 +33,7 @@ mod routes;
 mod senders;
 mod service;
 mod slow_down;
+mod synthetic;
 mod tls;
 mod trust;
 mod upstream;
@@ -126,6 +127,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         isolate,
         capture,
         guards,
+        synthetic,
         spot,
     } = raw;
     let name = required(report, fleet, &spot, "fleet", "give the fleet a name, such as `fleet: bank`").and_then(|at| {
@@ -209,6 +211,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
     let console = console::check(report, &mut ports, console);
+    let synthetic = synthetic::check(report, &known, others.as_ref().ok(), synthetic);
     let mut authorization = authorization;
     let registered = match (&trust_domain, &gateway, &mut authorization) {
         (Ok(domain), Ok(gateway), Ok(own)) => login::register(report, domain, gateway.as_ref(), own),
@@ -237,6 +240,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         outputs: outputs?,
         counts: counts?,
         console: console?,
+        synthetic: synthetic?,
         warnings: Vec::new(),
     };
     fleet.alerts.maintenance = alerts::maintenance(report, maintenance, &fleet)?;
