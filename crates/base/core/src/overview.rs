@@ -125,6 +125,12 @@ pub struct MapEdge {
     pub denied: u64,
     /// Of those, failed.
     pub failed: u64,
+    /// Microseconds that the callee's guard adds to a call, at the median of the last seconds; of several instances, the slowest one's.
+    #[serde(default)]
+    pub added_p50_us: Option<u64>,
+    /// The same at the 99th percentile.
+    #[serde(default)]
+    pub added_p99_us: Option<u64>,
     /// How they are protected.
     pub mtls: EdgeSafety,
     /// Key exchange group of the last handshake.

@@ -48,6 +48,8 @@ pub struct ProxyStats {
     pub limits: BTreeMap<String, LimitStats>,
     /// How often something could not be opened, by what there was none of.
     pub shortages: BTreeMap<Shortage, u64>,
+    /// Of `added`, what each caller's requests have, as far as callers are told apart in that.
+    pub added_by_caller: BTreeMap<String, Histogram>,
     /// Of what was refused, and of requests whose path can be read in two ways: what no client of good will sends.
     pub attacks_refused: u64,
 }

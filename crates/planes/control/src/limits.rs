@@ -276,6 +276,9 @@ pub const STREAM_STATUS_EVERY: Duration = Duration::from_secs(5);
 pub const STREAM_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How long a page may take nothing before its stream ends.
 pub const STREAM_STALLED_AFTER: Duration = Duration::from_secs(30);
+/// Time between two readings that quantiles of each edge are taken from: they are of this long, or twice as long, so that what is seen
+/// is never older than 15 s.
+pub const EDGE_QUANTILE_EVERY: Duration = Duration::from_secs(7);
 /// Edges of one guard that rates are kept of, a count.
 pub const RATED_EDGES_MAX: usize = 10_000;
 /// Longest plan file in bytes: 10,000 services with ten callees each are about 6 MiB.

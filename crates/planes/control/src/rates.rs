@@ -1,6 +1,6 @@
 //! From successive totals of one proxy to rates and quantiles of the last seconds.
 
-use crate::limits::{QUANTILE_OVER, RATE_OVER, RATED_EDGES_MAX, READING_TTL, READINGS_MAX};
+use crate::limits::{EDGE_QUANTILE_EVERY, QUANTILE_OVER, RATE_OVER, RATED_EDGES_MAX, READING_TTL, READINGS_MAX};
 use bartizan_core::Timestamp;
 use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
 use std::collections::{BTreeMap, VecDeque};
@@ -12,6 +12,33 @@ pub(crate) struct Window {
     readings: VecDeque<Reading>,
     /// When each caller called last.
     last: BTreeMap<String, Timestamp>,
+    edges: EdgeTimes,
+}
+
+/// What a guard adds to each caller's calls: two older readings beside the newest, since a histogram has its size.
+#[derive(Debug, Default)]
+struct EdgeTimes {
+    newest: BTreeMap<String, Histogram>,
+    taken: Option<Timestamp>,
+    taken_last: BTreeMap<String, Histogram>,
+    before: BTreeMap<String, Histogram>,
+}
+
+impl EdgeTimes {
+    fn push(&mut self, at: Timestamp, totals: &ProxyStats) {
+        self.newest.clone_from(&totals.added_by_caller);
+        if self.taken.is_none_or(|taken| at.since(taken) >= EDGE_QUANTILE_EVERY) {
+            self.taken = Some(at);
+            self.before = std::mem::replace(&mut self.taken_last, totals.added_by_caller.clone());
+        }
+    }
+
+    /// Of the last seconds; `None` where that caller did not call in them.
+    fn quantiles(&self, from: &str) -> Option<[u64; 2]> {
+        let newest = self.newest.get(from)?;
+        let recent = self.before.get(from).map_or_else(|| newest.clone(), |before| newest.since(before));
+        Some([recent.quantile(0.5)?, recent.quantile(0.99)?])
+    }
 }
 
 #[derive(Debug)]
@@ -41,6 +68,7 @@ impl Window {
         }
         let (calls, denied) = totals.inbound.values().fold((0, 0), |(c, d), edge| (c + edge.calls, d + edge.denied));
         self.note_who_called(at, totals);
+        self.edges.push(at, totals);
         let edges = totals.inbound.iter().take(RATED_EDGES_MAX).map(|(from, it)| (from.clone(), *it)).collect();
         self.readings.push_back(Reading { at, calls, denied, added: totals.added.clone(), edges });
         // A fleet has many edges, and rates are of the last seconds.
@@ -83,6 +111,12 @@ impl Window {
         let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
         let EdgeStats { calls, denied, failed, .. } = *counted;
         (rate(calls, before.calls), rate(denied, before.denied), rate(failed, before.failed))
+    }
+
+    /// Microseconds that the guard adds to that caller's calls, the median and the 99th percentile of the last seconds, as of `now`.
+    pub(crate) fn added_of_edge(&self, from: &str, now: Timestamp) -> Option<[u64; 2]> {
+        self.readings.back().filter(|newest| now.since(newest.at) <= READING_TTL)?;
+        self.edges.quantiles(from)
     }
 
     /// Rates as of `now`.
@@ -179,6 +213,30 @@ mod tests {
         assert_eq!((window.last("payment"), window.last("audit")), (Some(second(19)), Some(second(0))));
         let held = window.readings.iter().filter(|reading| !reading.edges.is_empty()).count();
         assert!(held <= 4, "{held} readings hold edges");
+    }
+
+    #[test]
+    fn each_caller_has_times_of_its_own_of_the_last_seconds() {
+        let of = |counts: &[(&str, u64, usize)]| {
+            let mut all = BTreeMap::<String, Histogram>::new();
+            for (from, us, count) in counts {
+                let it = all.entry((*from).to_owned()).or_default();
+                (0..*count).for_each(|_| it.record(*us));
+            }
+            ProxyStats { added_by_caller: all, ..ProxyStats::default() }
+        };
+        let mut window = Window::default();
+        for s in 0..20 {
+            window.push(second(s), &of(&[("payment", 5000, 100), ("audit", 100, 5)]));
+        }
+        assert_eq!(window.added_of_edge("payment", second(19)), None, "it called long ago");
+        for s in 20..40 {
+            window.push(second(s), &of(&[("payment", 5000, 100), ("payment", 90, s as usize), ("audit", 100, 5)]));
+        }
+        let [p50, p99] = window.added_of_edge("payment", second(39)).unwrap();
+        assert!((90..=101).contains(&p50) && p99 < 110, "{p50} {p99}: what is long ago is not seen");
+        assert_eq!((window.added_of_edge("audit", second(39)), window.added_of_edge("x", second(39))), (None, None));
+        assert_eq!(window.added_of_edge("payment", second(90)), None, "too long ago");
     }
 
     #[test]

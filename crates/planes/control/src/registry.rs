@@ -86,6 +86,8 @@ pub(crate) struct EdgeNow {
     pub(crate) calls_per_s: f64,
     pub(crate) denied_per_s: f64,
     pub(crate) failed_per_s: f64,
+    /// Microseconds that the guard adds, at the median and the 99th percentile of the last seconds.
+    pub(crate) added_us: Option<[u64; 2]>,
     /// When somebody called last, to some seconds.
     pub(crate) last: Option<Timestamp>,
 }
@@ -324,8 +326,9 @@ impl Registry {
             let edge = |(from, totals): (&String, &EdgeStats)| {
                 let rates = if place.attached { window.of_edge(from, now) } else { Default::default() };
                 let (calls_per_s, denied_per_s, failed_per_s) = rates;
-                let (member, last) = (member.clone(), window.last(from));
-                EdgeNow { member, from: from.clone(), totals: *totals, calls_per_s, denied_per_s, failed_per_s, last }
+                let added_us = if place.attached { window.added_of_edge(from, now) } else { None };
+                let (member, last, from) = (member.clone(), window.last(from), from.clone());
+                EdgeNow { member, from, totals: *totals, calls_per_s, denied_per_s, failed_per_s, added_us, last }
             };
             totals.inbound.iter().map(edge).collect::<Vec<_>>()
         };

@@ -12,9 +12,29 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// The proxy's own share of requests' time, in the buckets of [`Histogram`].
+#[derive(Debug)]
+struct Added(Box<[AtomicU64]>);
+
+impl Default for Added {
+    fn default() -> Self {
+        Self((0..Histogram::BUCKETS).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Added {
+    fn add_to(&self, sum: &mut [u64]) {
+        for (sum, count) in sum.iter_mut().zip(&self.0) {
+            *sum += count.load(Relaxed);
+        }
+    }
+}
+
 /// Counters of one edge in one worker.
 #[derive(Debug, Default)]
 pub struct Edge {
+    /// Its own, or the one that it shares with others of its worker.
+    added: Arc<Added>,
     calls: AtomicU64,
     denied: AtomicU64,
     failed: AtomicU64,
@@ -62,6 +82,11 @@ impl Edge {
     /// A call that [`Edge::count`] counts was answered 401.
     pub fn unauthenticated(&self) {
         self.unauthenticated.fetch_add(1, Relaxed);
+    }
+
+    /// The proxy's own share of one request's time.
+    pub fn added(&self, share: Duration) {
+        self.added.0[Histogram::bucket(as_us(share))].fetch_add(1, Relaxed);
     }
 
     /// A call is tried once more.
@@ -125,7 +150,8 @@ pub struct Counters {
     inbound: Edges,
     outbound: Edges,
     plaintext: Mutex<HashMap<IpAddr, PlaintextStats>>,
-    added: Box<[AtomicU64]>,
+    /// Of all callers that have none of their own.
+    added: Arc<Added>,
     handshakes_attempted: AtomicU64,
     handshakes_completed: AtomicU64,
     handshakes_failed: [AtomicU64; HandshakeFailure::ALL.len()],
@@ -142,7 +168,7 @@ impl Default for Counters {
             inbound: Edges::default(),
             outbound: Edges::default(),
             plaintext: Mutex::default(),
-            added: (0..Histogram::BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+            added: Arc::default(),
             handshakes_attempted: AtomicU64::new(0),
             handshakes_completed: AtomicU64::new(0),
             handshakes_failed: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -158,12 +184,13 @@ impl Default for Counters {
 impl Counters {
     /// The counters of calls from `caller`; keep them for the life of a connection.
     pub fn inbound(&self, caller: &str) -> Arc<Edge> {
-        edge(&self.inbound, caller)
+        edge(&self.inbound, caller, |known| Edge { added: self.added_of(known), ..Edge::default() })
     }
 
     /// The counters of calls to `callee`.
     pub fn outbound(&self, callee: &ServiceName) -> Arc<Edge> {
-        edge(&self.outbound, callee.as_str())
+        // Time is added to what comes in; nothing is added to this one.
+        edge(&self.outbound, callee.as_str(), |_| Edge { added: Arc::clone(&self.added), ..Edge::default() })
     }
 
     /// A call came from `address` without mutual TLS.
@@ -177,9 +204,9 @@ impl Counters {
         it.last = now;
     }
 
-    /// The proxy's own share of one request's time.
-    pub fn added(&self, share: Duration) {
-        self.added[Histogram::bucket(as_us(share))].fetch_add(1, Relaxed);
+    /// Where the time of a further caller is counted, when so many are `known`.
+    fn added_of(&self, known: usize) -> Arc<Added> {
+        if known < limits::EDGES_TIMED_MAX { Arc::default() } else { Arc::clone(&self.added) }
     }
 
     /// A handshake begins.
@@ -221,9 +248,14 @@ impl Counters {
         Open(Arc::clone(self))
     }
 
-    fn add_to(&self, sum: &mut ProxyStats, added: &mut [u64]) {
+    fn add_to(&self, sum: &mut ProxyStats, added: &mut Sums) {
         for (name, edge) in self.inbound.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             edge.add_to(sum.inbound.entry(name.to_string()).or_default());
+            if !Arc::ptr_eq(&edge.added, &self.added) {
+                edge.added.add_to(&mut added.all);
+                let own = added.by_caller.entry(name.to_string()).or_insert_with(|| vec![0; Histogram::BUCKETS]);
+                edge.added.add_to(own);
+            }
         }
         for (name, edge) in self.outbound.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // Names come from a directory; the shared one for those over the limit cannot be a service.
@@ -237,9 +269,7 @@ impl Counters {
             sum.calls += it.calls;
             sum.last = sum.last.max(it.last);
         }
-        for (sum, count) in added.iter_mut().zip(&self.added) {
-            *sum += count.load(Relaxed);
-        }
+        self.added.add_to(&mut added.all);
         sum.handshakes_attempted += self.handshakes_attempted.load(Relaxed);
         sum.handshakes_completed += self.handshakes_completed.load(Relaxed);
         for (failure, count) in HandshakeFailure::ALL.iter().zip(&self.handshakes_failed) {
@@ -276,13 +306,14 @@ fn add_sending(sum: &mut ProxyStats, callee: &ServiceName, it: SendingStats) {
     sum.instances_out = sum.instances_out.max(it.instances_out);
 }
 
-fn edge(edges: &Edges, name: &str) -> Arc<Edge> {
+fn edge(edges: &Edges, name: &str, new: impl FnOnce(usize) -> Edge) -> Arc<Edge> {
     let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(edge) = edges.get(name) {
         return Arc::clone(edge);
     }
     let name = if edges.len() < limits::EDGES_MAX { name } else { "(others)" };
-    Arc::clone(edges.entry(name.into()).or_default())
+    let known = edges.len();
+    Arc::clone(edges.entry(name.into()).or_insert_with(|| Arc::new(new(known))))
 }
 
 /// An open connection; see [`Counters::connection`].
@@ -294,6 +325,12 @@ impl Drop for Open {
         self.0.connections_closed.fetch_add(1, Relaxed);
         listen::gave_back();
     }
+}
+
+/// Counts of each bucket, over all workers.
+struct Sums {
+    all: Vec<u64>,
+    by_caller: BTreeMap<String, Vec<u64>>,
 }
 
 /// The sum over all workers, with what only the process knows.
@@ -308,11 +345,13 @@ pub fn sum(workers: &[Arc<Counters>], events: &EventQueue) -> ProxyStats {
         cpu_us: process::cpu_us(),
         ..ProxyStats::default()
     };
-    let mut added = vec![0; Histogram::BUCKETS];
+    let mut added = Sums { all: vec![0; Histogram::BUCKETS], by_caller: BTreeMap::new() };
     for worker in workers {
         worker.add_to(&mut sum, &mut added);
     }
-    sum.added = Histogram::from_counts(added);
+    sum.added = Histogram::from_counts(added.all);
+    sum.added_by_caller =
+        added.by_caller.into_iter().map(|(from, counts)| (from, Histogram::from_counts(counts))).collect();
     sum
 }
 
@@ -338,7 +377,7 @@ mod tests {
             worker.inbound("web").count(Ended::Answered);
             worker.inbound("web").count(Ended::Denied(Denial::Expected));
             worker.outbound(&callee).count(Ended::Failed);
-            worker.added(Duration::from_micros(100));
+            worker.inbound("web").added(Duration::from_micros(100));
             worker.handshake_begun();
             worker.handshake_ended(Some(HandshakeFailure::Expired));
         }
@@ -350,6 +389,21 @@ mod tests {
         assert_eq!((sum.handshakes_attempted, sum.handshakes_failed[&HandshakeFailure::Expired]), (2, 2));
         assert_eq!((sum.connections_open, sum.added.count()), (1, 2));
         assert!(sum.added.quantile(0.5).is_some_and(|us| (100..=113).contains(&us)));
+        assert_eq!((&sum.added_by_caller["web"], sum.added_by_caller.len()), (&sum.added, 1));
         drop(open);
+    }
+
+    #[test]
+    fn so_many_callers_have_a_time_of_their_own_and_the_rest_one_together() {
+        let workers = [Arc::new(Counters::default()), Arc::new(Counters::default())];
+        for caller in 0..limits::EDGES_TIMED_MAX + 10 {
+            for worker in &workers {
+                worker.inbound(&format!("s{caller}")).added(Duration::from_micros(7));
+            }
+        }
+        let sum = sum(&workers, &EventQueue::new(ServiceName::parse("ledger").unwrap(), 1));
+        assert_eq!(sum.added_by_caller.len(), limits::EDGES_TIMED_MAX);
+        assert!(sum.added_by_caller.values().all(|it| it.count() == 2), "{:?}", sum.added_by_caller);
+        assert_eq!(sum.added.count() as usize, 2 * (limits::EDGES_TIMED_MAX + 10), "nobody's time is lost");
     }
 }

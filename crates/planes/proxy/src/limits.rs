@@ -100,6 +100,8 @@ pub const UNCONFIRMED_BATCHES_MAX: usize = 8;
 pub const UP_QUEUE_MAX: usize = 32;
 /// Distinct callers or callees that are counted apart, a count; more share the name `(others)`.
 pub const EDGES_MAX: usize = 10_000;
+/// Callers whose share of added time is told apart, a count: 2 KB of memory in each worker, and some 250 bytes a second to control.
+pub const EDGES_TIMED_MAX: usize = 128;
 
 /// Longest header of the PROXY protocol, in bytes: addresses, and extras such as the name and certificate data that balancers add.
 pub const PROXY_HEADER_BYTES_MAX: usize = 1 << 10;

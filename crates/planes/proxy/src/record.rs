@@ -265,8 +265,8 @@ impl Record {
         if let Some(admitted) = self.admitted.take() {
             admitted.answered(self.conn.proxy().steady_ns());
         }
-        if self.conn.inbound_edge.is_some() {
-            self.conn.worker.counters.added(added);
+        if let Some(edge) = &self.conn.inbound_edge {
+            edge.added(added);
         }
     }
 

@@ -167,6 +167,8 @@ pub(crate) mod tests {
             calls: 1000,
             denied,
             failed: 0,
+            added_p50_us: None,
+            added_p99_us: None,
             mtls: EdgeSafety::Strict,
             group: Some("X25519MLKEM768".to_owned()),
             suite: None,

@@ -40,7 +40,7 @@ struct RawObjective {
     /// A service, or `gateway`; the whole fleet where neither this nor `edge` is there.
     #[schemars(default)]
     service: Field<String>,
-    /// A declared call, such as `payment -> ledger`; only M3 is counted there.
+    /// A declared call, such as `payment -> ledger`; M1 and M3 are counted there.
     #[schemars(default)]
     edge: Field<String>,
     /// `at least 99.95 %` of what succeeds (M1, M2), or `below 0.2 %` of what fails (M3, M9).
@@ -242,7 +242,7 @@ fn place(
         (Some(Indicator::M9), _) => {
             Err(report.refuse(spot, "M9 is counted for the whole fleet", "delete `service` and `edge`"))
         }
-        (Some(it), Place::Edge(..)) if it != Indicator::M3 => {
+        (Some(it), Place::Edge(..)) if !matches!(it, Indicator::M1 | Indicator::M3) => {
             Err(report.refuse(spot, format!("{it} is not counted for each edge"), "name the called service instead"))
         }
         _ => Ok(place),

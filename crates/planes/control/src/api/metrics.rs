@@ -4,6 +4,7 @@ use crate::api::status::status;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
 use crate::balance;
+use crate::registry::EdgeNow;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -13,7 +14,7 @@ use bartizan_core::balance::Balance;
 use bartizan_core::federation::Standing;
 use bartizan_core::indicators::Indicators;
 use bartizan_core::rotation::Forecast;
-use bartizan_core::stats::{ProxyStats, SendingStats};
+use bartizan_core::stats::{EdgeStats, ProxyStats, SendingStats};
 use bartizan_core::status::{Handshakes, ProxyStatus, Status};
 use bartizan_indicators::count::unauthorised_handshakes;
 use bartizan_runtime::clock;
@@ -33,6 +34,7 @@ async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
     let totals: Vec<_> =
         app.registry.totals().into_iter().map(|(member, totals)| (member.to_string(), totals)).collect();
     let mut text = render(&status(&app), &totals, app.identities_refused());
+    text.push_str(&edges(&app.registry.edges(clock::now())));
     text.push_str(&federation(&app.federation.standings(&app.in_force().desired.fleet.federation), clock::now()));
     text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
     let in_force = app.in_force();
@@ -201,12 +203,15 @@ fn calls(page: &mut Page, totals: &[(String, ProxyStats)]) {
         ("bartizan_calls_total", "Calls, by caller and callee", 0),
         ("bartizan_denied_total", "Calls that policy denied", 1),
         ("bartizan_failed_total", "Calls that failed for another reason", 2),
+        ("bartizan_unauthenticated_total", "Calls that the guard answered 401", 3),
+        ("bartizan_denied_expected_total", "Denied calls of which somebody said so before", 4),
+        ("bartizan_denied_attacks_total", "Denied calls that are attacks", 5),
     ] {
         page.family(name, "counter", help);
         for (to, totals) in totals {
             for (from, edge) in &totals.inbound {
                 let from = if from.is_empty() { OUTSIDE } else { from };
-                page.value(&[("from", from), ("to", to.as_str())], [edge.calls, edge.denied, edge.failed][count]);
+                page.value(&[("from", from), ("to", to.as_str())], counts(edge)[count]);
             }
         }
     }
@@ -218,6 +223,25 @@ fn calls(page: &mut Page, totals: &[(String, ProxyStats)]) {
             page.value(&[("service", at.as_str()), ("what", what.as_str())], *times);
         }
     }
+}
+
+const fn counts(it: &EdgeStats) -> [u64; 6] {
+    [it.calls, it.denied, it.failed, it.unauthenticated, it.expected, it.attacks]
+}
+
+/// What guards add to the calls of each caller, as far as callers are told apart in that.
+fn edges(edges: &[EdgeNow]) -> String {
+    let mut page = Page::default();
+    let help = "A proxy's own share of a call's time over the last 15 seconds, by caller and callee";
+    page.family("bartizan_edge_added_microseconds", "gauge", help);
+    for edge in edges {
+        let from = if edge.from.is_empty() { OUTSIDE } else { &edge.from };
+        let to = edge.member.to_string();
+        for (quantile, value) in ["0.5", "0.99"].into_iter().zip(edge.added_us.into_iter().flatten()) {
+            page.value(&[("from", from), ("to", &to), ("quantile", quantile)], value);
+        }
+    }
+    page.text
 }
 
 fn budget(page: &mut Page, status: &Status) {

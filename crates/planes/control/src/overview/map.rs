@@ -59,6 +59,8 @@ fn empty((from, to): Pair, declared: bool) -> MapEdge {
         calls: 0,
         denied: 0,
         failed: 0,
+        added_p50_us: None,
+        added_p99_us: None,
         mtls: EdgeSafety::Unseen,
         group: None,
         suite: None,
@@ -84,6 +86,11 @@ fn add(edges: &mut BTreeMap<Pair, MapEdge>, fleet: &Fleet, it: &EdgeNow) {
     edge.calls += it.totals.calls;
     edge.denied += it.totals.denied;
     edge.failed += it.totals.failed;
+    if let Some([p50, p99]) = it.added_us {
+        // Of several instances the slowest: quantiles have no sum.
+        edge.added_p50_us = edge.added_p50_us.max(Some(p50));
+        edge.added_p99_us = edge.added_p99_us.max(Some(p99));
+    }
     edge.last = edge.last.max(it.last);
 }
 

@@ -8,7 +8,7 @@ use bartizan_core::stats::{EdgeStats, Histogram, ProxyStats};
 fn totals(calls: u64, denied: u64) -> ProxyStats {
     let mut added = Histogram::default();
     (0..calls).for_each(|_| added.record(150));
-    let edge = EdgeStats { calls, denied, failed: 1, ..EdgeStats::default() };
+    let edge = EdgeStats { calls, denied, failed: 1, unauthenticated: 2, expected: 20, attacks: 7 };
     ProxyStats {
         inbound: [("payment".to_owned(), edge), (String::new(), EdgeStats::default())].into(),
         outbound: [(service("ledger"), edge)].into(),
@@ -20,6 +20,7 @@ fn totals(calls: u64, denied: u64) -> ProxyStats {
         events_offered: 100,
         events_dropped: 5,
         events_delivered: 90,
+        added_by_caller: [("payment".to_owned(), added.clone())].into(),
         added,
         resident_bytes: 12 << 20,
         cpu_us: 2_500_000,
@@ -51,6 +52,9 @@ async fn counters_of_a_proxy_reach_status_and_metrics() {
         "bartizan_calls_total{from=\"payment\",to=\"accounts\"} 1500",
         "bartizan_calls_total{from=\"-outside\",to=\"accounts\"} 0",
         "bartizan_denied_total{from=\"payment\",to=\"accounts\"} 40",
+        "bartizan_unauthenticated_total{from=\"payment\",to=\"accounts\"} 2",
+        "bartizan_denied_expected_total{from=\"payment\",to=\"accounts\"} 20",
+        "bartizan_denied_attacks_total{from=\"payment\",to=\"accounts\"} 7",
         "bartizan_handshakes_attempted_total{service=\"accounts\"} 10",
         "bartizan_handshakes_completed_total{service=\"accounts\"} 7",
         "bartizan_handshakes_failed_total{service=\"accounts\",cause=\"expired\"} 2",
@@ -66,6 +70,11 @@ async fn counters_of_a_proxy_reach_status_and_metrics() {
     ] {
         assert!(text.lines().any(|it| it == line), "no line {line} in\n{text}");
     }
+    let edge = "bartizan_edge_added_microseconds{from=\"payment\",to=\"accounts\",quantile=\"0.99\"} 1";
+    assert!(text.contains(edge), "no line {edge} in\n{text}");
+    let map: bartizan_core::overview::FleetMap = control.get("/v1/map").await;
+    let edge = map.edges.iter().find(|it| (&*it.from, &*it.to) == ("payment", "accounts")).unwrap();
+    assert!(edge.added_p99_us.is_some_and(|us| (150..=170).contains(&us)), "{edge:?}");
     assert!(text.contains("bartizan_certificate_expiry_seconds{service=\"accounts\"} 35"), "an hour, almost\n{text}");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
