@@ -14,6 +14,7 @@ mod login;
 mod narrow;
 mod objectives;
 mod ocsf;
+mod ocsf_schema;
 mod redact;
 mod resilience;
 mod samples;

@@ -1,16 +1,18 @@
 //! Events as OCSF records: what the schema requires is there, and the interesting parts are where a query looks.
 
-use crate::samples::{AT_MS, all, egress, event, peer, request};
+use crate::ocsf_schema::Schema;
+use crate::samples::{AT_MS, all, egress, event, peer, request, request_id};
 use bartizan_core::egress::Refusal;
 use bartizan_core::event::Upshot;
 use bartizan_core::event::{
-    Change, Config, Connection, Context, Event, Handshake, HandshakeFailure, Identity, Loss, OCSF_VERSION, Outcome,
-    Process, Refused, Request, Rotation, SeenBy, What, to_ocsf,
+    AlertStep, Change, Config, Connection, Context, Deed, Ended, Ending, Event, Handshake, HandshakeFailure, Identity,
+    Loss, OCSF_VERSION, Outcome, Process, Refused, Request, Rotation, SeenBy, Signal, Telemetry, What, to_ocsf,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::{ServiceName, SpiffeId, Timestamp, TrustDomain, Verdict};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn record(event: &Event) -> Value {
     let trust_domain = TrustDomain::parse("bank.example").unwrap();
@@ -25,32 +27,6 @@ fn record(event: &Event) -> Value {
         unguarded: false,
     };
     to_ocsf(event, &context)
-}
-
-/// What the classes of version 1.6.0 require, from the `requirement` and `constraints` of their definitions; of
-/// constraints the one that we fulfil.
-fn required(class_uid: u64) -> &'static [&'static str] {
-    match class_uid {
-        1007 => &[
-            "/actor/app_name",
-            "/device/type_id",
-            "/device/name",
-            "/process/pid",
-            "/process/file/name",
-            "/process/file/type_id",
-        ],
-        2004 => &["/finding_info/uid", "/finding_info/title"],
-        3001 => &["/user/uid", "/user/name"],
-        3002 => &["/user/uid", "/service/name"],
-        3004 => &["/entity/name"],
-        4001 => &["/connection_info/direction_id"],
-        4002 => &["/connection_info/direction_id", "/http_response/code"],
-        // `src_endpoint` needs one of its parts.
-        6003 => &["/actor/user/name", "/api/operation", "/src_endpoint"],
-        // The base event requires nothing beyond what all records have.
-        6008 | 0 => &[],
-        other => panic!("class {other} is not ours"),
-    }
 }
 
 #[test]
@@ -76,7 +52,8 @@ fn every_kind_has_what_its_class_requires() {
         (6003, "telemetry", 6),
         (0, "telemetry", 0),
     ];
-    let events = all("text");
+    let (events, schema) = (all("text"), Schema::published());
+    assert_eq!(schema.version(), OCSF_VERSION);
     assert_eq!(events.len(), kinds.len());
     for (event, (class_uid, kind, category_uid)) in events.iter().zip(kinds) {
         let record = record(event);
@@ -90,29 +67,195 @@ fn every_kind_has_what_its_class_requires() {
         assert_eq!(record["metadata"]["version"], OCSF_VERSION);
         assert_eq!(record["metadata"]["product"]["name"], "Bartizan");
         assert_eq!(record["metadata"]["uid"], "00000000000000010000000000000002");
-        for pointer in required(class_uid) {
-            assert!(
-                record.pointer(pointer).is_some_and(|value| !value.is_null()),
-                "{kind}: no {pointer} in {record:#}"
-            );
-        }
-        if category_uid == 4 {
-            assert!(record.get("src_endpoint").or(record.get("dst_endpoint")).is_some(), "{kind}");
-        }
+        assert_eq!(schema.faults(&record), Vec::<String>::new(), "{kind}: {record:#}");
         if record.get("tls").is_some() {
             assert_eq!(record["tls"]["version"], "1.3");
         }
         let own = &record["unmapped"]["bartizan"];
         assert_eq!((&own["kind"], &own["service"], &own["fleet"]), (&json!(kind), &json!("accounts"), &json!("bank")));
-        for key in
-            ["seen_by", "request", "peer", "to", "decision", "policies", "epoch", "reason", "denial", "owner", "data"]
-        {
+        for key in [
+            "seen_by",
+            "request",
+            "peer",
+            "to",
+            "decision",
+            "decision_id",
+            "policies",
+            "epoch",
+            "reason",
+            "denial",
+            "owner",
+            "data",
+        ] {
             assert!(own.get(key).is_some(), "{kind}: no unmapped.bartizan.{key}");
         }
         assert_eq!(own["denial"], event.is_denial());
-        assert_eq!(event.upshot() == Upshot::Ok, record["status"] == "Success", "{kind}: {record:#}");
+        assert_eq!(event.upshot() == Upshot::Ok, record["status"] != "Failure", "{kind}: {record:#}");
     }
 }
+
+#[test]
+fn the_schema_finds_what_is_wrong() {
+    let schema = Schema::published();
+    let good = record(&event(SeenBy::Inbound, What::Request(request(Verdict::Deny, "x"))));
+    assert_eq!(schema.faults(&good), Vec::<String>::new());
+    let gone = |pointer: &'static str, key: &'static str| {
+        move |it: &mut Value| _ = it.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(key)
+    };
+    let set = |pointer: &'static str, key: &'static str, value: Value| {
+        move |it: &mut Value| it.pointer_mut(pointer).unwrap()[key] = value.clone()
+    };
+    type Change = Box<dyn Fn(&mut Value)>;
+    let changes: Vec<(&str, Change)> = vec![
+        ("severity_id: is required", Box::new(gone("", "severity_id"))),
+        ("metadata.product: is required", Box::new(gone("/metadata", "product"))),
+        ("trace.uid: is required", Box::new(gone("/trace", "uid"))),
+        ("src_enpoint: is no attribute", Box::new(set("", "src_enpoint", json!({})))),
+        ("http_response.code: \"403\" is no integer_t", Box::new(set("/http_response", "code", json!("403")))),
+        ("time: 1.5 is no timestamp_t", Box::new(set("", "time", json!(1.5)))),
+        ("activity_id: 12 is none of", Box::new(set("", "activity_id", json!(12)))),
+        ("type_uid: 400203 where it has to be 400212", Box::new(set("", "activity_id", json!(12)))),
+        ("severity: \"High\" where 3 is \"Medium\"", Box::new(set("", "severity", json!("High")))),
+        ("trace: is of the profile `trace`", Box::new(set("/metadata", "profiles", json!(["security_control"])))),
+        ("src_endpoint.ip: \"payment\" is no address", Box::new(set("/src_endpoint", "ip", json!("payment")))),
+        ("src_endpoint.port: 70000 is beyond", Box::new(set("/src_endpoint", "port", json!(70000)))),
+        ("authorizations: {} is no list", Box::new(set("", "authorizations", json!({})))),
+        ("class_uid: 9 is no class", Box::new(set("", "class_uid", json!(9)))),
+        ("src_endpoint: at_least_one", Box::new(set("", "src_endpoint", json!({ "port": 1 })))),
+    ];
+    for (fault, change) in changes {
+        let mut record = good.clone();
+        change(&mut record);
+        let found = schema.faults(&record);
+        assert!(found.iter().any(|it| it.starts_with(fault)), "{fault}: {found:?}");
+    }
+}
+
+/// Whoever saw it, for whom, in whatever request: what a record has depends on these.
+#[test]
+fn every_outcome_of_every_kind_is_good_by_the_schema() {
+    let schema = Schema::published();
+    let parts = [
+        SeenBy::Inbound,
+        SeenBy::Outbound,
+        SeenBy::Gateway,
+        SeenBy::Control,
+        SeenBy::Node,
+        SeenBy::Supervisor,
+        SeenBy::Envoy,
+        SeenBy::Intake,
+    ];
+    let (mut checked, mut faults) = (0, BTreeSet::new());
+    for what in all("text").into_iter().map(|event| event.what).chain(outcomes()) {
+        for seen_by in parts {
+            for (service, request) in [(true, true), (true, false), (false, true), (false, false)] {
+                let mut event = event(seen_by, what.clone());
+                event.service = event.service.filter(|_| service);
+                event.request = request.then(request_id);
+                let found = schema.faults(&record(&event)).into_iter();
+                faults.extend(found.map(|fault| format!("{} {seen_by:?}: {fault}", event.class())));
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(faults, BTreeSet::new());
+    assert!(checked > 2_000, "{checked}");
+}
+
+/// What samples leave out.
+fn outcomes() -> Vec<What> {
+    let samples = || all("text").into_iter().map(|event| event.what);
+    let mut all = Vec::new();
+    for failure in HandshakeFailure::ALL.into_iter().map(Some).chain([None]) {
+        for peer in [peer(), None] {
+            let (remote, detail, group, suite, took_us) = (None, None, None, None, 7);
+            all.push(What::Handshake(Handshake { peer, remote, failure, detail, group, suite, took_us }));
+        }
+    }
+    for ending in Ending::ALL {
+        all.extend([peer(), None].map(|peer| What::Ended(Ended { peer, ending, detail: None, open_us: 1, cut: 0 })));
+    }
+    for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", ""] {
+        for (verdict, peer) in [(Verdict::Allow, peer()), (Verdict::Deny, None)] {
+            all.push(What::Request(Request { method: method.into(), peer, ..request(verdict, "x") }));
+        }
+    }
+    all.push(What::Request(Request { decision: None, span: 0, took_us: u32::MAX, ..request(Verdict::Allow, "x") }));
+    for status in [0, 400, 431] {
+        all.push(What::Refused(Refused { peer: peer(), remote: None, rule: "x".into(), status }));
+    }
+    for change in [Change::Published, Change::Applied, Change::AppliedFromDisk, Change::Refused, Change::Drifted] {
+        all.push(What::Config(Config { kind: Kind::Bundles, epoch: Epoch(1), change, detail: None }));
+    }
+    for outcome in [Outcome::Opened, Outcome::Closed, Outcome::Failed, Outcome::Refused(Refusal::Undeclared)] {
+        let nowhere = bartizan_core::event::Egress { host: None, address: None, port: 0, ..egress("x", outcome) };
+        all.extend([What::Egress(egress("x", outcome)), What::Egress(nowhere)]);
+    }
+    for sample in samples() {
+        match sample {
+            What::Person(it) => {
+                all.extend(DEEDS.map(|deed| What::Person(bartizan_core::event::Person { deed, ..it.clone() })));
+            }
+            What::Alert(it) => {
+                all.extend(STEPS.map(|step| What::Alert(bartizan_core::event::Alerted { step, ..it.clone() })))
+            }
+            What::Process(it) => {
+                let started = Process { started: true, exit: None, ..it.clone() };
+                all.extend([What::Process(started), What::Process(Process { exit: Some("exit 0".into()), ..it })]);
+            }
+            What::Identity(it) => {
+                let issued = Identity {
+                    serial: Some("0a".into()),
+                    not_after: Some(Timestamp::from_secs(5)),
+                    refused: None,
+                    ..it
+                };
+                all.push(What::Identity(Identity { renewal: true, ..issued.clone() }));
+                all.push(What::Identity(issued));
+            }
+            What::Telemetry(it) => {
+                for signal in [Signal::Log, Signal::Span, Signal::Metric, Signal::Audit] {
+                    for (severity, name) in [(0, "list"), (9, "create"), (13, ""), (17, "exec"), (24, "delete")] {
+                        let (name, span) = (name.into(), 7);
+                        all.push(What::Telemetry(Telemetry { signal, severity, name, span, ..it.clone() }));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+const DEEDS: [Deed; 18] = [
+    Deed::SignedIn,
+    Deed::NotSignedIn,
+    Deed::Locked,
+    Deed::SignedOut,
+    Deed::Added,
+    Deed::Removed,
+    Deed::Disabled,
+    Deed::Enabled,
+    Deed::Invited,
+    Deed::PasswordSet,
+    Deed::FactorAdded,
+    Deed::FactorRemoved,
+    Deed::RolesSet,
+    Deed::ManyRefused,
+    Deed::NotTold,
+    Deed::KeyLost,
+    Deed::Acted,
+    Deed::Forbidden,
+];
+
+const STEPS: [AlertStep; 6] = [
+    AlertStep::Started,
+    AlertStep::Acknowledged,
+    AlertStep::Escalated,
+    AlertStep::Ended,
+    AlertStep::Silenced,
+    AlertStep::Unsilenced,
+];
 
 #[test]
 fn a_denied_request_says_who_what_and_why() {
@@ -184,6 +327,7 @@ const DENIED: &str = r#"{
             "peer": "spiffe://bank.example/svc/payment",
             "to": "accounts",
             "decision": "deny",
+            "decision_id": "00000000000000010000000000000002",
             "policies": ["fleet:calls#payment", "limits"],
             "epoch": 7,
             "reason": "over the limit",

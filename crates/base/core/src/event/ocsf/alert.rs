@@ -33,6 +33,12 @@ impl Scene<'_> {
             alerts::Severity::High => Severity::High,
             alerts::Severity::Critical => Severity::Critical,
         };
-        Record { severity, ..record }
+        let stands = match step {
+            AlertStep::Started => (1, "New"),
+            AlertStep::Acknowledged | AlertStep::Escalated | AlertStep::Unsilenced => (2, "In Progress"),
+            AlertStep::Silenced => (3, "Suppressed"),
+            AlertStep::Ended => (4, "Resolved"),
+        };
+        Record { severity, stands: Some(stands), ..record }
     }
 }

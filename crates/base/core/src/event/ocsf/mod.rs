@@ -20,8 +20,8 @@
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
 //!
 //! What the schema has no place for stands under `unmapped.bartizan`. Every record has these keys there, null where they
-//! do not apply: `kind`, `service`, `seen_by`, `request`, `peer`, `to`, `decision`, `policies`, `epoch`, `reason`,
-//! `denial`, `fleet`, `owner`, `data`. `plaintext` is there, and true, for calls that came to a service, or
+//! do not apply: `kind`, `service`, `seen_by`, `request`, `peer`, `to`, `decision`, `decision_id`, `policies`, `epoch`, `reason`,
+//! `denial`, `fleet`, `owner`, `data`. A decision has the id of the event that tells of it. `plaintext` is there, and true, for calls that came to a service, or
 //! went on to one, without mutual TLS.
 
 mod alert;
@@ -131,7 +131,11 @@ impl Scene<'_> {
             other => (99, other),
         };
         let took_ms = u64::from(*took_us) / 1000;
-        let mut http = json!({ "http_method": &**method, "url": { "path": &**path } });
+        let mut http = json!({ "url": { "path": &**path } });
+        // The schema knows nine methods and takes no other; a further one is the name of the activity.
+        if activity.0 != 99 {
+            http["http_method"] = Value::from(&**method);
+        }
         if let Some(request) = self.event.request {
             http["uid"] = request.to_string().into();
         }
@@ -219,10 +223,9 @@ impl Scene<'_> {
             tls["cipher"] = Value::from(&**suite);
         }
         let (source, target) = if self.event.seen_by == SeenBy::Outbound {
-            (self.source(None, None), self.endpoint(peer.as_ref(), *remote))
+            (Some(self.own_end()), self.endpoint(peer.as_ref(), *remote))
         } else {
-            let own = self.event.service.as_ref().map_or("bartizan", |service| service.as_str());
-            (self.endpoint(peer.as_ref(), *remote), Some(self.service(own)))
+            (self.endpoint(peer.as_ref(), *remote), Some(self.own_end()))
         };
         let who = peer.as_ref().map_or_else(|| "a peer without identity".to_owned(), |id| self.short(id));
         let record = Record::new(NETWORK_ACTIVITY, activity, format!("TLS handshake with {who}: {outcome}"))
@@ -265,6 +268,8 @@ impl Scene<'_> {
         let record = Record::new(NETWORK_ACTIVITY, activity, message)
             .with("duration", open_us / 1000)
             .with_some("src_endpoint", self.source(peer.as_ref(), None))
+            // Of a client without an identity nothing else is known; the schema wants one end.
+            .with("dst_endpoint", self.own_end())
             .with("connection_info", self.connection_info())
             .own_some("peer", peer.as_ref().map(SpiffeId::as_str))
             .own("reason", ending.as_str())
@@ -295,6 +300,9 @@ impl Scene<'_> {
         let mut target = Map::new();
         target.extend(host.iter().map(|host| ("hostname".to_owned(), Value::from(&**host))));
         target.extend(address.iter().map(|address| ("ip".to_owned(), Value::from(address.to_string()))));
+        if target.is_empty() {
+            target.insert("name".to_owned(), "unknown".into());
+        }
         if *port != 0 {
             target.insert("port".to_owned(), (*port).into());
         }
@@ -339,10 +347,9 @@ impl Scene<'_> {
                 .with("http_status", *status)
                 .with_some("trace", self.trace(0, 0, 0))
         };
-        let own = self.event.service.as_ref().map_or("bartizan", |service| service.as_str());
         record
             .with_some("src_endpoint", self.source(peer.as_ref(), *remote))
-            .with("dst_endpoint", self.service(own))
+            .with("dst_endpoint", self.own_end())
             .with("connection_info", self.connection_info())
             .judged(false)
             .own_some("peer", peer.as_ref().map(SpiffeId::as_str))
@@ -493,6 +500,7 @@ impl Scene<'_> {
             activity,
             severity,
             success,
+            stands,
             status,
             message,
             mut body,
@@ -509,8 +517,9 @@ impl Scene<'_> {
         put("type_uid", (class * 100 + activity.0).into());
         put("severity_id", (severity as u32).into());
         put("severity", severity.name().into());
-        put("status_id", if success { 1 } else { 2 }.into());
-        put("status", if success { "Success" } else { "Failure" }.into());
+        let (status_id, word) = stands.unwrap_or(if success { (1, "Success") } else { (2, "Failure") });
+        put("status_id", status_id.into());
+        put("status", word.into());
         put("time", event.at.as_millis().into());
         put("message", message.into());
         if let Some((code, detail)) = status {
@@ -537,6 +546,8 @@ impl Scene<'_> {
         body.insert("metadata".to_owned(), metadata);
 
         // The same keys in every record, so that a query needs no case for each class.
+        let decides = own.contains_key("decision");
+        own.insert("decision_id".to_owned(), decides.then(|| event.id.to_string()).into());
         for key in ["peer", "to", "decision", "reason", "epoch"] {
             own.entry(key).or_insert(Value::Null);
         }
@@ -585,6 +596,11 @@ impl Scene<'_> {
             endpoint.insert("port".to_owned(), address.port().into());
         }
         (!endpoint.is_empty()).then_some(Value::Object(endpoint))
+    }
+
+    /// The service that the event was written for, or we.
+    fn own_end(&self) -> Value {
+        self.service(self.event.service.as_ref().map_or("bartizan", |service| service.as_str()))
     }
 
     /// A service of the fleet, named as it is in the fleet file.

@@ -27,9 +27,9 @@ impl Scene<'_> {
         };
         let by = by.as_deref();
         let text = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        // Type 1 is a person.
+        let user = json!({ "uid": subject.as_deref().unwrap_or("unknown"), "name": whom, "type_id": 1 });
         let record = Record::new(class, activity, format!("{whom}: {}{text}", deed.as_str().replace('_', " ")))
-            // Type 1 is a person.
-            .with("user", json!({ "uid": subject.as_deref().unwrap_or("unknown"), "name": whom, "type_id": 1 }))
             .with_some("src_endpoint", remote.map(|at| json!({ "ip": at.ip().to_string(), "port": at.port() })))
             .own("deed", deed.as_str())
             .own_some("factors", factors.as_deref())
@@ -37,15 +37,18 @@ impl Scene<'_> {
             .own_some("reason", reason.as_deref());
         let record = match class {
             AUTHENTICATION => record
+                .with("user", user)
                 .with("service", json!({ "name": "bartizan control" }))
                 .with("is_mfa", factors.as_deref().is_some_and(|shown| shown.split(' ').any(|it| it == "mfa"))),
-            API_ACTIVITY => record
-                .with(
-                    "actor",
-                    json!({ "user": { "uid": subject.as_deref().unwrap_or("unknown"), "name": whom, "type_id": 1 } }),
-                )
-                .with("api", json!({ "operation": reason.as_deref().unwrap_or_default() })),
-            _ => record,
+            // Who did it is the actor; the schema wants to know from where.
+            API_ACTIVITY => {
+                let from_somewhere = if remote.is_some() { None } else { Some(json!({ "name": "unknown" })) };
+                record
+                    .with("actor", json!({ "user": user }))
+                    .with("api", json!({ "operation": reason.as_deref().unwrap_or_default() }))
+                    .with_some("src_endpoint", from_somewhere)
+            }
+            _ => record.with("user", user),
         };
         match deed {
             Deed::NotSignedIn => record.failed(Severity::Low, "refused", reason.as_deref().map(str::to_owned)),

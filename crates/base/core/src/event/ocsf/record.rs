@@ -11,6 +11,8 @@ pub(super) struct Record {
     pub(super) severity: Severity,
     /// Whether what was tried came about.
     pub(super) success: bool,
+    /// How a finding stands, which is told instead: nothing was tried.
+    pub(super) stands: Option<(u32, &'static str)>,
     /// The word for a failure, and more on it.
     pub(super) status: Option<(String, Option<String>)>,
     pub(super) message: String,
@@ -63,6 +65,7 @@ impl Record {
             activity: (activity.0, activity.1.to_owned()),
             severity: Severity::Informational,
             success: true,
+            stands: None,
             status: None,
             message,
             body: Map::new(),
