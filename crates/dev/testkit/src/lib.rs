@@ -12,6 +12,7 @@ mod load;
 mod ports;
 mod proc;
 mod reloads;
+mod replay;
 mod wait;
 
 pub use bank::{BANK_SERVICES, Bank, bank_folder};
@@ -22,4 +23,5 @@ pub use load::{Connection, Echo, Kind, Load, Sum, Target};
 pub use ports::free_ports;
 pub use proc::{alive, kill_all_hard, kill_hard, listening, tree};
 pub use reloads::{Outcome, Plan, WARM, reload_under_load};
+pub use replay::{Replay, Said, replay};
 pub use wait::{Deadline, wait_for};

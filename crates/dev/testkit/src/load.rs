@@ -119,6 +119,26 @@ impl Target {
         Self { to, path: path.into(), name, http1: connector(b"http/1.1"), http2: connector(b"h2") }
     }
 
+    /// Sends `bytes` over TLS, on a connection of their own, and returns what comes back until it is closed.
+    ///
+    /// # Errors
+    /// Why nothing does, in words.
+    ///
+    /// # Panics
+    /// Where there can be no thread.
+    pub fn say(&self, bytes: &[u8]) -> Result<String, String> {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a thread");
+        runtime.block_on(timed(async {
+            let mut stream = self.open(&self.http1).await?.into_inner();
+            stream.write_all(bytes).await.map_err(|error| format!("send: {error}"))?;
+            let mut answer = Vec::new();
+            match stream.read_to_end(&mut answer).await {
+                Err(error) if answer.is_empty() => Err(format!("no answer: {error}")),
+                _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+            }
+        }))
+    }
+
     async fn open(&self, by: &TlsConnector) -> Result<TokioIo<TlsStream<TcpStream>>, String> {
         let stream = TcpStream::connect(self.to).await.map_err(|error| format!("connect: {error}"))?;
         stream.set_nodelay(true).map_err(|error| format!("connect: {error}"))?;

@@ -16,7 +16,8 @@ mod console; // the web pages, in Chromium
 mod console_api; // every endpoint answers as its description says
 mod console_door; // sign-in, roles, stream
 mod cost; // what guards cost
-mod customers; // what is whose, at the bank
+mod customers;
+mod denials; // what is whose, at the bank
 mod egress;
 mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again
@@ -29,6 +30,7 @@ mod instances; // several of one service
 mod isolation;
 mod login; // browsers, at the gateway
 mod migration; // from plain to strict
+mod ocsf;
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod people; // who sign in
