@@ -37,7 +37,7 @@ pub struct Epoch(pub u64);
 pub enum Kind {
     /// Trust anchors by trust domain: [`Bundles`].
     Bundles,
-    /// Whom not to trust although the certificate is in date: [`DenyList`](crate::deny::DenyList).
+    /// Whom not to trust although the certificate is in date: [`crate::deny::DenyList`].
     DenyList,
     /// Cedar policies and the schema they were checked against: [`Policies`].
     Policies,

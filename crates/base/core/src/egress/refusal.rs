@@ -7,6 +7,7 @@ macro_rules! refusals {
         /// Why a connection, a request or a name was refused on its way out of the fleet.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
+        #[schemars(rename = "EgressRefusal")]
         pub enum Refusal { $($(#[$doc])* $name,)* }
 
         impl Refusal {
