@@ -190,7 +190,9 @@ export class Documents {
     const now = Date.now()
     const first = this.fleet.services.find((it) => it.kind === 'service')
     const made = (indicator, target, more) => ({ indicator, place: first?.name, bad_max: 0.0005, window_s: 604_800, when_nothing: 'unknown', owner: this.text('core-banking'), why: this.text('contract with the regulator'), expires: now + 90 * DAY, line: 3, target: this.text(target), counts: true, ...more })
-    return { now, file: first ? this.text('slo.yaml') : null, objectives: first ? [made('M1', 'at least 99.95 %'), made('M3', 'below 0.5 %', { expires: now - DAY, counts: false })] : [] }
+    const lock = { indicator: 'M3', place: first?.name, cause: 'burning', value: 7.4, since: now - 60_000, version: now - 90_000, text: this.text('the error budget of M3 burns 7.4 times as fast as it may (over 5 minutes)') }
+    const promotion = first ? { locked: false, locks: [lock], overridden: { by: this.text('ana'), why: this.text('mends what burns'), from: now, until: now + HOUR }, versions: [now - 90_000, now - DAY] } : null
+    return { now, promotion, file: first ? this.text('slo.yaml') : null, objectives: first ? [made('M1', 'at least 99.95 %', { locks_promotion: true }), made('M3', 'below 0.5 %', { expires: now - DAY, counts: false })] : [] }
   }
 
   advice(indicator, place) {

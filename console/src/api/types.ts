@@ -268,10 +268,13 @@ export interface Objective {
   owner: string
   why: string
   expires: Millis
+  locks_promotion?: boolean
   line?: number
   counts: boolean
 }
-export interface ObjectivesStatus { now: Millis; file: string | null; objectives: Objective[] }
+export interface PromotionLock { indicator: string; place: string; cause: 'exhausted' | 'burning'; value: number; since: Millis; version: Millis | null; text: string }
+export interface Promotion { locked: boolean; locks: PromotionLock[]; overridden: { by: string; why: string; from: Millis; until: Millis } | null; versions: Millis[] }
+export interface ObjectivesStatus { now: Millis; file: string | null; objectives: Objective[]; promotion?: Promotion | null }
 export interface Candidate { target: string; in_force: boolean; pages: number; tickets: number; left: number | null }
 export interface Advice { of: { indicator: string; place: string; candidates: Candidate[] }[] }
 

@@ -1,6 +1,6 @@
 // Objectives: each indicator with what it counts, how it stands, what is left of its budget and how fast that burns.
 
-import type { Advice, BurnStatus, Candidate, Changes, IndicatorStatus, Indicators, Objective, ObjectivesStatus, PlaceStatus } from '../api/types.ts'
+import type { Advice, BurnStatus, Candidate, Changes, IndicatorStatus, Indicators, Objective, ObjectivesStatus, PlaceStatus, Promotion } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { count, of, percent, stretch } from '../lib/format.ts'
 import { bads, goal, shares, windowOf } from '../lib/series.ts'
@@ -37,6 +37,7 @@ export function Objectives() {
           )
         }}
       </Shown>
+      {objectives.data?.promotion && <Locks of={objectives.data.promotion} />}
       {objectives.data && <Written of={objectives.data} />}
     </>
   )
@@ -209,10 +210,23 @@ const WRITTEN: Column<Objective>[] = [
   { name: 'Place', cell: (it) => <span class="break">{it.place}</span>, by: (it) => it.place },
   { name: 'Asked for', cell: (it) => it.target, by: (it) => it.target },
   { name: 'Over', cell: (it) => stretch(it.window_s * 1000), by: (it) => it.window_s },
+  { name: 'Locks', cell: (it) => (it.locks_promotion ? 'changes' : ''), by: (it) => String(it.locks_promotion ?? false) },
   { name: 'Owner', cell: (it) => it.owner, by: (it) => it.owner },
   { name: 'Until', cell: (it) => (it.counts ? <When at={it.expires} /> : <Badge tone="failed" icon="failed">over</Badge>), by: (it) => it.expires },
   { name: 'Why', wide: true, cell: (it) => it.why },
 ]
+
+/** What keeps changes back, and whether somebody said that it does not count. */
+function Locks({ of: it }: { of: Promotion }) {
+  if (it.locks.length === 0) return null
+  return (
+    <p class="banner banner-warn" role="status">
+      {it.locked ? 'Nothing new is put in force; what was before may be: ' : 'Changes are let through although '}
+      {it.locks.map((lock) => lock.text).join('; ')}
+      {it.overridden && <> (by {it.overridden.by}, until <When at={it.overridden.until} />: {it.overridden.why})</>}
+    </p>
+  )
+}
 
 /** What the file of objectives says, where there is one. */
 function Written({ of: it }: { of: ObjectivesStatus }) {

@@ -36,7 +36,7 @@ pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use moment::{Moment, moment};
 pub(crate) use overview::{ChangesArgs, MapArgs, TopArgs};
-pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand};
+pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand, SloOverrideArgs};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
 

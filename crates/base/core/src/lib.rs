@@ -40,6 +40,7 @@ pub mod overview; // the fleet at a glance
 pub mod path;
 pub mod people;
 pub mod plan;
+pub mod promotion;
 pub mod redact;
 mod redact_cards; // numbers of payment cards
 pub mod redirect; // where a browser may be sent back to

@@ -1,6 +1,7 @@
 //! What is asked of indicators where the fleet has its own mind: the file `slo.yaml`, checked.
 
 use crate::indicator::{Indicator, Place};
+use crate::promotion::PromotionStatus;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -44,6 +45,9 @@ pub struct Said {
     pub why: String,
     /// When it ends, and what counts for everybody counts here again.
     pub expires: Timestamp,
+    /// Whether nothing new is put in force while its budget is used up, or burns too fast.
+    #[serde(default)]
+    pub locks_promotion: bool,
     /// Its line in the file.
     pub line: u64,
 }
@@ -76,6 +80,11 @@ impl WhenNothing {
 }
 
 impl Objectives {
+    /// Those that lock promotion and still count.
+    pub fn locking(&self, now: Timestamp) -> impl Iterator<Item = &Said> {
+        self.said.iter().filter(move |it| it.locks_promotion && it.counts(now))
+    }
+
     /// What is said of an indicator at a place, where that still counts.
     pub fn of(&self, indicator: Indicator, place: &Place, now: Timestamp) -> Option<&Said> {
         self.said.iter().find(|it| it.indicator == indicator && it.place == *place && it.counts(now))
@@ -103,6 +112,9 @@ pub struct ObjectivesStatus {
     pub file: Option<String>,
     /// What it says.
     pub objectives: Vec<ObjectiveStatus>,
+    /// How promotion stands; `None` where no objective locks it.
+    #[serde(default)]
+    pub promotion: Option<PromotionStatus>,
 }
 
 /// One objective as it stands.

@@ -12,6 +12,7 @@ use crate::fleet::Protocol;
 use crate::issued::IssuedStatus;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::plan::Isolation;
+use crate::promotion::PromotionStatus;
 use crate::retention::WhenFull;
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
 use crate::stats::{PlaintextStats, SendingStats};
@@ -66,6 +67,9 @@ pub struct Status {
     /// Files on disk that say something else than what is in force; `None` where there are none.
     #[serde(default)]
     pub drift: Option<DriftStatus>,
+    /// How promotion stands; `None` where no objective locks it.
+    #[serde(default)]
+    pub promotion: Option<PromotionStatus>,
     /// What each edge really uses, by caller and callee.
     #[serde(default)]
     pub tls: Vec<EdgeTls>,

@@ -53,6 +53,9 @@ pub fn change(event: &Event) -> Option<ChangeNote> {
         What::Config(it) if it.change == Change::Drifted => {
             note("configuration", it.detail.as_deref().unwrap_or("files differ").to_owned())
         }
+        What::Config(it) if it.change == Change::Overridden => {
+            note("administrator", it.detail.as_deref().unwrap_or("locks do not count").to_owned())
+        }
         // A crash is no deploy: what follows from it is not to wait.
         What::Process(it) if matches!(&*it.kind, "program" | "sidecar" | "gateway") && is_orderly(it) => {
             let word = if it.started { "started" } else { "ended" };

@@ -44,7 +44,17 @@ pub(crate) fn all() -> Vec<What> {
         }));
     }
     all.push(What::Refused(Refused { peer: None, remote: None, rule: "rehearsal".into(), status: 400 }));
-    for change in [Change::Published, Change::Applied, Change::AppliedFromDisk, Change::Refused, Change::Drifted] {
+    for change in [
+        Change::Published,
+        Change::Applied,
+        Change::AppliedFromDisk,
+        Change::Refused,
+        Change::Drifted,
+        Change::Locked,
+        Change::Unlocked,
+        Change::HeldBack,
+        Change::Overridden,
+    ] {
         all.push(What::Config(Config { kind: Kind::Policies, epoch: Epoch(1), change, detail: None }));
     }
     for (started, exit) in [(true, None), (false, Some("exit 0")), (false, Some("signal 9"))] {

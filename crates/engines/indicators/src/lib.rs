@@ -2,7 +2,8 @@
 //!
 //! Pure: whoever calls brings counters and the time. Reading order: [`indicator`] (of the core) says what is measured, [`tally`] is one
 //! measurement, [`count`] reads it off the counters of a guard, [`totals`] sees what is new in those, [`series`] keeps it for a
-//! month, [`board`] for every place of a fleet, [`objective`] says what is asked for, [`burn`] whether that is in danger.
+//! month, [`board`] for every place of a fleet, [`objective`] says what is asked for, [`burn`] whether that is in danger,
+//! [`promotion`] whether something new may be put in force meanwhile.
 
 pub mod advice;
 pub mod board;
@@ -10,6 +11,7 @@ pub mod burn;
 pub mod count;
 pub mod limits;
 pub mod objective;
+pub mod promotion;
 pub mod rollouts;
 pub mod series;
 pub mod tally;
@@ -19,6 +21,7 @@ pub use bartizan_core::indicator::{self, Goal, Indicator, Part, Place};
 pub use board::Board;
 pub use burn::{Burn, Pace, Urgency};
 pub use objective::{Budget, Objective};
+pub use promotion::Promotion;
 pub use rollouts::Rollouts;
 pub use series::Series;
 pub use tally::Tally;

@@ -17,3 +17,11 @@ pub const SERIES_MAX: usize = 4_096;
 pub const ROLLOUTS_MAX: usize = 1_024;
 /// Series beside those of indicators, a count: expected denials, attacks and synthetic calls are not everywhere.
 pub const PARTS_MAX: usize = 2_048;
+/// Window in which a budget that burns too fast locks promotion: as the shortest one that pages.
+pub const LOCK_WINDOW: Duration = Duration::from_secs(300);
+/// A multiple of the rate that uses up a budget in time: faster, and promotion is locked.
+pub const BURN_LOCKS_ABOVE: f64 = 3.0;
+/// Such a lock ends once as much was good, on the whole of this time, as the objective asks for.
+pub const LOCK_RECOVERED_OVER: Duration = Duration::from_secs(3600);
+/// States of a fleet that can be gone back to, a count.
+pub const VERSIONS_MAX: usize = 16;

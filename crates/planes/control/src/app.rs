@@ -26,6 +26,7 @@ use crate::node_registry::NodeRegistry;
 use crate::options::Options;
 use crate::outputs;
 use crate::people::People;
+use crate::promotion;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
@@ -73,6 +74,8 @@ pub(crate) struct App {
     pub(crate) inventory: inventory::Book,
     pub(crate) indicators: indicators::Book,
     pub(crate) alerts: Arc<alerts::Desk>,
+    /// Whether something new may be put in force.
+    pub(crate) promotion: promotion::Book,
     /// What became of what went out.
     pub(crate) outputs: outputs::Counts,
     /// What became of what others handed in.
@@ -122,6 +125,7 @@ pub(crate) struct Parts {
     pub(crate) epoch_floor: Epoch,
     pub(crate) pipeline: Pipeline,
     pub(crate) alerts: Arc<alerts::Desk>,
+    pub(crate) promotion: promotion::Book,
     pub(crate) in_force: watch::Sender<Current>,
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
@@ -149,6 +153,7 @@ impl App {
             epoch_floor,
             pipeline,
             alerts,
+            promotion,
             in_force,
             authority,
             own,
@@ -190,6 +195,7 @@ impl App {
             inventory,
             indicators,
             alerts,
+            promotion,
             intake: intake::Counts::default(),
             outputs: outputs::Counts::default(),
             jwt,
@@ -276,7 +282,8 @@ impl App {
         // It holds a whole fleet, and whoever waits for it is not to carry that.
         let changed = Box::pin(self.read_again()).await;
         // One that came into force counts with its snapshots.
-        if changed.is_err() {
+        // One that was held back did not fail.
+        if changed.as_ref().is_err_and(|error| !matches!(error, ControlError::Locked(_))) {
             self.indicators.reload_refused(clock::now());
         }
         changed
@@ -302,8 +309,11 @@ impl App {
         if let Some((held, wanted)) = moved(&before.desired.fleet, &desired.fleet) {
             return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
         }
+        let admitted = self.promotion.admit(self, &desired, clock::now())?;
         let changed = republish(self, desired).await?;
-        self.tell_published(&changed);
+        let back = self.promotion.took(self, admitted, clock::now());
+        let in_force = self.in_force();
+        changed.iter().for_each(|kind| self.tell(*kind, in_force.epoch(*kind), back.as_deref()));
         Ok(changed)
     }
 

@@ -80,6 +80,12 @@ pub enum ControlError {
         /// As the files say.
         wanted: String,
     },
+    /// An error budget says that nothing new had better be put in force. Go back, wait, or say why not.
+    #[error(
+        "promotion is locked, and nothing was changed: {}\nput back what was in force before (that is let through), wait until the budget has recovered (`bartizan slo objectives` says how it stands), or let an administrator say why it has to be: `bartizan slo override --why TEXT`",
+        .0.join("; ")
+    )]
+    Locked(Vec<String>),
     /// The data folder belongs to another fleet.
     #[error("data folder `{}` belongs to trust domain `{found}`, this fleet is `{wanted}`; name another folder", data.display())]
     ForeignData {

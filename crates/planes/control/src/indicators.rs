@@ -320,6 +320,7 @@ pub(crate) fn objectives(said: Option<&Objectives>, now: Timestamp) -> Objective
         now,
         file: said.map(|it| it.file.clone()),
         objectives: said.iter().flat_map(|it| &it.said).map(status).collect(),
+        promotion: None,
     }
 }
 

@@ -49,6 +49,7 @@ mod outputs; // events on their way out
 mod overview; // the fleet at a glance
 mod people; // who signs in
 mod presence; // which instances are there
+mod promotion; // whether something new may be put in force
 mod publish; // epochs and signatures
 mod rates;
 mod registry; // which proxy is there, and what it says of itself

@@ -480,3 +480,7 @@ pub(crate) const ALERTMANAGER_BODY_BYTES_MAX: usize = 4 << 20;
 pub(crate) const ALERTMANAGER_POSTED_MAX: usize = 20_000;
 /// How often a port that was taken is tried again.
 pub(crate) const ALERTS_LISTEN_LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked at whether an error budget locks promotion.
+pub(crate) const PROMOTION_EVERY: Duration = Duration::from_secs(1);
+/// Largest file of what was in force and what locks, in bytes.
+pub(crate) const PROMOTION_BYTES_MAX: usize = 4 << 20;

@@ -29,6 +29,7 @@ use crate::options::Options;
 use crate::outputs;
 use crate::people;
 use crate::presence;
+use crate::promotion;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
 use crate::stream::{Desk, judge, on_failure};
@@ -104,6 +105,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let alerting = tokio::spawn(alerts::keep(Arc::clone(&app)));
     let sending = tokio::spawn(alerts::keep_routes(Arc::clone(&app)));
     let answering = tokio::spawn(alerts::serve_alertmanager(Arc::clone(&app)));
+    let locking = tokio::spawn(promotion::keep(Arc::clone(&app)));
     let handed_in = tokio::spawn(intake::keep(Arc::clone(&app)));
     let going_out = tokio::spawn(outputs::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
@@ -117,6 +119,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let tasks = [
         api,
         handed_in,
+        locking,
         going_out,
         seeing,
         renewing,
@@ -221,6 +224,8 @@ async fn assemble(
         _ => Err(now.plus(LEAF_TTL)),
     };
     let workloads_until = WorkloadsUntil::of(lately);
+    // As the files say it: what is fetched or counted comes in below.
+    let promotion = promotion::Book::open(&options.data, &desired, now);
     let jwt = JwtSigner::open(&options.data, now)?;
     jwt.prepare(desired.wants_tokens(), now)?;
     let authorization = authorization::Server::open(&options.data, now)?;
@@ -258,6 +263,7 @@ async fn assemble(
         epoch_floor,
         pipeline,
         alerts,
+        promotion,
         in_force,
         authority,
         own,

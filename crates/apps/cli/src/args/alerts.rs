@@ -109,7 +109,7 @@ pub(crate) struct AlertsTestArgs {
     pub(crate) json: bool,
 }
 
-fn span(text: &str) -> Result<u64, String> {
+pub(super) fn span(text: &str) -> Result<u64, String> {
     let read = bartizan_core::moment::span(text).map(|it| it.as_secs()).filter(|s| *s > 0);
     read.ok_or_else(|| "write it as `30m`, `2h` or `1d`".to_owned())
 }

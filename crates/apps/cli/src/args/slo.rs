@@ -40,6 +40,14 @@ pub(crate) enum SloCommand {
         after_help = "Examples:\n  bartizan slo advise\n  bartizan slo advise --indicator M3 --place 'payment -> ledger'"
     )]
     Advise(SloAdviseArgs),
+    /// Let changes through for a while although an error budget locks promotion (`locks: promotion`). It is recorded who, and why.
+    ///
+    /// Going back to what was in force before needs none of it.
+    #[command(after_help = "Examples:\n  \
+        bartizan slo override --why 'mends what burns: ticket 4711'\n  \
+        bartizan slo override --for 2h --why 'a contract begins today'\n  \
+        bartizan slo override --end")]
+    Override(SloOverrideArgs),
     /// Print the JSON Schema of a file of objectives, for editors.
     #[command(after_help = "Example:\n  bartizan slo schema > slo.schema.json")]
     Schema,
@@ -70,4 +78,20 @@ pub(crate) struct SloAdviseArgs {
     /// Where: `fleet`, a service, or `caller -> callee`.
     #[arg(long, value_name = "PLACE", default_value = "fleet")]
     pub(crate) place: String,
+}
+
+/// Arguments of `slo override`.
+#[derive(Debug, Args)]
+pub(crate) struct SloOverrideArgs {
+    /// Why.
+    #[arg(long, value_name = "TEXT", required_unless_present = "end")]
+    pub(crate) why: Option<String>,
+    /// For how long, at most a day.
+    #[arg(long = "for", value_name = "TIME", value_parser = super::alerts::span, default_value = "30m")]
+    pub(crate) time: u64,
+    /// Let locks count again.
+    #[arg(long, conflicts_with_all = ["why", "time"])]
+    pub(crate) end: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }

@@ -1,6 +1,7 @@
 //! `bartizan slo`.
 
 mod objectives;
+mod promotion;
 
 use super::{place, print, print_json, unanswered};
 use crate::args::{SloArgs, SloCommand};
@@ -19,6 +20,7 @@ pub(crate) async fn run(args: &SloArgs) -> Result<(), Failure> {
         Some(SloCommand::Objectives(args)) => objectives::list(args).await,
         Some(SloCommand::Check(args)) => objectives::check(args),
         Some(SloCommand::Advise(args)) => objectives::advise(args).await,
+        Some(SloCommand::Override(args)) => promotion::override_for(args).await,
         Some(SloCommand::Schema) => print(&bartizan_core::fleet::objectives_schema()),
     }
 }

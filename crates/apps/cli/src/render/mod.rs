@@ -2,9 +2,12 @@
 
 pub(crate) mod event;
 pub(crate) mod explanation;
+mod promotion;
 pub(crate) mod rotation;
 pub(crate) mod status;
 pub(crate) mod waterfall;
+
+pub(crate) use promotion::promotion;
 
 use bartizan_core::Timestamp;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};

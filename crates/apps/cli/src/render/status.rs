@@ -35,6 +35,7 @@ pub(crate) fn text(status: &Status) -> String {
         providers,
         no_tokens,
         drift,
+        promotion,
         tls,
         over_budget,
         egress,
@@ -87,6 +88,11 @@ pub(crate) fn text(status: &Status) -> String {
     if let Some(drift) = drift {
         let what = drift.what.join(", ");
         let _ = writeln!(text, "DRIFT since {}: {what}; `bartizan reload` puts the files in force\n", utc(drift.since));
+    }
+
+    if let Some(it) = promotion.as_ref().filter(|it| !it.locks.is_empty()) {
+        text.push_str(&super::promotion(it));
+        text.push('\n');
     }
 
     text.push_str(&tls_lines(tls));

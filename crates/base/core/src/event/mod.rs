@@ -300,6 +300,14 @@ pub enum Change {
     Refused,
     /// The files that it was made from say something else now, or again what is in force.
     Drifted,
+    /// An error budget locks promotion: nothing new is put in force.
+    Locked,
+    /// It does not any more.
+    Unlocked,
+    /// Something new was not put in force, since promotion is locked.
+    HeldBack,
+    /// Somebody said that locks do not count for a while, or something new came into force in spite of them.
+    Overridden,
 }
 
 /// See [`What::Process`].
@@ -522,7 +530,7 @@ impl Event {
             What::Connection(c) => c.decision.as_ref().is_some_and(|d| d.verdict == Verdict::Deny),
             What::Handshake(h) => h.failure.is_some(),
             What::Refused(_) => true,
-            What::Config(c) => c.change == Change::Refused,
+            What::Config(c) => matches!(c.change, Change::Refused | Change::HeldBack),
             What::Identity(i) => i.refused.is_some(),
             // That a certificate runs out is the ordinary way of things.
             What::Ended(e) => !matches!(e.ending, Ending::PeerExpired | Ending::OwnExpired),

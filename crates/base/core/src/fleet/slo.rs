@@ -61,6 +61,9 @@ struct RawObjective {
     /// Last day on which it counts, such as `2027-03-31`.
     #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     expires: Field<String>,
+    /// `promotion`: while its budget is used up, or burns more than three times too fast, nothing new is put in force. Left out: nothing is locked.
+    #[schemars(default, regex(pattern = "^promotion$"))]
+    locks: Field<String>,
     #[schemars(skip)]
     spot: Spot,
 }
@@ -81,7 +84,7 @@ impl RawObjectives {
 
 impl RawObjective {
     const KEYS: &[&str] =
-        &["indicator", "service", "edge", "target", "window", "when_nothing", "owner", "why", "expires"];
+        &["indicator", "service", "edge", "target", "window", "when_nothing", "owner", "why", "expires", "locks"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -95,6 +98,7 @@ impl RawObjective {
             owner: fields.text("owner"),
             why: fields.text("why"),
             expires: fields.take("expires", Report::scalar),
+            locks: fields.text("locks"),
             spot: fields.spot,
         })
     }
@@ -155,7 +159,7 @@ fn one(
     for_all: Option<WhenNothing>,
     fleet: &Fleet,
 ) -> Result<Said, Reported> {
-    let RawObjective { indicator, service, edge, target, window, when_nothing, owner, why, expires, spot } = raw;
+    let RawObjective { indicator, service, edge, target, window, when_nothing, owner, why, expires, locks, spot } = raw;
     let required = super::check::required::<String>;
     let indicator = required(report, indicator, &spot, "indicator", "say of which, such as `indicator: M3`")
         .and_then(|at| indicator_of(report, &at));
@@ -182,6 +186,13 @@ fn one(
                 moment::end_of_day(&at.value)
                     .ok_or_else(|| report.refuse_value(&at, "not a day", "write it as `2027-03-31`"))
             });
+    let locks = locks.optional().and_then(|at| match at {
+        Some(at) if at.value != "promotion" => {
+            let way_out = "write `locks: promotion`, or leave it out: nothing is locked then";
+            Err(report.refuse_value(&at, "nothing that can be locked", way_out))
+        }
+        at => Ok(at.is_some()),
+    });
     Ok(Said {
         indicator: indicator?,
         place: place?,
@@ -191,6 +202,7 @@ fn one(
         owner: owner?,
         why: why?,
         expires: expires?,
+        locks_promotion: locks?,
         line: spot.place.line,
     })
 }

@@ -3,7 +3,7 @@
 use super::{events, inventory, issued, objectives, overview as glance, users};
 use crate::api::table::{Endpoint, Method};
 use bartizan_core::{alerts, balance, client, console as door, federation, issued as certificates, rotation, status};
-use bartizan_core::{deny, event, indicators, objectives as targets, overview, people};
+use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// See above.
@@ -89,6 +89,12 @@ const LOOKING: &[Shape] = &[
     get("/v1/indicators", json::<indicators::Indicators>(), &[]),
     get("/v1/objectives", json::<targets::ObjectivesStatus>(), &[]),
     asked(of::<objectives::Asked>, get("/v1/objectives/advice", json::<targets::Advice>(), ASKED)),
+    sent(
+        of::<promotion::Override>,
+        r#"{ "why": "mends what burns", "for_s": 1800 }"#,
+        post("/v1/objectives/override", json::<targets::ObjectivesStatus>(), &[400, 409]),
+    ),
+    post("/v1/objectives/override/end", json::<targets::ObjectivesStatus>(), &[409]),
     get("/v1/map", json::<overview::FleetMap>(), &[]),
     asked(of::<glance::WhichChanges>, get("/v1/changes", json::<overview::Changes>(), &[400])),
     asked(of::<glance::WhichService>, get("/v1/reach", json::<overview::ReachStatus>(), ASKED)),
@@ -131,7 +137,7 @@ fn document(_: &mut SchemaGenerator) -> Schema {
 
 /// Who is trusted and who is not any more.
 const TRUST: &[Shape] = &[
-    post("/v1/reload", json::<status::Reloaded>(), &[422]),
+    post("/v1/reload", json::<status::Reloaded>(), &[409, 422]),
     post("/v1/node-tokens", json::<status::NodeToken>(), &[]),
     get("/v1/crl", Answer::Text("application/x-pem-file", "A certificate revocation list (RFC 5280)."), &[]),
     get("/v1/denied", json::<deny::DenyList>(), &[]),

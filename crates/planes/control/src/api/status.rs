@@ -91,6 +91,7 @@ pub(crate) fn status(app: &App) -> Status {
         providers: app.people.providers(app),
         no_tokens: app.authorization.granting.trouble(),
         drift: app.drift.status(),
+        promotion: app.promotion.status(fleet.objectives.as_ref(), now),
         tls: app.algorithms.status(),
         over_budget: app.budgets.status(),
         egress: app.egress.summary(fleet, &in_force.desired.plan, now),

@@ -128,6 +128,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     alerts::SILENCE,
     alerts::END,
     objectives::ADVICE,
+    objectives::OVERRIDE,
+    objectives::END_OVERRIDE,
     federation::STATUS,
     federation::REFRESH,
     federation::BUNDLE,

@@ -55,7 +55,9 @@ fn change(event: &Event) -> Option<ChangeSeen> {
     let (kind, what, actor, epoch) = match &event.what {
         What::Config(it) => {
             let kind = match (it.change, it.kind) {
-                (Change::Refused, _) => ChangeKind::Rollout,
+                (Change::Refused | Change::Locked | Change::Unlocked | Change::HeldBack | Change::Overridden, _) => {
+                    ChangeKind::Rollout
+                }
                 (Change::Applied | Change::AppliedFromDisk, _) => return None,
                 (_, Kind::Policies) => ChangeKind::Policy,
                 (_, Kind::Bundles) => ChangeKind::Certificate,
@@ -64,6 +66,10 @@ fn change(event: &Event) -> Option<ChangeSeen> {
             let verb = match it.change {
                 Change::Published => "published",
                 Change::Refused => "refused",
+                Change::Locked => "locked",
+                Change::Unlocked => "not locked any more",
+                Change::HeldBack => "not put in force",
+                Change::Overridden => "in spite of locks",
                 _ => "differ from the files",
             };
             let detail = it.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();

@@ -24,5 +24,6 @@ mod nodes;
 mod outputs;
 mod outputs_otlp;
 mod outputs_tls;
+mod promotion;
 mod publish;
 mod rotation;

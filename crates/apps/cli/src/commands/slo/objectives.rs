@@ -3,7 +3,7 @@
 use crate::args::{DataArgs, SloAdviseArgs, SloCheckArgs};
 use crate::commands::{place, print, print_json, unanswered};
 use crate::failure::{Failure, chain};
-use crate::render::{grouped, table, utc};
+use crate::render::{grouped, promotion, table, utc};
 use bartizan_core::fleet::{FleetErrors, parse, parse_objectives};
 use bartizan_core::limits::{FLEET_FILE_BYTES_MAX, OBJECTIVES_FILE_BYTES_MAX};
 use bartizan_core::objectives::{Advice, AdviceOf, ObjectiveStatus, ObjectivesStatus, Said};
@@ -35,15 +35,17 @@ pub(super) async fn list(args: &DataArgs) -> Result<(), Failure> {
             it.target.clone(),
             format!("{} d", it.said.window_s / 86_400),
             format!("{until}{}", utc(it.said.expires)),
+            (if it.said.locks_promotion { "promotion" } else { "" }).to_owned(),
             it.said.owner.clone(),
             it.said.why.clone(),
         ]
         .into()
     };
     let rows = all.objectives.iter().map(row).collect();
-    let text = table(&["", "WHERE", "TARGET", "OVER", "COUNTS", "OWNER", "WHY"], rows, WIDTH);
+    let text = table(&["", "WHERE", "TARGET", "OVER", "COUNTS", "LOCKS", "OWNER", "WHY"], rows, WIDTH);
+    let promotion = all.promotion.as_ref().map_or_else(String::new, promotion);
     print(&format!(
-        "{}\n{file}: where it says nothing, or what it says ran out, what is asked everywhere counts\n",
+        "{}\n{promotion}{file}: where it says nothing, or what it says ran out, what is asked everywhere counts\n",
         text.trim_end()
     ))
 }

@@ -365,6 +365,10 @@ impl Scene<'_> {
             Change::AppliedFromDisk => "applied_from_disk",
             Change::Refused => "refused",
             Change::Drifted => "drifted",
+            Change::Locked => "locked",
+            Change::Unlocked => "unlocked",
+            Change::HeldBack => "held_back",
+            Change::Overridden => "overridden",
         };
         let kind = kind.as_str();
         let entity = json!({
@@ -379,11 +383,15 @@ impl Scene<'_> {
         .with_some("comment", detail.as_deref())
         .own("change", change_word)
         .own("epoch", epoch.0);
-        if *change == Change::Refused {
-            let detail = detail.as_deref();
-            record.own_some("reason", detail).failed(Severity::High, "refused", detail.map(str::to_owned))
-        } else {
-            record
+        let reason = detail.as_deref();
+        match change {
+            Change::Refused => {
+                record.own_some("reason", reason).failed(Severity::High, "refused", reason.map(str::to_owned))
+            }
+            Change::HeldBack => {
+                record.own_some("reason", reason).failed(Severity::Medium, "held_back", reason.map(str::to_owned))
+            }
+            _ => record,
         }
     }
 
