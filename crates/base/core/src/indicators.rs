@@ -64,7 +64,7 @@ pub struct PlaceStatus {
 }
 
 /// What is counted beside an indicator and apart from it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PartStatus {
     /// `expected`, `attack` or `synthetic`.
     pub part: String,
