@@ -4,6 +4,7 @@
 
 use crate::event::{Class, Upshot};
 use crate::indicator::Indicator;
+use crate::indicators::PlaceStatus;
 use crate::name::ServiceName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -420,6 +421,48 @@ pub struct Alert {
     pub silenced_by: Option<String>,
     /// How many levels were told.
     pub level: u8,
+}
+
+/// What whoever is told needs first: how far from what is asked, why, and what was changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The indicators where the alerts are: those that burn first.
+    pub slis: Vec<Sli>,
+    /// What was denied or failed most often at their services within the last hour.
+    pub causes: Vec<Cause>,
+    /// The last changes that concern them, the newest first.
+    pub changes: Vec<ChangeNote>,
+}
+
+/// An indicator at the place of an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sli {
+    /// `M1` and so on.
+    pub indicator: String,
+    /// A few words.
+    pub title: String,
+    /// Whether its share is that of good ones.
+    pub is_success: bool,
+    /// What is asked of it there, in words.
+    pub target: String,
+    /// What was counted, its budget, and how fast that burns.
+    #[serde(flatten)]
+    pub at: PlaceStatus,
+}
+
+/// Something that was denied or failed again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The class of its events, such as `request`.
+    pub class: String,
+    /// The reason: the policies that denied, a failure, or the word of the class.
+    pub reason: String,
+    /// Who called; `None` where nobody is known.
+    pub from: Option<String>,
+    /// At whom.
+    pub service: Option<String>,
+    /// How often.
+    pub count: u64,
 }
 
 /// An alert of which nobody is told, and why.

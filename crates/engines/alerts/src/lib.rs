@@ -6,11 +6,12 @@
 //! Absent on purpose: clocks, sockets, files; sending is for `crates/planes/control/src/alerts`.
 //!
 //! Reading order: [`rules`] are those that come with the product, [`window`] counts events, [`evaluate`] holds rules against what is
-//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`rehearse`] lets a rule's fault happen.
+//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`causes`] what failed, [`rehearse`] lets a rule's fault happen.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod book;
+pub mod causes;
 pub mod changes;
 pub mod counters;
 pub mod evaluate;
@@ -25,6 +26,7 @@ pub mod state;
 pub mod window;
 
 pub use book::{Book, Context};
+pub use causes::Causes;
 pub use changes::Changes;
 pub use counters::Counters;
 pub use evaluate::{Facts, Reading, readings};

@@ -38,3 +38,11 @@ pub const LABELS_MAX: usize = 64;
 pub const FOREIGN_FOR: Duration = Duration::from_secs(5 * 60);
 /// Largest file with the state, in bytes.
 pub const STATE_BYTES_MAX: usize = 32 << 20;
+/// Reasons of failures that are counted, a count: services times edges times policies.
+pub const CAUSES_MAX: usize = 4_096;
+/// Time over which they count.
+pub const CAUSES_OVER: Duration = Duration::from_secs(3600);
+/// How many of them a notice names.
+pub const CAUSES_SHOWN: usize = 5;
+/// Longest reason that is kept, in bytes.
+pub const REASON_BYTES_MAX: usize = 160;

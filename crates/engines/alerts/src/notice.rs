@@ -1,7 +1,7 @@
 //! What somebody has to be told.
 
 use bartizan_core::Timestamp;
-use bartizan_core::alerts::Alert;
+use bartizan_core::alerts::{Alert, Evidence};
 use serde::Serialize;
 
 /// Something to tell.
@@ -17,6 +17,8 @@ pub struct Notice {
     pub at: Timestamp,
     /// The alerts, the worst first.
     pub alerts: Vec<Alert>,
+    /// What they need who have to come: filled by whoever sends pages and escalations.
+    pub evidence: Option<Evidence>,
 }
 
 /// What a notice is.

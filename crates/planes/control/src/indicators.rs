@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::limits::{INDICATORS_BYTES_MAX, INDICATORS_KEEP_EVERY, SERIES_POINTS_MAX};
 use bartizan_core::Timestamp;
+use bartizan_core::alerts::Sli;
 use bartizan_core::indicators::{
     BudgetStatus, BurnStatus, Goal as Standing, IndicatorStatus, Indicators, PartStatus, PlaceStatus, WindowStatus,
 };
@@ -129,6 +130,27 @@ impl Book {
         let inner = self.lock();
         let indicators = Indicator::ALL.map(|it| indicator(&inner.board, it, objectives, now)).into();
         Indicators { now, since: inner.board.since(), left_out: inner.board.left_out(), indicators }
+    }
+
+    /// One indicator at one place, for whoever is told of an alert there; `None` where nothing was counted.
+    pub(crate) fn sli(
+        &self,
+        it: Indicator,
+        place: &Place,
+        objectives: Option<&Objectives>,
+        now: Timestamp,
+    ) -> Option<Sli> {
+        let inner = self.lock();
+        let said = objectives.and_then(|all| all.of(it, place, now));
+        let at = at_place(it, place, inner.board.series(it, place)?, said, now);
+        let target = at.target.clone().unwrap_or_else(|| target(it));
+        Some(Sli {
+            indicator: it.id().to_owned(),
+            title: it.title().to_owned(),
+            is_success: it.is_success(),
+            target,
+            at,
+        })
     }
 
     /// How often each target would have told somebody within the last thirty days, at the places that `wanted` names.

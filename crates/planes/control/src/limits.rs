@@ -484,3 +484,5 @@ pub(crate) const ALERTS_LISTEN_LOOK: Duration = Duration::from_secs(2);
 pub(crate) const PROMOTION_EVERY: Duration = Duration::from_secs(1);
 /// Largest file of what was in force and what locks, in bytes.
 pub(crate) const PROMOTION_BYTES_MAX: usize = 4 << 20;
+/// Indicators that a page or an escalation carries, a count.
+pub(crate) const EVIDENCE_SLIS_MAX: usize = 12;

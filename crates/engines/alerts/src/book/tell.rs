@@ -108,5 +108,5 @@ impl Entry {
 
 fn notice(kind: NoticeKind, incident: &str, level: u8, at: Timestamp, mut alerts: Vec<Alert>) -> Notice {
     alerts.sort_by_key(worse_first);
-    Notice { kind, incident: incident.to_owned(), level, at, alerts }
+    Notice { kind, incident: incident.to_owned(), level, at, alerts, evidence: None }
 }

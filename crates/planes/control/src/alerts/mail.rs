@@ -4,7 +4,7 @@ use super::routes::Job;
 use super::send::Wrong;
 use crate::limits::{SMTP_LINE_BYTES_MAX, SMTP_LINES_MAX};
 use bartizan_alerts::Notice;
-use bartizan_core::alerts::Alert;
+use bartizan_core::alerts::{Alert, Evidence};
 use bartizan_core::moment;
 use bartizan_crypto::base64;
 use bartizan_runtime::listen;
@@ -75,13 +75,14 @@ impl Talk {
 }
 
 fn message(from: &str, to: &[String], job: &Job) -> String {
-    let Notice { kind, incident, at, alerts, .. } = &job.notice;
+    let Notice { kind, incident, at, alerts, evidence, level: _ } = &job.notice;
     let first = alerts.first().map_or_else(String::new, |it| it.title.clone());
     let more = alerts.len().saturating_sub(1);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let subject = format!("[{}] {first}{more}", kind.as_str());
     let mut text = format!("{} of incident {incident}, {}\n\n", kind.as_str(), moment::write(*at));
     alerts.iter().for_each(|it| text.push_str(&block(it)));
+    evidence.iter().for_each(|it| text.push_str(&shown(it)));
     let mut mail = String::new();
     let _ = write!(mail, "From: {from}\r\nTo: {}\r\n", to.join(",\r\n ")); // a String takes everything
     // As an encoded word each: what stands in a rule may have any letter (RFC 2047).
@@ -132,6 +133,47 @@ fn block(it: &Alert) -> String {
     }
     text.push('\n');
     text
+}
+
+/// How far from what is asked, why, and what was changed, in lines.
+fn shown(it: &Evidence) -> String {
+    let mut text = String::new();
+    for sli in &it.slis {
+        let hour = sli.at.windows.first();
+        let share = hour.and_then(|it| it.share).map_or_else(|| "nothing counted".to_owned(), percent);
+        let _ = write!(text, "SLI      {} {} at {}: {share} in the last hour", sli.indicator, sli.title, sli.at.place);
+        hour.iter().for_each(|it| {
+            let _ = write!(text, " ({} bad of {})", it.bad, it.all);
+        });
+        let _ = write!(text, ", asked for {}", sli.target);
+        if let Some(left) = sli.at.budget.as_ref().and_then(|it| it.left) {
+            let _ = write!(text, ", budget left {}", percent(left.max(-9.99)));
+        }
+        text.push('\n');
+        for burn in sli.at.burns.iter().filter(|it| it.rate.is_some_and(|rate| rate > 0.0)) {
+            let mark = if burn.alight { " <- now" } else { "" };
+            let rate = burn.rate.unwrap_or_default();
+            let (hours, urgency) = (burn.long_s / 3600, &burn.urgency);
+            let _ =
+                writeln!(text, "burn     {rate:.1} times over {hours} h, {urgency} from {:.1} on{mark}", burn.limit);
+        }
+    }
+    for cause in &it.causes {
+        let edge = match (&cause.from, &cause.service) {
+            (Some(from), Some(to)) => format!("{from} -> {to}"),
+            (None, Some(to)) => to.clone(),
+            _ => "the fleet".to_owned(),
+        };
+        let _ = writeln!(text, "cause    {} times {} {} ({edge})", cause.count, cause.class, cause.reason);
+    }
+    for change in &it.changes {
+        let _ = writeln!(text, "changed  {} {} {}", moment::write(change.at), change.kind, change.what);
+    }
+    text
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
 }
 
 /// RFC 5322, UTC.

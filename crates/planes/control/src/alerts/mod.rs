@@ -4,6 +4,7 @@
 //! escalation and silence is an event, and an entry of the ledger.
 
 mod alertmanager; // an API like Alertmanager's, for amtool and Prometheus
+mod evidence; // what a page carries beside the alerts
 mod facts; // what is measured
 mod mail; // SMTP, as far as a relay of this machine needs it
 mod routes; // where alerts go
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
 use bartizan_alerts::book::Came;
 use bartizan_alerts::{
-    Book, Changes, Context, Counters, Foreign, Silences, changes, in_force, limits, readings, state,
+    Book, Causes, Changes, Context, Counters, Foreign, Silences, changes, in_force, limits, readings, state,
 };
 use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rule, Severity, Urgency, Window};
 use bartizan_core::event::{AlertStep, Alerted, Event, What};
@@ -43,6 +44,8 @@ struct Inner {
     rules: Arc<Vec<Rule>>,
     counters: Counters,
     changes: Changes,
+    /// What failed lately; begins anew with this process.
+    causes: Causes,
     book: Book,
     silences: Silences,
     measured: Measured,
@@ -66,6 +69,7 @@ impl Desk {
             rules: Arc::default(),
             counters: Counters::default(),
             changes,
+            causes: Causes::default(),
             book,
             silences,
             measured: Measured::default(),
@@ -92,6 +96,7 @@ impl Desk {
         let mut inner = self.lock();
         for event in events {
             inner.counters.note(event, now);
+            inner.causes.note(event, now);
             if let Some(change) = changes::change(event) {
                 inner.changes.note(change);
             }
@@ -115,7 +120,7 @@ impl Desk {
             rules: inner.rules.to_vec(),
             windows: inner.silences.list(now),
             routes: self.routes.status(),
-            left_out: inner.book.left_out() + inner.counters.left_out(),
+            left_out: inner.book.left_out() + inner.counters.left_out() + inner.causes.left_out(),
         }
     }
 
@@ -163,7 +168,7 @@ impl Desk {
         let edges: Vec<(ServiceName, ServiceName)> =
             fleet.edges().map(|(from, to)| (from.clone(), to.clone())).collect();
         let mut inner = self.lock();
-        let Inner { rules, counters, changes, book, silences, measured, changed } = &mut *inner;
+        let Inner { rules, counters, changes, causes: _, book, silences, measured, changed } = &mut *inner;
         measured.look(app, fleet, self.started, now);
         let readings = readings(rules, measured, counters, now);
         let context = Context {
@@ -174,8 +179,17 @@ impl Desk {
             escalate_after: fleet.alerts.escalate_after_s.map_or(ESCALATE_AFTER, Duration::from_secs),
             settled: now.since(self.started) >= ALERTS_SETTLED_AFTER,
         };
-        let came = book.step(&readings, &context, now);
+        let mut came = book.step(&readings, &context, now);
         *changed |= came != Came::default();
+        let rules = Arc::clone(rules);
+        for notice in came.notices.iter_mut().filter(|it| evidence::is_wanted(it)) {
+            notice.evidence = Some(evidence::rest(&mut inner, notice));
+        }
+        drop(inner);
+        for notice in came.notices.iter_mut().filter(|it| it.evidence.is_some()) {
+            let slis = evidence::slis(app, &rules, notice);
+            notice.evidence.iter_mut().for_each(|it| it.slis.clone_from(&slis));
+        }
         came
     }
 

@@ -196,6 +196,49 @@ async fn a_burst_of_denials_reaches_a_webhook_signed_within_a_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_escalation_says_how_far_why_and_after_which_changes() {
+    let (port, got) = hook(0).await;
+    let place = place(&format!(
+        ", escalate_after: 8s, routes: {{ pager: {{ webhook: 'http://127.0.0.1:{port}/', secret: hook, takes: page }} }}"
+    ));
+    place.write("alerts/own.yaml", &RULES.replace("within: 2s", "within: 10m"));
+    let control = Running::start(&place).await;
+    place.write("policies/night.cedar", "forbid (principal == Workload::\"payment\", action, resource);");
+    control.reload().await.unwrap();
+    let mut proxy = control.proxy_of("accounts").await;
+    let edge = EdgeStats { calls: 1000, denied: 100, ..EdgeStats::default() };
+    proxy.send_stats(&ProxyStats { inbound: [("payment".to_owned(), edge)].into(), ..ProxyStats::default() }).await;
+    wait_for("what was counted", async || control.text("/v1/indicators").await.contains("\"bad\":100").then_some(()))
+        .await;
+    breach(&mut proxy, 1).await;
+    wait_for("the escalation", async || kinds(&got).contains(&"alert.escalation".to_owned()).then_some(())).await;
+    let all = got.lock().unwrap().clone();
+    let bodies = all.iter().map(|(_, body, _)| serde_json::from_slice::<Value>(body).unwrap());
+    let escalation = bodies.filter(|it| it["type"] == "alert.escalation").last().unwrap();
+    let evidence = &escalation["data"]["evidence"];
+    let sli = evidence["slis"].as_array().unwrap().iter().find(|it| it["indicator"] == "M3").unwrap();
+    assert_eq!(
+        (&sli["place"], &sli["target"], &sli["is_success"]),
+        (&"accounts".into(), &"below 0.1 %".into(), &false.into())
+    );
+    assert!((sli["windows"][0]["share"].as_f64().unwrap() - 0.1).abs() < 1e-9, "{sli}");
+    assert!(sli["budget"]["left"].as_f64().unwrap() < -90.0 && sli["burns"][0]["alight"] == true, "{sli}");
+    assert!((sli["burns"][0]["rate"].as_f64().unwrap() - 100.0).abs() < 1e-6, "{sli}");
+    let cause = &evidence["causes"][0];
+    assert_eq!(
+        (cause["count"].as_u64(), &cause["class"], &cause["reason"], &cause["from"], &cause["service"]),
+        (Some(10), &"request".into(), &"no policy permits it".into(), &"payment".into(), &"accounts".into()),
+        "{evidence}"
+    );
+    let changes = evidence["changes"].as_array().unwrap();
+    assert!((1..=5).contains(&changes.len()), "{changes:?}");
+    assert!(
+        changes[0]["what"].as_str().unwrap().starts_with("policies epoch 2 published"),
+        "the newest first: {changes:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_took_notice_and_who_was_told_outlives_control() {
     let (port, got) = hook(0).await;
     let place = place(&format!(", routes: {{ pager: {{ webhook: 'http://127.0.0.1:{port}/', secret: hook }} }}"));
