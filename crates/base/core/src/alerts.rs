@@ -291,9 +291,53 @@ pub enum Way {
         to: Vec<String>,
         /// From whom.
         from: String,
-        /// The relay, which is near: no TLS is spoken with it.
-        relay: std::net::SocketAddr,
+        /// The relay that takes it.
+        relay: Relay,
     },
+}
+
+/// A relay that takes mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// A DNS name or an IP address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the way there is kept from others; `None` for a relay of this machine alone.
+    pub tls: Option<RelayTls>,
+    /// File with the roots by which it is recognised, relative to the fleet file; those of the machine where `None`.
+    pub roots: Option<String>,
+    /// As whom we log in; only over TLS.
+    pub login: Option<RelayLogin>,
+}
+
+/// When TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayTls {
+    /// Once the relay is asked for it (RFC 3207); where it does not offer it nothing is sent.
+    Starttls,
+    /// With the connection (RFC 8314).
+    Implicit,
+}
+
+impl RelayTls {
+    /// The word of the fleet file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starttls => "starttls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
+/// Who we are for a relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayLogin {
+    /// The name.
+    pub user: String,
+    /// File with the password, relative to the fleet file.
+    pub password: String,
 }
 
 /// A time in which nobody is paged, as the fleet file says it.

@@ -486,3 +486,5 @@ pub(crate) const PROMOTION_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const PROMOTION_BYTES_MAX: usize = 4 << 20;
 /// Indicators that a page or an escalation carries, a count.
 pub(crate) const EVIDENCE_SLIS_MAX: usize = 12;
+/// Largest file with the password of a relay, in bytes.
+pub(crate) const SMTP_PASSWORD_BYTES_MAX: usize = 4 << 10;

@@ -48,9 +48,21 @@ pub(super) struct RawRoute {
     /// From whom it comes.
     #[schemars(default)]
     pub(super) from: Field<String>,
-    /// The relay that takes it: an address, on loopback since no TLS is spoken with it.
+    /// The relay that takes it, such as `smtp.bank.example:587`; without `tls` on loopback alone.
     #[schemars(default)]
     pub(super) relay: Field<String>,
+    /// How the relay is spoken to: `starttls` (mostly port 587) or `implicit` (mostly port 465).
+    #[schemars(default, regex(pattern = "^(starttls|implicit)$"))]
+    pub(super) tls: Field<String>,
+    /// File with the roots by which the relay is recognised; those of the machine where left out.
+    #[schemars(default)]
+    pub(super) roots: Field<String>,
+    /// As whom the relay is logged in to; only with `tls`.
+    #[schemars(default)]
+    pub(super) user: Field<String>,
+    /// File with the password.
+    #[schemars(default)]
+    pub(super) password: Field<String>,
     /// Only `page` or `ticket`; both where left out.
     #[schemars(default)]
     pub(super) takes: Field<String>,
@@ -107,7 +119,20 @@ impl RawAlerts {
 }
 
 impl RawRoute {
-    pub(super) const KEYS: &[&str] = &["alertmanager", "webhook", "secret", "email", "from", "relay", "takes", "level"];
+    pub(super) const KEYS: &[&str] = &[
+        "alertmanager",
+        "webhook",
+        "secret",
+        "email",
+        "from",
+        "relay",
+        "tls",
+        "roots",
+        "user",
+        "password",
+        "takes",
+        "level",
+    ];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -118,6 +143,10 @@ impl RawRoute {
             email: fields.take("email", super::raw_gateway::text_or_texts),
             from: fields.text("from"),
             relay: fields.text("relay"),
+            tls: fields.text("tls"),
+            roots: fields.text("roots"),
+            user: fields.text("user"),
+            password: fields.text("password"),
             takes: fields.text("takes"),
             level: fields.take("level", Report::scalar),
         };

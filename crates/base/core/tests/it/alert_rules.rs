@@ -144,7 +144,31 @@ fn refuses_ways_that_do_not_lead_to_anybody() {
         ),
         (
             "{routes: {desk: {email: a@b.example, from: c@b.example, relay: \"10.0.0.1:25\"}}}",
-            "alerts.routes.desk.relay = `10.0.0.1:25`: not a loopback address with a port; let a relay on this machine carry it further: no TLS is spoken with it",
+            "alerts.routes.desk.relay = `10.0.0.1:25`: would be spoken to over the network in plain; add `tls: starttls` or `tls: implicit`, or name a relay of this machine by its address",
+        ),
+        (
+            "{routes: {desk: {email: a@b.example, from: c@b.example, relay: \"localhost:25\"}}}",
+            "alerts.routes.desk.relay = `localhost:25`: would be spoken to over the network in plain; add `tls: starttls` or `tls: implicit`, or name a relay of this machine by its address",
+        ),
+        (
+            "{routes: {desk: {email: a@b.example, from: c@b.example, relay: smtp.b.example, tls: starttls}}}",
+            "alerts.routes.desk.relay = `smtp.b.example`: not a name or an address with a port; write it as `smtp.bank.example:587`",
+        ),
+        (
+            "{routes: {desk: {email: a@b.example, from: c@b.example, relay: \"s.b.example:587/x\", tls: starttls}}}",
+            "alerts.routes.desk.relay = `s.b.example:587/x`: not a name or an address with a port; write it as `smtp.bank.example:587`",
+        ),
+        (
+            "{routes: {desk: {email: a@b.example, from: c@b.example, relay: \"s.b.example:587\", tls: opportunistic}}}",
+            "alerts.routes.desk.tls = `opportunistic`: not a way to begin TLS; write `starttls` (mostly port 587) or `implicit` (mostly port 465)",
+        ),
+        (
+            "{routes: {desk: {email: a@b.example, from: c@b.example, relay: \"127.0.0.1:25\", user: u, password: p}}}",
+            "alerts.routes.desk.user: a password would go in plain, also to who took the port of the relay; add `tls: starttls` or `tls: implicit`",
+        ),
+        (
+            "{routes: {desk: {email: a@b.example, from: c@b.example, relay: \"s.b.example:587\", tls: starttls, user: u}}}",
+            "alerts.routes.desk: has one of `user` and `password`; write both; `password` names a file",
         ),
         (
             "{routes: {desk: {email: \"a@b> RCPT TO:<c@d\", from: c@b.example, relay: \"127.0.0.1:25\"}}}",

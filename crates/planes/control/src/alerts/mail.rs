@@ -1,31 +1,18 @@
-//! E-mail through a relay of this machine: as much of SMTP (RFC 5321) as a plain submission needs, and no TLS, which loopback does not.
+//! A notice as e-mail, handed to a relay.
 
 use super::routes::Job;
 use super::send::Wrong;
-use crate::limits::{SMTP_LINE_BYTES_MAX, SMTP_LINES_MAX};
+use super::smtp::Talk;
 use bartizan_alerts::Notice;
-use bartizan_core::alerts::{Alert, Evidence};
+use bartizan_core::alerts::{Alert, Evidence, Relay};
 use bartizan_core::moment;
 use bartizan_crypto::base64;
-use bartizan_runtime::listen;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-
-/// How long the relay has to take a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+use std::path::Path;
 
 /// Hands a notice to the relay. The caller bounds the time.
-pub(super) async fn send(relay: SocketAddr, from: &str, to: &[String], job: &Job) -> Result<(), Wrong> {
-    let stream = listen::connect(relay, CONNECT_WITHIN)
-        .await
-        .map_err(|error| Wrong::later(format!("relay {relay}: {error}")))?;
-    let mut talk = Talk { stream: BufReader::new(stream) };
-    talk.expect(220).await?;
-    talk.say("EHLO localhost").await?;
-    talk.expect(250).await?;
+pub(super) async fn send(relay: &Relay, dir: &Path, from: &str, to: &[String], job: &Job) -> Result<(), Wrong> {
+    let mut talk = Talk::open(relay, dir).await?;
     talk.say(&format!("MAIL FROM:<{from}>")).await?;
     talk.expect(250).await?;
     for mailbox in to {
@@ -40,38 +27,6 @@ pub(super) async fn send(relay: SocketAddr, from: &str, to: &[String], job: &Job
     talk.expect(250).await?;
     let _ = talk.say("QUIT").await; // it has it
     Ok(())
-}
-
-struct Talk {
-    stream: BufReader<TcpStream>,
-}
-
-impl Talk {
-    async fn say(&mut self, line: &str) -> Result<(), Wrong> {
-        let sent = self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).await;
-        sent.map_err(|error| Wrong::later(format!("the relay broke off: {error}")))
-    }
-
-    /// The answer, which may have several lines. 5xx is final, all else is not.
-    async fn expect(&mut self, code: u16) -> Result<(), Wrong> {
-        for _ in 0..SMTP_LINES_MAX {
-            let mut line = Vec::new();
-            let mut bounded = (&mut self.stream).take(SMTP_LINE_BYTES_MAX);
-            bounded
-                .read_until(b'\n', &mut line)
-                .await
-                .map_err(|error| Wrong::later(format!("the relay broke off: {error}")))?;
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            let said: Option<u16> = text.get(..3).and_then(|it| it.parse().ok());
-            match said {
-                Some(said) if text.as_bytes().get(3) == Some(&b'-') && said == code => {}
-                Some(said) if said == code => return Ok(()),
-                Some(said) => return Err(Wrong { why: format!("the relay said `{text}`"), again: said < 500 }),
-                None => return Err(Wrong::later("the relay said nothing that could be read")),
-            }
-        }
-        Err(Wrong::later("the relay does not end its answer"))
-    }
 }
 
 fn message(from: &str, to: &[String], job: &Job) -> String {

@@ -6,9 +6,10 @@
 mod alertmanager; // an API like Alertmanager's, for amtool and Prometheus
 mod evidence; // what a page carries beside the alerts
 mod facts; // what is measured
-mod mail; // SMTP, as far as a relay of this machine needs it
+mod mail; // a notice as e-mail
 mod routes; // where alerts go
 mod send; // one notice, one way
+mod smtp; // the relay, by SMTP
 
 pub(crate) use alertmanager::serve as serve_alertmanager;
 pub(crate) use routes::keep as keep_routes;

@@ -31,7 +31,7 @@ pub(super) async fn send(route: &Route, job: Option<&Job>, there: &[Alert], dir:
     let done = match (&route.way, job) {
         (Way::Alertmanager { url }, _) => to_alertmanager(route, url, there).await,
         (Way::Webhook { url, secret }, Some(job)) => to_webhook(url, &dir.join(secret), job).await,
-        (Way::Email { to, from, relay }, Some(job)) => mail::send(*relay, from, to, job).await,
+        (Way::Email { to, from, relay }, Some(job)) => mail::send(relay, dir, from, to, job).await,
         (_, None) => Ok(()),
     };
     match done {

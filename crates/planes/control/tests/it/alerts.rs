@@ -27,7 +27,7 @@ rules:
 ";
 
 /// Ends a program that this test started.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -36,7 +36,7 @@ impl Drop for Ended {
     }
 }
 
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     claim_loopback_ports(1).unwrap().ports[0]
 }
 
@@ -63,7 +63,7 @@ fn denied(n: u64) -> Event {
 }
 
 /// A place with the rules above, and this beside the folder of rules under `alerts`.
-fn place(more: &str) -> Place {
+pub(crate) fn place(more: &str) -> Place {
     let place = Place::new();
     std::fs::create_dir(place.path("alerts")).unwrap();
     place.write("alerts/own.yaml", RULES);
@@ -72,7 +72,7 @@ fn place(more: &str) -> Place {
     place
 }
 
-async fn status(control: &Running) -> AlertsStatus {
+pub(crate) async fn status(control: &Running) -> AlertsStatus {
     control.get("/v1/alerts").await
 }
 
@@ -80,7 +80,7 @@ async fn firing(control: &Running, rule: &str) -> Option<Alert> {
     status(control).await.alerts.into_iter().find(|it| it.rule == rule && it.state == Standing::Firing)
 }
 
-async fn breach(proxy: &mut Proxy, batch: u64) -> Instant {
+pub(crate) async fn breach(proxy: &mut Proxy, batch: u64) -> Instant {
     let events: Vec<Event> = (0..10).map(|n| denied(batch * 1000 + n)).collect();
     let breached = Instant::now();
     proxy.deliver(batch, &events).await;

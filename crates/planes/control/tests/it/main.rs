@@ -19,6 +19,7 @@ mod join;
 mod kubernetes;
 mod ledger;
 mod machines;
+mod mail;
 mod metrics;
 mod nodes;
 mod outputs;

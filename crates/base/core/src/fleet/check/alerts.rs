@@ -5,7 +5,7 @@ use super::super::raw_alerts::{RawAlerts, RawMaintenance, RawRoute};
 use super::super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use super::super::rules::service;
 use super::{os_text, required};
-use crate::alerts::{Alerting, Maintenance, Route, Urgency, Way};
+use crate::alerts::{Alerting, Maintenance, Relay, RelayLogin, RelayTls, Route, Urgency, Way};
 use crate::federation::Url;
 use crate::limits::{ALERT_ROUTES_MAX, ALERT_WITHIN_MAX, ALERT_WORDS_BYTES_MAX, MAINTENANCE_MAX};
 use crate::moment;
@@ -100,7 +100,8 @@ fn routes_of(report: &mut Report<'_>, at: At<Named<Read<RawRoute>>>) -> Result<V
 }
 
 fn route(report: &mut Report<'_>, name: At<String>, at: At<RawRoute>) -> Result<Route, Reported> {
-    let RawRoute { alertmanager, webhook, secret, email, from, relay, takes, level } = at.value;
+    let RawRoute { alertmanager, webhook, secret, email, from, relay, tls, roots, user, password, takes, level } =
+        at.value;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.value.is_empty() || name.value.len() > ALERT_WORDS_BYTES_MAX || !name.value.bytes().all(plain) {
         return Err(report.refuse(&name.spot, "not a name", "lower-case letters, digits and `-`"));
@@ -119,7 +120,8 @@ fn route(report: &mut Report<'_>, name: At<String>, at: At<RawRoute>) -> Result<
         Some(at) if at.value == "2" => Ok(2),
         Some(at) => Err(report.refuse_value(&at, "not a level", "write 1 or 2")),
     });
-    let (has_secret, has_from, has_relay) = (is(&secret), is(&from), is(&relay));
+    let relay = RawRelay { at: relay, tls, roots, user, password };
+    let (has_secret, has_from, has_relay) = (is(&secret), is(&from), relay.is_said());
     let way = match (alertmanager.optional()?, webhook.optional()?, email.optional()?) {
         (Some(url), None, None) if !has_secret && !has_from && !has_relay => {
             address(report, &url).map(|url| Way::Alertmanager { url })
@@ -174,23 +176,13 @@ fn mail(
     spot: &Spot,
     to: At<Vec<Read<String>>>,
     from: Field<String>,
-    relay: Field<String>,
+    relay: RawRelay,
 ) -> Result<Way, Reported> {
     let to: Vec<_> = to.value.into_iter().map(|at| mailbox(report, at?)).collect();
     let to: Vec<String> = to.into_iter().collect::<Result<_, _>>()?;
     let from = required(report, from, spot, "from", "name who sends, such as `bartizan@bank.example`")
         .and_then(|at| mailbox(report, at));
-    let relay = required(report, relay, spot, "relay", "name the relay of this machine, such as `127.0.0.1:25`")
-        .and_then(|at| {
-            let relay = at.value.parse::<SocketAddr>().ok().filter(|relay| relay.ip().is_loopback());
-            relay.ok_or_else(|| {
-                report.refuse_value(
-                    &at,
-                    "not a loopback address with a port",
-                    "let a relay on this machine carry it further: no TLS is spoken with it",
-                )
-            })
-        });
+    let relay = relay_of(report, spot, relay);
     if to.is_empty() || to.len() > ALERT_ROUTES_MAX {
         return Err(report.refuse(
             spot,
@@ -199,6 +191,64 @@ fn mail(
         ));
     }
     Ok(Way::Email { to, from: from?, relay: relay? })
+}
+
+/// What is said of a relay.
+struct RawRelay {
+    at: Field<String>,
+    tls: Field<String>,
+    roots: Field<String>,
+    user: Field<String>,
+    password: Field<String>,
+}
+
+impl RawRelay {
+    /// Whether anything is said that only an e-mail needs.
+    fn is_said(&self) -> bool {
+        [&self.at, &self.tls, &self.roots, &self.user, &self.password].into_iter().any(is)
+    }
+}
+
+fn relay_of(report: &mut Report<'_>, spot: &Spot, raw: RawRelay) -> Result<Relay, Reported> {
+    let RawRelay { at, tls, roots, user, password } = raw;
+    let tls = tls.optional().and_then(|at| {
+        let of = |at: At<String>| {
+            let known = [RelayTls::Starttls, RelayTls::Implicit].into_iter().find(|it| it.as_str() == at.value);
+            known.ok_or_else(|| {
+                let way_out = "write `starttls` (mostly port 587) or `implicit` (mostly port 465)";
+                report.refuse_value(&at, "not a way to begin TLS", way_out)
+            })
+        };
+        at.map(of).transpose()
+    })?;
+    let at = required(report, at, spot, "relay", "name who takes it, such as `smtp.bank.example:587`")?;
+    let place = Url::parse(&format!("https://{}", at.value)).ok().filter(|url| url.path == "/");
+    // What has no port would be read as the web's.
+    let Some(place) = place.filter(|url| at.value.ends_with(&format!(":{}", url.port))) else {
+        let way_out = "write it as `smtp.bank.example:587`";
+        return Err(report.refuse_value(&at, "not a name or an address with a port", way_out));
+    };
+    let is_near = place.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if tls.is_none() && !is_near {
+        let way_out = "add `tls: starttls` or `tls: implicit`, or name a relay of this machine by its address";
+        return Err(report.refuse_value(&at, "would be spoken to over the network in plain", way_out));
+    }
+    let mut with_tls = |field: Field<String>, why: &str| match field.optional()? {
+        Some(at) if tls.is_none() => Err(report.refuse(&at.spot, why, "add `tls: starttls` or `tls: implicit`")),
+        Some(at) => os_text(report, at).map(Some),
+        None => Ok(None),
+    };
+    let roots = with_tls(roots, "nobody is recognised without TLS")?;
+    let user = with_tls(user, "a password would go in plain, also to who took the port of the relay")?;
+    let password = with_tls(password, "a password would go in plain, also to who took the port of the relay")?;
+    let login = match (user, password) {
+        (Some(user), Some(password)) => Some(RelayLogin { user, password }),
+        (None, None) => None,
+        _ => {
+            return Err(report.refuse(spot, "has one of `user` and `password`", "write both; `password` names a file"));
+        }
+    };
+    Ok(Relay { host: place.host, port: place.port, tls, roots, login })
 }
 
 /// `local@domain` of plain characters: what stands in commands of SMTP without quotes.
