@@ -1,7 +1,7 @@
 //! Alerts from the fault to whoever has to know: a webhook, a real Alertmanager, a mail server; and back, by amtool.
 
 use crate::support::{Place, Proxy, Running, service, wait_for};
-use bartizan_core::alerts::{Acknowledge, Acknowledged, Alert, AlertsStatus, Silence, Standing, Window};
+use bartizan_core::alerts::{Acknowledge, Acknowledged, Alert, AlertsStatus, Silence, Standing, Urgency, Window};
 use bartizan_core::event::{Event, EventId, Judged, Request, SeenBy, What};
 use bartizan_core::snapshot::Epoch;
 use bartizan_core::stats::{EdgeStats, ProxyStats};
@@ -437,6 +437,75 @@ async fn with_a_token_nobody_else_sees_or_silences_anything() {
     place.write("am.token", "short\n");
     let short = posted(at, "/api/v2/alerts", &["host: am.bank.test", json, "authorization: Bearer short"], "[]").await;
     assert_eq!(short, 401, "a token that can be guessed is none");
+}
+
+/// A Prometheus that looks at `target` every second, tells `alerts` that it is down, and nothing else.
+fn prometheus(dir: &Path, web: u16, target: u16, alerts: u16) -> Ended {
+    let config = format!(
+        "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
+         rule_files: [rules.yml]\n\
+         alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: ['127.0.0.1:{alerts}'] }}] }}] }}\n\
+         scrape_configs: [{{ job_name: it, static_configs: [{{ targets: ['127.0.0.1:{target}'] }}] }}]\n"
+    );
+    let rules = "groups:\n  - name: g\n    rules:\n      - alert: TargetDown\n        expr: up{job='it'} == 0\n\
+        \x20       labels: { severity: critical, service: accounts, owner: platform, team: core }\n\
+        \x20       annotations: { summary: 'target {{ $labels.instance }} is down', runbook_url: 'https://wiki.bank.example/down' }\n";
+    std::fs::write(dir.join("prometheus.yml"), config).unwrap();
+    std::fs::write(dir.join("rules.yml"), rules).unwrap();
+    let child = Command::new("prometheus")
+        .arg("--config.file=prometheus.yml")
+        .arg("--storage.tsdb.path=tsdb")
+        .arg(format!("--web.listen-address=127.0.0.1:{web}"))
+        .arg("--rules.alert.resend-delay=1s")
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Ended(child.expect("prometheus is installed; see xtask/needs.sh"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_prometheus_tells_of_its_alert_and_of_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let claimed = claim_loopback_ports(3).unwrap();
+    let [at, web, target] = [claimed.ports[0], claimed.ports[1], claimed.ports[2]];
+    let (hook, got) = hook(0).await;
+    let place = place(&format!(
+        ", listen: '127.0.0.1:{at}', routes: {{ pager: {{ webhook: 'http://127.0.0.1:{hook}/', secret: hook, takes: page }} }}"
+    ));
+    let control = Running::start(&place).await;
+    let _prometheus = prometheus(dir.path(), web, target, at);
+    let alert = wait_for("its alert", async || firing(&control, "TargetDown").await).await;
+    assert_eq!(
+        (alert.service.as_deref(), alert.owner.as_str(), alert.severity.as_str(), alert.urgency),
+        (Some("accounts"), "platform", "critical", Urgency::Page)
+    );
+    assert_eq!(
+        (alert.title.as_str(), alert.runbook.as_str()),
+        (format!("target 127.0.0.1:{target} is down").as_str(), "https://wiki.bank.example/down")
+    );
+    assert_eq!((alert.labels["team"].as_str(), alert.labels["job"].as_str()), ("core", "it"), "{:?}", alert.labels);
+    // It says so again and again: that is one alert with a count, and one page.
+    let again =
+        wait_for("that it repeats it", async || firing(&control, "TargetDown").await.filter(|it| it.count >= 3)).await;
+    assert_eq!(again.id, alert.id);
+    wait_for("the page", async || kinds(&got).contains(&"alert.page".to_owned()).then_some(())).await;
+
+    let listener = TcpListener::bind(("127.0.0.1", target)).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: 5\r\nconnection: close\r\n\r\nit 1\n";
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let ended = wait_for("its end", async || {
+        status(&control).await.alerts.into_iter().find(|it| it.id == alert.id && it.state == Standing::Resolved)
+    })
+    .await;
+    assert!(ended.ended.is_some_and(|end| end > alert.since), "{ended:?}");
+    wait_for("that it is told", async || kinds(&got).contains(&"alert.resolved".to_owned()).then_some(())).await;
+    assert_eq!(kinds(&got), ["alert.page", "alert.resolved"]);
 }
 
 /// A mail server that nobody here wrote.
