@@ -108,11 +108,17 @@ pub enum Measure {
     BudgetUsed,
     /// Files that say something else than what is in force.
     Drift,
+    /// Bytes that a service sent within ten minutes to places outside that it had not been to a week ago.
+    NewPlacesBytes,
+    /// The same within a day, where it was spread over six hours or more.
+    NewPlacesSlowBytes,
+    /// How far the calls of the last full hour are above what is usual at that time of the week, in standard deviations of it.
+    CallsUnusual,
 }
 
 impl Measure {
     /// Each of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::GuardSilentS,
         Self::CertificateLeft,
         Self::CertificatesRunningOut,
@@ -122,6 +128,9 @@ impl Measure {
         Self::SnapshotsRefused,
         Self::BudgetUsed,
         Self::Drift,
+        Self::NewPlacesBytes,
+        Self::NewPlacesSlowBytes,
+        Self::CallsUnusual,
     ];
 
     /// The word of rules.
@@ -136,6 +145,9 @@ impl Measure {
             Self::SnapshotsRefused => "snapshots_refused",
             Self::BudgetUsed => "budget_used",
             Self::Drift => "drift",
+            Self::NewPlacesBytes => "new_places_bytes",
+            Self::NewPlacesSlowBytes => "new_places_slow_bytes",
+            Self::CallsUnusual => "calls_unusual",
         }
     }
 }

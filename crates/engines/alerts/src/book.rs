@@ -205,10 +205,11 @@ impl Book {
         let alert = Alert {
             rule: rule.name.clone(),
             summary: format!(
-                "{title} ({}: {} where {} is the limit)",
+                "{title} ({}: {} where {} is the limit{})",
                 reading.place,
                 shown(reading.value),
-                shown(reading.threshold)
+                shown(reading.threshold),
+                reading.about.as_ref().map_or_else(String::new, |it| format!("; {it}"))
             ),
             title,
             severity: rule.severity,

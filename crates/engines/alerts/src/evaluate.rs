@@ -11,6 +11,11 @@ pub trait Facts {
     /// A measure, for the fleet or for each service.
     fn measured(&self, measure: Measure) -> Vec<(Option<ServiceName>, f64)>;
 
+    /// More on a measure of a service, for people; `None` where there is nothing to say.
+    fn about(&self, _measure: Measure, _service: Option<&ServiceName>) -> Option<String> {
+        None
+    }
+
     /// Bad ones and all of an indicator in some time until now, at each place.
     fn counted(&self, indicator: Indicator, within: Duration) -> Vec<(Place, u64, u64)>;
 
@@ -33,6 +38,8 @@ pub struct Reading {
     pub threshold: f64,
     /// How many of the same there are now, and since this process counts; `None` for what is not counted.
     pub counted: Option<(u64, u64)>,
+    /// More on it, for people.
+    pub about: Option<String>,
 }
 
 /// Every rule whose condition holds now.
@@ -47,7 +54,11 @@ pub fn readings(rules: &[Rule], facts: &dyn Facts, counters: &mut Counters, now:
 fn one(at: usize, rule: &Rule, facts: &dyn Facts, counters: &mut Counters, now: Timestamp, all: &mut Vec<Reading>) {
     let mut push = |service: Option<ServiceName>, place: String, (value, threshold): (f64, f64), counted| {
         if rule.is_for(service.as_ref()) {
-            all.push(Reading { rule: at, service, place, value, threshold, counted });
+            let about = match &rule.when {
+                Condition::Measured { measure, .. } => facts.about(*measure, service.as_ref()),
+                _ => None,
+            };
+            all.push(Reading { rule: at, service, place, value, threshold, counted, about });
         }
     };
     match &rule.when {

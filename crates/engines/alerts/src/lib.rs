@@ -6,10 +6,11 @@
 //! Absent on purpose: clocks, sockets, files; sending is for `crates/planes/control/src/alerts`.
 //!
 //! Reading order: [`rules`] are those that come with the product, [`window`] counts events, [`evaluate`] holds rules against what is
-//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`causes`] what failed, [`rehearse`] lets a rule's fault happen.
+//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`causes`] what failed, [`outflow`] what went out and [`baseline`] what is usual, [`rehearse`] lets a rule's fault happen.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod baseline;
 pub mod book;
 pub mod causes;
 pub mod changes;
@@ -18,6 +19,7 @@ pub mod evaluate;
 pub mod foreign;
 pub mod limits;
 pub mod notice;
+pub mod outflow;
 pub mod rehearse;
 pub mod rules;
 mod samples;
@@ -32,5 +34,6 @@ pub use counters::Counters;
 pub use evaluate::{Facts, Reading, readings};
 pub use foreign::Foreign;
 pub use notice::{Notice, NoticeKind};
+pub use outflow::Outflow;
 pub use rules::{built_in, in_force};
 pub use silence::Silences;

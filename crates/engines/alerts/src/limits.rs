@@ -46,3 +46,25 @@ pub const CAUSES_OVER: Duration = Duration::from_secs(3600);
 pub const CAUSES_SHOWN: usize = 5;
 /// Longest reason that is kept, in bytes.
 pub const REASON_BYTES_MAX: usize = 160;
+/// For how long a place outside is new to a service.
+pub const DESTINATION_NEW_FOR: Duration = Duration::from_secs(7 * 86_400);
+/// Time within which what goes there goes at once.
+pub const OUTFLOW_AT_ONCE: Duration = Duration::from_secs(600);
+/// Time within which it goes little by little, in hours.
+pub const OUTFLOW_HOURS: u64 = 24;
+/// In so many different hours something has to go there before that is little by little, a count.
+pub const OUTFLOW_SLOW_HOURS_MIN: usize = 6;
+/// Less than this is not worth a word, in bytes.
+pub const OUTFLOW_BYTES_MIN: u64 = 1_000_000;
+/// Places outside that are remembered, a count: services times destinations.
+pub const OUTFLOW_MAX: usize = 8_192;
+/// Hours before and after that count as the same time of the week, a count.
+pub const BASELINE_NEAR_HOURS: usize = 1;
+/// Weeks that have to be known before anything is unusual, a count.
+pub const BASELINE_WEEKS_MIN: usize = 2;
+/// Calls within an hour below which nothing is unusual.
+pub const BASELINE_CALLS_MIN: f64 = 100.0;
+/// Share of what is usual that nobody minds, as a standard deviation.
+pub const BASELINE_SPREAD_MIN: f64 = 0.15;
+/// So many spreads above what is usual is unusual, where no rule says another number.
+pub const UNUSUAL_ABOVE: f64 = 8.0;

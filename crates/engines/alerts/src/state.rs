@@ -2,6 +2,7 @@
 
 use crate::book::Book;
 use crate::changes::Changes;
+use crate::outflow::Outflow;
 use crate::silence::{Silences, Written};
 use serde::{Deserialize, Serialize};
 
@@ -15,16 +16,21 @@ struct State {
     book: Book,
     silences: Written,
     changes: Changes,
+    /// An earlier version had none.
+    #[serde(default)]
+    outflow: Outflow,
 }
 
 /// As it is written down.
-pub fn write(book: &Book, silences: &Silences, changes: &Changes) -> Vec<u8> {
-    let (book, silences, changes) = (book.clone(), silences.written(), changes.clone());
-    serde_json::to_vec(&State { version: VERSION, book, silences, changes }).expect("plain values can be written")
+pub fn write(book: &Book, silences: &Silences, changes: &Changes, outflow: &Outflow) -> Vec<u8> {
+    let (book, silences, changes, outflow) = (book.clone(), silences.written(), changes.clone(), outflow.clone());
+    serde_json::to_vec(&State { version: VERSION, book, silences, changes, outflow })
+        .expect("plain values can be written")
 }
 
 /// What was written down; `None` where it is something else, or of another version.
-pub fn read(bytes: &[u8]) -> Option<(Book, Silences, Changes)> {
+pub fn read(bytes: &[u8]) -> Option<(Book, Silences, Changes, Outflow)> {
     let state: State = serde_json::from_slice(bytes).ok().filter(|it: &State| it.version == VERSION)?;
-    Some((state.book.restored()?, Silences::read(state.silences), state.changes))
+    let outflow = Some(state.outflow).filter(Outflow::is_sound)?;
+    Some((state.book.restored()?, Silences::read(state.silences), state.changes, outflow))
 }

@@ -40,6 +40,21 @@ impl Series {
         (0..points).rev().map(|back| self.between(now, now.minus(part * back), part)).collect()
     }
 
+    /// By the hour, the oldest first, up to the hour of `last`: from the first one in which anything was counted.
+    pub fn hours(&self, last: Timestamp) -> Vec<Tally> {
+        let at = RINGS.len() - 1;
+        let (newest, ring) = (slot(last, RINGS[at].0), &self.rings[at].0);
+        let Some(first) = ring.front().map(|(first, _)| *first).filter(|first| *first <= newest) else {
+            return Vec::new();
+        };
+        let mut hours = vec![Tally::default(); (newest - first + 1).min(RINGS[at].1 as u64) as usize];
+        let most = hours.len() as u64;
+        for (slot, tally) in ring.iter().filter(|(slot, _)| *slot <= newest && *slot + most > newest) {
+            hours[(slot + most - 1 - newest) as usize] = *tally;
+        }
+        hours
+    }
+
     /// What was counted in the time `window` that ends at `until`, both in whole slots.
     pub(crate) fn between(&self, now: Timestamp, until: Timestamp, window: Duration) -> Tally {
         let back = now.since(until) + window;

@@ -3,7 +3,7 @@
 use bartizan_alerts::book::Came;
 use bartizan_alerts::limits::{FOREIGN_FOR, PAGE_EVERY};
 use bartizan_alerts::{
-    Book, Changes, Context, Counters, Facts, Foreign, NoticeKind, Reading, Silences, changes, readings, state,
+    Book, Changes, Context, Counters, Facts, Foreign, NoticeKind, Outflow, Reading, Silences, changes, readings, state,
 };
 use bartizan_core::alerts::{Alert, ESCALATE_AFTER, Maintenance, Matcher, Measure, Rule, Standing, Urgency, Window};
 use bartizan_core::event::{AlertStep, Event, EventId, Process, SeenBy, What};
@@ -64,6 +64,7 @@ impl Scene {
             value: 20.0,
             threshold: 10.0,
             counted: None,
+            about: None,
         };
         self.wrong.iter().map(reading).collect()
     }
@@ -411,8 +412,8 @@ fn after_a_restart_nobody_is_told_again_and_what_was_muted_stays_so() {
     scene.wrong = vec![("Away", "ledger"), ("Fails", "payment"), ("Fails", "other")];
     let told = scene.through(0..10);
     assert_eq!(told.len(), 2, "{told:?}");
-    let bytes = state::write(&scene.book, &scene.silences, &scene.changes);
-    let (book, silences, changes) = state::read(&bytes).unwrap();
+    let bytes = state::write(&scene.book, &scene.silences, &scene.changes, &Outflow::default());
+    let (book, silences, changes, _) = state::read(&bytes).unwrap();
     let muted = book.muted();
     assert_eq!(muted, scene.book.muted());
     let mut again = Scene { book, silences, changes, settled: false, ..Scene::new() };

@@ -3,13 +3,16 @@
 use crate::app::App;
 use crate::indicators::objective;
 use crate::limits::{ALERTS_BURN_SHARE, ALERTS_EVERY, EVENTS_LOST_WITHIN};
-use bartizan_alerts::Facts;
+use bartizan_alerts::baseline::unusual;
+use bartizan_alerts::outflow::Sent;
 use bartizan_alerts::window::Window;
+use bartizan_alerts::{Facts, Outflow};
 use bartizan_core::alerts::{Measure, Urgency};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::indicator::{Indicator, Place};
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_indicators::Board;
 use bartizan_indicators::burn::paces;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -30,11 +33,18 @@ pub(super) struct Measured {
     next_burn: Option<Instant>,
     lost: Window,
     lost_total: Option<u64>,
+    /// Where most of what a service sent to new places went.
+    sent_to: BTreeMap<ServiceName, String>,
+    /// The hour in which it was looked back last, and what came of it.
+    looked_back: Option<u64>,
+    unusual: Vec<(Option<ServiceName>, f64)>,
 }
+
+const HOUR_S: u64 = 3600;
 
 impl Default for Measured {
     fn default() -> Self {
-        let (values, burning, counted, wanted) = Default::default();
+        let (values, burning, counted, wanted, sent_to, looked_back, unusual) = Default::default();
         Self {
             values,
             burning,
@@ -43,6 +53,9 @@ impl Default for Measured {
             next_burn: None,
             lost: Window::new(EVENTS_LOST_WITHIN),
             lost_total: None,
+            sent_to,
+            looked_back,
+            unusual,
         }
     }
 }
@@ -92,12 +105,41 @@ impl Measured {
         self.look_at_board(app, fleet, now);
     }
 
+    /// What went out of the fleet.
+    pub(super) fn look_outside(&mut self, outflow: &Outflow, now: Timestamp) {
+        let sent = outflow.sent(now);
+        let of = |pick: fn(&Sent) -> u64| {
+            let some = sent.iter().filter(move |it| pick(it) > 0);
+            some.map(move |it| (Some(it.service.clone()), pick(it) as f64)).collect::<Vec<_>>()
+        };
+        self.set_all(Measure::NewPlacesBytes, of(|it| it.at_once));
+        self.set_all(Measure::NewPlacesSlowBytes, of(|it| it.slowly));
+        self.sent_to = sent.into_iter().map(|it| (it.service, it.to)).collect();
+    }
+
+    /// Calls of the last full hour, held against the same hours of the weeks before: once an hour, since it reads a month.
+    fn look_back(&mut self, board: &Board, now: Timestamp) {
+        let hour = now.as_secs() / HOUR_S;
+        if self.looked_back != Some(hour) {
+            self.looked_back = Some(hour);
+            let last = Timestamp::from_secs(hour * HOUR_S).minus(Duration::from_millis(1));
+            let services = board.of(Indicator::M3).filter(|(place, _)| matches!(place, Place::Service(_)));
+            let score = |(place, series): (&Place, &bartizan_indicators::Series)| {
+                let hours: Vec<u64> = series.hours(last).into_iter().map(|it| it.all).collect();
+                unusual(&hours).map(|it| (place.service().cloned(), it.score))
+            };
+            self.unusual = services.filter_map(score).collect();
+        }
+        self.values.insert(Measure::CallsUnusual, self.unusual.clone());
+    }
+
     fn look_at_board(&mut self, app: &App, fleet: &Fleet, now: Timestamp) {
         let wanted = self.wanted.borrow().clone();
         let begun = Instant::now();
         let burn = self.next_burn.is_none_or(|next| begun >= next);
         let objectives = fleet.objectives.as_ref();
         app.indicators.with_board(|board| {
+            self.look_back(board, now);
             self.counted = wanted
                 .into_iter()
                 .map(|(indicator, within)| {
@@ -148,6 +190,12 @@ fn life_left(not_after: Option<Timestamp>, now: Timestamp) -> Option<f64> {
 impl Facts for Measured {
     fn measured(&self, measure: Measure) -> Vec<(Option<ServiceName>, f64)> {
         self.values.get(&measure).cloned().unwrap_or_default()
+    }
+
+    fn about(&self, measure: Measure, service: Option<&ServiceName>) -> Option<String> {
+        let is_outside = matches!(measure, Measure::NewPlacesBytes | Measure::NewPlacesSlowBytes);
+        let to = service.filter(|_| is_outside).and_then(|it| self.sent_to.get(it))?;
+        Some(format!("most of it to {to}"))
     }
 
     fn counted(&self, indicator: Indicator, within: Duration) -> Vec<(Place, u64, u64)> {

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
 use bartizan_alerts::book::Came;
 use bartizan_alerts::{
-    Book, Causes, Changes, Context, Counters, Foreign, Silences, changes, in_force, limits, readings, state,
+    Book, Causes, Changes, Context, Counters, Foreign, Outflow, Silences, changes, in_force, limits, readings, state,
 };
 use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rule, Severity, Urgency, Window};
 use bartizan_core::event::{AlertStep, Alerted, Event, What};
@@ -47,9 +47,12 @@ struct Inner {
     changes: Changes,
     /// What failed lately; begins anew with this process.
     causes: Causes,
+    outflow: Outflow,
     book: Book,
     silences: Silences,
     measured: Measured,
+    /// The minute in which the file was written for what went out.
+    kept_minute: u64,
     /// Whether the file says something else.
     changed: bool,
 }
@@ -65,15 +68,17 @@ impl Desk {
             }
             kept
         });
-        let (book, silences, changes) = kept.unwrap_or_default();
+        let (book, silences, changes, outflow) = kept.unwrap_or_default();
         let inner = Inner {
             rules: Arc::default(),
             counters: Counters::default(),
             changes,
             causes: Causes::default(),
+            outflow,
             book,
             silences,
             measured: Measured::default(),
+            kept_minute: now.as_secs() / 60,
             changed: false,
         };
         let it = Self { path, started: now, inner: Mutex::new(inner), routes: Routes::default() };
@@ -98,6 +103,7 @@ impl Desk {
         for event in events {
             inner.counters.note(event, now);
             inner.causes.note(event, now);
+            inner.outflow.note(event, now);
             if let Some(change) = changes::change(event) {
                 inner.changes.note(change);
             }
@@ -121,7 +127,10 @@ impl Desk {
             rules: inner.rules.to_vec(),
             windows: inner.silences.list(now),
             routes: self.routes.status(),
-            left_out: inner.book.left_out() + inner.counters.left_out() + inner.causes.left_out(),
+            left_out: inner.book.left_out()
+                + inner.counters.left_out()
+                + inner.causes.left_out()
+                + inner.outflow.left_out(),
         }
     }
 
@@ -169,8 +178,13 @@ impl Desk {
         let edges: Vec<(ServiceName, ServiceName)> =
             fleet.edges().map(|(from, to)| (from.clone(), to.clone())).collect();
         let mut inner = self.lock();
-        let Inner { rules, counters, changes, causes: _, book, silences, measured, changed } = &mut *inner;
+        let Inner { rules, counters, changes, causes: _, outflow, book, silences, measured, kept_minute, changed } =
+            &mut *inner;
         measured.look(app, fleet, self.started, now);
+        measured.look_outside(outflow, now);
+        // What went out changes all the time: what is lost of it with us is what guards told within a minute.
+        let minute = now.as_secs() / 60;
+        *changed |= std::mem::replace(kept_minute, minute) != minute;
         let readings = readings(rules, measured, counters, now);
         let context = Context {
             rules,
@@ -201,7 +215,7 @@ impl Desk {
             if !std::mem::take(&mut inner.changed) {
                 return;
             }
-            state::write(&inner.book, &inner.silences, &inner.changes)
+            state::write(&inner.book, &inner.silences, &inner.changes, &inner.outflow)
         };
         if let Err(error) = files::write_atomic(&self.path, &bytes, 0o600) {
             self.lock().changed = true;
@@ -231,6 +245,9 @@ pub(crate) async fn keep(app: Arc<App>) {
         if !goes_on || now.since(kept) >= ALERTS_STATE_EVERY {
             kept = now;
             let keeper = Arc::clone(&app);
+            if !goes_on {
+                keeper.alerts.lock().changed = true;
+            }
             if let Err(error) = tokio::task::spawn_blocking(move || keeper.alerts.keep()).await {
                 tracing::error!(%error, "alerts were not kept");
             }

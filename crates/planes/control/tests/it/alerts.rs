@@ -2,7 +2,7 @@
 
 use crate::support::{Place, Proxy, Running, service, wait_for};
 use bartizan_core::alerts::{Acknowledge, Acknowledged, Alert, AlertsStatus, Silence, Standing, Urgency, Window};
-use bartizan_core::event::{Event, EventId, Judged, Request, SeenBy, What};
+use bartizan_core::event::{Egress, Event, EventId, Judged, Outcome, Request, SeenBy, What};
 use bartizan_core::snapshot::Epoch;
 use bartizan_core::stats::{EdgeStats, ProxyStats};
 use bartizan_core::{Action, Secret, Timestamp, Verdict};
@@ -437,6 +437,56 @@ async fn with_a_token_nobody_else_sees_or_silences_anything() {
     place.write("am.token", "short\n");
     let short = posted(at, "/api/v2/alerts", &["host: am.bank.test", json, "authorization: Bearer short"], "[]").await;
     assert_eq!(short, 401, "a token that can be guessed is none");
+}
+
+/// The end of a connection from `accounts` to `to`, over which so much went out.
+fn sent(n: u64, to: &str, bytes_up: u64) -> Event {
+    let what = What::Egress(Egress {
+        host: Some(to.into()),
+        address: None,
+        port: 443,
+        protocol: "https".into(),
+        outcome: Outcome::Closed,
+        first: true,
+        learned: false,
+        bytes_up,
+        bytes_down: 10,
+        took_us: 9,
+        error: None,
+    });
+    let at = Timestamp::from(SystemTime::now());
+    Event { id: EventId(78, n), at, service: Some(service("accounts")), seen_by: SeenBy::Outbound, request: None, what }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_megabytes_to_a_new_place_page_somebody_with_its_name() {
+    let (port, got) = hook(0).await;
+    let place =
+        place(&format!(", routes: {{ pager: {{ webhook: 'http://127.0.0.1:{port}/', secret: hook, takes: page }} }}"));
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    proxy.deliver(1, &[sent(1, "api.bank.example", 2_000_000)]).await;
+    wait_for("the first of it", async || control.text("/v1/egress").await.contains("api.bank.example").then_some(()))
+        .await;
+    assert!(firing(&control, "ExfiltrationBurst").await.is_none(), "two megabytes are no attack");
+    let planted = Instant::now();
+    let pieces: Vec<Event> = (2..22).map(|n| sent(n, "evil.example", 5_000_000)).collect();
+    proxy.deliver(2, &pieces).await;
+    let alert = wait_for("the alert", async || firing(&control, "ExfiltrationBurst").await).await;
+    assert!(alert.summary.contains("most of it to evil.example:443") && alert.value > 5e7, "{alert:?}");
+    wait_for("the page", async || kinds(&got).contains(&"alert.page".to_owned()).then_some(())).await;
+    let after = got.lock().unwrap()[0].2.duration_since(planted);
+    println!("100 MB to a new place: paged after {} ms", after.as_millis());
+    assert!(after < Duration::from_secs(120), "{after:?}");
+    control.stop().await;
+    let control = Running::start(&place).await;
+    assert!(firing(&control, "ExfiltrationBurst").await.is_some());
+    let mut proxy = proxy.come_back(&control).await;
+    // What was sent before counts with what is sent after: ten minutes are not over.
+    proxy.deliver(3, &[sent(30, "evil.example", 1_000_000)]).await;
+    let more =
+        wait_for("both", async || firing(&control, "ExfiltrationBurst").await.filter(|it| it.value >= 1.03e8)).await;
+    assert_eq!(more.id, alert.id);
 }
 
 /// A Prometheus that looks at `target` every second, tells `alerts` that it is down, and nothing else.
