@@ -591,7 +591,30 @@ pub struct AlertsStatus {
     pub routes: Vec<RouteStatus>,
     /// Alerts that could not be remembered, since there were too many.
     pub left_out: u64,
+    /// When the fault of each rule was let happen last, and what came of it.
+    #[serde(default)]
+    pub rehearsals: Vec<Rehearsal>,
 }
+
+/// When the fault of a rule was let happen last, on a clock of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// The rule.
+    pub rule: String,
+    /// When; `None` where it never was, or the rule says something else since.
+    pub at: Option<Timestamp>,
+    /// Whether that is longer ago than [`REHEARSED_WITHIN`], or never was.
+    pub overdue: bool,
+    /// Seconds from the fault to the notice.
+    pub told_after_s: Option<u64>,
+    /// Seconds from the end of the fault to the notice that it is over.
+    pub over_after_s: Option<u64>,
+    /// What was not as it should be.
+    pub wrong: Option<String>,
+}
+
+/// Rules that were not rehearsed for so long are named: who trusts them does not know.
+pub const REHEARSED_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 
 /// How it stands with a place where alerts go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

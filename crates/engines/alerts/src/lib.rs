@@ -6,7 +6,8 @@
 //! Absent on purpose: clocks, sockets, files; sending is for `crates/planes/control/src/alerts`.
 //!
 //! Reading order: [`rules`] are those that come with the product, [`window`] counts events, [`evaluate`] holds rules against what is
-//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`causes`] what failed, [`outflow`] what went out and [`baseline`] what is usual, [`rehearse`] lets a rule's fault happen.
+//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`causes`] what failed, [`outflow`] what went out and [`baseline`] what is usual, [`rehearse`] lets a rule's fault happen, and
+//! [`rehearsals`] remembers when that was.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -20,6 +21,7 @@ pub mod foreign;
 pub mod limits;
 pub mod notice;
 pub mod outflow;
+pub mod rehearsals;
 pub mod rehearse;
 pub mod rules;
 mod samples;
@@ -35,5 +37,6 @@ pub use evaluate::{Facts, Reading, readings};
 pub use foreign::Foreign;
 pub use notice::{Notice, NoticeKind};
 pub use outflow::Outflow;
+pub use rehearsals::Rehearsals;
 pub use rules::{built_in, in_force};
 pub use silence::Silences;

@@ -68,3 +68,5 @@ pub const BASELINE_CALLS_MIN: f64 = 100.0;
 pub const BASELINE_SPREAD_MIN: f64 = 0.15;
 /// So many spreads above what is usual is unusual, where no rule says another number.
 pub const UNUSUAL_ABOVE: f64 = 8.0;
+/// Rules whose rehearsal is remembered, a count: as many as a fleet may have, and those that come with the product.
+pub const REHEARSALS_MAX: usize = 2_048;

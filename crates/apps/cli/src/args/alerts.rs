@@ -44,6 +44,11 @@ pub(crate) enum AlertsCommand {
     /// Let the fault that each rule is for happen, on a clock of its own: does it fire, tell somebody, and end?
     #[command(after_help = "Examples:\n  bartizan alerts test\n  bartizan alerts test alerts/ --json")]
     Test(AlertsTestArgs),
+    /// As `test`, of the rules in force in a running fleet, and remember it: what was not rehearsed within 30 days is named.
+    #[command(
+        after_help = "Examples:\n  bartizan alerts rehearse\n  bartizan alerts rehearse --json | jq '.[] | select(.wrong)'"
+    )]
+    Rehearse(DataArgs),
     /// Print the JSON Schema of a file of rules, for editors.
     #[command(after_help = "Example:\n  bartizan alerts schema > alert-rules.schema.json")]
     Schema,

@@ -1,12 +1,12 @@
 //! `bartizan alerts`.
 
 use super::{place, print, print_json, unanswered};
-use crate::args::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, SilenceArgs};
+use crate::args::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, DataArgs, SilenceArgs};
 use crate::failure::{Failure, chain};
 use crate::render::{table, utc};
 use bartizan_alerts::rehearse::{Rehearsed, rehearse};
 use bartizan_core::alerts::{
-    Acknowledge, Acknowledged, Alert, AlertsStatus, EndSilence, Rule, Silence, Standing, Window,
+    Acknowledge, Acknowledged, Alert, AlertsStatus, EndSilence, Rehearsal, Rule, Silence, Standing, Window,
 };
 use bartizan_runtime::files::{load_fleet, load_rules};
 use bartizan_runtime::local;
@@ -23,6 +23,7 @@ pub(crate) async fn run(args: AlertsArgs) -> Result<(), Failure> {
         Some(AlertsCommand::Silence(args)) => silence(args).await,
         Some(AlertsCommand::Check(args)) => check(args),
         Some(AlertsCommand::Test(args)) => test(args),
+        Some(AlertsCommand::Rehearse(args)) => rehearse_all(args).await,
         Some(AlertsCommand::Schema) => print(&bartizan_core::fleet::rules_schema()),
     }
 }
@@ -41,7 +42,7 @@ async fn show(args: &AlertsArgs) -> Result<(), Failure> {
         return print_json(&status);
     }
     if args.rules {
-        return print(&rules(&status.rules));
+        return print(&rules(&status));
     }
     print(&text(&status, args.muted))
 }
@@ -73,6 +74,7 @@ fn text(status: &AlertsStatus, muted: bool) -> String {
         let why = it.why.as_deref().unwrap_or("on its way");
         text += &format!("route {}: {} wait, {} did not arrive: {why}\n", it.name, it.waiting, it.failed);
     }
+    text += &unproven(&status.rehearsals);
     if status.left_out > 0 {
         text += &format!("{} more found no room\n", status.left_out);
     }
@@ -105,18 +107,64 @@ fn note(it: &Alert) -> String {
     }
 }
 
-fn rules(rules: &[Rule]) -> String {
+fn rules(status: &AlertsStatus) -> String {
     let row = |it: &Rule| {
+        let rehearsed = status.rehearsals.iter().find(|one| one.rule == it.name);
         vec![
             it.name.clone(),
             it.urgency.to_string(),
             it.severity.to_string(),
             it.owner.clone(),
             it.place.clone(),
+            rehearsed.map_or_else(String::new, when),
             it.runbook.clone(),
         ]
     };
-    table(&["RULE", "", "SEVERITY", "OWNER", "FROM", "RUNBOOK"], rules.iter().map(row).collect(), WIDTH)
+    let rows = status.rules.iter().map(row).collect();
+    table(&["RULE", "", "SEVERITY", "OWNER", "FROM", "REHEARSED", "RUNBOOK"], rows, WIDTH)
+}
+
+/// When a rule was rehearsed, and whether it held.
+fn when(it: &Rehearsal) -> String {
+    match (it.at, &it.wrong) {
+        (None, _) => "NEVER".to_owned(),
+        (Some(at), Some(_)) => format!("{} FAILED", utc(at)),
+        (Some(at), None) if it.overdue => format!("{} OVERDUE", utc(at)),
+        (Some(at), None) => utc(at),
+    }
+}
+
+/// One line on rules that nobody knows to work; nothing where there are none.
+fn unproven(all: &[Rehearsal]) -> String {
+    let (failed, overdue): (Vec<&Rehearsal>, Vec<&Rehearsal>) =
+        all.iter().filter(|it| it.overdue || it.wrong.is_some()).partition(|it| it.wrong.is_some());
+    let mut text = String::new();
+    if !failed.is_empty() {
+        let names: Vec<&str> = failed.iter().map(|it| it.rule.as_str()).collect();
+        text += &format!("RULES THAT DO NOT WORK, as they were rehearsed: {}\n", names.join(", "));
+    }
+    if !overdue.is_empty() {
+        text += &format!("{} rules were not rehearsed within 30 days: `bartizan alerts rehearse`\n", overdue.len());
+    }
+    text
+}
+
+async fn rehearse_all(args: &DataArgs) -> Result<(), Failure> {
+    let data = place(&args.place)?;
+    let done: Result<Vec<Rehearsal>, _> = local::post(&data.control_socket(), "/v1/alerts/rehearse", &json!({})).await;
+    let done = done.map_err(|error| unanswered(&data, &error))?;
+    let failed = done.iter().filter(|it| it.wrong.is_some()).count();
+    if args.json {
+        print_json(&done)?;
+    } else {
+        let after = |s: Option<u64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s} s"));
+        let row = |it: &Rehearsal| {
+            let wrong = it.wrong.clone().unwrap_or_default();
+            vec![it.rule.clone(), after(it.told_after_s), after(it.over_after_s), wrong]
+        };
+        print(&(table(&["RULE", "TOLD AFTER", "OVER AFTER", ""], done.iter().map(row).collect(), WIDTH) + "\n"))?;
+    }
+    if failed > 0 { Err(Failure::new(format!("{failed} of {} rules do not work", done.len()))) } else { Ok(()) }
 }
 
 async fn acknowledge(args: &AckArgs) -> Result<(), Failure> {

@@ -3,7 +3,8 @@
 use bartizan_alerts::book::Came;
 use bartizan_alerts::limits::{FOREIGN_FOR, PAGE_EVERY};
 use bartizan_alerts::{
-    Book, Changes, Context, Counters, Facts, Foreign, NoticeKind, Outflow, Reading, Silences, changes, readings, state,
+    Book, Changes, Context, Counters, Facts, Foreign, NoticeKind, Outflow, Reading, Rehearsals, Silences, changes,
+    readings, state,
 };
 use bartizan_core::alerts::{Alert, ESCALATE_AFTER, Maintenance, Matcher, Measure, Rule, Standing, Urgency, Window};
 use bartizan_core::event::{AlertStep, Event, EventId, Process, SeenBy, What};
@@ -412,8 +413,8 @@ fn after_a_restart_nobody_is_told_again_and_what_was_muted_stays_so() {
     scene.wrong = vec![("Away", "ledger"), ("Fails", "payment"), ("Fails", "other")];
     let told = scene.through(0..10);
     assert_eq!(told.len(), 2, "{told:?}");
-    let bytes = state::write(&scene.book, &scene.silences, &scene.changes, &Outflow::default());
-    let (book, silences, changes, _) = state::read(&bytes).unwrap();
+    let bytes = state::write(&scene.book, &scene.silences, &scene.changes, &Outflow::default(), &Rehearsals::default());
+    let state::Kept { book, silences, changes, .. } = state::read(&bytes).unwrap();
     let muted = book.muted();
     assert_eq!(muted, scene.book.muted());
     let mut again = Scene { book, silences, changes, settled: false, ..Scene::new() };

@@ -20,9 +20,10 @@ use crate::app::App;
 use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
 use bartizan_alerts::book::Came;
 use bartizan_alerts::{
-    Book, Causes, Changes, Context, Counters, Foreign, Outflow, Silences, changes, in_force, limits, readings, state,
+    Book, Causes, Changes, Context, Counters, Foreign, Outflow, Rehearsals, Silences, changes, in_force, limits,
+    readings, state,
 };
-use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rule, Severity, Urgency, Window};
+use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rehearsal, Rule, Severity, Urgency, Window};
 use bartizan_core::event::{AlertStep, Alerted, Event, What};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::{ServiceName, Timestamp};
@@ -48,6 +49,7 @@ struct Inner {
     /// What failed lately; begins anew with this process.
     causes: Causes,
     outflow: Outflow,
+    rehearsals: Rehearsals,
     book: Book,
     silences: Silences,
     measured: Measured,
@@ -68,13 +70,14 @@ impl Desk {
             }
             kept
         });
-        let (book, silences, changes, outflow) = kept.unwrap_or_default();
+        let state::Kept { book, silences, changes, outflow, rehearsals } = kept.unwrap_or_default();
         let inner = Inner {
             rules: Arc::default(),
             counters: Counters::default(),
             changes,
             causes: Causes::default(),
             outflow,
+            rehearsals,
             book,
             silences,
             measured: Measured::default(),
@@ -117,6 +120,20 @@ impl Desk {
         inner.changed = true;
     }
 
+    /// Lets the fault of each rule happen, on a clock of its own: nobody is told. Blocks for some milliseconds a rule.
+    pub(crate) fn rehearse(&self, now: Timestamp) -> Vec<Rehearsal> {
+        let (rules, mut rehearsals) = {
+            let inner = self.lock();
+            (Arc::clone(&inner.rules), inner.rehearsals.clone())
+        };
+        // Without the lock: meanwhile alerts go on.
+        let done = rehearsals.rehearse(&rules, now);
+        let mut inner = self.lock();
+        inner.rehearsals = rehearsals;
+        inner.changed = true;
+        done
+    }
+
     /// Everything, for `GET /v1/alerts`.
     pub(crate) fn status(&self, now: Timestamp) -> AlertsStatus {
         let inner = self.lock();
@@ -127,6 +144,7 @@ impl Desk {
             rules: inner.rules.to_vec(),
             windows: inner.silences.list(now),
             routes: self.routes.status(),
+            rehearsals: inner.rehearsals.of(&inner.rules, now),
             left_out: inner.book.left_out()
                 + inner.counters.left_out()
                 + inner.causes.left_out()
@@ -178,8 +196,19 @@ impl Desk {
         let edges: Vec<(ServiceName, ServiceName)> =
             fleet.edges().map(|(from, to)| (from.clone(), to.clone())).collect();
         let mut inner = self.lock();
-        let Inner { rules, counters, changes, causes: _, outflow, book, silences, measured, kept_minute, changed } =
-            &mut *inner;
+        let Inner {
+            rules,
+            counters,
+            changes,
+            causes: _,
+            outflow,
+            rehearsals: _,
+            book,
+            silences,
+            measured,
+            kept_minute,
+            changed,
+        } = &mut *inner;
         measured.look(app, fleet, self.started, now);
         measured.look_outside(outflow, now);
         // What went out changes all the time: what is lost of it with us is what guards told within a minute.
@@ -215,7 +244,7 @@ impl Desk {
             if !std::mem::take(&mut inner.changed) {
                 return;
             }
-            state::write(&inner.book, &inner.silences, &inner.changes, &inner.outflow)
+            state::write(&inner.book, &inner.silences, &inner.changes, &inner.outflow, &inner.rehearsals)
         };
         if let Err(error) = files::write_atomic(&self.path, &bytes, 0o600) {
             self.lock().changed = true;

@@ -1,4 +1,4 @@
-//! `GET /v1/alerts`, `POST /v1/alerts/acknowledge`, `POST /v1/alerts/silence`, `POST /v1/alerts/silence/end`.
+//! `GET /v1/alerts`, `POST /v1/alerts/acknowledge`, `POST /v1/alerts/silence`, `POST /v1/alerts/silence/end`, `POST /v1/alerts/rehearse`.
 
 use crate::api::Actor;
 use crate::api::answer::Failure;
@@ -7,7 +7,7 @@ use crate::app::App;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Extension, Json};
-use bartizan_core::alerts::{Acknowledge, Acknowledged, AlertsStatus, EndSilence, Matcher, Silence, Window};
+use bartizan_core::alerts::{Acknowledge, Acknowledged, AlertsStatus, EndSilence, Matcher, Rehearsal, Silence, Window};
 use bartizan_crypto::random;
 use bartizan_runtime::clock;
 use std::sync::Arc;
@@ -47,6 +47,19 @@ pub(super) const END: Endpoint = Endpoint {
     about: "End a silence before its time",
     route: || post(end),
 };
+
+pub(super) const REHEARSE: Endpoint = Endpoint {
+    method: Method::Post,
+    path: "/v1/alerts/rehearse",
+    who: Who::Operator,
+    about: "Let the fault of each rule in force happen on a clock of its own, and remember what came of it",
+    route: || post(rehearse),
+};
+
+async fn rehearse(State(app): State<Arc<App>>) -> Result<Json<Vec<Rehearsal>>, Failure> {
+    let done = tokio::task::spawn_blocking(move || app.alerts.rehearse(clock::now())).await;
+    done.map(Json).map_err(|error| Failure::unavailable(error.to_string()))
+}
 
 async fn list(State(app): State<Arc<App>>) -> Json<AlertsStatus> {
     Json(app.alerts.status(clock::now()))

@@ -127,6 +127,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     alerts::ACKNOWLEDGE,
     alerts::SILENCE,
     alerts::END,
+    alerts::REHEARSE,
     objectives::ADVICE,
     objectives::OVERRIDE,
     objectives::END_OVERRIDE,

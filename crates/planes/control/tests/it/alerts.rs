@@ -1,7 +1,9 @@
 //! Alerts from the fault to whoever has to know: a webhook, a real Alertmanager, a mail server; and back, by amtool.
 
 use crate::support::{Place, Proxy, Running, service, wait_for};
-use bartizan_core::alerts::{Acknowledge, Acknowledged, Alert, AlertsStatus, Silence, Standing, Urgency, Window};
+use bartizan_core::alerts::{
+    Acknowledge, Acknowledged, Alert, AlertsStatus, Rehearsal, Silence, Standing, Urgency, Window,
+};
 use bartizan_core::event::{Egress, Event, EventId, Judged, Outcome, Request, SeenBy, What};
 use bartizan_core::snapshot::Epoch;
 use bartizan_core::stats::{EdgeStats, ProxyStats};
@@ -289,6 +291,26 @@ async fn a_wrong_rule_changes_nothing_and_another_one_counts_at_once() {
     assert_eq!(rules().await, before, "in the place of one of the product's, of which another is back");
     let own = status(&control).await.rules.into_iter().find(|it| it.name == "GuardMissing").unwrap();
     assert!(own.place.contains("own.yaml"), "{own:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_rules_were_rehearsed_is_remembered_until_they_say_something_else() {
+    let place = place("");
+    let control = Running::start(&place).await;
+    let before = status(&control).await.rehearsals;
+    assert!(before.len() > 20 && before.iter().all(|it| it.at.is_none() && it.overdue), "{before:?}");
+    let done: Vec<Rehearsal> = control.post("/v1/alerts/rehearse", &serde_json::json!({})).await.unwrap();
+    assert_eq!(done.len(), before.len());
+    assert!(done.iter().all(|it| it.wrong.is_none() && !it.overdue && it.told_after_s.is_some()), "{done:?}");
+    assert!(status(&control).await.alerts.is_empty(), "nobody is told");
+    control.stop().await;
+    let control = Running::start(&place).await;
+    assert_eq!(status(&control).await.rehearsals, done, "it outlives control");
+    place.write("alerts/own.yaml", &RULES.replace("at_least: 5", "at_least: 6"));
+    control.reload().await.unwrap();
+    let after = status(&control).await.rehearsals;
+    let overdue: Vec<&str> = after.iter().filter(|it| it.overdue).map(|it| it.rule.as_str()).collect();
+    assert_eq!(overdue, ["Burst"]);
 }
 
 fn alertmanager(dir: &Path, port: u16) -> Ended {
