@@ -250,6 +250,9 @@ pub struct Rule {
     pub symptom: bool,
     /// Whether the service is away while it fires, so that symptoms of its callers are muted.
     pub away: bool,
+    /// Names of rules that say the same of a place with less weight: muted while this one is there.
+    #[serde(default)]
+    pub covers: Vec<String>,
     /// For how long after a change of the service nobody is paged, in seconds: a deploy causes it for a moment.
     pub deploy_grace_s: u64,
     /// File and line; `built in` for those that come with the product.

@@ -63,6 +63,9 @@ pub(crate) struct Entry {
     keep_s: u64,
     symptom: bool,
     away: bool,
+    /// Rules that it says more about than they do.
+    #[serde(default)]
+    covers: Vec<String>,
     deploy_grace_s: u64,
     /// When it ends if nobody repeats it; for those from outside.
     until: Option<Timestamp>,
@@ -228,6 +231,7 @@ impl Book {
             keep_s: rule.keep_s,
             symptom: rule.symptom,
             away: rule.away,
+            covers: rule.covers.clone(),
             deploy_grace_s: rule.deploy_grace_s,
             ..Entry::new(signature, alert)
         };
@@ -344,6 +348,7 @@ impl Entry {
             keep_s: 0,
             symptom: false,
             away: false,
+            covers: Vec::new(),
             deploy_grace_s: 0,
             until: None,
             told: false,

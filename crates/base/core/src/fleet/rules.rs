@@ -76,6 +76,9 @@ struct RawRule {
     /// Whether the service is away while it fires, so that symptoms of its callers are muted; false where left out.
     #[schemars(default, with = "bool")]
     away: Field<String>,
+    /// Names of rules that say the same of a place with less weight; they are muted there while this one is there.
+    #[schemars(default, with = "Vec<String>")]
+    covers: Field<Vec<Read<String>>>,
     /// For how long after a change of the service nobody is paged, such as `2m`; not at all where left out.
     #[schemars(default, regex(pattern = "^[0-9]+[smhd]$"))]
     deploy_grace: Field<String>,
@@ -149,6 +152,7 @@ impl RawRule {
         "labels",
         "symptom",
         "away",
+        "covers",
         "deploy_grace",
     ];
 
@@ -168,6 +172,7 @@ impl RawRule {
             labels: fields.take("labels", |report, node, key| report.named(node, key, Report::scalar)),
             symptom: fields.take("symptom", Report::scalar),
             away: fields.take("away", Report::scalar),
+            covers: fields.take("covers", |report, node, key| report.list(node, key, Report::text)),
             deploy_grace: fields.take("deploy_grace", Report::scalar),
             spot: fields.spot,
         })
@@ -271,6 +276,7 @@ fn rule(report: &mut Report<'_>, raw: RawRule, file: &str, fleet: Option<&Fleet>
         labels,
         symptom,
         away,
+        covers,
         deploy_grace,
         spot,
     } = raw;
@@ -315,6 +321,7 @@ fn rule(report: &mut Report<'_>, raw: RawRule, file: &str, fleet: Option<&Fleet>
     let labels = labels.optional().and_then(|at| at.map(|at| labels_of(report, at)).transpose());
     let symptom = super::check::truth(report, symptom);
     let away = super::check::truth(report, away);
+    let covers = covers.optional().and_then(|at| at.map(|at| covered(report, at, name.as_ref().ok())).transpose());
     let deploy_grace = time(report, deploy_grace, Duration::ZERO);
     let (urgency, severity) = (urgency?, severity?);
     if urgency == Urgency::Page && severity == Severity::Low {
@@ -335,6 +342,7 @@ fn rule(report: &mut Report<'_>, raw: RawRule, file: &str, fleet: Option<&Fleet>
         labels: labels?.unwrap_or_default(),
         symptom: symptom?.unwrap_or_default(),
         away: away?.unwrap_or_default(),
+        covers: covers?.unwrap_or_default(),
         deploy_grace_s: deploy_grace?.as_secs(),
         place: format!("{file}:{}", spot.place.line),
     })
@@ -486,6 +494,18 @@ fn services_of(
     fleet: Option<&Fleet>,
 ) -> Result<Vec<ServiceName>, Reported> {
     let all: Vec<Result<ServiceName, Reported>> = at.value.into_iter().map(|at| service(report, &at?, fleet)).collect();
+    all.into_iter().collect()
+}
+
+/// Names of other rules. Whether they are there is not asked: a fleet may have taken one out.
+fn covered(report: &mut Report<'_>, at: At<Vec<Read<String>>>, own: Option<&String>) -> Result<Vec<String>, Reported> {
+    let mut name = |at: At<String>| {
+        if Some(&at.value) == own {
+            return Err(report.refuse_value(&at, "the rule itself: it would mute itself", "name another rule"));
+        }
+        name_of(report, at)
+    };
+    let all: Vec<Result<String, Reported>> = at.value.into_iter().map(|at| name(at?)).collect();
     all.into_iter().collect()
 }
 

@@ -48,6 +48,11 @@ fn refuses_a_rule_that_nobody_could_act_on() {
             "severity: low",
             "rules[0]: pages somebody for what is of low severity; make it a ticket, or say how it is worse than low",
         ),
+        (
+            "summary",
+            "summary: it\ncovers: [It]",
+            "rules[0].covers[0] = `It`: the rule itself: it would mute itself; name another rule",
+        ),
         ("urgency", "urgency: soon", "rules[0].urgency = `soon`: not an urgency; write `page` or `ticket`"),
         (
             "when",

@@ -446,3 +446,70 @@ fn every_step_is_there_for_the_record() {
     assert!(steps(&scene.at(301)).is_empty());
     assert_eq!(steps(&scene.at(311)), [("Fails".into(), AlertStep::Ended)]);
 }
+
+/// The guard of `ledger` is not heard for so long; the rules are those of the product.
+fn silent(s: u64) -> Vec<Reading> {
+    let rules = built_in();
+    let of = |name: &str, limit: u64| {
+        let reading = Reading {
+            rule: rules.iter().position(|it| it.name == name).unwrap(),
+            service: Some(self::name("ledger")),
+            place: "ledger".to_owned(),
+            value: s as f64,
+            threshold: limit as f64,
+            counted: None,
+            about: None,
+        };
+        (s > limit).then_some(reading)
+    };
+    [of("GuardSilent", 15), of("GuardMissing", 60)].into_iter().flatten().collect()
+}
+
+#[test]
+fn a_guard_that_is_away_is_one_incident_and_one_page() {
+    let mut scene = Scene { rules: built_in(), ..Scene::new() };
+    let mut told = Vec::new();
+    for s in 0..240 {
+        let away = if s < 180 { silent(s) } else { Vec::new() };
+        let context = Context {
+            rules: &scene.rules,
+            edges: &scene.edges,
+            changes: &scene.changes,
+            silences: &scene.silences,
+            escalate_after: ESCALATE_AFTER,
+            settled: true,
+        };
+        let came = scene.book.step(&away, &context, second(s));
+        told.extend(came.notices.into_iter().map(|it| (s, it.kind, it.incident, it.alerts[0].rule.clone())));
+        if s == 100 {
+            let muted: Vec<_> = scene.book.muted().into_iter().map(|it| (it.rule, it.reason)).collect();
+            assert_eq!(muted, [("GuardSilent".to_owned(), "GuardMissing says more (a2)".to_owned())]);
+        }
+    }
+    let incident = told[0].2.clone();
+    assert!(told.iter().all(|it| it.2 == incident), "{told:?}");
+    let kinds: Vec<_> = told.iter().map(|(s, kind, _, rule)| (*s, *kind, rule.as_str())).collect();
+    assert_eq!(
+        kinds,
+        [
+            (16, NoticeKind::Ticket, "GuardSilent"),
+            (61, NoticeKind::Page, "GuardMissing"),
+            (190, NoticeKind::Resolved, "GuardSilent"),
+            (190, NoticeKind::Resolved, "GuardMissing"),
+        ]
+    );
+    // Missed for a minute before anybody looked: the page alone.
+    let mut scene = Scene { rules: built_in(), ..Scene::new() };
+    scene.rules.iter_mut().for_each(|it| it.for_s = 0);
+    let context = Context {
+        rules: &scene.rules,
+        edges: &scene.edges,
+        changes: &scene.changes,
+        silences: &scene.silences,
+        escalate_after: ESCALATE_AFTER,
+        settled: true,
+    };
+    let came = scene.book.step(&silent(90), &context, second(0));
+    let kinds: Vec<_> = came.notices.iter().map(|it| (it.kind, it.alerts.len())).collect();
+    assert_eq!(kinds, [(NoticeKind::Page, 1)]);
+}
