@@ -22,7 +22,7 @@ mod user;
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
 pub(crate) use alerts::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, SilenceArgs};
 pub(crate) use api::{ApiCommand, InventoryArgs};
-pub(crate) use audit::{AuditCommand, AuditLedgerArgs, AuditProveArgs, AuditShowArgs, AuditVerifyArgs};
+pub(crate) use audit::{AuditCheckArgs, AuditCommand, AuditLedgerArgs, AuditProveArgs, AuditShowArgs, AuditVerifyArgs};
 pub(crate) use ca::{
     CaCommand, CaDistrustArgs, CaInitArgs, CaIssuedArgs, CaRetireArgs, CaRotateArgs, CaShowArgs, CaSignArgs,
     DistrustedArg, RotatedArg,

@@ -56,6 +56,10 @@ pub const EVENTS_KEEP_MAX: Duration = Duration::from_secs(3_650 * 86_400);
 pub const EVENTS_BYTES_MIN: u64 = 16 << 20;
 /// Most of them.
 pub const EVENTS_BYTES_MAX: u64 = 64 << 40;
+/// Fewest bytes that the fleet file can give to the ledger in the data folder: eight files of 2 MiB.
+pub const LEDGER_BYTES_MIN: u64 = 16 << 20;
+/// Most of them.
+pub const LEDGER_BYTES_MAX: u64 = 64 << 40;
 /// Smallest and largest budget for a guard's share of a call, in microseconds: below the first, timers are all there is to measure.
 pub const BUDGET_US_MIN: u32 = 50;
 /// See [`BUDGET_US_MIN`].

@@ -14,6 +14,15 @@ pub struct Retention {
     pub when_full: WhenFull,
 }
 
+/// What the fleet file says under `ledger`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerKept {
+    /// Bytes that it may take in the data folder; closed files that are beyond go into the archive, the oldest first.
+    pub bytes_max: u64,
+    /// The folder of the archive, relative to the fleet file.
+    pub archive: String,
+}
+
 /// What happens with further events once all room is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -543,6 +543,18 @@ pub struct LedgerStatus {
     pub lost: u64,
     /// Why the last attempt to write failed; `None` while writing works.
     pub reason: Option<String>,
+    /// Bytes that it takes in the data folder, as of the last look.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Bytes that it may take there; `None` where nothing is moved into an archive.
+    #[serde(default)]
+    pub bytes_max: Option<u64>,
+    /// Files that were moved into the archive since control started.
+    #[serde(default)]
+    pub archived: u64,
+    /// Why the last attempt to move one failed; `None` while that works. Nothing is lost, and the data folder takes more than it may.
+    #[serde(default)]
+    pub archive_failed: Option<String>,
 }
 
 /// The events that are kept.

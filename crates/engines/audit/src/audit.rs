@@ -3,10 +3,14 @@
 //! What is between two signed checkpoints and is not what was signed (edited, left out, put elsewhere, exchanged) is found by itself. A
 //! ledger that was cut at a checkpoint, set back to an earlier state, or written anew by somebody who has its key, is a good ledger by
 //! itself: that takes a checkpoint that was kept elsewhere ([`Audit::expect`]).
+//!
+//! Of a part in an archive that is not there the seal is looked at: its checkpoints are those of the ledger and go on from each other; what
+//! its entries say is not known. Such a part is counted, and with [`Audit::of_all`] it is a finding.
 
 use crate::checkpoint::{Checkpoint, Mark};
 use crate::limits::FINDINGS_MAX;
 use crate::note::VerifierKey;
+use crate::seal::Seal;
 use crate::tree::{Tree, leaf_hash};
 use bartizan_crypto::hash::hex;
 use std::fmt;
@@ -43,6 +47,22 @@ pub enum Finding {
         place: String,
         /// How many.
         entries: u64,
+    },
+    /// A seal that cannot be believed, or is of another part.
+    Unsealed {
+        /// Where.
+        place: String,
+        /// Why it is none.
+        why: String,
+    },
+    /// Entries of which the seal alone is there, and the archive was to be there as well.
+    Elsewhere {
+        /// Where the seal is.
+        place: String,
+        /// The first of them, counted from 0.
+        from: u64,
+        /// The first behind them.
+        to: u64,
     },
     /// There are fewer entries than a checkpoint from elsewhere says: the end was cut off, or the whole was set back.
     Shorter {
@@ -82,13 +102,17 @@ impl fmt::Display for Finding {
                 signed.saturating_sub(*from)
             ),
             Self::Uncovered { place, entries } => write!(f, "{place}: {entries} entries that nobody signed"),
+            Self::Unsealed { place, why } => write!(f, "{place}: a seal that cannot be believed: {why}"),
+            Self::Elsewhere { place, from, to } => {
+                write!(f, "{place}: entries {from} to {} are in none of the archives", to.saturating_sub(1))
+            }
             Self::Shorter { expected, found } => {
                 write!(f, "there are {found} entries; a checkpoint from elsewhere is over {expected}: the end is gone")
             }
             Self::Unproven { size } => {
                 write!(
                     f,
-                    "a checkpoint from elsewhere over {size} entries cannot be compared: not all of them can be read"
+                    "a checkpoint from elsewhere over {size} entries cannot be compared: not all of them can be read, or some lie in an archive that was not named"
                 )
             }
             Self::Forked { size, expected, found } => write!(
@@ -104,6 +128,8 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// Entries that are there and signed.
     pub entries: u64,
+    /// Of these, entries that lie in an archive that was not there: their seals are.
+    pub elsewhere: u64,
     /// Entries at the end that are not signed yet: nobody was told that they are there.
     pub unsigned: u64,
     /// Checkpoints that were signed by the ledger.
@@ -132,6 +158,9 @@ pub struct Audit<'a> {
     /// Entries that the last checkpoint is over.
     signed: u64,
     checkpoints: u64,
+    elsewhere: u64,
+    /// Whether the archives are there.
+    all: bool,
     last: Option<Checkpoint>,
     /// Of checkpoints from elsewhere, those that are still to come, the smallest last.
     expected: Vec<Checkpoint>,
@@ -149,6 +178,8 @@ impl<'a> Audit<'a> {
             tree: Tree::default(),
             signed: 0,
             checkpoints: 0,
+            elsewhere: 0,
+            all: false,
             last: None,
             expected: Vec::new(),
             compared: 0,
@@ -163,6 +194,13 @@ impl<'a> Audit<'a> {
         checkpoints.sort_by_key(|it| std::cmp::Reverse(it.size));
         self.expected = checkpoints;
         self.compare();
+        self
+    }
+
+    /// All entries have to be there: no part may be known by its seal alone.
+    #[must_use]
+    pub fn of_all(mut self) -> Self {
+        self.all = true;
         self
     }
 
@@ -201,6 +239,32 @@ impl<'a> Audit<'a> {
         self.compare();
     }
 
+    /// The seal of a part: in place of its entries, or behind them.
+    pub fn seal(&mut self, place: &str, bytes: &[u8]) {
+        let opened = Seal::read(bytes).and_then(|seal| seal.open(self.key).map(|checkpoint| (seal, checkpoint)));
+        let (seal, checkpoint) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.find(Finding::Unsealed { place: place.to_owned(), why: error.to_string() }),
+        };
+        if seal.end.tree == self.tree {
+            return; // its entries were there
+        }
+        let (from, to) = (seal.before().size(), checkpoint.size);
+        if seal.before() != self.tree {
+            let why = "it is not of the part that belongs here".to_owned();
+            self.find(Finding::Unsealed { place: place.to_owned(), why });
+        } else if self.all {
+            self.find(Finding::Elsewhere { place: place.to_owned(), from, to });
+        } else {
+            self.elsewhere += to - from;
+        }
+        self.checkpoints += 1;
+        self.tree = seal.end.tree;
+        self.signed = checkpoint.size;
+        self.last = Some(checkpoint);
+        self.compare();
+    }
+
     /// Bytes that cannot be read.
     pub fn damaged(&mut self, place: &str) {
         self.find(Finding::Damaged { place: place.to_owned() });
@@ -215,9 +279,9 @@ impl<'a> Audit<'a> {
         while let Some(expected) = self.expected.pop() {
             self.find(Finding::Shorter { expected: expected.size, found: self.signed });
         }
-        let Self { tree, signed, checkpoints, last, findings, more, .. } = self;
+        let Self { tree, signed, checkpoints, elsewhere, last, findings, more, .. } = self;
         let unsigned = tree.size().saturating_sub(signed);
-        Report { entries: signed, unsigned, checkpoints, last, findings, more }
+        Report { entries: signed, elsewhere, unsigned, checkpoints, last, findings, more }
     }
 
     fn tree_at_last(&self, checkpoint: &Checkpoint) -> bool {

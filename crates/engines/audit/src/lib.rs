@@ -2,9 +2,9 @@
 //! with signed checkpoints (C2SP tlog-checkpoint, signed-note).
 //!
 //! In: entries as bytes, one after the other; keys. Out: roots, proofs that an entry is in a tree and that one tree is the beginning of
-//! another, signed checkpoints, and what is wrong with a ledger that somebody else has kept ([`Audit`]).
-//! How much: a tree that grows is 64 hashes at most; a note at most [`NOTE_BYTES_MAX`] bytes. Proofs are made from all hashes of the leaves,
-//! 32 bytes each.
+//! another, signed checkpoints, what stays of a part that lies in an archive ([`Seal`]), and what is wrong with a ledger that somebody else
+//! has kept ([`Audit`]).
+//! How much: a tree that grows is 64 hashes at most, a proof ([`Prover`]) as well; a note at most [`NOTE_BYTES_MAX`] bytes.
 //! Absent on purpose: files, clocks, and what an entry means.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -15,10 +15,16 @@ mod checkpoint;
 mod limits;
 mod note;
 mod proof;
+mod proof_text;
+mod prover;
+mod seal;
 
 pub use audit::{Audit, Finding, Report};
 pub use checkpoint::{Checkpoint, CheckpointError, Mark};
-pub use limits::{NOTE_BYTES_MAX, SIGNATURES_MAX};
+pub use limits::{NOTE_BYTES_MAX, PROOF_BYTES_MAX, SIGNATURES_MAX};
 pub use note::{Note, NoteError, Signer, VerifierKey};
 pub use proof::{consistency, inclusion, verify_consistency, verify_inclusion};
+pub use proof_text::{ConsistencyProof, InclusionProof, Proof, ProofError};
+pub use prover::{Missing, Prover};
+pub use seal::{Seal, SealError, Sealing};
 pub use tree::{Hash, Tree, leaf_hash, root_of};

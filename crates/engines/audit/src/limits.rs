@@ -8,3 +8,7 @@ pub const SIGNATURES_MAX: usize = 32;
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 /// Findings that an audit lists; further ones are counted.
 pub(crate) const FINDINGS_MAX: usize = 100;
+/// Most hashes of a proof, a count: a tree of 2^63 leaves needs no more (C2SP tlog-witness allows no more).
+pub(crate) const PROOF_PARTS_MAX: usize = 63;
+/// Longest proof that is read, in bytes: the longest entry in base64, the hashes, the note.
+pub const PROOF_BYTES_MAX: usize = 128 << 10;

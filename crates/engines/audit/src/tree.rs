@@ -77,6 +77,21 @@ impl Tree {
         self.size += 1;
     }
 
+    /// The tree of the leaves from `from` to before `to`, where whole trees that this one is made of are just these.
+    pub(crate) fn part(&self, from: u64, to: u64) -> Option<Self> {
+        let (mut begin, mut peaks) = (0, Vec::new());
+        let sizes = (0..u64::BITS).rev().map(|bit| 1 << bit).filter(|size| self.size & size != 0);
+        for (size, peak) in sizes.zip(&self.peaks) {
+            if from <= begin && begin + size <= to {
+                peaks.push(*peak);
+            } else if begin < to && from < begin + size {
+                return None; // a part of it alone is asked for
+            }
+            begin += size;
+        }
+        Self::from_peaks(to.checked_sub(from).filter(|_| to <= self.size)?, peaks)
+    }
+
     /// The root.
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();

@@ -125,6 +125,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         tls: Default::default(),
         guard_p99_us: None,
         events: Default::default(),
+        ledger: None,
         objectives: None,
         alerts: Default::default(),
         intake: None,

@@ -61,6 +61,7 @@ fn main() {
             audit.entry(entry);
         }
         Piece::Mark(mark) => audit.mark(place, mark),
+        Piece::Seal(seal) => audit.seal(place, seal),
         Piece::Damaged | Piece::Torn => audit.damaged(place),
     })
     .unwrap();

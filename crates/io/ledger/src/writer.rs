@@ -2,11 +2,11 @@
 
 use crate::LedgerError;
 use crate::frame::{self, Kind};
-use crate::limits::{ENTRY_BYTES_MAX, FILE_BYTES, MARK_BYTES_MAX};
-use crate::read::{MAGIC, Piece, failed, list, load, path_of, walk};
+use crate::limits::{ENTRY_BYTES_MAX, FILE_BYTES, FILE_BYTES_MIN, MARK_BYTES_MAX};
+use crate::read::{MAGIC, Piece, failed, list, load, make_dir, path_of, walk};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Length of a file that was begun and holds no group yet, in bytes.
@@ -67,6 +67,11 @@ impl Writer {
             break;
         }
         Ok(it)
+    }
+
+    /// From which size in bytes on a file is closed, from now on.
+    pub fn set_file_bytes(&mut self, bytes: u64) {
+        self.file_bytes = bytes.clamp(FILE_BYTES_MIN, FILE_BYTES);
     }
 
     /// The mark over everything that is there; `None` for a ledger that is just begun.
@@ -176,7 +181,7 @@ impl<'a> End<'a> {
                 it.at = at + frame.len();
             }
             Piece::Damaged => it.damaged = true,
-            Piece::Torn => {}
+            Piece::Torn | Piece::Seal(_) => {}
         });
         it
     }
@@ -187,12 +192,5 @@ fn is_at(open: &File, path: &Path) -> bool {
     match (open.metadata(), std::fs::metadata(path)) {
         (Ok(open), Ok(there)) => place(open) == place(there),
         _ => false,
-    }
-}
-
-fn make_dir(dir: &Path) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
     }
 }

@@ -204,6 +204,10 @@ pub const EVENT_BYTES_MAX: usize = 16 << 10;
 pub const EVENTS_WAITING_MAX: usize = 32_768;
 /// Jobs that wait for the ledger, a count: each is what a batch of events has for it. The pipeline waits beyond that.
 pub(crate) const LEDGER_QUEUE_MAX: usize = 64;
+/// How often it is looked what of the ledger is beyond its bounds.
+pub(crate) const LEDGER_ARCHIVE_EVERY: Duration = Duration::from_secs(5);
+/// Files that share what the ledger may take in the data folder, a count: so much of it goes at once.
+pub(crate) const LEDGER_FILES_MIN: u64 = 8;
 /// Entries of the ledger that share one flush and one signature, a count.
 pub(crate) const LEDGER_GROUP_MAX: usize = 8_192;
 /// Events of one transaction, a count: large enough to share the cost of a commit, small enough to be confirmed soon.

@@ -1,8 +1,9 @@
 //! What control is started with.
 
+use crate::ledger::Bounds;
 use bartizan_core::fleet::Fleet;
-use bartizan_core::retention::Retention;
-use std::path::PathBuf;
+use bartizan_core::retention::{LedgerKept, Retention};
+use std::path::{Path, PathBuf};
 
 /// Where control finds everything. [`Options::new`] chooses the defaults of `bartizan control`.
 #[derive(Clone, Debug)]
@@ -56,6 +57,13 @@ impl Options {
     /// How long events are kept, and how many: as the fleet file says, else as control was started.
     pub(crate) fn retention(&self, fleet: &Fleet) -> Retention {
         Retention { bytes_max: fleet.events.bytes_max.or(self.events_bytes_max), ..fleet.events }
+    }
+
+    /// How much of the ledger stays in the data folder, as the fleet file says.
+    pub(crate) fn ledger_bounds(&self, fleet: &Fleet) -> Option<Bounds> {
+        let LedgerKept { bytes_max, archive } = fleet.ledger.as_ref()?;
+        let archive = self.fleet.parent().unwrap_or(Path::new("")).join(archive);
+        Some(Bounds { bytes_max: *bytes_max, archive })
     }
 
     /// Defaults for everything that need not be said.

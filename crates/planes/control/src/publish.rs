@@ -92,6 +92,7 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     let wanted = Wanted { desired, deny_list, bundles, mark: &app.rotation.mark() };
     let after = publish(wanted, &app.own(), &app.store, app.epoch_floor, now).await?;
     app.events.set_retention(app.options.retention(&after.desired.fleet));
+    app.pipeline.keep_ledger_within(app.options.ledger_bounds(&after.desired.fleet));
     let changed = after.changed_since(&before);
     // Also where no kind changed: entries of nodes and what is said of other trust domains have no epoch.
     app.alerts.set_rules(&after.desired.fleet);

@@ -243,6 +243,7 @@ async fn assemble(
     let bundles = anchors(&authority, &jwt, &federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
     let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
+    ledger.keep_within(options.ledger_bounds(&in_force.desired.fleet));
     let alerts = alerts::Desk::open(&options.data, &in_force.desired.fleet, now);
     let in_force = watch::Sender::new(Arc::new(in_force));
     let pipeline = Pipeline::start(Sources {

@@ -1,14 +1,16 @@
 //! `bartizan audit`: all of it works on files.
 
+mod proving;
+
 use super::{place, print, print_json};
-use crate::args::{AuditCommand, AuditLedgerArgs, AuditProveArgs, AuditShowArgs, AuditVerifyArgs};
+use crate::args::{AuditCommand, AuditLedgerArgs, AuditShowArgs, AuditVerifyArgs};
 use crate::failure::{Failure, chain};
 use crate::limits::{AUDIT_CHECKPOINT_BYTES_MAX, AUDIT_KEY_BYTES_MAX};
 use crate::render;
-use bartizan_audit::{Audit, Checkpoint, Hash, Mark, Report, VerifierKey, inclusion, leaf_hash};
-use bartizan_crypto::{base64, hash};
+use bartizan_audit::{Audit, Checkpoint, Mark, Report, Seal, VerifierKey};
+use bartizan_crypto::hash;
 use bartizan_events::record;
-use bartizan_ledger::{Piece, read};
+use bartizan_ledger::{Piece, read_with};
 use bartizan_runtime::files;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -21,7 +23,8 @@ pub(crate) fn run(command: AuditCommand) -> Result<(), Failure> {
         AuditCommand::Checkpoint(args) => print(&newest(&args)?.note),
         AuditCommand::Key(args) => print(&format!("{}\n", key(&args)?)),
         AuditCommand::Show(args) => show(&args),
-        AuditCommand::Prove(args) => prove(&args),
+        AuditCommand::Prove(args) => proving::prove(&args),
+        AuditCommand::Check(args) => proving::check(&args),
     }
 }
 
@@ -30,7 +33,8 @@ fn verify(args: &AuditVerifyArgs) -> Result<(), Failure> {
     let mut files = args.checkpoints.clone();
     files.extend(args.remember.clone().filter(|file| file.exists()));
     let expected = files.iter().map(|file| checkpoint(file, &key)).collect::<Result<Vec<_>, _>>()?;
-    let report = audit(&dir(&args.at)?, Audit::new(&key).expect(expected.clone()))?;
+    let audit = Audit::new(&key).expect(expected.clone());
+    let report = read_all(&args.at, if args.at.archives.is_empty() { audit } else { audit.of_all() })?;
     if args.json {
         print_json(&as_json(&report, &key, &expected))?;
     } else {
@@ -45,10 +49,11 @@ fn verify(args: &AuditVerifyArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(format!("cannot keep the checkpoint in `{}`: {error}", file.display())))
 }
 
-fn audit(dir: &Path, mut audit: Audit<'_>) -> Result<Report, Failure> {
-    read(dir, |place, piece| match piece {
+fn read_all(args: &AuditLedgerArgs, mut audit: Audit<'_>) -> Result<Report, Failure> {
+    read_with(&dir(args)?, &args.archives, |place, piece| match piece {
         Piece::Entry(entry) => audit.entry(entry),
         Piece::Mark(mark) => audit.mark(place, mark),
+        Piece::Seal(seal) => audit.seal(place, seal),
         Piece::Damaged => audit.damaged(place),
         // It was being written, or never confirmed; that it was cut off is seen against a checkpoint.
         Piece::Torn => {}
@@ -58,11 +63,12 @@ fn audit(dir: &Path, mut audit: Audit<'_>) -> Result<Report, Failure> {
 }
 
 fn as_json(report: &Report, key: &VerifierKey, expected: &[Checkpoint]) -> serde_json::Value {
-    let Report { entries, unsigned, checkpoints, last, findings, more } = report;
+    let Report { entries, elsewhere, unsigned, checkpoints, last, findings, more } = report;
     json!({
         "ledger": key.name(),
         "good": report.is_good(),
         "entries": entries,
+        "elsewhere": elsewhere,
         "unsigned": unsigned,
         "checkpoints": checkpoints,
         "root": last.as_ref().map(|last| hash::hex(&last.root)),
@@ -73,7 +79,7 @@ fn as_json(report: &Report, key: &VerifierKey, expected: &[Checkpoint]) -> serde
 }
 
 fn as_text(report: &Report, key: &VerifierKey, expected: &[Checkpoint], args: &AuditVerifyArgs) -> String {
-    let Report { entries, unsigned, checkpoints, last, findings, more } = report;
+    let Report { entries, elsewhere, unsigned, checkpoints, last, findings, more } = report;
     let mut text = format!(
         "ledger {}: {} entries under {} signed checkpoints\n",
         key.name(),
@@ -95,7 +101,16 @@ fn as_text(report: &Report, key: &VerifierKey, expected: &[Checkpoint], args: &A
     if !report.is_good() {
         return text;
     }
-    text.push_str("all of it is as it was signed\n");
+    if *elsewhere > 0 {
+        let (elsewhere, rest) = (render::grouped(*elsewhere), render::grouped(entries.saturating_sub(*elsewhere)));
+        let _ = writeln!(
+            text,
+            "{elsewhere} of them lie in an archive that was not read (see `--archive`): their seals are as they were signed, and so are the \
+             other {rest} entries"
+        );
+    } else {
+        text.push_str("all of it is as it was signed\n");
+    }
     match expected {
         [] => text.push_str(
             "not compared with a checkpoint from elsewhere: a ledger that was cut at its end, set back or written anew looks good \
@@ -116,7 +131,10 @@ fn as_text(report: &Report, key: &VerifierKey, expected: &[Checkpoint], args: &A
 fn show(args: &AuditShowArgs) -> Result<(), Failure> {
     let (mut n, mut shown) = (0, Ok(()));
     let to = args.from.saturating_add(args.limit);
-    read(&dir(&args.at)?, |_, piece| {
+    read_with(&dir(&args.at)?, &args.at.archives, |_, piece| {
+        if let Some(after) = end_of_seal(piece) {
+            n = n.max(after);
+        }
         let Piece::Entry(entry) = piece else { return };
         if shown.is_ok() && (args.from..to).contains(&n) {
             let line = line(entry);
@@ -139,45 +157,18 @@ fn line(entry: &[u8]) -> String {
     format!("{}\n", record::read_bytes(entry).map_or_else(unreadable, |record| record.ocsf()))
 }
 
-fn prove(args: &AuditProveArgs) -> Result<(), Failure> {
-    let newest = newest(&args.at)?;
-    let (size, number) = (newest.tree.size(), args.entry);
-    let (mut leaves, mut entry): (Vec<Hash>, _) = (Vec::new(), Vec::new());
-    read(&dir(&args.at)?, |_, piece| {
-        let Piece::Entry(bytes) = piece else { return };
-        if leaves.len() as u64 == number {
-            entry = bytes.to_vec();
-        }
-        leaves.push(leaf_hash(bytes));
-    })
-    .map_err(|error| Failure::new(error.to_string()))?;
-    leaves.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-    let path = usize::try_from(number)
-        .ok()
-        .and_then(|number| inclusion(&leaves, number))
-        .ok_or_else(|| Failure::new(format!("there is no entry {number}: the ledger has {size}, counted from 0")))?;
-    if args.json {
-        return print_json(&json!({
-            "index": number,
-            "entry": base64::encode(&entry),
-            "path": path.iter().map(|hash| base64::encode(hash)).collect::<Vec<_>>(),
-            "checkpoint": newest.note,
-        }));
-    }
-    let mut text = format!("entry {number}: {}", line(&entry));
-    let _ = writeln!(text, "leaf {}", hash::hex(&leaf_hash(&entry)));
-    for hash in &path {
-        let _ = writeln!(text, "with {}", hash::hex(hash));
-    }
-    let _ = write!(text, "\n{}", newest.note);
-    print(&text)
+/// How many entries there are up to the end of a part that lies in an archive.
+fn end_of_seal(piece: Piece<'_>) -> Option<u64> {
+    let Piece::Seal(seal) = piece else { return None };
+    Seal::read(seal).ok().map(|seal| seal.end.tree.size())
 }
 
 /// The newest mark, if it is signed by the ledger.
 fn newest(args: &AuditLedgerArgs) -> Result<Mark, Failure> {
     let (dir, key) = (dir(args)?, key(args)?);
     let mut last = None;
-    read(&dir, |_, piece| {
+    // Its newest file is never moved.
+    read_with(&dir, &[], |_, piece| {
         if let Piece::Mark(mark) = piece {
             last = Some(mark.to_vec());
         }
@@ -198,16 +189,24 @@ fn dir(args: &AuditLedgerArgs) -> Result<PathBuf, Failure> {
 }
 
 fn key(args: &AuditLedgerArgs) -> Result<VerifierKey, Failure> {
-    let read = |file: &Path| {
-        let bytes = files::read_bounded(file, AUDIT_KEY_BYTES_MAX)
-            .map_err(|error| Failure::new(format!("cannot read the key `{}`: {error}", file.display())))?;
-        Ok::<_, Failure>(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let text = match &args.key {
-        Some(text) if text.contains('+') => text.clone(),
-        Some(file) => read(Path::new(file))?,
-        None => read(&dir(args)?.with_extension("pub"))?,
-    };
+    match &args.key {
+        Some(said) => key_of(said),
+        None => key_in(&dir(args)?.with_extension("pub")),
+    }
+}
+
+/// A key, or a file with it.
+fn key_of(said: &str) -> Result<VerifierKey, Failure> {
+    if said.contains('+') { key_by(said) } else { key_in(Path::new(said)) }
+}
+
+fn key_in(file: &Path) -> Result<VerifierKey, Failure> {
+    let bytes = files::read_bounded(file, AUDIT_KEY_BYTES_MAX)
+        .map_err(|error| Failure::new(format!("cannot read the key `{}`: {error}", file.display())))?;
+    key_by(&String::from_utf8_lossy(&bytes))
+}
+
+fn key_by(text: &str) -> Result<VerifierKey, Failure> {
     VerifierKey::parse(text.trim()).map_err(|error| Failure::new(chain(&error)))
 }
 

@@ -67,8 +67,13 @@ pub(crate) fn text(status: &Status) -> String {
         }
         None if ledger.entries > 0 => {
             let lost = if ledger.lost > 0 { format!(", {} NOT IN IT", grouped(ledger.lost)) } else { String::new() };
+            let archive = match (&ledger.archive_failed, ledger.bytes_max) {
+                (Some(why), _) => format!(", CANNOT BE ARCHIVED: {why}"),
+                (None, Some(_)) => format!(", {} files archived", grouped(ledger.archived)),
+                (None, None) => String::new(),
+            };
             let root: String = ledger.root.chars().take(16).collect();
-            let _ = writeln!(text, "ledger: {} entries, root {root}…{lost}", grouped(ledger.entries));
+            let _ = writeln!(text, "ledger: {} entries, root {root}…{lost}{archive}", grouped(ledger.entries));
         }
         None => {}
     }

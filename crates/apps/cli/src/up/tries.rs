@@ -302,6 +302,7 @@ mod tests {
             tls: Default::default(),
             guard_p99_us: None,
             events: Default::default(),
+            ledger: None,
             objectives: None,
             alerts: Default::default(),
             intake: None,

@@ -22,6 +22,7 @@ mod raw_federation;
 mod raw_gateway;
 mod raw_guards;
 mod raw_intake;
+mod raw_ledger;
 mod raw_limit;
 mod raw_login;
 mod raw_outputs;
@@ -62,7 +63,7 @@ use crate::narrow::Narrow;
 use crate::objectives::Objectives;
 use crate::outputs::Output;
 use crate::path::PathPattern;
-use crate::retention::Retention;
+use crate::retention::{LedgerKept, Retention};
 use crate::signed::{EventRule, EventSender};
 use crate::slow_down::SlowDown;
 use crate::snapshot::Trust;
@@ -106,6 +107,8 @@ pub struct Fleet {
     pub guard_p99_us: Option<u32>,
     /// How long events are kept, and how many.
     pub events: Retention,
+    /// How much of the ledger lies in the data folder; all of it where `None`.
+    pub ledger: Option<LedgerKept>,
     /// What is asked of indicators, where that is not what is asked everywhere.
     pub objectives: Option<Objectives>,
     /// What makes alerts, and where they go.

@@ -18,6 +18,7 @@ use super::raw_gateway::{
 };
 use super::raw_guards::RawGuards;
 use super::raw_intake::RawIntake;
+use super::raw_ledger::RawLedger;
 use super::raw_limit::RawLimit;
 use super::raw_login::RawLogin;
 use super::raw_outputs::RawOutput;
@@ -79,6 +80,9 @@ pub(super) struct RawFleet {
     /// How long events are kept, and how many.
     #[schemars(default)]
     pub(super) events: Field<RawEvents>,
+    /// How much of the ledger lies in the data folder, and where the rest goes.
+    #[schemars(default)]
+    pub(super) ledger: Field<RawLedger>,
     /// File of objectives, such as `slo.yaml`, relative to this file: what is asked of indicators where that is not what is asked everywhere.
     #[schemars(default)]
     pub(super) objectives: Field<String>,
@@ -453,6 +457,7 @@ impl RawFleet {
         "tls",
         "budget",
         "events",
+        "ledger",
         "objectives",
         "alerts",
         "intake",
@@ -481,6 +486,7 @@ impl RawFleet {
             tls: fields.take("tls", RawTls::read),
             budget: fields.take("budget", RawBudget::read),
             events: fields.take("events", RawEvents::read),
+            ledger: fields.take("ledger", RawLedger::read),
             objectives: fields.text("objectives"),
             alerts: fields.take("alerts", RawAlerts::read),
             intake: fields.take("intake", RawIntake::read),

@@ -151,9 +151,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards, synthetic",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards, synthetic",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards, synthetic",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards, synthetic",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards, synthetic",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, workloads, federation, isolate, capture, guards, synthetic",
             ],
         ),
         (
@@ -1670,4 +1670,25 @@ fn an_output_that_makes_no_sense_is_refused() {
     let fleet = parsed(good).unwrap_or_else(|errors| panic!("{errors}"));
     let (name, output) = fleet.outputs.first_key_value().unwrap();
     assert_eq!((name.as_str(), output.to.as_str(), output.only.services.len()), ("x", "elasticsearch", 2));
+}
+
+#[test]
+fn a_ledger_is_bounded_by_an_archive_and_by_nothing_else() {
+    let head = "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: { listen: \"127.0.0.1:7001\", protocol: http, owner: o }\n";
+    let with = |ledger: &str| parse(&format!("{head}ledger: {ledger}\n"), "fleet.yaml");
+    for (ledger, said) in [
+        ("{bytes: 1G}", "archive: is missing; name a folder for what is beyond"),
+        ("{archive: old/}", "bytes: is missing; say what may stay"),
+        ("{bytes: 15M, archive: old/}", "not a size from 16M to 64T"),
+        ("{bytes: 1000, archive: old/}", "not a size from 16M to 64T"),
+        ("{bytes: 1G, archive: ''}", "is empty"),
+        ("{bytes: 1G, archive: old/, keep: 30d}", "keep: unknown key"),
+        ("{bytes: 1G, archive: old/, when_full: drop}", "when_full: unknown key"),
+    ] {
+        let refused = with(ledger).unwrap_err().to_string();
+        assert!(refused.contains(said), "{ledger}: {refused}");
+    }
+    let kept = with("{bytes: 1G, archive: /mnt/old}").unwrap().ledger.unwrap();
+    assert_eq!((kept.bytes_max, kept.archive.as_str()), (1 << 30, "/mnt/old"));
+    assert_eq!(parse(head, "fleet.yaml").unwrap().ledger, None, "all of it stays where nothing is said");
 }

@@ -1,7 +1,8 @@
 //! The ledger of a running fleet, verified on files alone, and what tampering looks like to whoever verifies.
 
-use bartizan_testkit::{Bank, Deadline, wait_for};
+use bartizan_testkit::{Bank, Deadline, binary, wait_for};
 use std::path::Path;
+use std::process::Command;
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
@@ -84,4 +85,53 @@ fn the_ledger_of_a_fleet_is_verified_and_tampering_is_seen() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no entry 999999999"), "{refused:?}");
     let proof: serde_json::Value = serde_json::from_str(&bank.up.say(&["audit", "prove", "0", "--json"])).unwrap();
     assert!(proof["checkpoint"].as_str().is_some_and(|note| note.contains("\n\n\u{2014} ")), "{proof}");
+
+    proofs_are_checked_with_the_key_alone(&bank, key, dir.path());
+}
+
+/// By a copy of the program's word only: the file, the key, and for what came since the checkpoint that was kept.
+fn proofs_are_checked_with_the_key_alone(bank: &Bank, key: &str, dir: &Path) {
+    let path = |name: &str| dir.join(name).display().to_string();
+    let shown = bank.up.say(&["audit", "show", "--limit", "100000"]);
+    let denial = shown.lines().find(|line| line.contains("no-direct-transfers")).unwrap();
+    let number = denial.split_whitespace().next().unwrap();
+    let (proof, since, kept) = (path("denial.tlog-proof"), path("since.proof"), path("early.checkpoint"));
+    std::fs::write(&proof, bank.up.say(&["audit", "prove", number])).unwrap();
+    std::fs::write(&kept, bank.up.say(&["audit", "checkpoint"])).unwrap();
+    deny(bank, 3);
+    std::fs::write(&since, bank.up.say(&["audit", "prove", "--since", &kept])).unwrap();
+    let check = |args: &[&str]| {
+        let output = Command::new(binary("bartizan")).args(["audit", "check"]).args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let other = bank.up.say(&["audit", "prove", "0"]);
+    let text = std::fs::read_to_string(&proof).unwrap();
+    let (_, its_entry) = text.split_once("extra ").unwrap();
+    let its_entry = its_entry.split('\n').next().unwrap();
+    let (_, foreign) = other.split_once("extra ").unwrap();
+    for (what, altered) in [
+        ("another entry", text.replace(its_entry, foreign.split('\n').next().unwrap())),
+        ("another number", text.replacen("index ", "index 9", 1)),
+        ("cut", text[..text.len() / 2].to_owned()),
+        ("nothing", String::new()),
+    ] {
+        let file = path("altered");
+        std::fs::write(&file, altered).unwrap();
+        let (code, said, why) = check(&[&file, "--key", key]);
+        assert!(code == Some(1) && said.is_empty() && why.contains("NOT PROVEN"), "{what}: {code:?} {said} {why}");
+    }
+    let stranger = "bank.example/ledger+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    assert_eq!(check(&[&proof, "--key", stranger]).0, Some(1));
+    assert_eq!(check(&[&since, "--key", key]).0, Some(1), "since when?");
+    assert_eq!(check(&[&proof, "--since", &kept, "--key", key]).0, Some(1), "an entry is of no time");
+    let (code, said, _) = check(&[&proof, "--key", key]);
+    assert!(
+        code == Some(0) && said.contains("proven: entry") && said.contains("no-direct-transfers"),
+        "{code:?} {said}"
+    );
+    let (code, said, why) = check(&[&since, "--since", &kept, "--key", key, "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {code:?} {why}"));
+    assert_eq!((code, &said["proven"]), (Some(0), &true.into()), "{said}");
+    assert!(said["entries"].as_u64() > said["old"].as_u64(), "{said}");
 }

@@ -56,6 +56,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         tls: Default::default(),
         guard_p99_us: None,
         events: Default::default(),
+        ledger: None,
         objectives: None,
         alerts: Default::default(),
         intake: None,

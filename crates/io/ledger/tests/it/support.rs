@@ -1,8 +1,8 @@
 //! A ledger with its engine.
 
-use bartizan_audit::{Audit, Checkpoint, Mark, Report, Signer, Tree, leaf_hash};
+use bartizan_audit::{Audit, Checkpoint, Mark, Report, Sealing, Signer, Tree, leaf_hash};
 use bartizan_core::Secret;
-use bartizan_ledger::{LedgerError, Piece, Writer, read};
+use bartizan_ledger::{LedgerError, Piece, Writer, read, read_with};
 use std::path::{Path, PathBuf};
 
 pub(crate) const ORIGIN: &str = "bank.example/ledger";
@@ -22,10 +22,15 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// With files of a kilobyte.
     pub(crate) fn open(dir: &Path) -> Self {
+        Self::open_by(dir, signer())
+    }
+
+    /// As [`Ledger::open`], with another key.
+    pub(crate) fn open_by(dir: &Path, signer: Signer) -> Self {
         let mut seen = Vec::new();
         let writer = Writer::open_with(dir, 1 << 10, |entry| seen.push(entry.to_vec())).unwrap();
         let tree = writer.mark().map_or_else(Tree::default, |mark| Mark::read(mark).unwrap().tree);
-        Self { writer, tree, signer: signer(), seen }
+        Self { writer, tree, signer, seen }
     }
 
     pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LedgerError> {
@@ -49,24 +54,49 @@ pub(crate) fn entries(numbers: std::ops::Range<u64>) -> Vec<Vec<u8>> {
 
 /// Eight groups of five, in several files.
 pub(crate) fn filled(dir: &Path) -> Checkpoint {
+    filled_with(dir, 8)
+}
+
+/// As many groups of five.
+pub(crate) fn filled_with(dir: &Path, groups: u64) -> Checkpoint {
     let mut ledger = Ledger::open(dir);
-    for n in 0..8 {
+    for n in 0..groups {
         ledger.append(&entries(n * 5..n * 5 + 5)).unwrap();
     }
     ledger.checkpoint()
 }
 
 pub(crate) fn audit(dir: &Path, expected: Vec<Checkpoint>) -> Report {
+    audit_with(dir, &[], expected)
+}
+
+/// Where archives are named, all has to be in them.
+pub(crate) fn audit_with(dir: &Path, archives: &[PathBuf], expected: Vec<Checkpoint>) -> Report {
     let signer = signer();
-    let mut audit = Audit::new(signer.verifier()).expect(expected);
-    read(dir, |place, piece| match piece {
+    let audit = Audit::new(signer.verifier()).expect(expected);
+    let mut audit = if archives.is_empty() { audit } else { audit.of_all() };
+    read_with(dir, archives, |place, piece| match piece {
         Piece::Entry(entry) => audit.entry(entry),
         Piece::Mark(mark) => audit.mark(place, mark),
         Piece::Damaged => audit.damaged(place),
+        Piece::Seal(seal) => audit.seal(place, seal),
         Piece::Torn => {}
     })
     .unwrap();
     audit.finish()
+}
+
+/// The seal over the pieces of a file, as control makes it.
+pub(crate) fn seal_of(pieces: &[Piece<'_>]) -> Result<Vec<u8>, String> {
+    let mut sealing = Sealing::default();
+    for piece in pieces {
+        match piece {
+            Piece::Entry(entry) => sealing.entry(entry),
+            Piece::Mark(mark) => sealing.mark(mark),
+            Piece::Seal(_) | Piece::Damaged | Piece::Torn => return Err("it is damaged".to_owned()),
+        }
+    }
+    sealing.finish().map(|seal| seal.bytes()).map_err(|error| error.to_string())
 }
 
 /// The files, the oldest first.

@@ -346,6 +346,15 @@ fn events(page: &mut Page, status: &Status) {
     page.value(&[], status.ledger.entries);
     page.family("bartizan_ledger_lost_total", "counter", "Events that belong in the ledger and are not in it");
     page.value(&[], status.ledger.lost);
+    page.family("bartizan_ledger_bytes", "gauge", "Bytes that the ledger takes in the data folder");
+    page.value(&[], status.ledger.bytes);
+    let failing = u64::from(status.ledger.archive_failed.is_some());
+    page.family(
+        "bartizan_ledger_archive_failing",
+        "gauge",
+        "1 while files of the ledger cannot be moved into its archive",
+    );
+    page.value(&[], failing);
     page.family("bartizan_events_waiting", "gauge", "Events that wait to be stored");
     page.value(&[], store.waiting);
     page.family(

@@ -3,7 +3,7 @@
 use crate::alerts::Desk;
 use crate::error::chain;
 use crate::events::counters::{Counters, Loss};
-use crate::ledger::{Ledger, Recorded};
+use crate::ledger::{Bounds, Ledger, Recorded};
 use crate::limits::{FOLLOW_WAITING_MAX, STORE_BATCH_MAX};
 use crate::publish::{Current, InForce};
 use bartizan_core::event::{Event, EventId, SeenBy, What};
@@ -90,6 +90,11 @@ impl Pipeline {
 
     pub(crate) fn status(&self) -> StoreStatus {
         self.counters.status()
+    }
+
+    /// What the ledger may take in the data folder from now on.
+    pub(crate) fn keep_ledger_within(&self, bounds: Option<Bounds>) {
+        self.ledger.keep_within(bounds);
     }
 
     pub(crate) fn ledger_status(&self) -> LedgerStatus {

@@ -1,14 +1,15 @@
 //! The thread that writes: whatever has gathered while the disk was busy shares the next flush and the next signature.
 
+use super::archive::{self, Bounded, Bounds};
 use super::key::{self, LedgerKeyError};
-use crate::limits::{LEDGER_GROUP_MAX, LEDGER_QUEUE_MAX};
+use crate::limits::{LEDGER_FILES_MIN, LEDGER_GROUP_MAX, LEDGER_QUEUE_MAX};
 use bartizan_audit::{Mark, Signer, Tree, leaf_hash};
 use bartizan_core::TrustDomain;
 use bartizan_core::event::{Class, EventId, Upshot};
 use bartizan_core::status::LedgerStatus;
 use bartizan_crypto::hash::hex;
 use bartizan_events::{Known, StoredEvent, record};
-use bartizan_ledger::Writer;
+use bartizan_ledger::{FILE_BYTES, Writer};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ const FOLDER: &str = "ledger";
 pub(crate) struct Ledger {
     jobs: mpsc::Sender<Job>,
     status: Arc<Mutex<LedgerStatus>>,
+    bounded: Bounded,
 }
 
 /// What became of events that were to be in the ledger.
@@ -74,13 +76,14 @@ impl Ledger {
             ..LedgerStatus::default()
         };
         let status = Arc::new(Mutex::new(status));
-        let keeper = Keeper { writer, tree, signer, known, owed: 0, status: Arc::clone(&status) };
+        let bounded = Bounded::default();
+        let file = |source| LedgerKeyError::File { path: dir.clone(), source };
+        archive::start(dir.clone(), &bounded, &status).map_err(file)?;
+        let shared = (Arc::clone(&status), Arc::clone(&bounded));
+        let keeper = Keeper { writer, tree, signer, known, owed: 0, status: shared.0, bounded: shared.1 };
         let (jobs, queue) = mpsc::channel(LEDGER_QUEUE_MAX);
-        std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || keeper.run(queue))
-            .map_err(|source| LedgerKeyError::File { path: dir, source })?;
-        Ok(Self { jobs, status })
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || keeper.run(queue)).map_err(file)?;
+        Ok(Self { jobs, status, bounded })
     }
 
     /// Records those of `events` that belong there; on disk and signed when this returns.
@@ -98,6 +101,12 @@ impl Ledger {
             return Recorded::Not;
         }
         done.await.unwrap_or(Recorded::Not)
+    }
+
+    /// What it may take in the data folder from now on.
+    pub(crate) fn keep_within(&self, bounds: Option<Bounds>) {
+        // Every change leaves it whole.
+        *self.bounded.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
     }
 
     pub(crate) fn status(&self) -> LedgerStatus {
@@ -119,6 +128,7 @@ struct Keeper {
     /// Events that are not in it since the disk failed.
     owed: u64,
     status: Arc<Mutex<LedgerStatus>>,
+    bounded: Bounded,
 }
 
 impl Keeper {
@@ -152,6 +162,8 @@ impl Keeper {
         }
         let mut tree = self.tree.clone();
         new.iter().for_each(|entry| tree.push(leaf_hash(&entry.bytes)));
+        let share = archive::bounds(&self.bounded).map_or(FILE_BYTES, |it| it.bytes_max / LEDGER_FILES_MIN);
+        self.writer.set_file_bytes(share);
         let entries: Vec<Vec<u8>> = new.iter().map(|entry| entry.bytes.clone()).collect();
         let written = Mark::make(&tree, self.signer.verifier().name(), &self.signer)
             .map_err(|error| error.to_string())
@@ -184,7 +196,7 @@ impl Keeper {
     }
 }
 
-fn lock(status: &Mutex<LedgerStatus>) -> MutexGuard<'_, LedgerStatus> {
+pub(super) fn lock(status: &Mutex<LedgerStatus>) -> MutexGuard<'_, LedgerStatus> {
     // Every change leaves it whole.
     status.lock().unwrap_or_else(PoisonError::into_inner)
 }

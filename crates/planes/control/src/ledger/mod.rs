@@ -4,8 +4,10 @@
 //! An event is on the disk, under a signed checkpoint, before its batch is confirmed. Where the disk fails, events go on being stored
 //! and decided: this fails open, is counted, shown in `status`, and leaves an entry of its own as soon as it can.
 
+mod archive;
 mod keep;
 mod key;
 
+pub(crate) use archive::Bounds;
 pub(crate) use keep::{Ledger, Recorded};
 pub use key::LedgerKeyError;

@@ -48,6 +48,7 @@ fn audited(place: &Place, expected: Vec<Checkpoint>) -> (Report, Vec<Event>) {
             events.push(record::read_bytes(entry).unwrap().event);
         }
         Piece::Mark(mark) => audit.mark(place, mark),
+        Piece::Seal(seal) => audit.seal(place, seal),
         Piece::Damaged | Piece::Torn => audit.damaged(place),
     })
     .unwrap();

@@ -21,6 +21,7 @@ mod headers;
 mod instances;
 mod intake;
 mod isolate;
+mod ledger;
 mod limits;
 mod login;
 mod narrow;
@@ -116,6 +117,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         tls,
         budget,
         events,
+        ledger,
         objectives,
         alerts,
         intake,
@@ -143,6 +145,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
     let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
     let events = events.optional().and_then(|at| at.map(|at| events::check(report, at)).transpose());
+    let ledger = ledger.optional().and_then(|at| at.map(|at| ledger::check(report, at)).transpose());
     let objectives = objectives.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let alerts = alerts.optional().and_then(|at| {
         let of = |mut at: At<RawAlerts>| {
@@ -234,6 +237,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         tls: tls?.unwrap_or_default(),
         guard_p99_us: budget?.flatten(),
         events: events?.unwrap_or_default(),
+        ledger: ledger?,
         objectives: objectives?.map(|file| Objectives { file, said: Vec::new() }),
         alerts,
         intake: intake?,
