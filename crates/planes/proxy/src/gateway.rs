@@ -4,10 +4,10 @@
 use crate::access;
 use crate::conn::{About, Carrier, Conn, Fresh, Side, Worker};
 use crate::http1::{self, Stream};
+use crate::http2::serve_http2;
 use crate::inbound::{judge, report_failure, report_success};
 use crate::limits;
 use crate::live::ALPN_HTTP2;
-use crate::serve::serve_http2;
 use bartizan_core::Timestamp;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_runtime::clock;

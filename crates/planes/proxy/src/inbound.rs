@@ -3,11 +3,11 @@
 use crate::conn::{About, Caller, Carrier, Conn, Fresh, Side, Worker};
 use crate::counters::as_us32;
 use crate::http1::{self, Stream};
+use crate::http2::serve_http2;
 use crate::leg;
 use crate::limits;
 use crate::live::{ALPN_HTTP1, ALPN_HTTP2, ALPN_LEG, ALPN_TCP, Proxy};
 use crate::plaintext;
-use crate::serve::serve_http2;
 use crate::tcp;
 use bartizan_core::Timestamp;
 use bartizan_core::event::{Handshake, HandshakeFailure, What};

@@ -3,7 +3,7 @@
 
 use crate::filter;
 use crate::message::ResponseHead;
-use crate::{http1, leg, limits};
+use crate::{http1, http2, leg, limits};
 use http::StatusCode;
 use std::task::Context;
 
@@ -21,6 +21,7 @@ enum To {
     #[default]
     Nobody,
     Http1(http1::Ahead),
+    Http2(http2::Ahead),
     Leg(leg::Ahead),
 }
 
@@ -30,16 +31,22 @@ impl Interims {
         Self { to: To::Http1(ahead), passed: 0 }
     }
 
+    /// To a client of HTTP/2.
+    pub fn to_http2(ahead: http2::Ahead) -> Self {
+        Self { to: To::Http2(ahead), passed: 0 }
+    }
+
     /// To another guard.
     pub fn to_leg(ahead: leg::Ahead) -> Self {
         Self { to: To::Leg(ahead), passed: 0 }
     }
 
-    /// Passes one on; beyond [`limits::INTERIM_MAX`] of them it is dropped.
+    /// Passes one on; one of more than [`limits::INTERIM_BYTES_MAX`], and each beyond [`limits::INTERIM_MAX`], is dropped.
     pub fn pass(&mut self, mut head: ResponseHead, cx: &mut Context<'_>) {
         let passes = head.status.is_informational()
             && ![StatusCode::CONTINUE, StatusCode::SWITCHING_PROTOCOLS].contains(&head.status)
-            && self.passed < limits::INTERIM_MAX;
+            && self.passed < limits::INTERIM_MAX
+            && bytes_of(&head) <= limits::INTERIM_BYTES_MAX;
         if !passes || matches!(self.to, To::Nobody) {
             return;
         }
@@ -49,7 +56,13 @@ impl Interims {
         match &self.to {
             To::Nobody => {}
             To::Http1(ahead) => ahead.write(&head, cx),
+            To::Http2(ahead) => ahead.write(&head),
             To::Leg(ahead) => ahead.write(&head),
         }
     }
+}
+
+/// Of names and values.
+fn bytes_of(head: &ResponseHead) -> usize {
+    head.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -33,6 +33,7 @@ pub mod forwarded_for; // who the client is, by the word of proxies in front; pu
 pub mod framing; // where it begins and ends, strictly; pure
 pub mod gathered; // writes of HTTP/2, together
 pub mod http1; // both ends of HTTP/1.1
+pub mod http2; // HTTP/2 that comes in
 pub mod inspect; // bodies, held against the document of an API
 pub mod interim; // responses ahead of the response
 pub mod leg; // many on one connection between guards
@@ -46,7 +47,6 @@ pub mod reply; // what is made of the head of an answer
 pub mod respond; // the way back
 pub mod routes; // of the gateway, ready to be found
 pub mod sending; // to a callee: versions, instances, tries
-pub mod serve; // HTTP/2
 pub mod signed; // events that their senders signed
 pub mod slowing; // who comes more often than usual waits
 pub mod upstream; // connections to the next hop

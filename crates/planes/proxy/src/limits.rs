@@ -127,6 +127,8 @@ pub const LEG_FLOOD_POINTS: u32 = 16 << 10;
 pub const LEG_FLOOD_BYTES: usize = 32;
 /// Interim responses of one request that are passed on, a count: hints come once, progress (102) a few times.
 pub const INTERIM_MAX: usize = 8;
+/// Names and values of one of them, in bytes: a page of hints. What a client does not read of them is held, for each of its requests.
+pub const INTERIM_BYTES_MAX: usize = 8 << 10;
 /// Reads from one leg in a row, a count; then others are served.
 pub const LEG_READS_MAX: usize = 8;
 

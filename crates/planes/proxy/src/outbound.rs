@@ -2,9 +2,9 @@
 
 use crate::conn::{About, Carrier, Conn, Fresh, Side, Worker};
 use crate::http1::{self, Stream};
+use crate::http2::serve_http2;
 use crate::limits;
 use crate::relay::First;
-use crate::serve::serve_http2;
 use crate::sniff::{self, Speaks};
 use crate::tcp::{self, Early};
 use bartizan_core::ServiceName;

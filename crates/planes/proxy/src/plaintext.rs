@@ -5,9 +5,9 @@
 
 use crate::conn::{About, Carrier, Conn, Fresh, Side, Worker};
 use crate::http1::{self, Stream};
+use crate::http2::serve_http2;
 use crate::limits;
 use crate::live::Live;
-use crate::serve::serve_http2;
 use crate::sniff::{self, Speaks};
 use crate::tcp;
 use bartizan_core::edge::Mtls;

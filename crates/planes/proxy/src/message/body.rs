@@ -2,6 +2,7 @@
 
 use super::Fields;
 use crate::http1;
+use crate::http2;
 use crate::leg;
 use crate::limits;
 use crate::upstream;
@@ -73,18 +74,18 @@ enum Source {
     Http1Response(Box<http1::Exchange>),
     LegRequest(leg::Inflow),
     LegResponse(Box<leg::Exchange>),
-    Http2(Http2),
+    Http2Request(Box<http2::Inflow>),
+    Http2Response(Http2),
     /// What was read already, and then the rest.
     Ahead(Bytes, Box<Source>),
 }
 
+/// On a connection that we dialled.
 #[derive(Debug)]
 struct Http2 {
-    /// Taken already.
-    ahead: Option<Result<Bytes, Trouble>>,
     incoming: Incoming,
-    /// The stream's place on a connection that we dialled.
-    _lease: Option<upstream::Http2Lease>,
+    /// The stream's place on it.
+    _lease: upstream::Http2Lease,
 }
 
 impl Body {
@@ -113,22 +114,12 @@ impl Body {
         Self::of(Source::LegResponse(exchange))
     }
 
-    /// Of a request on an HTTP/2 connection; all of it where it came with its head, as that of most calls of gRPC does.
-    pub fn http2_request(mut incoming: Incoming, cx: &mut Context<'_>) -> Self {
-        if incoming.is_end_stream() {
-            return Self::default();
+    /// Of a request on an HTTP/2 connection.
+    pub fn http2_request(inflow: http2::Inflow, cx: &mut Context<'_>) -> Self {
+        match inflow.try_whole(cx) {
+            Ok(bytes) => Self::whole(bytes),
+            Err(inflow) => Self::of(Source::Http2Request(Box::new(inflow))),
         }
-        let ahead = match Pin::new(&mut incoming).poll_frame(cx) {
-            Poll::Pending => None,
-            Poll::Ready(None) => return Self::default(),
-            Poll::Ready(Some(Err(_))) => Some(Err(Trouble::Broken)),
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) if incoming.is_end_stream() => return Self::whole(data),
-                Ok(data) => Some(Ok(data)),
-                Err(_) => return Self::default(), // trailers of nothing
-            },
-        };
-        Self::of(Source::Http2(Http2 { ahead, incoming, _lease: None }))
     }
 
     /// Of a response on an HTTP/2 connection.
@@ -136,7 +127,7 @@ impl Body {
         if incoming.is_end_stream() {
             Self::default()
         } else {
-            Self::of(Source::Http2(Http2 { ahead: None, incoming, _lease: Some(lease) }))
+            Self::of(Source::Http2Response(Http2 { incoming, _lease: lease }))
         }
     }
 
@@ -182,7 +173,8 @@ impl Body {
             Source::Http1Response(exchange) => exchange.length() == Some(0),
             Source::LegRequest(inflow) => inflow.is_over(),
             Source::LegResponse(exchange) => exchange.is_over(),
-            Source::Http2(body) => body.ahead.is_none() && body.incoming.is_end_stream(),
+            Source::Http2Request(inflow) => inflow.is_over(),
+            Source::Http2Response(body) => body.incoming.is_end_stream(),
         }
     }
 
@@ -195,12 +187,9 @@ impl Body {
             Source::Http1Response(exchange) => exchange.length(),
             Source::LegRequest(inflow) => inflow.length(),
             Source::LegResponse(exchange) => exchange.length(),
-            // What was taken already is not part of hyper's hint.
-            Source::Http2(Http2 { ahead: None, incoming, .. }) => incoming.size_hint().exact(),
-            Source::Http2(Http2 { ahead: Some(Ok(data)), incoming, .. }) => {
-                incoming.size_hint().exact().map(|rest| rest + data.len() as u64)
-            }
-            Source::Http2(_) | Source::Ahead(..) => None,
+            Source::Http2Request(inflow) => inflow.length(),
+            Source::Http2Response(body) => body.incoming.size_hint().exact(),
+            Source::Ahead(..) => None,
         }
     }
 
@@ -279,18 +268,14 @@ impl Source {
             Self::Http1Response(exchange) => exchange.poll_chunk(cx),
             Self::LegRequest(inflow) => inflow.poll_chunk(cx),
             Self::LegResponse(exchange) => exchange.poll_chunk(cx),
-            Self::Http2(body) => body.poll_chunk(cx),
+            Self::Http2Request(inflow) => inflow.poll_chunk(cx),
+            Self::Http2Response(body) => body.poll_chunk(cx),
         }
     }
 }
 
 impl Http2 {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Trouble>>> {
-        match self.ahead.take() {
-            Some(Ok(data)) if data.is_empty() => {}
-            Some(ahead) => return Poll::Ready(Some(ahead.map(Chunk::Data))),
-            None => {}
-        }
         loop {
             let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else { return Poll::Ready(None) };
             let Ok(frame) = frame else { return Poll::Ready(Some(Err(Trouble::Broken))) };

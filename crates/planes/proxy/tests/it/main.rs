@@ -18,6 +18,7 @@ mod floods; // of HTTP/2
 mod gateway;
 mod http;
 mod http2;
+mod interim; // ahead of a response
 mod keys; // of programs
 mod ledger;
 mod leg;
