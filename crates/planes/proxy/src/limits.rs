@@ -125,6 +125,9 @@ pub const LEG_KEEP_BYTES: usize = 128 << 10;
 pub const LEG_FLOOD_POINTS: u32 = 16 << 10;
 /// Bytes written to the other end of a leg that give back one point.
 pub const LEG_FLOOD_BYTES: usize = 32;
+/// Requests on a leg that whoever asked gave up unanswered, beyond as many as were answered, a count: at so many it is cut, as on
+/// HTTP/2 after two thousand resets. A guard that asks leaves the leg at half of it, so that no client can end what others share.
+pub const LEG_GIVEN_UP_MAX: u32 = 2048;
 /// Interim responses of one request that are passed on, a count: hints come once, progress (102) a few times.
 pub const INTERIM_MAX: usize = 8;
 /// Names and values of one of them, in bytes: a page of hints. What a client does not read of them is held, for each of its requests.

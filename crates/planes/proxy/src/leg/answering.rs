@@ -98,6 +98,9 @@ struct Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
+        if self.stream.has_said_all() {
+            self.leg.answered();
+        }
         self.leg.close(self.stream.id);
         self.stream.end(Reset::NotNeeded); // whoever still reads the request stops
     }

@@ -105,9 +105,12 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let is_through = self.stream.has_said_all() && self.stream.has_all_come();
-        if !is_through && self.stream.is_reset().is_none() {
-            self.leg.write(|out| frame::write_reset(out, self.stream.id, Reset::Cancelled));
+        let is_answered = self.stream.has_all_come();
+        if is_answered {
+            self.leg.answered();
+        }
+        if !(is_answered && self.stream.has_said_all()) && self.stream.is_reset().is_none() {
+            self.leg.give_up(self.stream.id);
         }
         self.leg.close(self.stream.id);
         self.stream.end(Reset::Cancelled); // whoever still sends stops
@@ -143,7 +146,7 @@ impl Upload {
         });
         if sent.await.is_err() && self.stream.is_reset().is_none() {
             // Whoever asked did not say all: the program may not take it for all.
-            self.leg.write(|out| frame::write_reset(out, self.stream.id, Reset::Cancelled));
+            self.leg.give_up(self.stream.id);
             self.stream.end(Reset::Cancelled);
         }
     }

@@ -34,6 +34,8 @@ struct Inner {
     newest: Cell<u32>,
     /// What the other end said that it understands; see [`frame::UNDERSTANDS_INTERIM`].
     understands: Cell<u32>,
+    /// Requests that were given up unanswered, beyond those that were answered; both ends count.
+    given_up: Cell<u32>,
     /// No new streams.
     leaving: Cell<bool>,
     ended: Cell<bool>,
@@ -72,6 +74,7 @@ impl Leg {
             streams: RefCell::default(),
             newest: Cell::new(0),
             understands: Cell::new(0),
+            given_up: Cell::new(0),
             leaving: Cell::new(false),
             ended: Cell::new(false),
         }))
@@ -109,6 +112,26 @@ impl Leg {
         if self.0.leaving.get() {
             self.wake_driver(); // perhaps it was the last one
         }
+    }
+
+    /// Gives up a request of this end that is not answered.
+    pub(super) fn give_up(&self, id: u32) {
+        self.write(|out| frame::write_reset(out, id, Reset::Cancelled));
+        // What comes gets another leg before the other end takes this for a flood. What is under way here goes on.
+        if self.count_given_up() >= limits::LEG_GIVEN_UP_MAX / 2 {
+            self.leave();
+        }
+    }
+
+    /// A request was answered to the end.
+    pub(super) fn answered(&self) {
+        self.0.given_up.set(self.0.given_up.get().saturating_sub(1));
+    }
+
+    fn count_given_up(&self) -> u32 {
+        let count = self.0.given_up.get().saturating_add(1);
+        self.0.given_up.set(count);
+        count
     }
 
     /// Writes frames. They go out with whatever else is ready at this moment.
@@ -206,7 +229,13 @@ impl Leg {
             Frame::Request(head, length, end) => self.request_came(id, head, length, end, begin).map(|()| meter::HEAD),
             Frame::Response(..) | Frame::Interim(_) if !self.0.asks => Err(Violation("a response to who answers")),
             frame => match self.stream(id) {
-                Some(stream) => take_on(&stream, frame),
+                Some(stream) => {
+                    let gives_up = !self.0.asks && matches!(frame, Frame::Reset(_)) && !stream.has_said_all();
+                    if gives_up && self.count_given_up() >= limits::LEG_GIVEN_UP_MAX {
+                        return Err(Violation("too many requests that it gave up"));
+                    }
+                    take_on(&stream, frame)
+                }
                 // Late, for a stream that was given up here.
                 None if id <= self.0.newest.get() => Ok(meter::IDLE),
                 None => Err(Violation("a stream that there is not")),

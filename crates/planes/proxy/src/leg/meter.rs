@@ -1,8 +1,8 @@
 //! Counts what the other end of a leg makes us do without asking for anything: pings, empty pieces, credit in crumbs, frames for
 //! streams that are over. It proved who it is, not that it is well. Pure, as [`crate::flood`] is for HTTP/2.
 //!
-//! A request that is given up costs nothing here: who floods with those is held by the streams that a leg may have and, before,
-//! at the door of the guard that asks. Else one client could end the leg that others share.
+//! A request that is given up costs nothing here: those are counted beside (`Leg::give_up`), by both ends, so that whoever asks can
+//! leave a leg in time. Else one client could end the leg that others share.
 
 use crate::limits;
 

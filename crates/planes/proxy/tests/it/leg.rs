@@ -14,7 +14,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 async fn two(program: SocketAddr) -> (World, Guard, Guard) {
@@ -304,6 +305,98 @@ async fn frames_that_carry_nothing_end_the_leg_once_they_are_too_many() {
     assert_eq!(callee.refused_rule().await, "leg");
     let response = talk(plain(caller.outbound("api")).await, get("/")).await;
     assert_eq!(status(&response), 200, "others are served");
+}
+
+/// Never answers, but for `/late` once that is `let_go`. Counts what came.
+async fn silent() -> (SocketAddr, Arc<AtomicUsize>, Arc<Notify>) {
+    let (came, let_go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let (count, released) = (Arc::clone(&came), Arc::clone(&let_go));
+    let program = programs::custom(move |mut stream| {
+        let (came, let_go) = (Arc::clone(&count), Arc::clone(&released));
+        async move {
+            let mut head = [0; 2048];
+            while let Ok(n @ 1..) = stream.read(&mut head).await {
+                came.fetch_add(1, SeqCst);
+                if head[..n].starts_with(b"GET /late ") {
+                    let_go.notified().await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate").await;
+                }
+            }
+        }
+    });
+    (program.await, came, let_go)
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_without_end_end_the_leg() {
+    let (program, _came, _let_go) = silent().await;
+    let (world, _caller, callee) = two(program).await;
+    let mut fields = Fields::default();
+    fields.append("host", b"api");
+    let head = RequestHead::new(Method::GET, b"/x", None, fields);
+    // Fewer than streams that may be open, so that each is begun.
+    const AT_ONCE: u32 = 64;
+    let given_up = |batch: u32| {
+        let mut frames = Vec::new();
+        for id in batch * AT_ONCE + 1..=(batch + 1) * AT_ONCE {
+            frame::write_request(&mut frames, id, &head, Some(0), true);
+            frame::write_reset(&mut frames, id, frame::Reset::Cancelled);
+        }
+        frame::write_ping(&mut frames, false);
+        frames
+    };
+    let mut stream = tls(callee.mesh(), Some(&world.shown("web")), &[ALPN_LEG]).await.unwrap();
+    let mut batches = 0;
+    while stream.write_all(&given_up(batches)).await.is_ok() && hear_pong(&mut stream).await {
+        batches += 1;
+        assert!(batches * AT_ONCE < limits::LEG_GIVEN_UP_MAX, "it goes on for ever");
+    }
+    assert_eq!((batches + 1) * AT_ONCE, limits::LEG_GIVEN_UP_MAX, "it goes on until then");
+    assert_eq!(callee.refused_rule().await, "leg");
+}
+
+/// True once it comes, false where the leg ends before.
+async fn hear_pong(stream: &mut (impl AsyncRead + Unpin)) -> bool {
+    let mut heard = Vec::new();
+    while stream.read_buf(&mut heard).await.is_ok_and(|n| n > 0) {
+        let mut at = 0;
+        while let Some((_, frame, bytes)) = frame::read(&heard[at..]).unwrap() {
+            if matches!(frame, frame::Frame::Pong) {
+                return true;
+            }
+            at += bytes;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn clients_that_give_up_without_end_get_other_legs_and_end_nobody_elses_request() {
+    const AT_ONCE: usize = 50;
+    let (program, came, let_go) = silent().await;
+    let (_world, caller, callee) = two(program).await;
+    let addr = caller.outbound("api");
+    let mut other = plain(addr).await;
+    other.write_all(get("/late").as_bytes()).await.unwrap();
+    until("the other request to be there", async || came.load(SeqCst) == 1).await;
+    let stats = || bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events);
+    let legs = stats().handshakes_completed;
+
+    // More than two threads may give up on a leg each.
+    let rounds = 5 * limits::LEG_GIVEN_UP_MAX as usize / 2 / AT_ONCE;
+    for round in 1..=rounds {
+        let mut asked = Vec::new();
+        for _ in 0..AT_ONCE {
+            let mut stream = plain(addr).await;
+            stream.write_all(get("/never").as_bytes()).await.unwrap();
+            asked.push(stream);
+        }
+        until("all of them to be there", async || came.load(SeqCst) == 1 + round * AT_ONCE).await;
+    }
+    assert!(stats().handshakes_completed > legs, "another leg was taken");
+    assert_eq!(stats().refused, 0, "nobody floods");
+    let_go.notify_one();
+    assert!(talk(other, "").await.ends_with("late"), "what was under way is answered");
 }
 
 #[tokio::test]
