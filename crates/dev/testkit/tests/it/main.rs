@@ -28,6 +28,7 @@ mod gateway;
 mod guards;
 mod instances; // several of one service
 mod isolation;
+mod killed; // in the middle of a request
 mod login; // browsers, at the gateway
 mod migration; // from plain to strict
 mod ocsf;

@@ -17,7 +17,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
     bytes.extend_from_slice(&[kind, flags]);
     bytes.extend_from_slice(&stream.to_be_bytes());
@@ -40,11 +40,11 @@ fn request(stream: u32) -> Vec<u8> {
     frame(1, END_STREAM | END_HEADERS, stream, &block)
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A guard with a door of each kind, and who is behind.
-struct Doors {
+pub struct Doors {
     _world: World,
     callee: Guard,
     caller: Guard,
@@ -53,7 +53,7 @@ struct Doors {
 }
 
 impl Doors {
-    async fn new(program: std::net::SocketAddr) -> Self {
+    pub async fn new(program: std::net::SocketAddr) -> Self {
         let world = World::new();
         let callee = world.sidecar("api", program, Protocol::Http).await;
         let caller = world.caller("web", &[(&callee, Protocol::Http)]).await;
@@ -63,7 +63,7 @@ impl Doors {
     }
 
     /// A new connection through each door, after the preface.
-    async fn open(&self) -> Vec<(&'static str, Box<dyn Stream>, &Guard)> {
+    pub async fn open(&self) -> Vec<(&'static str, Box<dyn Stream>, &Guard)> {
         let inbound = tls(self.callee.mesh(), Some(&self.shown), &[ALPN_HTTP2]).await.unwrap();
         let gateway = tls(self.gateway.edge(), None, &[ALPN_HTTP2]).await.unwrap();
         let outbound = plain(self.caller.outbound("api")).await;

@@ -18,6 +18,8 @@ mod floods; // of HTTP/2
 mod gateway;
 mod http;
 mod http2;
+mod idle; // many who say nothing
+mod injections; // requests within requests of HTTP/2
 mod interim; // ahead of a response
 mod keys; // of programs
 mod ledger;
