@@ -10,6 +10,7 @@ mod clocks;
 mod deny;
 mod events;
 mod explain;
+mod guards;
 mod indicators;
 mod instances;
 mod intake;

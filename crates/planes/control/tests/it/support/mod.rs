@@ -1,6 +1,7 @@
 //! What the tests are made of.
 
 mod control;
+mod guard;
 mod member;
 mod node;
 mod outside;
@@ -8,6 +9,7 @@ mod place;
 mod proxy;
 
 pub(crate) use control::Running;
+pub(crate) use guard::Guard;
 pub(crate) use member::Member;
 pub(crate) use node::Node;
 pub(crate) use outside::{Authority, Background, judge};
