@@ -6,3 +6,4 @@ mod golden; // start here: our answers beside those of Prometheus
 mod judge; // Prometheus itself
 mod properties;
 mod refusals;
+mod rules; // those that we ship for a Prometheus
