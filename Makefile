@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench race race-quick race-flat race-spread race-programs needs needs-demo help clean
+.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,10 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- issuance
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- reconnect
 	$(CARGO) run --release --package bartizan-control --example handshake_success
+
+bench-late: needs-demo ## how late a denied call is on the console, and an alert at its webhook
+	$(CARGO) build --release --workspace --bins
+	$(CARGO) run --release --package bartizan-testkit --example how_late
 
 race: race-programs ## a pair of guards beside a byte relay, Envoy, nginx, HAProxy, interleaved; table to benches/results/
 	python3 benches/dataplane/race.py
