@@ -600,7 +600,7 @@ pub struct AlertsStatus {
 }
 
 /// When the fault of a rule was let happen last, on a clock of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Rehearsal {
     /// The rule.
     pub rule: String,

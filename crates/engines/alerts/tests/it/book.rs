@@ -3,8 +3,8 @@
 use bartizan_alerts::book::Came;
 use bartizan_alerts::limits::{FOREIGN_FOR, PAGE_EVERY};
 use bartizan_alerts::{
-    Book, Changes, Context, Counters, Facts, Foreign, NoticeKind, Outflow, Reading, Rehearsals, Silences, changes,
-    readings, state,
+    Book, Changes, Context, Counters, Facts, Foreign, NoticeKind, Outflow, Reading, Rehearsals, Silences, built_in,
+    changes, readings, state,
 };
 use bartizan_core::alerts::{Alert, ESCALATE_AFTER, Maintenance, Matcher, Measure, Rule, Standing, Urgency, Window};
 use bartizan_core::event::{AlertStep, Event, EventId, Process, SeenBy, What};

@@ -286,6 +286,7 @@ const ALERTS: &[Shape] = &[
         r#"{ "id": "s0000002a" }"#,
         post("/v1/alerts/silence/end", json::<alerts::EndSilence>(), &[404]),
     ),
+    post("/v1/alerts/rehearse", json::<Vec<alerts::Rehearsal>>(), &[]),
 ];
 
 /// Who comes to the console.

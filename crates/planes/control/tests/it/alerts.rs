@@ -215,8 +215,8 @@ async fn an_escalation_says_how_far_why_and_after_which_changes() {
     breach(&mut proxy, 1).await;
     wait_for("the escalation", async || kinds(&got).contains(&"alert.escalation".to_owned()).then_some(())).await;
     let all = got.lock().unwrap().clone();
-    let bodies = all.iter().map(|(_, body, _)| serde_json::from_slice::<Value>(body).unwrap());
-    let escalation = bodies.filter(|it| it["type"] == "alert.escalation").last().unwrap();
+    let mut bodies = all.iter().map(|(_, body, _)| serde_json::from_slice::<Value>(body).unwrap());
+    let escalation = bodies.rfind(|it| it["type"] == "alert.escalation").unwrap();
     let evidence = &escalation["data"]["evidence"];
     let sli = evidence["slis"].as_array().unwrap().iter().find(|it| it["indicator"] == "M3").unwrap();
     assert_eq!(
