@@ -379,7 +379,8 @@ pub const OUTPUT_WITHIN: Duration = Duration::from_secs(15);
 pub const OUTPUT_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Largest file with a secret of an output, in bytes.
 pub const OUTPUT_FILE_BYTES_MAX: usize = 16 << 10;
-/// Time that a receiver of syslog gets, once for each connection, to refuse our certificate: several times the way around the earth.
+/// Time that a receiver of syslog gets on a new connection to refuse our certificate, and what comes again: several times the way around
+/// the earth.
 pub const OUTPUT_SETTLE: Duration = Duration::from_secs(1);
 /// How often an output that has sent everything looks whether there is more.
 pub const OUTPUT_POLL: Duration = Duration::from_millis(100);

@@ -1660,6 +1660,8 @@ fn an_output_that_makes_no_sense_is_refused() {
         ("{ndjson: a, classes: [nothing]}", "no class of this name"),
         ("{ndjson: a, outcomes: [good]}", "no outcome of this name"),
         ("{ndjson: a, services: [b]}", "no such service"),
+        ("{ndjson: a, certificate: b, key: c}", "a file asks for no certificate"),
+        ("{syslog: \"tls://a.test\", certificate: b}", "outputs.x.key: is missing"),
         ("{kafka: a}", "unknown key"),
     ] {
         let error = parsed(output).expect_err(output).to_string();

@@ -29,7 +29,7 @@ pub async fn send<S>(stream: S, it: Sending<'_>, body: Bytes, bytes_max: usize) 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |e: hyper::Error| GetError::Broken(e.to_string());
+    let broken = |e: hyper::Error| GetError::Broken(with_causes(&e));
     let mut request = Request::post(it.path)
         .header(header::HOST, it.authority)
         .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")));
@@ -49,4 +49,10 @@ where
     let status = answer.status().as_u16();
     let body = Limited::new(answer.into_body(), bytes_max).collect().await;
     Ok((status, body.map_err(|e| GetError::Broken(e.to_string()))?.to_bytes()))
+}
+
+/// hyper says where it broke off; why, such as the alert of a server that refuses our certificate, is what caused that.
+fn with_causes(error: &hyper::Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -4,15 +4,12 @@
 //! What was written last is kept, and written again where the connection turns out to have ended: it may have lain in a buffer that
 //! nobody read. So a receiver gets it twice rather than not at all.
 
-use crate::limits::{OUTPUT_SETTLE, OUTPUT_WITHIN};
+use super::wire::{self, Wire, write};
+use crate::limits::OUTPUT_SETTLE;
 use bartizan_core::outputs::Stream;
-use bartizan_runtime::https;
 use bartizan_runtime::tls::WebClient;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-
-trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Wire for T {}
+use tokio::io::AsyncReadExt;
 
 /// The way to one receiver.
 pub(super) struct Line {
@@ -52,7 +49,11 @@ impl Line {
             Some(wire) => wire,
             None => {
                 let mut wire = self.dial().await?;
-                write(&mut wire, &self.last).await?;
+                if !self.last.is_empty() {
+                    write(&mut wire, &self.last).await?;
+                    // Else it would be forgotten with what follows, where this one ends as well.
+                    self.settle(&mut wire).await?;
+                }
                 wire
             }
         };
@@ -63,23 +64,18 @@ impl Line {
     }
 
     async fn dial(&self) -> Result<Box<dyn Wire>, String> {
-        let stream = https::dial(&self.to.host, self.to.port).await.map_err(|error| error.to_string())?;
-        let Some(client) = &self.tls else { return Ok(Box::new(stream)) };
-        let mut wire = client.connect(stream, &self.to.host, OUTPUT_WITHIN).await.map_err(|error| error.to_string())?;
-        // In TLS 1.3 our end is done before the other has looked at our certificate, or missed it.
-        match ended(&mut wire, OUTPUT_SETTLE).await {
-            Some(why) => Err(why),
-            None => Ok(Box::new(wire)),
+        let mut wire = wire::dial(&self.to.host, self.to.port, self.tls.as_ref()).await?;
+        if self.tls.is_some() {
+            // In TLS 1.3 our end is done before the other has looked at our certificate, or missed it.
+            self.settle(&mut wire).await?;
         }
+        Ok(wire)
     }
-}
 
-async fn write(wire: &mut (impl Wire + ?Sized), bytes: &[u8]) -> Result<(), String> {
-    let written = async {
-        wire.write_all(bytes).await?;
-        wire.flush().await
-    };
-    written.await.map_err(|error: std::io::Error| error.to_string())
+    /// Gives the receiver the time to say no.
+    async fn settle(&self, wire: &mut Box<dyn Wire>) -> Result<(), String> {
+        ended(wire, OUTPUT_SETTLE).await.map_or(Ok(()), Err)
+    }
 }
 
 /// Why nobody listens there any more, where that shows `within` a time.

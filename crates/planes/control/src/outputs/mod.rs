@@ -12,6 +12,7 @@ mod file; // lines in files that follow each other
 mod keep; // start here: as long as the fleet file says
 mod line; // syslog on a connection
 mod sender; // the other end
+mod wire; // a connection, with or without TLS
 
 pub(crate) use counts::Counts;
 pub(crate) use keep::keep;

@@ -2,7 +2,6 @@
 
 use crate::support::{Authority, Place, Running, judge, wait_for};
 use bartizan_core::balance::Balance;
-use bartizan_core::deny::DenyList;
 use bartizan_core::snapshot::Kind;
 use bartizan_core::status::{Revoke, Revoked};
 use bartizan_crypto::forge::Recipe;
@@ -62,8 +61,11 @@ impl Scene {
     }
 
     fn write_pair(&self, name: &str, chain: &[Vec<u8>], key: &key::KeyPair) -> (String, String) {
+        let issuers = &chain[1..];
         let chain: String = chain.iter().map(|der| cert::pem(der)).collect();
         self.place.write(&format!("{name}.pem"), &chain);
+        let issuers: String = issuers.iter().map(|der| cert::pem(der)).collect();
+        self.place.write(&format!("{name}.issuers.pem"), &issuers);
         self.place.write(&format!("{name}.key"), key::pem(key).expose());
         let path = |end: &str| self.place.path(&format!("{name}.{end}")).to_str().unwrap().to_owned();
         (path("pem"), path("key"))
@@ -92,7 +94,8 @@ impl Scene {
 
     async fn failed(&self, cause: &str) -> usize {
         let all = self.control.events("?class=handshake&limit=1000").await;
-        all.iter().filter(|it| it["unmapped"]["bartizan"]["failure"] == cause).count()
+        let cause = format!("\"{cause}\"");
+        all.iter().filter(|it| it.to_string().contains(&cause)).count()
     }
 }
 
@@ -135,14 +138,14 @@ async fn syslog_over_tls_is_taken_from_the_fleet_alone() {
     let refused = [
         ("no certificate", json!({}), "certificate required"),
         ("of another authority", json!({ "certificate": other, "key": other_key }), "unknown ca"),
-        ("run out", json!({ "certificate": old, "key": old_key }), "alert"),
+        ("of another authority, and run out", json!({ "certificate": old, "key": old_key }), "alert"),
         ("a person's", json!({ "certificate": person("pem"), "key": person("key") }), "alert"),
         ("TLS 1.2", with(good.clone(), json!({ "tls12": true })), "version"),
         ("plaintext", json!({ "plain": true }), ""),
         (
             "our certificate is of an unknown authority",
             with(good.clone(), json!({ "roots": elsewhere })),
-            "self-signed",
+            "certificate verify failed",
         ),
         (
             "our certificate has another name",
@@ -179,10 +182,11 @@ async fn syslog_over_tls_is_taken_from_the_fleet_alone() {
     assert_eq!(arrow.refused["too_long"], 1, "{arrow:?}");
 
     // Another program that nobody here wrote; it speaks for itself alone.
+    let issuers = chain.replace(".pem", ".issuers.pem");
     let mut client = std::process::Command::new("openssl");
     let at = format!("localhost:{}", scene.port(2));
     client.args(["s_client", "-quiet", "-verify_return_error", "-verify_hostname", "localhost", "-connect", &at]);
-    client.args(["-CAfile", &scene.roots(), "-cert", &chain, "-key", &key, "-cert_chain", &chain]);
+    client.args(["-CAfile", &scene.roots(), "-cert", &chain, "-key", &key, "-cert_chain", &issuers]);
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let lines = "<14>1 - host accounts - - - by openssl\n<14>1 - host ledger - - - in the name of another\n";
     client.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
@@ -203,10 +207,11 @@ async fn syslog_over_tls_is_taken_from_the_fleet_alone() {
 async fn an_open_connection_ends_with_the_right_to_it() {
     let scene = Scene::start().await;
     let (chain, key) = scene.svid("accounts").await;
+    let issuers = chain.replace(".pem", ".issuers.pem");
     let mut client = std::process::Command::new("openssl");
     let at = format!("localhost:{}", scene.port(2));
     client.args(["s_client", "-quiet", "-connect", &at, "-CAfile", &scene.roots()]);
-    client.args(["-cert", &chain, "-key", &key, "-cert_chain", &chain]);
+    client.args(["-cert", &chain, "-key", &key, "-cert_chain", &issuers]);
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut pipe = client.stdin.take().unwrap();
     pipe.write_all(b"<14>1 - host accounts - - - before\n").unwrap();
@@ -214,8 +219,7 @@ async fn an_open_connection_ends_with_the_right_to_it() {
     let subject = "id:spiffe://bank.test/svc/accounts".to_owned();
     let done: Revoked =
         scene.control.post("/v1/revoke", &Revoke { subject, reason: "stolen".to_owned() }).await.unwrap();
-    let list: DenyList = DenyList::default();
-    assert!(list.entries.is_empty() && scene.control.status().await.epochs[&Kind::DenyList] == done.epoch);
+    assert_eq!(scene.control.status().await.epochs[&Kind::DenyList], done.epoch);
     pipe.write_all(b"<14>1 - host accounts - - - after\n").unwrap();
     wait_for("the end of the connection", async || client.try_wait().unwrap()).await;
     assert_eq!(scene.counted("syslog_tls").await, (1, 1), "what came after is a stranger's");
@@ -323,6 +327,6 @@ async fn slow_handshakes_hold_up_nobody_else() {
         true
     });
     assert!(ended.await.unwrap(), "a connection without a handshake is open after a minute");
-    assert!(scene.failed("timeout").await > 0, "and is an event");
+    wait_for("an event of it", async || (scene.failed("timeout").await > 0).then_some(())).await;
     scene.control.stop().await;
 }

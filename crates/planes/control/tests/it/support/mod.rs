@@ -2,6 +2,7 @@
 
 mod control;
 mod guard;
+mod log;
 mod member;
 mod node;
 mod outside;
@@ -10,6 +11,7 @@ mod proxy;
 
 pub(crate) use control::Running;
 pub(crate) use guard::Guard;
+pub(crate) use log::Log;
 pub(crate) use member::Member;
 pub(crate) use node::Node;
 pub(crate) use outside::{Authority, Background, judge};
