@@ -72,6 +72,8 @@ fn record(it: &Outgoing) -> Vec<u8> {
     }
     let span = match &event.what {
         What::Request(request) => request.span,
+        // A log belongs to the span that it was written in.
+        What::Telemetry(told) if told.span == 0 => told.parent_span,
         What::Telemetry(told) => told.span,
         _ => 0,
     };

@@ -75,7 +75,6 @@ async fn records_are_whole_to_the_types_of_the_project() {
             "intake: {{ otlp_http: \"127.0.0.1:{door}\" }}\noutputs:\n  otel: {{ otlp: \"http://127.0.0.1:{receiver}/v1/logs\" }}\ngateway:"
         ),
     );
-    drop(claimed);
     let servers = json!([{ "name": "otel", "port": receiver, "plain": true }]).to_string();
     let _python = Background::start(judge("receiver.py").arg(&got).env("RECEIVERS", servers));
     let control = Running::start(&place).await;
@@ -87,7 +86,7 @@ async fn records_are_whole_to_the_types_of_the_project() {
     let records = wait_for("everything", async || {
         let records = read_by_others(&got);
         let of = |class: &str| records.iter().filter(|it| it["event"] == class).count();
-        (of("bartizan.telemetry") == 2 && of("bartizan.process") == 40).then_some(records)
+        (of("bartizan.telemetry") == 2 && of("bartizan.process") >= 40).then_some(records)
     })
     .await;
     let ours = control.events("?limit=1000").await;
