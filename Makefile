@@ -90,7 +90,7 @@ clean: ## remove build output and what runs left behind
 	rm -rf examples/bank/.bartizan console/dist console/node_modules console/.unit
 
 needs:
-	@sh xtask/needs.sh cargo cc python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool ip nft nginx haproxy chromium prometheus promtool prometheus-alertmanager amtool logger rsyslogd
+	@sh xtask/needs.sh cargo cc python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool ip nft nginx haproxy chromium prometheus promtool prometheus-alertmanager amtool logger rsyslogd kcat
 	@sh xtask/judges.sh
 
 needs-console:

@@ -39,7 +39,7 @@ done
 echo "missing:$still" >&2
 case " $still " in *" cargo "*) echo "  cargo: install Rust 1.95 or newer, for example from https://rustup.rs" >&2 ;; esac
 case " $still " in *" cc "*) echo "  cc: a C compiler, for example: apt-get install build-essential" >&2 ;; esac
-for program in python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool nginx haproxy ip nft chromium prometheus promtool prometheus-alertmanager amtool logger rsyslogd; do
+for program in python3 node npm curl redis-server redis-cli openssl h2load faketime softhsm2-util pkcs11-tool nginx haproxy ip nft chromium prometheus promtool prometheus-alertmanager amtool logger rsyslogd kcat; do
   case " $still " in *" $program "*) echo "  $program: for example: apt-get install $(package $program)" >&2 ;; esac
 done
 exit 1

@@ -18,6 +18,13 @@ pub const FILES: u32 = 10;
 /// The most that may be asked for, a count.
 pub const FILES_MAX: u32 = 1_000;
 
+/// Brokers that may be named, a count: any of them knows the others.
+pub const BROKERS_MAX: usize = 16;
+/// Longest name of a topic, in characters: as Kafka has it.
+pub const TOPIC_CHARS_MAX: usize = 249;
+/// Whether this build can send to Kafka: the feature `kafka`.
+pub const KAFKA: bool = cfg!(feature = "kafka");
+
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
@@ -77,6 +84,8 @@ pub enum Destination {
     },
     /// Syslog over TCP or TLS (RFC 5424, RFC 6587, RFC 5425).
     Syslog(Stream),
+    /// Kafka; only where [`KAFKA`].
+    Kafka(Cluster),
 }
 
 /// A server of HTTP.
@@ -109,6 +118,21 @@ pub struct Stream {
     pub shown: Option<WebFiles>,
 }
 
+/// A cluster of Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Whether its brokers speak TLS; always where one is not on this machine.
+    pub tls: bool,
+    /// Host and port of those that are asked for the others.
+    pub brokers: Vec<(String, u16)>,
+    /// Where the events go.
+    pub topic: String,
+    /// PEM file with the roots of the brokers' certificates; those of the system where `None`.
+    pub roots: Option<String>,
+    /// The certificate that is shown to brokers that ask for one.
+    pub shown: Option<WebFiles>,
+}
+
 impl Destination {
     /// The key of the fleet file.
     pub const fn as_str(&self) -> &'static str {
@@ -118,6 +142,7 @@ impl Destination {
             Self::Elasticsearch { .. } => "elasticsearch",
             Self::Webhook { .. } => "webhook",
             Self::Syslog(_) => "syslog",
+            Self::Kafka(_) => "kafka",
         }
     }
 }
@@ -139,11 +164,15 @@ pub fn parse_url(text: &str, (plain, tls): (&str, &str), port: (u16, u16)) -> Re
     if !says_port {
         url.port = if is_tls { port.1 } else { port.0 };
     }
-    let here = url.host == "localhost" || url.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if !is_tls && !here {
+    if !is_tls && !is_here(&url.host) {
         return Err("without TLS nothing leaves this machine");
     }
     Ok((is_tls, url))
+}
+
+/// Whether `host` is this machine, by its name or address alone.
+pub fn is_here(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use super::node::Node;
 use super::reader::{At, Field, Read, Report};
-use crate::outputs::FILES_MAX;
+use crate::outputs::{BROKERS_MAX, FILES_MAX, TOPIC_CHARS_MAX};
 use schemars::JsonSchema;
 
-/// Where events go besides the store: exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook` and `syslog`.
+/// Where events go besides the store: exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook`, `syslog` and `kafka`.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "Output", deny_unknown_fields)]
 pub(super) struct RawOutput {
@@ -24,6 +24,12 @@ pub(super) struct RawOutput {
     /// A receiver of syslog: `tls://siem.bank.example:6514`, or `tcp://127.0.0.1:601` on this machine.
     #[schemars(default)]
     pub(super) syslog: Field<String>,
+    /// Brokers of Kafka, such as `["tls://kafka-1.bank.example:9093"]`, or `tcp://` on this machine; for builds with the feature `kafka`.
+    #[schemars(default, with = "Vec<String>", length(min = 1, max = BROKERS_MAX))]
+    pub(super) kafka: Field<Vec<Read<String>>>,
+    /// The topic, for `kafka`; `bartizan` where left out.
+    #[schemars(default, length(max = TOPIC_CHARS_MAX))]
+    pub(super) topic: Field<String>,
     /// Size at which the next file is begun, such as `100M`, for `ndjson`.
     #[schemars(default, regex(pattern = "^[0-9]+[MG]$"))]
     pub(super) bytes: Field<String>,
@@ -66,6 +72,8 @@ impl RawOutput {
         "elasticsearch",
         "webhook",
         "syslog",
+        "kafka",
+        "topic",
         "bytes",
         "files",
         "index",
@@ -87,6 +95,8 @@ impl RawOutput {
             elasticsearch: fields.text("elasticsearch"),
             webhook: fields.text("webhook"),
             syslog: fields.text("syslog"),
+            kafka: fields.take("kafka", |report, node, key| report.list(node, key, Report::text)),
+            topic: fields.text("topic"),
             bytes: fields.take("bytes", Report::scalar),
             files: fields.take("files", Report::scalar),
             index: fields.text("index"),

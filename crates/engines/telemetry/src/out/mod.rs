@@ -4,6 +4,8 @@
 
 pub mod bulk; // Elasticsearch, OpenSearch
 mod ecs; // their common schema
+#[cfg(feature = "kafka")]
+pub mod kafka; // a producer's part of its protocol
 pub mod otlp; // OpenTelemetry
 pub mod syslog; // RFC 5424
 

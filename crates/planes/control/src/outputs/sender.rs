@@ -2,6 +2,8 @@
 
 use super::counts::Sent;
 use super::file::Files;
+#[cfg(feature = "kafka")]
+use super::kafka::Producer;
 use super::line::Line;
 use crate::federation::web_roots;
 use crate::limits::{OUTPUT_ANSWER_BYTES_MAX, OUTPUT_FILE_BYTES_MAX, OUTPUT_WITHIN};
@@ -24,9 +26,17 @@ const NEVER: [u16; 4] = [400, 413, 415, 422];
 pub(super) enum Sender {
     Files(Box<Files>),
     Otlp(Web),
-    Elasticsearch { web: Web, index: String },
-    Webhook { web: Web, secret: Secret<String> },
+    Elasticsearch {
+        web: Web,
+        index: String,
+    },
+    Webhook {
+        web: Web,
+        secret: Secret<String>,
+    },
     Syslog(Line),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Producer>),
 }
 
 /// A server of HTTP.
@@ -62,6 +72,14 @@ impl Sender {
             Destination::Syslog(to) => {
                 Self::Syslog(Line::new(to.clone(), tls(to.tls, to.roots.as_deref(), to.shown.as_ref(), dir)?))
             }
+            #[cfg(feature = "kafka")]
+            Destination::Kafka(to) => {
+                let tls = tls(to.tls, to.roots.as_deref(), to.shown.as_ref(), dir)?;
+                Self::Kafka(Box::new(Producer::new(to.clone(), tls)))
+            }
+            // The fleet file is refused before; a build of parts that do not fit is no reason to lose events.
+            #[cfg(not(feature = "kafka"))]
+            Destination::Kafka(_) => return Err("built without Kafka".to_owned()),
         })
     }
 
@@ -129,6 +147,8 @@ impl Sender {
                 let (status, _) = web.post("", &fields, body).await?;
                 judged(status, all, || Ok(0))
             }
+            #[cfg(feature = "kafka")]
+            Self::Kafka(producer) => producer.send(events).await,
             Self::Syslog(line) => {
                 line.send(events.iter().flat_map(syslog::frame).collect()).await?;
                 stored

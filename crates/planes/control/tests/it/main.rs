@@ -24,6 +24,7 @@ mod mail;
 mod metrics;
 mod nodes;
 mod outputs;
+mod outputs_kafka;
 mod outputs_otlp;
 mod outputs_tls;
 mod promotion;

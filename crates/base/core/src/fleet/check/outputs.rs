@@ -8,8 +8,8 @@ use super::{Known, os_text, required};
 use crate::event::{Class, Upshot};
 use crate::name::{GATEWAY, ServiceName};
 use crate::outputs::{
-    Destination, FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES, FILES_MAX, Http, OUTPUTS_MAX, Only, Output, Stream,
-    parse_url,
+    BROKERS_MAX, Cluster, Destination, FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES, FILES_MAX, Http, KAFKA,
+    OUTPUTS_MAX, Only, Output, Stream, TOPIC_CHARS_MAX, parse_url,
 };
 use std::collections::BTreeMap;
 
@@ -41,6 +41,8 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         elasticsearch,
         webhook,
         syslog,
+        kafka,
+        topic,
         bytes,
         files,
         index,
@@ -54,8 +56,9 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         services,
     } = value;
     let ways = [&ndjson, &otlp, &elasticsearch, &webhook, &syslog];
-    if ways.iter().filter(|field| !matches!(field, Field::Absent)).count() != 1 {
-        let way_out = "exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook` and `syslog` says where to";
+    let to_kafka = !matches!(kafka, Field::Absent);
+    if ways.iter().filter(|field| !matches!(field, Field::Absent)).count() + usize::from(to_kafka) != 1 {
+        let way_out = "exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook`, `syslog` and `kafka` says where to";
         return Err(report.refuse(&spot, "where to is said by none, or by several", way_out));
     }
     let is = |field: &Field<String>| !matches!(field, Field::Absent);
@@ -68,7 +71,8 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         unwanted(report, &roots, !to_file, "a file has no certificate"),
         unwanted(report, &certificate, !to_file, "a file asks for no certificate"),
         unwanted(report, &key, !to_file, "a file asks for no certificate"),
-        unwanted(report, &authorization, !to_file && !to_syslog, "only what speaks HTTP has it"),
+        unwanted(report, &topic, to_kafka, "only `kafka` has a topic"),
+        unwanted(report, &authorization, !to_file && !to_syslog && !to_kafka, "only what speaks HTTP has it"),
     ];
     wrong.into_iter().collect::<Result<(), _>>()?;
     let text = |report: &mut Report<'_>, field: Field<String>| {
@@ -103,10 +107,61 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         let (tls, url) = parse_url(&at.value, ("tcp", "tls"), (601, 6514))
             .map_err(|why| report.refuse_value(&at, why, "write it as `tls://HOST:PORT`"))?;
         Destination::Syslog(Stream { tls, host: url.host, port: url.port, roots, shown: shown.clone() })
+    } else if to_kafka {
+        let (tls, brokers) = brokers(report, KAFKA, kafka)?;
+        Destination::Kafka(Cluster { tls, brokers, topic: topic_of(report, topic)?, roots, shown })
     } else {
         Destination::Otlp(http(report, otlp)?)
     };
     Ok(Output { to, only })
+}
+
+/// All of them with TLS, or all on this machine. `built` says whether this build can send there.
+fn brokers(
+    report: &mut Report<'_>,
+    built: bool,
+    field: Field<Vec<Read<String>>>,
+) -> Result<(bool, Vec<(String, u16)>), Reported> {
+    let Some(at) = field.optional()? else { return Ok((false, Vec::new())) };
+    if !built {
+        let way_out =
+            "build it with `cargo build --release --package bartizan-cli --features kafka`, or send to another place";
+        return Err(report.refuse(&at.spot, "this `bartizan` was built without Kafka", way_out));
+    }
+    if at.value.is_empty() || at.value.len() > BROKERS_MAX {
+        let problem = format!("{} brokers, not 1 to {BROKERS_MAX}", at.value.len());
+        return Err(report.refuse(&at.spot, problem, "some of them are enough: each knows the others"));
+    }
+    let (mut all, mut with_tls) = (Vec::new(), None);
+    for broker in at.value {
+        let read = broker.and_then(|at| {
+            let (tls, url) = parse_url(&at.value, ("tcp", "tls"), (9092, 9093))
+                .map_err(|why| report.refuse_value(&at, why, "write it as `tls://HOST:PORT`"))?;
+            if url.path != "/" {
+                return Err(report.refuse_value(&at, "a broker has no path", "write it as `tls://HOST:PORT`"));
+            }
+            if *with_tls.get_or_insert(tls) != tls {
+                return Err(report.refuse_value(
+                    &at,
+                    "some brokers with TLS and some without",
+                    "write all as `tls://`",
+                ));
+            }
+            Ok((url.host, url.port))
+        });
+        all.push(read);
+    }
+    Ok((with_tls.unwrap_or(true), all.into_iter().collect::<Result<_, _>>()?))
+}
+
+fn topic_of(report: &mut Report<'_>, field: Field<String>) -> Result<String, Reported> {
+    let Some(at) = field.optional()? else { return Ok("bartizan".to_owned()) };
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let fits = (1..=TOPIC_CHARS_MAX).contains(&at.value.len()) && at.value.bytes().all(is_name);
+    match fits && at.value != "." && at.value != ".." {
+        true => Ok(at.value),
+        false => Err(report.refuse_value(&at, "not a name of a topic", "letters, digits, `-`, `_` and `.`")),
+    }
 }
 
 fn unwanted(report: &mut Report<'_>, field: &Field<String>, wanted: bool, problem: &str) -> Result<(), Reported> {
@@ -180,5 +235,23 @@ fn index_of(report: &mut Report<'_>, field: Field<String>) -> Result<String, Rep
         false => {
             Err(report.refuse_value(&at, "not a name of an index", "lower-case letters, digits, `-`, `_` and `.`"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::reader::Spot;
+    use super::*;
+
+    /// Tests are built with Kafka, since its output is tested; so the other build is asked here.
+    #[test]
+    fn without_the_feature_a_cluster_is_refused_with_the_way_to_build_it() {
+        let mut report = Report::new("fleet.yaml", "");
+        let spot = Spot { key: "outputs.bus.kafka".to_owned(), ..Spot::default() };
+        let broker = At { value: "tls://kafka.test".to_owned(), spot: spot.clone() };
+        assert!(brokers(&mut report, false, Field::Is(At { value: vec![Ok(broker)], spot })).is_err());
+        let refused = report.finish().unwrap_err().to_string();
+        assert!(refused.contains("outputs.bus.kafka: this `bartizan` was built without Kafka"), "{refused}");
+        assert!(refused.contains("cargo build --release --package bartizan-cli --features kafka"), "{refused}");
     }
 }
