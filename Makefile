@@ -55,6 +55,7 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- issuance
 	$(CARGO) run --release --package bartizan-testkit --example control_load -- reconnect
 	$(CARGO) run --release --package bartizan-control --example handshake_success
+	$(CARGO) run --release --package bartizan-control --example ingest_otlp
 
 bench-late: needs-demo ## how late a denied call is on the console, and an alert at its webhook
 	$(CARGO) build --release --workspace --bins
