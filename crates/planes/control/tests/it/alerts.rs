@@ -218,7 +218,12 @@ async fn an_escalation_says_how_far_why_and_after_which_changes() {
     let mut bodies = all.iter().map(|(_, body, _)| serde_json::from_slice::<Value>(body).unwrap());
     let escalation = bodies.rfind(|it| it["type"] == "alert.escalation").unwrap();
     let evidence = &escalation["data"]["evidence"];
-    let sli = evidence["slis"].as_array().unwrap().iter().find(|it| it["indicator"] == "M3").unwrap();
+    let sli = evidence["slis"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["indicator"] == "M3" && it["place"] == "accounts")
+        .unwrap();
     assert_eq!(
         (&sli["place"], &sli["target"], &sli["is_success"]),
         (&"accounts".into(), &"below 0.1 %".into(), &false.into())
