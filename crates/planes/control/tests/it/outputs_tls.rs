@@ -22,7 +22,7 @@ const REFUSED: [(&str, &str); 12] = [
     ("siem-other", "alert"),
     ("siem-ca", "untrusted_issuer"),
     ("siem-host", "wrong_peer"),
-    ("silent", "no answer within"),
+    ("silent", "within 15"), // the request or its handshake, whichever time is up first
 ];
 
 /// A configuration of rsyslog that takes syslog over TLS from clients of `authority`, and writes what came, as it came.

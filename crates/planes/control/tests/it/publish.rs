@@ -257,6 +257,10 @@ async fn files_that_differ_from_what_is_in_force_are_named_until_one_of_the_two_
     .await;
     place.write("fleet.yaml", &(fleet + "trust: { grace_seconds: 1 }\n"));
     drift(&[]).await;
-    let events = control.text("/v1/events?limit=1000").await;
-    assert_eq!(events.matches("\"change\":\"drifted\"").count(), 5, "{events}");
+    let events = async || control.text("/v1/events?limit=1000").await;
+    let told = |events: &str| events.matches("\"change\":\"drifted\"").count();
+    // An event is there a moment after the status has it.
+    wait_for("an event of each", async || (told(&events().await) >= 5).then_some(())).await;
+    let events = events().await;
+    assert_eq!(told(&events), 5, "{events}");
 }
