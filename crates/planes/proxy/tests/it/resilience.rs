@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 const UNWELL: &str = "HTTP/1.1 503 Unwell\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -195,7 +196,14 @@ async fn a_breaker_opens_soon_and_recovers() {
     .await;
     println!("all is well again after {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    until("the workers tell", async || sending(&web, "api").breakers_open == 0).await;
+    // A breaker closes by what goes through it: many at once, so that each worker has some.
+    until("the workers tell", async || {
+        let at = web.outbound("api");
+        let calls: JoinSet<_> = (0..16).map(|_| async move { talk(plain(at).await, post()).await }).collect();
+        calls.join_all().await;
+        sending(&web, "api").breakers_open == 0
+    })
+    .await;
 }
 
 #[tokio::test]
