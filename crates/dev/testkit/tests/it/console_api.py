@@ -298,6 +298,11 @@ def act(it):
     silence = post("/api/v1/alerts/silence", {"services": ["accounts"], "for_s": 60, "why": "a test"})
     it.call("get", "/api/v1/alerts")
     post("/api/v1/alerts/silence/end", {"id": silence["id"]})
+    post("/api/v1/alerts/rehearse")
+    post("/api/v1/objectives/override", {"why": "", "for_s": 60}, wants=400)
+    # Nothing locks here.
+    post("/api/v1/objectives/override", {"why": "a test", "for_s": 60}, wants=409)
+    post("/api/v1/objectives/override/end", wants=409)
     post("/api/v1/links", {"role": "viewer", "name": "the wall", "minutes": 5})
 
 
