@@ -1,7 +1,7 @@
 #!/bin/sh
 # The programs as they are meant to ship, in target/dist/bin. The guard, which is on the way of every request, is built to be
 # watched, loaded as the race loads it, and built anew as one whole with what was seen (profile-guided and link-time
-# optimisation). Takes a quarter of an hour on two cores.
+# optimisation): two builds, each slower than a common one.
 set -eu
 cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')

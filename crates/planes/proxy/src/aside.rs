@@ -1,8 +1,7 @@
 //! A future that hardly ever has anything to say, beside one that is polled for each request.
 //!
 //! All futures of a task are polled whenever one of them is woken. What ends a connection (a stop, trust that is over) is asked so
-//! for each byte that comes, and each answer takes a lock: a twentieth of what a request costs. Here it is asked again only once
-//! it itself was woken.
+//! for each byte that comes, and each answer takes a lock. Here it is asked again only once it itself was woken.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
