@@ -1,7 +1,7 @@
 //! Where everything of one running fleet listens: chosen once by whoever starts it, kept in a file, read by control.
 
 use crate::capture;
-use crate::fleet::{Capture, Fleet};
+use crate::fleet::{Capture, Fleet, Isolate, Service};
 use crate::name::{Member, ServiceName};
 use crate::snapshot::Mode;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct Plan {
     /// callees are in its namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub isolation: BTreeMap<ServiceName, Isolation>,
+    /// What a program has that is added while the fleet runs; `None` where nobody starts any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<Isolation>,
     /// The addresses that stand for names, in the networks of programs that find their callees by name; `None` where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<BTreeMap<ServiceName, Ipv4Addr>>,
@@ -51,6 +54,15 @@ impl Plan {
         if let Some(names) = &mut self.names {
             let others = fleet.others.iter().filter(|(_, it)| it.at.is_some()).map(|(name, _)| name);
             capture::give(names, fleet.services.keys().chain(others))?;
+        }
+        if let Some(can) = &self.added {
+            for (name, service) in &fleet.services {
+                if let (Some(its), Entry::Vacant(place)) =
+                    (Isolation::of(service, can), self.isolation.entry(name.clone()))
+                {
+                    place.insert(its);
+                }
+            }
         }
         for member in fleet.instances() {
             let service = fleet.services.get(member.service())?;
@@ -95,6 +107,17 @@ impl Plan {
         Some(())
     }
 
+    /// Takes the places away of services that `fleet` does not have. Their names keep their addresses: programs know them.
+    pub fn forget(&mut self, fleet: &Fleet) {
+        let there = |member: &Member| fleet.services.contains_key(member.service());
+        self.mesh.retain(|member, _| there(member));
+        self.outbound.retain(|member, _| there(member));
+        self.programs.retain(|member, _| there(member));
+        self.egress.retain(|member, _| there(member));
+        self.captured.retain(|member, _| there(member));
+        self.isolation.retain(|name, _| fleet.services.contains_key(name));
+    }
+
     /// How many free addresses [`Plan::complete`] would take, a count.
     pub fn lacks(&self, fleet: &Fleet) -> usize {
         let (mut count, nowhere) = (0, SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -126,6 +149,18 @@ pub enum Isolation {
         /// Why.
         why: String,
     },
+}
+
+impl Isolation {
+    /// What the program of a service has where the machine `can` give that much; `None` for one that is not started here.
+    pub fn of(service: &Service, can: &Self) -> Option<Self> {
+        let shared = |why: &str| Self::Shared { why: why.to_owned() };
+        service.is_run().then(|| match service.isolate {
+            _ if !service.guarded => shared("it has no guard (`guards` in the fleet file)"),
+            Isolate::Never => shared("the fleet file says `isolate: false`"),
+            Isolate::WhereItCan | Isolate::Required => can.clone(),
+        })
+    }
 }
 
 /// Where a guard opens the way out of the fleet.

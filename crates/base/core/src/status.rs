@@ -30,6 +30,9 @@ pub struct Status {
     pub trust_domain: TrustDomain,
     /// Which parts are on.
     pub mode: Mode,
+    /// What tells the fleet file in force from another state of it; to be compared, and for nothing else.
+    #[serde(default)]
+    pub fleet_file: String,
     /// Control's clock when this was written.
     pub now: Timestamp,
     /// The control process itself.
@@ -841,8 +844,22 @@ pub struct RevokedTokens {
 pub struct Reloaded {
     /// The kinds whose content changed and that were published anew; empty where nothing changed.
     pub changed: Vec<Kind>,
+    /// What becomes of programs.
+    #[serde(default)]
+    pub programs: Programs,
     /// The epochs in force now.
     pub epochs: BTreeMap<Kind, Epoch>,
+}
+
+/// What a reload changes of what runs, by service. `bartizan up` does it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Programs {
+    /// The services that are new.
+    pub added: Vec<ServiceName>,
+    /// Those that are gone.
+    pub removed: Vec<ServiceName>,
+    /// Those whose programs are told something that only a start tells them; one instance after the other.
+    pub started_anew: Vec<ServiceName>,
 }
 
 /// `POST /v1/revoke`: who is not to be trusted any more.

@@ -13,7 +13,7 @@ use crate::egress;
 use crate::error::ControlError;
 use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
-use crate::fleet::load_growing;
+use crate::fleet::{Grown, changes, load_growing, write_plan};
 use crate::glance::Glance;
 use crate::indicators;
 use crate::intake;
@@ -32,12 +32,10 @@ use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
 use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use bartizan_core::capture::Means;
+use bartizan_core::Timestamp;
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
-use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::snapshot::{Epoch, Kind};
-use bartizan_core::status::Handshakes;
-use bartizan_core::{ServiceName, Timestamp};
+use bartizan_core::status::{Handshakes, Programs};
 use bartizan_events::Events;
 use bartizan_identity::join::JoinTokens;
 use bartizan_identity::voucher::Nonces;
@@ -278,7 +276,7 @@ impl App {
     /// Reads the files again. What is wrong changes nothing; what is new goes to every proxy.
     ///
     /// Dropping the future may leave a new epoch unannounced until the next reload.
-    pub(crate) async fn reload(&self) -> Result<Vec<Kind>, ControlError> {
+    pub(crate) async fn reload(&self) -> Result<(Vec<Kind>, Programs), ControlError> {
         // It holds a whole fleet, and whoever waits for it is not to carry that.
         let changed = Box::pin(self.read_again()).await;
         // One that came into force counts with its snapshots.
@@ -289,13 +287,14 @@ impl App {
         changed
     }
 
-    async fn read_again(&self) -> Result<Vec<Kind>, ControlError> {
+    async fn read_again(&self) -> Result<(Vec<Kind>, Programs), ControlError> {
         let _one_at_a_time = self.reloading.lock().await;
         self.issuers.ask();
         let options = self.options.clone();
-        let desired = tokio::task::spawn_blocking(move || load_growing(&options))
+        let grown = tokio::task::spawn_blocking(move || load_growing(&options))
             .await
             .expect("loading does not panic, and nothing aborts the task")?;
+        let Grown { desired, is_other_plan, _ports } = grown;
         let before = self.in_force();
         for (what, held, wanted) in [
             ("the fleet's name", before.desired.fleet.name.to_string(), desired.fleet.name.to_string()),
@@ -306,15 +305,20 @@ impl App {
                 return Err(ControlError::Fixed { what, held, wanted });
             }
         }
-        if let Some((held, wanted)) = moved(&before.desired.fleet, &desired.fleet) {
+        if let Some((held, wanted)) = changes::moved(&before.desired.fleet, &desired.fleet) {
             return Err(ControlError::Fixed { what: "what runs, and where", held, wanted });
         }
         let admitted = self.promotion.admit(self, &desired, clock::now())?;
+        if is_other_plan {
+            // Whoever hears of a place finds it there.
+            write_plan(&desired.plan, &self.options.plan)?;
+        }
+        let programs = changes::programs(&before.desired.fleet, &desired.fleet, &desired.plan);
         let changed = republish(self, desired).await?;
         let back = self.promotion.took(self, admitted, clock::now());
         let in_force = self.in_force();
         changed.iter().for_each(|kind| self.tell(*kind, in_force.epoch(*kind), back.as_deref()));
-        Ok(changed)
+        Ok((changed, programs))
     }
 
     /// Publishes anew what is in force, where roots or signer have changed.
@@ -377,46 +381,4 @@ impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").field("listen", &self.listen).finish_non_exhaustive()
     }
-}
-
-/// The first part of two fleets that only whoever started them can change, where they differ in one. A service may be taken
-/// out: its guard is sent away, and nobody reaches it any more.
-///
-/// Programs and listeners follow their supervisor, not us: a guard that forwarded to a new port while the program stays at
-/// the old one could reach another service's program there.
-fn moved(held: &Fleet, wanted: &Fleet) -> Option<(String, String)> {
-    let services = wanted.services.iter().find_map(|(name, after)| {
-        let before = held.services.get(name)?; // a new one has no place in the plan, which has been looked at
-        let both = usize::from(before.count().min(after.count()));
-        let places = (place(name, before, both), place(name, after, both));
-        // Arguments and environment may hold secrets: they are compared and not shown.
-        let programs = (format!("{name} as started"), format!("{name} with another run, env or dir"));
-        let moved = Some(places).filter(|(before, after)| before != after);
-        moved.or_else(|| (before.program != after.program).then_some(programs))
-    });
-    let gateway = |fleet: &Fleet| {
-        fleet.gateway.as_ref().map_or_else(|| "no gateway".to_owned(), |it| format!("gateway at {}", it.listen))
-    };
-    services.or_else(|| Some((gateway(held), gateway(wanted))).filter(|(held, wanted)| held != wanted))
-}
-
-/// Instances beyond the first `count` came or went: those who are there stay where they are.
-fn place(name: &ServiceName, service: &Service, count: usize) -> String {
-    let via = service.calls.iter().filter_map(|call| Some(format!(", {} via {}", call.to, call.via?)));
-    let more = service.instances.more.iter().take(count - 1).filter_map(|it| Some(format!(", {}", it.listen?)));
-    let apart = match service.isolate {
-        Isolate::WhereItCan => "",
-        Isolate::Required => ", isolated",
-        Isolate::Never => ", not isolated",
-    };
-    let captured = match service.capture {
-        Capture::WhereItCan => "",
-        Capture::Required => ", captured",
-        Capture::By(Means::Redirect) => ", captured by redirect",
-        Capture::By(Means::Tproxy) => ", captured by tproxy",
-        Capture::Never => ", not captured",
-    };
-    let egress = service.egress.iter().flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| format!(", out by {at}"));
-    let guard = if service.guarded { "" } else { ", without a guard" };
-    format!("{name} at {}{}{apart}{captured}{guard}", service.listen, more.chain(via).chain(egress).collect::<String>())
 }

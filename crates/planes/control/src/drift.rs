@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::error::chain;
-use crate::fleet::{Desired, load};
+use crate::fleet::{Desired, Grown, load_growing};
 use crate::limits::{DRIFT_EVERY, DRIFT_SHOWN_MAX};
 use crate::options::Options;
 use crate::publish::{Current, InForce};
@@ -51,7 +51,7 @@ pub(crate) async fn watch(app: Arc<App>) {
         if seen.as_ref().is_some_and(|(then, by)| *then == stamp && Arc::ptr_eq(by, &in_force)) {
             continue;
         }
-        let Ok(on_disk) = tokio::task::spawn_blocking(move || load(&options)).await else { continue };
+        let Ok(on_disk) = tokio::task::spawn_blocking(move || load_growing(&options)).await else { continue };
         let what = match on_disk {
             Ok(on_disk) => differences(&in_force.desired, &on_disk),
             Err(error) => vec![format!("the files on disk would be refused: {}", chain(&error))],
@@ -84,7 +84,8 @@ fn stamp(options: &Options, desired: &Desired) -> Stamp {
 }
 
 /// A line for each thing that differs.
-fn differences(in_force: &Desired, on_disk: &Desired) -> Vec<String> {
+fn differences(in_force: &Desired, on_disk: &Grown) -> Vec<String> {
+    let Grown { desired: on_disk, is_other_plan, _ports } = on_disk;
     let mut what = Vec::new();
     // Warnings name lines, which move.
     let plain = |fleet: &Fleet| {
@@ -97,7 +98,8 @@ fn differences(in_force: &Desired, on_disk: &Desired) -> Vec<String> {
     if plain(&in_force.fleet) != plain(&on_disk.fleet) {
         what.push("the fleet file".to_owned());
     }
-    if in_force.plan != on_disk.plan {
+    // One that would grow does so with the fleet file.
+    if !is_other_plan && in_force.plan != on_disk.plan {
         what.push("the plan".to_owned());
     }
     let (held, wanted) = (&in_force.policies.files, &on_disk.policies.files);

@@ -21,6 +21,7 @@ pub(crate) fn text(status: &Status) -> String {
         fleet,
         trust_domain,
         mode,
+        fleet_file: _,
         now,
         control,
         epochs,

@@ -91,6 +91,11 @@ impl Board {
         });
     }
 
+    /// `part` is not kept any more.
+    pub(crate) fn forget(&self, part: &Part) {
+        self.parts.send_modify(|parts| drop(parts.remove(part)));
+    }
+
     fn change(&self, part: &Part, how: impl FnOnce(&mut PartState)) {
         let unborn = || PartState { phase: Phase::Starting, pid: None, deaths: 0, last_exit: None, tail: Vec::new() };
         self.parts.send_modify(|parts| how(parts.entry(part.clone()).or_insert_with(unborn)));

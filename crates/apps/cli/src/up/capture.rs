@@ -7,6 +7,8 @@ use bartizan_core::plan::Plan;
 use bartizan_core::{Member, ServiceName};
 use bartizan_runtime::files;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,18 +27,58 @@ pub(crate) fn find_nft() -> Option<PathBuf> {
 
 /// Writes the names down for the programs of each service that finds its callees by them.
 pub(crate) fn write_hosts(fleet: &Fleet, plan: &Plan, data: &DataDir) -> Result<(), Failure> {
+    each_hosts(plan, data, |service, names, path| {
+        let text = hosts(service, names, fleet.trust_domain.as_str(), &of_machine());
+        // Programs that run as another user read it too, once it is mounted.
+        files::write_atomic(path, text.as_bytes(), 0o644)
+    })
+}
+
+/// The same once programs run: what has its file is told of what is new, in the same file, since that is what they see.
+pub(crate) fn add_hosts(fleet: &Fleet, plan: &Plan, data: &DataDir) -> Result<(), Failure> {
+    each_hosts(plan, data, |service, names, path| {
+        let there = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = hosts(service, names, fleet.trust_domain.as_str(), &of_machine());
+                return files::write_atomic(path, text.as_bytes(), 0o644);
+            }
+            there => there?,
+        };
+        let more = further(&there, service, names, fleet.trust_domain.as_str());
+        // At once, so that nobody reads half a line.
+        if more.is_empty() { Ok(()) } else { OpenOptions::new().append(true).open(path)?.write_all(more.as_bytes()) }
+    })
+}
+
+fn each_hosts(
+    plan: &Plan,
+    data: &DataDir,
+    write: impl Fn(&ServiceName, &BTreeMap<ServiceName, Ipv4Addr>, &Path) -> io::Result<()>,
+) -> Result<(), Failure> {
     let Some(names) = &plan.names else { return Ok(()) };
-    let of_machine = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let services: BTreeSet<_> = plan.captured.keys().map(Member::service).collect();
     for service in services {
         let path = data.hosts(service.as_str());
         make_private(&folder_of(&path))?;
-        let text = hosts(service, names, fleet.trust_domain.as_str(), &of_machine);
-        // Programs that run as another user read it too, once it is mounted.
-        files::write_atomic(&path, text.as_bytes(), 0o644)
+        write(service, names, &path)
             .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))?;
     }
     Ok(())
+}
+
+fn of_machine() -> String {
+    std::fs::read_to_string("/etc/hosts").unwrap_or_default()
+}
+
+/// The lines of names that are not `there`.
+fn further(there: &str, own: &ServiceName, names: &BTreeMap<ServiceName, Ipv4Addr>, domain: &str) -> String {
+    let lines = names.iter().map(|(name, addr)| line(own, name, *addr, domain));
+    lines.filter(|line| !there.lines().any(|it| it == line.trim_end())).collect()
+}
+
+fn line(own: &ServiceName, name: &ServiceName, addr: Ipv4Addr, domain: &str) -> String {
+    let addr = if name == own { Ipv4Addr::LOCALHOST } else { addr };
+    format!("{addr} {name} {name}.{domain}\n")
 }
 
 /// What the machine's own file says, except of names of the fleet; then those, alone and under the trust domain. The service's
@@ -59,8 +101,7 @@ fn hosts(own: &ServiceName, names: &BTreeMap<ServiceName, Ipv4Addr>, domain: &st
         text.push_str("127.0.0.1 localhost\n");
     }
     for (name, addr) in names {
-        let addr = if name == own { Ipv4Addr::LOCALHOST } else { *addr };
-        text.push_str(&format!("{addr} {name} {name}.{domain}\n"));
+        text.push_str(&line(own, name, *addr, domain));
     }
     text
 }
@@ -80,6 +121,10 @@ mod tests {
             hosts(&name("web"), &names, "shop.test", of_machine),
             "127.0.1.1 box\n10.0.0.7 printer\n::1 localhost\n127.98.0.2 stock stock.shop.test\n127.0.0.1 web web.shop.test\n",
         );
-        assert!(hosts(&name("web"), &names, "shop.test", "").starts_with("127.0.0.1 localhost\n"));
+        let before = hosts(&name("web"), &names, "shop.test", "");
+        assert!(before.starts_with("127.0.0.1 localhost\n"));
+        assert_eq!(further(&before, &name("web"), &names, "shop.test"), "");
+        let more = BTreeMap::from([(name("till"), at(3))]).into_iter().chain(names).collect();
+        assert_eq!(further(&before, &name("web"), &more, "shop.test"), "127.98.0.3 till till.shop.test\n");
     }
 }

@@ -2,10 +2,10 @@
 
 use super::placeholders::{FillError, Place, Scope, fill};
 use bartizan_core::fleet::{Fleet, Program, Service};
-use bartizan_core::plan::Plan;
+use bartizan_core::plan::{EgressPlace, Plan};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Member, ServiceName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,23 @@ pub(crate) struct Ready {
     pub(crate) args: Vec<String>,
     /// What is added to the environment that `up` has itself.
     pub(crate) env: BTreeMap<String, String>,
+    /// Names of the variables among these that say where callees are, and of nothing that the fleet file says.
+    pub(crate) of_callees: BTreeSet<String>,
     /// Working folder.
     pub(crate) dir: PathBuf,
+}
+
+impl Ready {
+    /// Whether a program that was started with this would have to be started anew to be as `wanted`. Where a callee is, it need not be
+    /// told where it finds it by name, and that one is gone it need not be told at all.
+    pub(crate) fn lacks(&self, wanted: &Self, by_name: bool) -> bool {
+        let rest = |it: &Self| -> BTreeMap<String, String> {
+            it.env.clone().into_iter().filter(|(name, _)| !it.of_callees.contains(name)).collect()
+        };
+        let told = |name: &String| self.env.get(name) == wanted.env.get(name);
+        let same = (&self.executable, &self.args, &self.dir) == (&wanted.executable, &wanted.args, &wanted.dir);
+        !same || rest(self) != rest(wanted) || !(by_name || wanted.of_callees.iter().all(told))
+    }
 }
 
 /// Why a program cannot be started.
@@ -137,8 +152,11 @@ pub(crate) fn ready(
         why,
     })?;
 
-    let mut all = given_environment(name, listen, &callees);
-    all.extend(way_out(member, plan, &callees, fleet.trust_domain.as_str()));
+    let mut all = environment_of_callees(&callees);
+    all.extend(not_out(member, plan, &callees, fleet.trust_domain.as_str()));
+    let of_callees = all.keys().filter(|name| !env.contains_key(*name)).cloned().collect();
+    all.extend(given_environment(name, listen));
+    all.extend(way_out(member, plan));
     for (key, text) in env {
         // What the fleet file says wins over what we offer.
         all.insert(key.clone(), filled(format!("env.{key}"), text)?);
@@ -148,19 +166,17 @@ pub(crate) fn ready(
     if !folder.is_dir() {
         return Err(ReadyError::NoFolder { service: name.clone(), dir: folder.display().to_string() });
     }
-    Ok(Some(Ready { executable, args, env: all, dir: folder }))
+    Ok(Some(Ready { executable, args, env: all, of_callees, dir: folder }))
 }
 
-/// Variables that every program gets, so that most need no placeholder at all.
-fn given_environment(
-    name: &ServiceName,
-    listen: SocketAddr,
-    callees: &BTreeMap<ServiceName, Place>,
-) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::from([
-        ("BARTIZAN_SERVICE".to_owned(), name.to_string()),
-        ("BARTIZAN_LISTEN".to_owned(), listen.to_string()),
-    ]);
+/// Variables that every program gets.
+fn given_environment(name: &ServiceName, listen: SocketAddr) -> [(String, String); 2] {
+    [("BARTIZAN_SERVICE".to_owned(), name.to_string()), ("BARTIZAN_LISTEN".to_owned(), listen.to_string())]
+}
+
+/// Where callees are, so that most programs need no placeholder at all.
+fn environment_of_callees(callees: &BTreeMap<ServiceName, Place>) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::new();
     for (callee, place) in callees {
         let prefix = callee.as_str().to_uppercase().replace('-', "_");
         env.insert(format!("{prefix}_URL"), place.url());
@@ -171,25 +187,38 @@ fn given_environment(
     env
 }
 
+fn egress_place(member: &Member, plan: Option<&Plan>) -> Option<EgressPlace> {
+    plan.filter(|plan| plan.mode != Mode::Off)?.egress.get(member).copied()
+}
+
 /// How a program finds the way out of the fleet: by the variables that HTTP clients of most languages follow. Both spellings,
-/// since some read only one; loopback and the names of callees go past it.
-fn way_out(
+/// since some read only one.
+fn way_out(member: &Member, plan: Option<&Plan>) -> BTreeMap<String, String> {
+    let Some(place) = egress_place(member, plan) else { return BTreeMap::new() };
+    let proxy = format!("http://{}", place.proxy);
+    let mut env: BTreeMap<_, _> =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().flat_map(|name| both(name, &proxy)).collect();
+    env.insert("BARTIZAN_EGRESS_DNS".to_owned(), place.dns.to_string());
+    env
+}
+
+/// What goes past the way out: loopback and the names of callees.
+fn not_out(
     member: &Member,
     plan: Option<&Plan>,
     callees: &BTreeMap<ServiceName, Place>,
     domain: &str,
 ) -> BTreeMap<String, String> {
-    let place = plan.filter(|plan| plan.mode != Mode::Off).and_then(|plan| plan.egress.get(member));
-    let Some(place) = place else { return BTreeMap::new() };
-    let proxy = format!("http://{}", place.proxy);
-    let both = |name: &str, value: &str| [(name.to_owned(), value.to_owned()), (name.to_lowercase(), value.to_owned())];
-    let mut env: BTreeMap<_, _> =
-        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().flat_map(|name| both(name, &proxy)).collect();
+    if egress_place(member, plan).is_none() {
+        return BTreeMap::new();
+    }
     let names = plan.filter(|plan| plan.captured.contains_key(member)).map(|_| callees.keys()).into_iter().flatten();
-    let not_out: String = names.map(|name| format!(",{name},{name}.{domain}")).collect();
-    env.extend(both("NO_PROXY", &format!("{NOT_OUT}{not_out}")));
-    env.insert("BARTIZAN_EGRESS_DNS".to_owned(), place.dns.to_string());
-    env
+    let more: String = names.map(|name| format!(",{name},{name}.{domain}")).collect();
+    both("NO_PROXY", &format!("{NOT_OUT}{more}")).into()
+}
+
+fn both(name: &str, value: &str) -> [(String, String); 2] {
+    [(name.to_owned(), value.to_owned()), (name.to_lowercase(), value.to_owned())]
 }
 
 fn find_executable(program: &str, around: &Around<'_>) -> Result<PathBuf, String> {
@@ -297,6 +326,7 @@ mod tests {
             outbound: BTreeMap::from([(name("web").into(), BTreeMap::from([(name("price-list"), loopback(9003))]))]),
             programs: BTreeMap::new(),
             isolation: BTreeMap::new(),
+            added: None,
             names: None,
             captured: BTreeMap::new(),
             egress: BTreeMap::new(),

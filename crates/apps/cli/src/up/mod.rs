@@ -11,8 +11,10 @@ mod console; // where it is
 mod edge; // whether the gateway answers
 mod environment; // what a program gets to know
 mod keep; // one part, kept alive
+mod kept; // what is kept alive, and with what it was started
 mod launcher; // how each part is started
 mod log; // what parts wrote
+mod newer; // what a reload has put in force
 mod once; // `--once-ready`
 mod part; // the parts there are
 mod placeholders; // `${ledger.url}`
@@ -21,7 +23,7 @@ mod porter_note; // which process is whose porter
 mod prepare; // everything before the first process
 mod pulse; // control's view, asked again and again
 mod record; // process events for control
-mod scale; // instances that come and go
+mod scale; // services and instances that come, go and change
 mod screen; // terminal or lines
 mod signals; // the first Ctrl-C and the second
 mod spaces; // network namespaces of programs

@@ -33,6 +33,18 @@ impl Part {
         }
     }
 
+    /// Its place in the order of starting.
+    pub(crate) const fn rank(&self) -> u8 {
+        match self {
+            Self::Control => 0,
+            Self::Node => 1,
+            Self::Porter(_) => 2,
+            Self::Sidecar(_) => 3,
+            Self::Program(_) => 4,
+            Self::Gateway => 5,
+        }
+    }
+
     /// The service it belongs to; `None` for control and node.
     pub(crate) fn service(&self) -> Option<ServiceName> {
         match self {

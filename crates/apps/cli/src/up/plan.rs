@@ -17,6 +17,8 @@ pub(crate) fn ports_needed(fleet: &Fleet, given: &Given) -> usize {
 pub(crate) struct Given {
     /// Which programs are kept apart.
     pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
+    /// What those that are added later can have.
+    pub(crate) added: Option<Isolation>,
     /// Whether those can find their callees by name.
     pub(crate) by_name: bool,
 }
@@ -29,8 +31,9 @@ fn wants_console(fleet: &Fleet) -> bool {
 fn empty(mode: Mode, control: SocketAddr, given: &Given) -> Plan {
     let (mesh, outbound, programs) = Default::default();
     let (egress, captured) = Default::default();
-    let (isolation, names) = (given.isolation.clone(), given.by_name.then(BTreeMap::new));
-    Plan { mode, control, console: None, mesh, outbound, programs, egress, isolation, names, captured }
+    let (isolation, added) = (given.isolation.clone(), given.added.clone());
+    let names = given.by_name.then(BTreeMap::new);
+    Plan { mode, control, console: None, mesh, outbound, programs, egress, isolation, added, names, captured }
 }
 
 /// Ports that the fleet file names itself; a chosen one must not be among them, though they may be free still.
@@ -195,7 +198,7 @@ mod tests {
         let mut fleet = fleet();
         fleet.services.get_mut(&name("b")).unwrap().capture = fleet::Capture::Never;
         let isolation = ["a", "b"].map(|service| (name(service), Isolation::Own)).into();
-        let given = Given { isolation, by_name: true };
+        let given = Given { isolation, added: None, by_name: true };
         assert_eq!(ports_needed(&fleet, &given), 8, "`b` does not want it, `c` has no network of its own");
         let plan = plan(&fleet, Mode::Full, &given, &(100..108).collect::<Vec<_>>()).unwrap();
         assert_eq!(plan.captured.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);

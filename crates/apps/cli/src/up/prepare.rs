@@ -30,6 +30,8 @@ pub(crate) struct Prepared {
     pub(crate) launcher: Launcher,
     /// Its policy files.
     pub(crate) policy_files: BTreeMap<String, String>,
+    /// What tells the fleet file that was read from another state of it.
+    pub(crate) stamp: String,
     /// Which parts are on.
     pub(crate) mode: Mode,
     /// What this `up` has to itself while it lives.
@@ -51,6 +53,7 @@ pub(crate) struct Held {
 /// A [`Failure`] that says what is in the way; nothing runs then.
 pub(crate) fn prepare(args: &UpArgs, screen: &Screen) -> Result<Prepared, Failure> {
     let step = screen.step("check");
+    let stamp = files::stamp(&args.fleet).unwrap_or_default();
     let checked = check(&args.fleet).map_err(|findings| {
         let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
         Failure::new(format!("{}\nnothing was started; mend the fleet and try again", lines.join("\n")))
@@ -66,12 +69,12 @@ pub(crate) fn prepare(args: &UpArgs, screen: &Screen) -> Result<Prepared, Failur
     }
 
     let step = screen.step("plan");
-    let prepared = plan_all(args, checked, mode, screen)?;
+    let prepared = plan_all(args, checked, stamp, mode, screen)?;
     step.done(&format!("data in {}", prepared.launcher.data.path().display()));
     Ok(prepared)
 }
 
-fn plan_all(args: &UpArgs, checked: Checked, mode: Mode, screen: &Screen) -> Result<Prepared, Failure> {
+fn plan_all(args: &UpArgs, checked: Checked, stamp: String, mode: Mode, screen: &Screen) -> Result<Prepared, Failure> {
     let Checked { fleet, files: policy_files, policies: _, warnings: _ } = checked;
     let fleet_file = std::fs::canonicalize(&args.fleet)
         .map_err(|error| Failure::new(format!("cannot use `{}`: {error}", args.fleet.display())))?;
@@ -97,7 +100,7 @@ fn plan_all(args: &UpArgs, checked: Checked, mode: Mode, screen: &Screen) -> Res
     }
     let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
     let launcher = Launcher { bartizan, proxy, fleet_file, fleet: Arc::new(fleet), plan, data, programs, spaces };
-    Ok(Prepared { launcher, policy_files, mode, held: Held { _data: lock, _ports: ports } })
+    Ok(Prepared { launcher, policy_files, stamp, mode, held: Held { _data: lock, _ports: ports } })
 }
 
 /// The kernel takes short socket paths only; better said now than by a control that dies.
@@ -249,7 +252,7 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
 /// Chooses ports and writes the plan down for control.
 fn choose(fleet: &Fleet, spaces: &Spaces, mode: Mode, data: &DataDir) -> Result<(Plan, Claimed), Failure> {
     let named = ports_named(fleet);
-    let given = Given { isolation: spaces.isolation.clone(), by_name: spaces.rules.is_some() };
+    let given = Given { isolation: spaces.isolation(), added: spaces.can.clone(), by_name: spaces.rules.is_some() };
     // A named port may be free still; with this many more there are enough others.
     let mut claimed = ports::claim_loopback_ports(ports_needed(fleet, &given) + named.len()).map_err(|error| {
         Failure::new(format!("cannot choose ports: {error}; end some of what listens on this machine"))

@@ -1,145 +1,169 @@
-//! Instances that come and go while the fleet runs: control says which there are (after a reload), and they are started and
-//! stopped here. An added one is told to callers once its guard has come; a removed one gets no more calls by the time it stops.
+//! Services and instances that come, go and change while the fleet runs: control says what there is (after a reload), and programs
+//! and guards are started and stopped here. An added one is told to callers once its guard has come; a removed one gets no more
+//! calls by the time it stops; of those that change one after the other is away.
 
 use super::board::Phase;
 use super::keep::Keeper;
-use super::launcher::Launcher;
+use super::kept::{Kept, Stage};
+use super::newer::newer;
 use super::part::Part;
-use super::prepare::programs;
-use crate::check::check;
-use crate::failure::Failure;
-use crate::limits::{PROGRAM_READY_WITHIN, SCALE_DOWN_PAUSE, SCALE_EVERY};
-use bartizan_core::plan::Plan;
+use crate::limits::{PROGRAM_READY_WITHIN, SCALE_DOWN_PAUSE, SCALE_EVERY, START_ATTEMPTS_MAX};
 use bartizan_core::status::Status;
 use bartizan_core::{Member, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::JoinSet;
+use std::sync::Arc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// What is kept alive, and how each is stopped.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<BTreeMap<Part, CancellationToken>>);
-
-impl Kept {
-    /// Notes that `part` is kept from now on, at the longest until `stage` fires. Gives what stops it alone.
-    pub(crate) fn begin(&self, part: &Part, stage: &CancellationToken) -> CancellationToken {
-        let stop = stage.child_token();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part.clone(), stop.clone());
-        stop
-    }
-
-    fn end(&self, part: &Part) {
-        if let Some(stop) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(part) {
-            stop.cancel();
-        }
-    }
-
-    /// Those whose guards are kept.
-    fn members(&self) -> BTreeSet<Member> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let member = |part: &Part| if let Part::Sidecar(member) = part { Some(member.clone()) } else { None };
-        kept.keys().filter_map(member).collect()
-    }
+/// Follows control until `stop` fires; what runs was started by the fleet file in the state `taken`. Gives what was started here, to be stopped with its like.
+pub(crate) async fn follow(keeper: Keeper, kept: Arc<Kept>, taken: String, stop: CancellationToken) -> Vec<Stage> {
+    let mut follower = Follower { keeper, kept, stages: BTreeMap::new(), taken, failed: false, said: None };
+    stop.run_until_cancelled(follower.follow()).await;
+    follower.stages.into_values().collect()
 }
 
-/// Follows control until `stop` fires; then stops what was started here.
-///
-/// Cancel by `stop`, not by dropping the future: the children of a killed program would live on.
-pub(crate) async fn follow(keeper: Keeper, kept: Arc<Kept>, stop: CancellationToken) {
-    let (mut started, over) = (JoinSet::new(), CancellationToken::new());
-    while stop.run_until_cancelled(sleep(SCALE_EVERY)).await.is_some() {
-        let Some(status) = keeper.waiter.pulse.now() else { continue };
-        let (wanted, there) = (wanted(&status), kept.members());
-        for member in wanted.difference(&there) {
-            if let Err(failure) = start(&keeper, &kept, member, &over, &mut started).await {
-                keeper.screen.line(&format!("{member} could not be started: {failure}"));
-            }
-        }
-        // The first instance goes with its service, which follows its supervisor's end as it came with its start.
-        let gone: Vec<_> = there.difference(&wanted).filter(|member| member.number() > 1).cloned().collect();
-        if !gone.is_empty() && stop.run_until_cancelled(sleep(SCALE_DOWN_PAUSE)).await.is_some() {
-            for member in gone {
-                stop_one(&keeper, &kept, &member).await;
+struct Follower {
+    keeper: Keeper,
+    kept: Arc<Kept>,
+    stages: BTreeMap<u8, Stage>,
+    /// The state of the fleet file that was taken up last.
+    taken: String,
+    /// Whether a program did not come up with it; no further one is tried then.
+    failed: bool,
+    /// What is in the way, as it was said last.
+    said: Option<String>,
+}
+
+impl Follower {
+    async fn follow(&mut self) {
+        loop {
+            sleep(SCALE_EVERY).await;
+            let Some(status) = self.keeper.waiter.pulse.now() else { continue };
+            if self.take_up(&status) {
+                self.come_and_go(&status).await;
+                self.change(&status).await;
             }
         }
     }
-    over.cancel();
-    while started.join_next().await.is_some() {}
+
+    /// Reads what control has put in force. False where that cannot be; then all stays as it is.
+    fn take_up(&mut self, status: &Status) -> bool {
+        if self.taken == status.fleet_file {
+            return true;
+        }
+        match newer(&self.keeper, &status.fleet_file) {
+            Ok(keeper) => {
+                self.kept.set_launcher(Arc::clone(&keeper.launcher));
+                (self.keeper, self.taken) = (keeper, status.fleet_file.clone());
+                (self.failed, self.said) = (false, None);
+                true
+            }
+            Err(failure) => {
+                let why = format!("warning: nothing is started or stopped for now: {failure}");
+                if self.said.as_ref() != Some(&why) {
+                    self.keeper.screen.line(&why);
+                    self.said = Some(why);
+                }
+                false
+            }
+        }
+    }
+
+    async fn come_and_go(&mut self, status: &Status) {
+        let (wanted, there) = (wanted(status), self.kept.members());
+        for member in wanted.difference(&there) {
+            self.keeper.screen.line(&format!("starting {member}"));
+            self.start(member).await;
+        }
+        let gone: Vec<_> = there.difference(&wanted).collect();
+        if !gone.is_empty() {
+            sleep(SCALE_DOWN_PAUSE).await;
+        }
+        for member in gone {
+            // The guard first: it finishes what is under way, for which it needs the program.
+            for part in [Part::Sidecar(member.clone()), Part::Program(member.clone()), Part::Porter(member.clone())] {
+                self.stop(&part).await;
+                self.keeper.board.forget(&part);
+            }
+        }
+    }
+
+    async fn start(&mut self, member: &Member) {
+        let (program, sidecar) = (Part::Program(member.clone()), Part::Sidecar(member.clone()));
+        if self.keeper.launcher.spaces.has(member) {
+            self.keep_until_ready(Part::Porter(member.clone())).await;
+        }
+        let runs = self.keeper.launcher.programs.contains_key(member);
+        let mut order = if runs { vec![program, sidecar] } else { vec![sidecar] };
+        // A further one is told of by its guard, which comes once there is something to guard. Nobody else answers for the first one,
+        // and it may want its own way to others from the beginning.
+        if member.number() == 1 {
+            order.reverse();
+        }
+        for part in order {
+            self.keep_until_ready(part).await;
+        }
+    }
+
+    /// Programs that were started with something else than they would be now, one instance after the other.
+    async fn change(&mut self, status: &Status) {
+        for member in self.kept.outdated(&self.keeper.launcher) {
+            if self.failed {
+                return;
+            }
+            self.keeper.screen.line(&format!("starting {member} anew"));
+            let has_others = status.proxies.iter().filter(|it| it.service == *member.service()).count() > 1;
+            let (program, sidecar) = (Part::Program(member.clone()), Part::Sidecar(member.clone()));
+            // Its guard finishes what is under way, and callers turn to the others; where there are none, it stays.
+            if has_others {
+                self.stop(&sidecar).await;
+            }
+            self.stop(&program).await;
+            let came = self.keep_until_ready(program).await;
+            if has_others {
+                self.keep_until_ready(sidecar).await;
+                sleep(SCALE_DOWN_PAUSE).await;
+            }
+            if !came {
+                self.failed = true;
+                self.keeper.screen.line(&format!(
+                    "warning: {member} did not come up as the fleet file has it now; those that run go on as they are until the next reload"
+                ));
+            }
+        }
+    }
+
+    /// Starts a part and waits until it does its work, or for as long as one may take. False where it did not.
+    async fn keep_until_ready(&mut self, part: Part) -> bool {
+        let mut changes = self.keeper.board.subscribe();
+        let deaths = changes.borrow().get(&part).map_or(0, |it| it.deaths);
+        let stage = self.stages.entry(part.rank()).or_insert_with(|| Stage::new(part.rank()));
+        stage.keep(&self.keeper, &self.kept, part.clone());
+        let is_ready = |phase| phase == Phase::Ready;
+        let settled = changes.wait_for(|parts| {
+            parts.get(&part).is_some_and(|it| is_ready(it.phase) || it.deaths - deaths >= START_ATTEMPTS_MAX)
+        });
+        let came = match timeout(PROGRAM_READY_WITHIN, settled).await {
+            Ok(Ok(parts)) => parts.get(&part).is_some_and(|it| is_ready(it.phase)),
+            Ok(Err(_)) | Err(_) => false,
+        };
+        if !came {
+            self.keeper.screen.line(&format!("warning: {part} is not ready yet"));
+        }
+        came
+    }
+
+    async fn stop(&self, part: &Part) {
+        let mut changes = self.keeper.board.subscribe();
+        self.kept.end(part);
+        let is_gone = |phase| matches!(phase, Phase::Stopped | Phase::Down);
+        // Bounded by itself: what does not stop is killed.
+        let _ = changes.wait_for(|parts| parts.get(part).is_none_or(|it| is_gone(it.phase))).await;
+    }
 }
 
 /// The instances that control publishes.
 fn wanted(status: &Status) -> BTreeSet<Member> {
     let members = status.proxies.iter().map(|proxy| Member::new(proxy.service.clone(), proxy.number));
     members.filter(|member| *member.service() != ServiceName::gateway()).collect()
-}
-
-async fn start(
-    keeper: &Keeper,
-    kept: &Kept,
-    member: &Member,
-    over: &CancellationToken,
-    started: &mut JoinSet<()>,
-) -> Result<(), Failure> {
-    let keeper = anew(keeper, member)?;
-    let (program, sidecar) = (Part::Program(member.clone()), Part::Sidecar(member.clone()));
-    keeper.screen.line(&format!("starting {member}"));
-    if keeper.launcher.spaces.has(member) {
-        let porter = Part::Porter(member.clone());
-        started.spawn(keeper.clone().keep(porter.clone(), kept.begin(&porter, over)));
-        until_ready(&keeper, &porter).await;
-    }
-    if keeper.launcher.programs.contains_key(member) {
-        started.spawn(keeper.clone().keep(program.clone(), kept.begin(&program, over)));
-        // Its guard comes once there is something to guard.
-        until_ready(&keeper, &program).await;
-    }
-    started.spawn(keeper.clone().keep(sidecar.clone(), kept.begin(&sidecar, over)));
-    Ok(())
-}
-
-/// Waits until a part is there, or for as long as one may take; then that is said, and the rest is started all the same.
-async fn until_ready(keeper: &Keeper, part: &Part) {
-    let mut changes = keeper.board.subscribe();
-    let is_ready = changes.wait_for(|parts| parts.get(part).is_some_and(|it| it.phase == Phase::Ready));
-    if timeout(PROGRAM_READY_WITHIN, is_ready).await.is_err() {
-        keeper.screen.line(&format!("warning: {part} is not ready yet"));
-    }
-}
-
-/// The guard first: it finishes what is under way, for which it needs the program.
-async fn stop_one(keeper: &Keeper, kept: &Kept, member: &Member) {
-    for part in [Part::Sidecar(member.clone()), Part::Program(member.clone()), Part::Porter(member.clone())] {
-        let mut changes = keeper.board.subscribe();
-        kept.end(&part);
-        let is_gone = |phase| matches!(phase, Phase::Stopped | Phase::Down);
-        let gone = changes.wait_for(|parts| parts.get(&part).is_none_or(|it| is_gone(it.phase)));
-        // Bounded by itself: what does not stop is killed.
-        let _ = gone.await;
-    }
-}
-
-/// A keeper that knows of instances that the fleet did not have when it was started.
-fn anew(keeper: &Keeper, member: &Member) -> Result<Keeper, Failure> {
-    let launcher = &keeper.launcher;
-    let checked = check(&launcher.fleet_file).map_err(|findings| {
-        let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
-        Failure::new(lines.join("\n"))
-    })?;
-    let path = launcher.data.plan();
-    let text = std::fs::read(&path).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
-    let plan: Plan =
-        serde_json::from_slice(&text).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
-    if !plan.mesh.contains_key(member) {
-        return Err(Failure::new("the plan has no place for it yet"));
-    }
-    let ready = programs(&checked.fleet, Some(&plan), &launcher.fleet_file, &launcher.bartizan, &launcher.data)?;
-    let mut known = launcher.programs.clone();
-    known.extend(ready.into_iter().filter(|(of, _)| of == member));
-    let fleet = Arc::new(checked.fleet);
-    let mut waiter = keeper.waiter.clone();
-    (waiter.fleet, waiter.plan) = (Arc::clone(&fleet), Some(Arc::new(plan.clone())));
-    let launcher = Launcher { fleet, plan: Some(plan), programs: known, ..Launcher::clone(launcher) };
-    Ok(Keeper { launcher: Arc::new(launcher), waiter, ..keeper.clone() })
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::chain;
 use bartizan_core::capture::Means;
-use bartizan_core::fleet::{Capture, Fleet, Isolate};
+use bartizan_core::fleet::{Capture, Fleet};
 use bartizan_core::plan::Isolation;
 use bartizan_core::{Member, ServiceName};
 use bartizan_node::netns::{self, Started, Way};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 /// What the kernel gives here.
@@ -59,8 +59,10 @@ impl Rules {
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Spaces {
+    /// What a program has of which the fleet file says nothing; `None` where nobody was asked.
+    pub(crate) can: Option<Isolation>,
     /// Of which services programs are kept apart, and why others are not.
-    pub(crate) isolation: BTreeMap<ServiceName, Isolation>,
+    isolation: RwLock<BTreeMap<ServiceName, Isolation>>,
     way: Option<Way>,
     /// Of the rules by which calls by name come to guards; `None` where there are none.
     pub(crate) rules: Option<Rules>,
@@ -72,16 +74,28 @@ pub(crate) struct Spaces {
 impl Spaces {
     /// For the programs of `fleet` that are started here.
     pub(crate) fn of(fleet: &Fleet, can: &Can, rules: Option<Rules>) -> Self {
-        let way = match can {
-            Can::Isolate(way) => Some(*way),
-            Can::Not(_) => None,
+        let (way, can) = match can {
+            Can::Isolate(way) => (Some(*way), Isolation::Own),
+            Can::Not(why) => (None, Isolation::Shared { why: why.clone() }),
         };
-        Self { isolation: isolation(fleet, can), way, rules, ..Self::default() }
+        let each = fleet.services.iter().filter_map(|(name, it)| Some((name.clone(), Isolation::of(it, &can)?)));
+        Self { isolation: RwLock::new(each.collect()), can: Some(can), way, rules, ..Self::default() }
+    }
+
+    /// Of which services programs are kept apart.
+    pub(crate) fn isolation(&self) -> BTreeMap<ServiceName, Isolation> {
+        self.isolation.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Services came or went.
+    pub(crate) fn set_isolation(&self, isolation: BTreeMap<ServiceName, Isolation>) {
+        *self.isolation.write().unwrap_or_else(PoisonError::into_inner) = isolation;
     }
 
     /// Whether the programs of `service` have a namespace each, or are to have one.
     pub(crate) fn has_service(&self, service: &ServiceName) -> bool {
-        self.isolation.get(service) == Some(&Isolation::Own)
+        let isolation = self.isolation.read().unwrap_or_else(PoisonError::into_inner);
+        isolation.get(service) == Some(&Isolation::Own)
     }
 
     /// Whether the program of an instance has a namespace, or is to have one.
@@ -148,17 +162,6 @@ impl Spaces {
     }
 }
 
-fn isolation(fleet: &Fleet, can: &Can) -> BTreeMap<ServiceName, Isolation> {
-    let runs = fleet.services.iter().filter(|(_, service)| service.is_run());
-    let each = |isolate: Isolate| match (isolate, can) {
-        (Isolate::Never, _) => Isolation::Shared { why: "the fleet file says `isolate: false`".to_owned() },
-        (_, Can::Not(why)) => Isolation::Shared { why: why.clone() },
-        (_, Can::Isolate(_)) => Isolation::Own,
-    };
-    let bare = || Isolation::Shared { why: "it has no guard (`guards` in the fleet file)".to_owned() };
-    runs.map(|(name, it)| (name.clone(), if it.guarded { each(it.isolate) } else { bare() })).collect()
-}
-
 /// Tries what the kernel gives, by making one namespace and letting it go. Some milliseconds.
 pub(crate) fn probe(bartizan: &Path) -> Can {
     let mut why = Vec::new();
@@ -213,11 +216,11 @@ mod tests {
         let can = Spaces::of(&fleet, &Can::Isolate(Way::WithUsers), None);
         assert!(can.has(&first("a")) && !can.has(&first("b")) && !can.has(&first("c")));
         assert!(can.has(&Member::new(name("a"), 2)), "each instance has one of its own");
-        assert!(matches!(&can.isolation[&name("b")], Isolation::Shared { why } if why.contains("isolate: false")));
-        assert!(!can.isolation.contains_key(&name("c")), "nobody here starts it");
+        assert!(matches!(&can.isolation()[&name("b")], Isolation::Shared { why } if why.contains("isolate: false")));
+        assert!(!can.isolation().contains_key(&name("c")), "nobody here starts it");
         assert!(can.get(&first("a")).unwrap_err().contains("is not there"), "without a porter nothing is started");
         assert!(can.get(&first("b")).unwrap().is_none());
         let cannot = Spaces::of(&fleet, &Can::Not("no such luck".to_owned()), None);
-        assert_eq!(cannot.isolation[&name("a")], Isolation::Shared { why: "no such luck".to_owned() });
+        assert_eq!(cannot.isolation()[&name("a")], Isolation::Shared { why: "no such luck".to_owned() });
     }
 }

@@ -6,6 +6,7 @@
 use super::board::{Board, Phase};
 use super::console;
 use super::keep::Keeper;
+use super::kept::{Kept, Stage};
 use super::launcher::Launcher;
 use super::log;
 use super::once;
@@ -13,7 +14,7 @@ use super::part::Part;
 use super::prepare::{Held, Prepared, prepare};
 use super::pulse::Pulse;
 use super::record::Recorder;
-use super::scale::{self, Kept};
+use super::scale;
 use super::screen::{Screen, Step};
 use super::signals::{self, Asked};
 use super::table;
@@ -36,7 +37,7 @@ use bartizan_runtime::{clock, local};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Starts the fleet, keeps it until it is asked to stop, stops it.
@@ -65,25 +66,20 @@ pub(crate) async fn run(args: &UpArgs) -> Result<(), Failure> {
 struct Up {
     keeper: Keeper,
     policy_files: BTreeMap<String, String>,
+    stamp: String,
     mode: Mode,
     stages: Vec<Stage>,
     kept: Arc<Kept>,
-    scaling: Option<JoinHandle<()>>,
+    scaling: Option<JoinHandle<Vec<Stage>>>,
     asked: Asked,
     /// Ends what helps us, at the very end.
     over: CancellationToken,
     _held: Held,
 }
 
-/// Parts that are started together and stopped together.
-struct Stage {
-    stop: CancellationToken,
-    keepers: JoinSet<()>,
-}
-
 impl Up {
     fn new(prepared: Prepared, screen: Arc<Screen>, asked: Asked) -> Self {
-        let Prepared { launcher, policy_files, mode, held } = prepared;
+        let Prepared { launcher, policy_files, stamp, mode, held } = prepared;
         let (launcher, board, over) = (Arc::new(launcher), Arc::new(Board::default()), CancellationToken::new());
         let recorder = Arc::new(Recorder::start(launcher.data.control_socket()));
         let waiter = Waiter {
@@ -98,8 +94,8 @@ impl Up {
         let undertaker = Undertaker::start(&launcher.bartizan);
         let (upgrades, hurry) = (Arc::new(Upgrades::default()), asked.hurry.clone());
         let keeper = Keeper { launcher, waiter, board, screen, recorder, undertaker, upgrades, hurry };
-        let (kept, scaling) = (Arc::default(), None);
-        Self { keeper, policy_files, mode, stages: Vec::new(), kept, scaling, asked, over, _held: held }
+        let (kept, scaling) = (Arc::new(Kept::new(Arc::clone(&keeper.launcher))), None);
+        Self { keeper, policy_files, stamp, mode, stages: Vec::new(), kept, scaling, asked, over, _held: held }
     }
 
     fn launcher(&self) -> &Launcher {
@@ -189,10 +185,9 @@ impl Up {
     ) -> Result<(), Failure> {
         let screen = Arc::clone(&self.keeper.screen);
         let step = screen.step(name);
-        let mut stage = Stage { stop: CancellationToken::new(), keepers: JoinSet::new() };
+        let mut stage = Stage::new(parts.first().map_or(0, Part::rank));
         for part in &parts {
-            let stop = self.kept.begin(part, &stage.stop);
-            stage.keepers.spawn(self.keeper.clone().keep(part.clone(), stop));
+            stage.keep(&self.keeper, &self.kept, part.clone());
         }
         self.stages.push(stage);
         self.all_ready(&parts, within, &step).await?;
@@ -283,7 +278,7 @@ impl Up {
         }
         if self.mode != Mode::Off {
             let (keeper, kept, stop) = (self.keeper.clone(), Arc::clone(&self.kept), self.asked.stop.clone());
-            self.scaling = Some(tokio::spawn(scale::follow(keeper, kept, stop)));
+            self.scaling = Some(tokio::spawn(scale::follow(keeper, kept, self.stamp.clone(), stop)));
         }
         let watch = self.watch(ready);
         match &args.once_ready {
@@ -357,13 +352,15 @@ impl Up {
     /// Draws until a stop is asked for; `ready` stays below the table.
     fn watch(&self, ready: String) -> impl Future<Output = ()> + use<> {
         let (keeper, mode, stop) = (self.keeper.clone(), self.mode, self.asked.stop.clone());
+        let kept = Arc::clone(&self.kept);
         async move {
             let (mut summed, mut measured) = (Instant::now(), Instant::now());
             loop {
                 let parts = keeper.board.now().clone();
                 let status = keeper.waiter.pulse.now();
-                let (fleet, isolation) = (&keeper.launcher.fleet, &keeper.launcher.spaces.isolation);
-                let rows = table::rows(fleet, mode, isolation, &parts, status.as_deref(), clock::now());
+                let launcher = kept.launcher();
+                let (fleet, isolation) = (&launcher.fleet, launcher.spaces.isolation());
+                let rows = table::rows(fleet, mode, &isolation, &parts, status.as_deref(), clock::now());
                 if keeper.screen.is_live() {
                     keeper.screen.show(block(&rows, mode, &ready));
                 } else if summed.elapsed() >= SUMMARY_EVERY {
@@ -372,7 +369,7 @@ impl Up {
                 }
                 if measured.elapsed() >= LOG_CHECK_EVERY {
                     measured = Instant::now();
-                    shorten_logs(&keeper.launcher, parts.keys());
+                    shorten_logs(&launcher, parts.keys());
                 }
                 if stop.run_until_cancelled(tokio::time::sleep(DRAW_EVERY)).await.is_none() {
                     return;
@@ -392,9 +389,10 @@ impl Up {
         self.asked.stop.cancel();
         let began = Instant::now();
         if let Some(scaling) = self.scaling.take() {
-            let _ = scaling.await; // what it started, it stops
+            self.stages.extend(scaling.await.unwrap_or_default());
+            self.stages.sort_by_key(|stage| stage.rank);
         }
-        while let Some(mut stage) = self.stages.pop() {
+        while let Some(stage) = self.stages.pop() {
             if self.stages.is_empty() && self.mode != Mode::Off {
                 // Control is next: what it has not heard of by then, nobody will.
                 let dropped = self.keeper.recorder.flush(GONE_WITHIN).await;
@@ -404,8 +402,7 @@ impl Up {
                     ));
                 }
             }
-            stage.stop.cancel();
-            while stage.keepers.join_next().await.is_some() {}
+            stage.end().await;
         }
         self.over.cancel();
         if self.mode != Mode::Off {
@@ -417,8 +414,7 @@ impl Up {
     }
 
     async fn say_what_is_left(&self, took: Duration) {
-        let screen = &self.keeper.screen;
-        let launcher = self.launcher();
+        let (screen, launcher) = (&self.keeper.screen, self.kept.launcher());
         let mut left = 0;
         for name in launcher.programs.keys() {
             let listen = match &launcher.plan {

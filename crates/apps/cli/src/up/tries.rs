@@ -326,6 +326,7 @@ mod tests {
             outbound: BTreeMap::from([(name("accounts").into(), BTreeMap::from([(name("db"), loopback(9003))]))]),
             programs: BTreeMap::new(),
             isolation: BTreeMap::new(),
+            added: None,
             names: None,
             captured: BTreeMap::new(),
             egress: BTreeMap::new(),

@@ -70,6 +70,7 @@ impl Place {
             programs,
             egress,
             isolation,
+            added: None,
             names: None,
             captured: BTreeMap::new(),
         };

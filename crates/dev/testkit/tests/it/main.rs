@@ -17,7 +17,8 @@ mod console_api; // every endpoint answers as its description says
 mod console_door; // sign-in, roles, stream
 mod cost; // what guards cost
 mod customers;
-mod denials; // what is whose, at the bank
+mod denials;
+mod deploys; // what is whose, at the bank
 mod egress;
 mod envoy; // another proxy beside ours
 mod events; // what was seen can be found again

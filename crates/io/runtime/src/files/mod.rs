@@ -6,7 +6,7 @@ pub use fleet::{LoadError, load_fleet, load_policies, load_rules};
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +54,16 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     file.write_all(bytes)?;
     file.set_permissions(PermissionsExt::from_mode(mode))?;
     file.sync_all()
+}
+
+/// What tells a file from what it was before, without reading it: its length and when it was changed. To be compared, and for
+/// nothing else.
+///
+/// # Errors
+/// What the kernel says.
+pub fn stamp(path: &Path) -> Result<String> {
+    let about = std::fs::metadata(path)?;
+    Ok(format!("{} {}.{:09}", about.len(), about.mtime(), about.mtime_nsec()))
 }
 
 /// Reads a regular file of at most `bytes_max` bytes.

@@ -23,6 +23,6 @@ async fn answer(State(app): State<Arc<App>>) -> Result<Json<Reloaded>, Failure> 
         let app = Arc::clone(&app);
         async move { app.reload().await }
     });
-    let changed = reloading.await.map_err(|error| Failure::unavailable(error.to_string()))??;
-    Ok(Json(Reloaded { changed, epochs: app.in_force().epochs.clone() }))
+    let (changed, programs) = reloading.await.map_err(|error| Failure::unavailable(error.to_string()))??;
+    Ok(Json(Reloaded { changed, programs, epochs: app.in_force().epochs.clone() }))
 }

@@ -68,6 +68,7 @@ pub(crate) fn status(app: &App) -> Status {
         fleet: fleet.name.clone(),
         trust_domain: fleet.trust_domain.clone(),
         mode: plan.mode,
+        fleet_file: in_force.desired.stamp.clone(),
         now,
         control: ControlStatus {
             started_at: app.started_at,

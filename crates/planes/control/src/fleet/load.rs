@@ -22,6 +22,7 @@ use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
 use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
+use bartizan_runtime::ports::Claimed;
 use bartizan_tokens::signed::{Form, Sender};
 use bartizan_waf::Api;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Desired {
     pub(crate) fleet: Fleet,
+    /// What tells the fleet file from another state of it; empty where it was changed while it was read.
+    pub(crate) stamp: String,
     pub(crate) plan: Plan,
     pub(crate) policies: Arc<Policies>,
     /// The same, ready to be shared out.
@@ -69,17 +72,40 @@ impl Desired {
     }
 }
 
+/// What was read, with places for what has none yet.
+#[derive(Debug)]
+pub(crate) struct Grown {
+    pub(crate) desired: Desired,
+    /// Whether the plan is another one than in its file.
+    pub(crate) is_other_plan: bool,
+    /// The ports that it took; nobody else is given them while this lives.
+    pub(crate) _ports: Option<Claimed>,
+}
+
 /// Reads everything. Blocks for the disk, and for about 0.1 ms per policy.
 pub(crate) fn load(options: &Options) -> Result<Desired, ControlError> {
-    read(options, false)
+    read(options, read_plan(&options.plan)?)
 }
 
-/// As [`load`]; instances that were added get a place in the plan, which is written down.
-pub(crate) fn load_growing(options: &Options) -> Result<Desired, ControlError> {
-    read(options, true)
+/// As [`load`]; what was added gets a place in the plan, which is not written down yet.
+pub(crate) fn load_growing(options: &Options) -> Result<Grown, ControlError> {
+    let (fleet, _) = files::load_fleet(&options.fleet)?;
+    let before = read_plan(&options.plan)?;
+    let mut plan = before.clone();
+    let ports = grow(&mut plan, &fleet, &options.plan)?;
+    let is_other_plan = plan != before;
+    Ok(Grown { desired: read(options, plan)?, is_other_plan, _ports: ports })
 }
 
-fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
+/// Writes a plan that has grown to its file. Blocks for the disk.
+pub(crate) fn write_plan(plan: &Plan, path: &Path) -> Result<(), ControlError> {
+    let refuse = |why: String| ControlError::Plan { path: path.to_owned(), why };
+    let text = serde_json::to_vec_pretty(plan).map_err(|error| refuse(error.to_string()))?;
+    files::write_atomic(path, &text, 0o600).map_err(|error| refuse(error.to_string()))
+}
+
+fn read(options: &Options, plan: Plan) -> Result<Desired, ControlError> {
+    let stamp = files::stamp(&options.fleet).unwrap_or_default();
     let (mut fleet, files) = files::load_fleet(&options.fleet)?;
     let summary = bartizan_policy::check(&fleet, &files)?;
     for warning in &fleet.warnings {
@@ -98,10 +124,6 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     // Exactly what each proxy will do with its share of them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;
     let shares = Arc::new(Shares::of(Arc::clone(&policies)));
-    let mut plan = read_plan(&options.plan)?;
-    if growing {
-        grow(&mut plan, &fleet, &options.plan)?;
-    }
     check_plan(&fleet, &plan).map_err(|missing| ControlError::PlanMisfit { path: options.plan.clone(), missing })?;
     let dir = options.fleet.parent().unwrap_or(Path::new(""));
     let sources = Sources::read(&fleet.federation, dir)?;
@@ -114,7 +136,8 @@ fn read(options: &Options, growing: bool) -> Result<Desired, ControlError> {
     fleet.counts.iter_mut().for_each(|counts| counts.resolve_files(&dir));
     let (away, own_issuer, provider, revoked, keys) = (Away::new(), None, None, Vec::new(), Vec::new());
     let apis = Arc::new(apis);
-    Ok(Desired { fleet, plan, policies, shares, apis, sources, away, own_issuer, provider, revoked, keys })
+    let stamp = files::stamp(&options.fleet).ok().filter(|now| *now == stamp).unwrap_or_default();
+    Ok(Desired { fleet, stamp, plan, policies, shares, apis, sources, away, own_issuer, provider, revoked, keys })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will, and the roots of those whose keys are fetched, which lie in

@@ -1,11 +1,12 @@
 //! Whether a plan has an address for everything that a fleet needs.
 
-use bartizan_core::fleet::Fleet;
-use bartizan_core::plan::Plan;
+use bartizan_core::fleet::{Fleet, Isolate};
+use bartizan_core::plan::{Isolation, Plan};
+use bartizan_core::snapshot::Mode;
 
 /// What the plan lacks, one line each; nothing where it fits the fleet.
 pub(crate) fn check_plan(fleet: &Fleet, plan: &Plan) -> Result<(), Vec<String>> {
-    let mut missing = Vec::new();
+    let mut missing = cannot_be_kept_apart(fleet, plan);
     for member in fleet.instances() {
         let name = &member;
         let guarded = fleet.has_guard(name.service());
@@ -38,4 +39,19 @@ pub(crate) fn check_plan(fleet: &Fleet, plan: &Plan) -> Result<(), Vec<String>> 
         }
     }
     if missing.is_empty() { Ok(()) } else { Err(missing) }
+}
+
+/// Whose program is to be kept apart or to find its callees by name, and is one for which that is not possible here.
+fn cannot_be_kept_apart(fleet: &Fleet, plan: &Plan) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (name, service) in &fleet.services {
+        if let (Isolate::Required, Some(Isolation::Shared { why })) = (service.isolate, plan.isolation.get(name)) {
+            missing.push(format!("`{name}` is to be isolated (`isolate: true`), which is not possible here: {why}"));
+        }
+        let by_name = plan.captured.keys().any(|member| member.service() == name);
+        if service.is_run() && service.capture.is_required() && plan.mode != Mode::Off && !by_name {
+            missing.push(format!("`{name}` is to find its callees by name (`capture`), which is not possible here"));
+        }
+    }
+    missing
 }

@@ -92,6 +92,7 @@ impl Place {
                 .map(|(from, to, port)| (service(from).into(), BTreeMap::from([(service(to), addr(port))])))
                 .into(),
             isolation: BTreeMap::new(),
+            added: None,
             names: None,
             captured: BTreeMap::new(),
             egress: BTreeMap::new(),

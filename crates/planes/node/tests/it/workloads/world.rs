@@ -166,6 +166,7 @@ fn write_plan(dir: &tempfile::TempDir, control: SocketAddr) {
         programs: BTreeMap::new(),
         egress,
         isolation,
+        added: None,
         names: None,
         captured: BTreeMap::new(),
     };
