@@ -28,6 +28,12 @@ pub enum EventsError {
         /// The folder of events.
         path: PathBuf,
     },
+    /// Another process has the folder open, or a store of this one that was not closed. The same call succeeds once that has ended.
+    #[error("`{path}` is open already: end the process that has it, or name another data folder")]
+    InUse {
+        /// The folder of events.
+        path: PathBuf,
+    },
     /// The store was closed.
     #[error("the store of events is closed")]
     Closed,

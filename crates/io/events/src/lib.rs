@@ -19,6 +19,7 @@ mod bloom;
 mod earlier; // the layout before
 mod error;
 mod find;
+mod folder;
 mod keeper;
 mod keys;
 mod known;

@@ -54,6 +54,11 @@ pub(crate) const KNOWN_RANGES: usize = 64;
 /// hours does not use up.
 pub(crate) const READERS_HOLD: u64 = 8;
 
+/// How long whoever opens a folder waits for whoever had it before to end: longer than a partition takes to be packed on a busy machine.
+pub(crate) const OPEN_WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked whether that has ended.
+pub(crate) const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
 /// How often what was written is put on the disk, and it is looked which events are to go and which partition is to be packed: what a
 /// power cut may cost. A kill costs nothing.
 pub(crate) const KEEP_EVERY: Duration = Duration::from_secs(1);

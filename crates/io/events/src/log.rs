@@ -2,13 +2,14 @@
 //!
 //! A batch is there whole or not at all, also after a kill. Every second what was written is put on the disk: that is what a power cut
 //! may cost. What is damaged costs the blocks that it touches. Searches hold nothing up: they take the list of partitions and read
-//! without the lock; a file that goes meanwhile stays until they are done.
+//! without the lock; a file that goes meanwhile stays until they are done. One store has a folder at a time, and in it one thread packs.
 
 use crate::block;
 use crate::earlier;
 use crate::error::EventsError;
 use crate::event::{Appended, Filter, Page, StoredEvent};
 use crate::find::{self, Candidate, Sources};
+use crate::folder::Folder;
 use crate::known::Known;
 use crate::limits::{
     PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_MIN, READERS_HOLD,
@@ -23,7 +24,6 @@ use bartizan_core::status::EventsHeld;
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,10 +33,14 @@ use std::time::Duration;
 pub(crate) struct Log {
     dir: PathBuf,
     state: Mutex<State>,
+    /// Whoever tends holds it: two who pack the same partition are in each other's way.
+    tending: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Until it is closed; those who still read then have it until they are done.
+    folder: Option<Arc<Folder>>,
     retention: Retention,
     /// Oldest first.
     closed: Vec<Arc<Segment>>,
@@ -71,18 +75,20 @@ struct Open {
     tended_at: Option<Timestamp>,
     /// Something was written that a power cut would take.
     unsynced: bool,
+    /// That there is such a file at all is not on the disk yet.
+    is_new: bool,
 }
 
 impl Log {
     /// Opens the folder, makes it where it is not there, and reads what it has to know of the files in it.
     ///
     /// # Errors
-    /// [`EventsError::File`], [`EventsError::Full`].
+    /// [`EventsError::File`], [`EventsError::Full`], [`EventsError::InUse`].
     pub(crate) fn open(dir: &Path, retention: Retention) -> Result<Self, EventsError> {
         let failed = |error| failed(dir, error);
-        make_dir(dir).map_err(failed)?;
+        let folder = Some(Arc::new(Folder::take(dir).map_err(failed)?));
         let listing = Segment::list(dir).map_err(failed)?;
-        let mut state = State { retention, earlier: listing.earlier.into(), ..State::default() };
+        let mut state = State { folder, retention, earlier: listing.earlier.into(), ..State::default() };
         if !state.earlier.is_empty() {
             tracing::info!(
                 files = state.earlier.len(),
@@ -106,7 +112,7 @@ impl Log {
         }
         state.last = state.earlier.iter().map(|(number, _)| *number).fold(state.last, u64::max);
         state.go_on();
-        Ok(Self { dir: dir.to_owned(), state: Mutex::new(state) })
+        Ok(Self { dir: dir.to_owned(), state: Mutex::new(state), tending: Mutex::new(()) })
     }
 
     /// Stores what is not there yet of a batch: all of it or, with an error, nothing.
@@ -137,7 +143,8 @@ impl Log {
     /// # Errors
     /// [`EventsError::File`].
     pub(crate) fn find(&self, filter: &Filter) -> Result<Page, EventsError> {
-        let sources = {
+        // The folder is given back after the sources, which may take files away.
+        let (_folder, sources) = {
             let state = self.state();
             if state.ended {
                 return Err(EventsError::Closed);
@@ -145,7 +152,7 @@ impl Log {
             let asked = Asked::of(filter);
             let open =
                 state.open.as_ref().map(|open| (Arc::clone(&open.file), Candidate::of(&open.segment.blocks, &asked)));
-            Sources { closed: state.closed.clone(), open }
+            (state.folder.clone(), Sources { closed: state.closed.clone(), open })
         };
         find::page(&sources, filter).map_err(|error| failed(&self.dir, error))
     }
@@ -198,14 +205,14 @@ impl Log {
     /// [`EventsError::File`].
     pub(crate) fn read_on(&self, name: &str) -> Result<Option<(Step, Vec<StoredEvent>)>, EventsError> {
         loop {
-            let (step, source) = {
+            let (_folder, step, source) = {
                 let mut state = self.state();
                 if state.ended {
                     return Err(EventsError::Closed);
                 }
                 let (readers, line, _) = state.readers();
                 let Some(step) = readers.next(name, &line) else { return Ok(None) };
-                (step, state.source(&step))
+                (state.folder.clone(), step, state.source(&step))
             };
             let read = source.and_then(|source| source.read(step.block)).map_err(|error| failed(&self.dir, error))?;
             match read {
@@ -224,9 +231,13 @@ impl Log {
     /// What there is to do from time to time: puts on the disk what was written, lets go what is too old, closes the partition that has
     /// grown for long enough, and packs one that is closed. True where there is more to pack.
     pub(crate) fn tend(&self, now: Timestamp) -> bool {
+        let _alone = self.tending();
         self.sync();
         {
             let mut state = self.state();
+            if state.ended {
+                return false;
+            }
             state.let_age(now);
             let span = state.span();
             let since = state.open.as_mut().map(|open| *open.tended_at.get_or_insert(now));
@@ -237,12 +248,15 @@ impl Log {
         self.take_over() || self.pack()
     }
 
-    /// Puts what was written on the disk. Every further call answers [`EventsError::Closed`].
+    /// Puts what was written on the disk, waits for who packs, and gives the folder back. Every further call answers
+    /// [`EventsError::Closed`].
     pub(crate) fn close(&self) {
+        self.state().ended = true; // before anything else: what is stored behind the last sync would not be safe
         self.sync();
+        let _alone = self.tending();
         let mut state = self.state();
         state.open = None;
-        state.ended = true;
+        state.folder = None;
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -250,14 +264,15 @@ impl Log {
     }
 
     fn sync(&self) {
-        let file = {
+        let (file, folder) = {
             let mut state = self.state();
+            let folder = state.folder.clone();
             let Some(open) = state.open.as_mut().filter(|open| open.unsynced) else { return };
             open.unsynced = false;
-            Arc::clone(&open.file)
+            (Arc::clone(&open.file), folder.filter(|_| std::mem::take(&mut open.is_new)))
         };
         // Without the lock: the disk may take its time, and nobody waits for this.
-        if let Err(error) = file.sync_data() {
+        if let Err(error) = file.sync_data().and_then(|()| folder.map_or(Ok(()), |folder| folder.sync())) {
             tracing::warn!(%error, dir = %self.dir.display(), "the last events may be missing after a power cut");
         }
     }
@@ -315,6 +330,10 @@ impl Log {
             }
         }
         true
+    }
+
+    fn tending(&self) -> MutexGuard<'_, ()> {
+        self.tending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -405,10 +424,19 @@ impl State {
             self.close_open();
         }
         if self.open.is_none() {
-            make_dir(dir)?; // it may have been moved away as a whole
+            if !self.folder.as_ref().is_some_and(|folder| folder.is_there()) {
+                self.folder = Some(Arc::new(Folder::take(dir)?)); // it was moved away as a whole
+            }
             let (segment, file) = Segment::begin(dir, self.last + 1)?;
             self.last = segment.number;
-            self.open = Some(Open { segment, file: Arc::new(file), first_at: at, tended_at: None, unsynced: true });
+            self.open = Some(Open {
+                segment,
+                file: Arc::new(file),
+                first_at: at,
+                tended_at: None,
+                unsynced: true,
+                is_new: true,
+            });
         }
         Ok(())
     }
@@ -449,15 +477,24 @@ impl State {
         match Arc::try_unwrap(last) {
             Ok(segment) => {
                 let first_at = segment.blocks.first().map(|block| block.last_at).unwrap_or_default();
-                self.open = Some(Open { segment, file: Arc::new(file), first_at, tended_at: None, unsynced: false });
+                self.open = Some(Open {
+                    segment,
+                    file: Arc::new(file),
+                    first_at,
+                    tended_at: None,
+                    unsynced: false,
+                    is_new: false,
+                });
             }
             Err(shared) => self.closed.push(shared),
         }
     }
 
     fn close_open(&mut self) {
-        let Some(Open { segment, file, unsynced, .. }) = self.open.take() else { return };
-        if unsynced && let Err(error) = file.sync_data() {
+        let Some(Open { segment, file, unsynced, is_new, .. }) = self.open.take() else { return };
+        let folder = self.folder.as_ref().filter(|_| is_new);
+        let sync = || file.sync_data().and_then(|()| folder.map_or(Ok(()), |folder| folder.sync()));
+        if unsynced && let Err(error) = sync() {
             tracing::warn!(%error, file = %segment.path.display(), "the last events may be missing after a power cut");
         }
         self.closed.push(Arc::new(segment));
@@ -477,6 +514,8 @@ impl State {
                 self.readers.packed(segment);
                 segment.take_away();
             }
+            // Where another packed form of it is there, these are the very files of that one.
+            None if self.closed.iter().any(|it| it.number == packed.number) => {}
             None => packed.take_away(),
         }
     }
@@ -514,19 +553,16 @@ impl Source {
     }
 }
 
-fn make_dir(dir: &Path) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
 fn failed(dir: &Path, source: io::Error) -> EventsError {
     let path = dir.to_owned();
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             EventsError::Full { path }
         }
+        io::ErrorKind::ResourceBusy => EventsError::InUse { path },
         _ => EventsError::File { path, source },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,12 +26,22 @@ pub(crate) fn pack(dir: &Path, segment: &Segment) -> io::Result<Option<Segment>>
 pub(crate) fn of_events(dir: &Path, number: u64, mut events: Vec<StoredEvent>) -> io::Result<Segment> {
     events.sort_by_key(StoredEvent::cursor);
     let (mut packed, file) = Segment::begin_packed(dir, number)?;
-    for part in events.chunks(PACKED_EVENTS) {
-        add(&mut packed, &file, part)?;
+    match fill(&mut packed, &file, &events) {
+        Ok(()) => Ok(packed),
+        Err(error) => {
+            // What it was to be packed from is still there. On a full disk, what was written so far would be in everybody's way.
+            let _ = std::fs::remove_file(&packed.path);
+            Err(error)
+        }
     }
-    packed.outline.requests = Some(outline::requests(&events));
-    packed.finish(&file)?;
-    Ok(packed)
+}
+
+fn fill(packed: &mut Segment, file: &File, events: &[StoredEvent]) -> io::Result<()> {
+    for part in events.chunks(PACKED_EVENTS) {
+        add(packed, file, part)?;
+    }
+    packed.outline.requests = Some(outline::requests(events));
+    packed.finish(file)
 }
 
 /// Events that are too long for one block become two.

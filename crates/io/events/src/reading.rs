@@ -98,10 +98,12 @@ impl Readers {
     /// A partition goes.
     pub(crate) fn gone(&mut self, segment: &Segment) {
         for it in self.0.values_mut().filter(|it| it.place.partition <= segment.number) {
-            it.counts.missed += match it.place.partition == segment.number {
-                true => events_from(segment, it.place.blocks),
-                false => segment.events(),
-            };
+            // Who is at one before it goes on there: what is too old need not be what came first.
+            if it.place.partition < segment.number {
+                it.counts.missed += segment.events();
+                continue;
+            }
+            it.counts.missed += events_from(segment, it.place.blocks);
             it.place = Place { partition: segment.number + 1, ..Place::default() };
         }
     }

@@ -91,10 +91,13 @@ impl Segment {
         if let Some(dir) = self.path.parent() {
             File::open(dir)?.sync_all()?;
         }
-        self.write_index()
+        if let Err(error) = self.write_index() {
+            tracing::warn!(%error, file = %self.path.display(), "no index was written; the next start reads the file itself");
+        }
+        Ok(())
     }
 
-    /// The files of a folder. Where a packed one is there, what it was packed from is not needed any more and is taken away.
+    /// The files of a folder, which whoever calls this has for himself: what somebody else packs meanwhile would be missed, or removed. Where a packed one is there, what it was packed from is not needed any more and is taken away.
     pub(crate) fn list(dir: &Path) -> io::Result<Listing> {
         let mut growing = Vec::new();
         let mut listing = Listing::default();

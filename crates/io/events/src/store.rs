@@ -18,7 +18,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Opens the folder and makes it where it is not there. One process alone may have it open.
+    /// Opens the folder and makes it where it is not there. One store alone may have it open: another one, in this process or elsewhere, is
+    /// refused.
     ///
     /// A thread of its own puts what was written on the disk each second, lets old partitions go and packs closed ones; it ends when
     /// the store is closed or dropped.
@@ -78,7 +79,7 @@ impl Events {
         .await; // fails only where the runtime ends
     }
 
-    /// Puts what was written on the disk and ends. Further calls answer [`EventsError::Closed`].
+    /// Puts what was written on the disk and ends, with its thread; then the folder can be opened again. Further calls answer [`EventsError::Closed`].
     pub async fn close(&self) {
         let log = Arc::clone(&self.log);
         let _ = off_the_runtime(move || {

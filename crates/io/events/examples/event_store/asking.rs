@@ -9,6 +9,7 @@ use bartizan_core::retention::Retention;
 use bartizan_events::{Events, Filter};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::exit;
 use std::time::{Duration, Instant};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -36,6 +37,10 @@ pub(crate) async fn run(world: &World, dir: &Path, draws: u64) {
     println!("\n| {} events in {} partitions | |\n|---|---|", held.events, held.partitions);
     println!("| opened, its files read from the disk | {cold} |\n| opened again | {warm} |");
     println!("| resident after that | {} MB |\n", machine::resident_mb());
+    if held.events != world.count() {
+        eprintln!("{} events were stored, and {} are there", world.count(), held.events);
+        exit(1);
+    }
 
     let drawn = |n: u64| mix(n ^ 0x0d0d) % world.count();
     let in_hour = |n: u64| {

@@ -1,6 +1,6 @@
 //! What the store of events bears, and how fast it finds: tables for `benches/results/`.
 //!
-//! `cargo run --release -p bartizan-events --example event_store -- [--events N] [--days D] [--dir DIR] [--draws N] [--keep | --ask]`
+//! `cargo run --release -p bartizan-events --example event_store -- [--events N] [--days D] [--dir DIR] [--draws N] [--reopen N] [--keep | --ask]`
 //!
 //! Events are requests as a fleet of four hundred services makes them for two hundred thousand people, six of one request: gateway, three hops in and
 //! out, over D days (30), more by day than by night. Each is redacted, gets its context, becomes a record and is stored, in batches of
@@ -34,10 +34,28 @@ const SPARE_BYTES: u64 = 8 << 30;
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
+const HELP: &str = "Measures the store of events, and prints tables.
+
+usage: event_store [--events N] [--days D] [--dir DIR] [--draws N] [--reopen N] [--keep | --ask]
+
+  --events N   events to store (10000000): about 102 bytes each on disk
+  --days D     over so many days (30)
+  --draws N    how often each question is asked (51)
+  --reopen N   close the store and open it again after each N events, whatever it packs then
+  --dir DIR    an empty folder for the store; without it, one that is removed at the end
+  --keep       leave the files there
+  --ask        only ask, in files that were kept with the same N and D
+
+examples:
+  event_store --events 1000000
+  event_store --events 100000000 --dir /var/tmp/events --keep
+  event_store --events 100000000 --dir /var/tmp/events --ask --draws 101";
+
 struct Options {
     events: u64,
     days: u64,
     draws: u64,
+    reopen: Option<u64>,
     dir: Option<PathBuf>,
     keep: bool,
     ask: bool,
@@ -63,7 +81,7 @@ fn main() {
         eprintln!("{:.1} GiB are free in {}, {:.1} are needed: fewer --events", gib(free), dir.display(), gib(needed));
         exit(1);
     }
-    runtime.block_on(write(&world, &dir));
+    runtime.block_on(write(&world, &dir, options.reopen));
     // A process of its own: what the writer left in memory is not there, as after a start of control.
     let asked = Command::new(std::env::current_exe().unwrap())
         .args(["--events", &options.events.to_string(), "--days", &options.days.to_string()])
@@ -80,32 +98,47 @@ fn main() {
 }
 
 fn options() -> Options {
-    let mut it = Options { events: 10_000_000, days: 30, draws: 51, dir: None, keep: false, ask: false };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--keep" => it.keep = true,
-            "--ask" => it.ask = true,
-            _ => {
-                let value = args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-                match arg.as_str() {
-                    "--events" => it.events = value.parse().unwrap(),
-                    "--days" => it.days = value.parse().unwrap(),
-                    "--draws" => it.draws = value.parse().unwrap(),
-                    "--dir" => it.dir = Some(PathBuf::from(value)),
-                    other => panic!("unknown: {other}"),
-                }
-            }
+    match read(std::env::args().skip(1)) {
+        Ok(Some(it)) => it,
+        Ok(None) => {
+            println!("{HELP}");
+            exit(0);
+        }
+        Err(why) => {
+            eprintln!("{why}\n\n{HELP}");
+            exit(2);
         }
     }
-    assert!(it.events > 0 && it.days > 0 && it.draws > 0, "each at least 1");
-    it
+}
+
+/// `None` where help is asked for.
+fn read(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+    let mut it = Options { events: 10_000_000, days: 30, draws: 51, reopen: None, dir: None, keep: false, ask: false };
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
+        let count = |value: String| match value.parse() {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(format!("`{arg} {value}`: expected a number of at least 1")),
+        };
+        match arg.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--keep" => it.keep = true,
+            "--ask" => it.ask = true,
+            "--events" => it.events = count(value()?)?,
+            "--days" => it.days = count(value()?)?,
+            "--draws" => it.draws = count(value()?)?,
+            "--reopen" => it.reopen = Some(count(value()?)?),
+            "--dir" => it.dir = Some(PathBuf::from(value()?)),
+            _ => return Err(format!("`{arg}` is not known")),
+        }
+    }
+    Ok(Some(it))
 }
 
 /// Stores everything, and prints what that took.
-async fn write(world: &World, dir: &Path) {
+async fn write(world: &World, dir: &Path, reopen: Option<u64>) {
     let count = world.count();
-    let store = Events::open(dir, Retention::default()).await.unwrap();
+    let mut store = Events::open(dir, Retention::default()).await.unwrap();
     // Events are made before the clock starts, a part at a time, so that making them is not measured.
     let (mut wall, mut cpu, mut slowest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut next, mut told, mut resident) = (0, Instant::now(), 0);
@@ -126,6 +159,11 @@ async fn write(world: &World, dir: &Path) {
         wall += began.elapsed();
         cpu += machine::cpu_time() - cpu_before;
         resident = resident.max(machine::resident_mb());
+        if reopen.is_some_and(|each| next / each > (next - PART * BATCH) / each) {
+            store.close().await;
+            store = Events::open(dir, Retention::default()).await.unwrap();
+            assert_eq!(store.status().events, next.min(count), "after closing and opening");
+        }
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             let free = machine::free_bytes(dir);

@@ -1,6 +1,7 @@
 //! The store against real files: what it keeps, what it refuses, what a full disk and a kill leave behind.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod at_once;
 mod damage;
 mod earlier;
 mod finding;
@@ -33,6 +34,13 @@ impl Place {
         let mut files: Vec<_> = all.filter(is_one).collect();
         files.sort();
         files
+    }
+
+    /// Everything in the folder.
+    pub(crate) fn left(&self) -> Vec<PathBuf> {
+        let mut all: Vec<_> = std::fs::read_dir(self.events()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        all.sort();
+        all
     }
 
     pub(crate) fn packed(&self) -> usize {

@@ -3,6 +3,7 @@
 use bartizan_core::Timestamp;
 use bartizan_core::retention::{Retention, WhenFull};
 use bartizan_events::{Events, Reading, StoredEvent};
+use std::time::Duration;
 
 fn balanced(it: Reading) -> Reading {
     assert_eq!(it.received, it.read + it.missed + it.waiting, "{it:?}");
@@ -51,6 +52,29 @@ async fn each_event_is_read_once_in_the_order_in_which_it_came() {
     events.open_reader("new", place);
     assert_eq!(drain(&events, "new").await, (20..30).collect::<Vec<_>>());
     assert!(events.read_on("nobody").await.unwrap().is_none() && events.reading("nobody").is_none());
+}
+
+/// Of partitions that go for their age the first need not be the oldest: whoever was at one before them was put behind them, and what lay
+/// between was neither read nor counted.
+#[tokio::test]
+async fn what_goes_from_the_middle_costs_a_reader_nothing_that_is_still_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = Duration::from_secs(86_400);
+    let retention = Retention { keep: Some(day), ..Retention::default() };
+    let events = Events::open(&dir.path().join("events"), retention).await.unwrap();
+    events.open_reader("slow", None);
+    // Each in a partition of its own; the third and the fourth happened long before they came.
+    for (n, at_h) in [(0, 1_000), (1, 1_010), (2, 500), (3, 600), (4, 1_020), (5, 1_030)] {
+        events.append(vec![StoredEvent { at: Timestamp::from_secs(at_h * 3_600), ..crate::event(n) }]).await.unwrap();
+        events.tend(Timestamp::from_secs(1_000 * 3_600 + n * 86_400)).await;
+    }
+    let before = balanced(events.reading("slow").unwrap());
+    assert_eq!((before.received, before.read), (6, 0), "{before:?}");
+    assert!(before.missed > 0, "{before:?}");
+    let held: Vec<u64> = crate::held(&events).await.iter().map(|event| event.id.1).collect();
+    assert_eq!(drain(&events, "slow").await, held);
+    let after = balanced(events.reading("slow").unwrap());
+    assert_eq!((after.read, after.missed), (held.len() as u64, 6 - held.len() as u64), "{after:?}");
 }
 
 #[tokio::test]
