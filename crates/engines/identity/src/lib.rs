@@ -40,4 +40,4 @@ pub use ca::{IssueError, IssuingCa, OpenError, RootCa, SealedRoot, Svid};
 pub use deny::DenyIndex;
 pub use peer::{Fingerprint, Refusal, VerifiedPeer, expect_peer, verify_peer};
 pub use peer_memo::PeerMemo;
-pub use renew::renew_at;
+pub use renew::{is_from_ahead, renew_at};

@@ -16,16 +16,31 @@ pub fn renew_at(not_before: Timestamp, not_after: Timestamp, jitter: f64) -> Tim
     not_before.plus(not_after.since(not_before).mul_f64(share))
 }
 
+/// Whether a certificate that is held, and is valid from `not_before`, is from a clock that was ahead and went back since: peers
+/// whose clocks are right refuse it, and it has to be replaced at once.
+pub fn is_from_ahead(not_before: Timestamp, now: Timestamp) -> bool {
+    // What is issued begins `CLOCK_SKEW` in the past, and is taken once it has begun: clocks that differ by less never meet this.
+    now < not_before
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     #[test]
     fn renews_around_half_life() {
         let at = |jitter| renew_at(Timestamp::from_secs(1000), Timestamp::from_secs(4600), jitter).as_secs();
         assert_eq!((at(0.0), at(0.5), at(1.0)), (2620, 2800, 2980));
         assert_eq!((at(-7.0), at(f64::NAN), at(7.0)), (2620, 2800, 2980));
+    }
+
+    #[test]
+    fn what_has_not_begun_though_it_is_held_is_from_ahead() {
+        let now = Timestamp::from_secs(10_000);
+        assert!(!is_from_ahead(now.minus(Duration::from_secs(60)), now) && !is_from_ahead(now, now));
+        assert!(is_from_ahead(now.plus(Duration::from_millis(1)), now));
     }
 
     proptest! {

@@ -76,6 +76,8 @@ pub const IMAGE_TTL: Duration = Duration::from_secs(60);
 pub const CONTAINERS_MAX: usize = 1_024;
 /// How often the clock is looked at while waiting for the time to renew: a machine that slept must not oversleep.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(10);
+/// How long a node whose clock went back tries with a certificate that has not begun: control sees the same of its own within seconds.
+pub const AHEAD_TRIES: Duration = Duration::from_secs(10);
 /// Longest file with the roots of the API server, or with the token for it, in bytes.
 pub const KUBERNETES_FILE_BYTES_MAX: usize = 64 << 10;
 /// How long a list of pods counts for a caller whose container is in it, and how long nobody is asked after no answer came.

@@ -5,7 +5,7 @@ use crate::attest::Attestor;
 use crate::cache::{self, Cache, CacheError};
 use crate::desk::Desk;
 use crate::join::{Candidate, JoinError, again_and_again, fraction, until};
-use crate::limits::{BUNDLE_BYTES_MAX, CLOCK_LOOK};
+use crate::limits::{AHEAD_TRIES, BUNDLE_BYTES_MAX, CLOCK_LOOK};
 use crate::own::Own;
 use crate::proof::Proof;
 use crate::secret::NodeSecret;
@@ -14,8 +14,8 @@ use crate::workload::{self, Cluster, ClusterError, Hub, Kubernetes, Link, keep};
 use arc_swap::ArcSwap;
 use bartizan_core::{ServiceName, Timestamp, TrustDomain};
 use bartizan_crypto::{hash, random};
-use bartizan_identity::{BundleError, TrustBundles, renew_at};
-use bartizan_runtime::{files, local};
+use bartizan_identity::{BundleError, TrustBundles, is_from_ahead, renew_at};
+use bartizan_runtime::{clock, files, local};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -191,7 +191,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), NodeEr
     outcome
 }
 
-/// Waits until about half of the life of `held` is over, or until the moment that control asks for where that is earlier.
+/// Waits until about half of the life of `held` is over, or until the moment that control asks for where that is earlier; no longer
+/// where the clock went back to before it began.
 async fn due(held: &Own, asked: &mut watch::Receiver<Timestamp>) {
     let half_life = renew_at(held.not_before(), held.not_after(), fraction());
     loop {
@@ -200,9 +201,16 @@ async fn due(held: &Own, asked: &mut watch::Receiver<Timestamp>) {
         let at = asked_for.map_or(half_life, |at| at.min(half_life));
         tokio::select! {
             () = until(at, CLOCK_LOOK) => return,
+            () = until_ahead(held.not_before()) => return,
             // Who asked is gone only with the whole node.
             Ok(()) = asked.changed() => {}
         }
+    }
+}
+
+async fn until_ahead(not_before: Timestamp) {
+    while !is_from_ahead(not_before, clock::now()) {
+        tokio::time::sleep(CLOCK_LOOK).await;
     }
 }
 
@@ -222,7 +230,10 @@ async fn keep_renewed(
     loop {
         let held = own.borrow().clone();
         due(&held, &mut asked).await;
-        match again_and_again(|| candidate.renew(&held), held.not_after()).await {
+        // One from ahead is believed by a control whose own clock is still ahead, and by no other.
+        let is_ahead = is_from_ahead(held.not_before(), clock::now());
+        let last = if is_ahead { clock::now().plus(AHEAD_TRIES) } else { held.not_after() };
+        match again_and_again(|| candidate.renew(&held), last).await {
             Ok(new) => {
                 tracing::info!(id = %new.id(), not_after_ms = new.not_after().as_millis(), "renewed");
                 own.send_replace(new);
@@ -240,8 +251,10 @@ async fn keep_renewed(
                         Err(error) => tracing::error!(%error, "joining again did not help"),
                     }
                 }
-                // Until the last moment the held one is as good as a new one.
-                until(held.not_after(), CLOCK_LOOK).await;
+                // Until the last moment the held one is as good as a new one, but not where nobody believes it yet.
+                if !is_ahead {
+                    until(held.not_after(), CLOCK_LOOK).await;
+                }
                 return Err(NodeError::RanOut { name: candidate.name.clone(), source });
             }
         }

@@ -10,7 +10,7 @@ use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::{Secret, Timestamp};
 use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{CertError, CryptoError, cert, csr, random};
-use bartizan_identity::{Refusal, VerifiedPeer, expect_peer, renew_at, verify_peer};
+use bartizan_identity::{Refusal, VerifiedPeer, expect_peer, is_from_ahead, renew_at, verify_peer};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_v1::{Hello, Renew, Svid};
 use bartizan_runtime::tls::TlsError;
@@ -66,6 +66,8 @@ pub struct IdentitySlots {
     asked: VecDeque<Asked>,
     svid_due: Timestamp,
     edge_due: Option<Timestamp>,
+    /// When another was asked for last because the clock went back.
+    went_back: Option<Instant>,
     /// The directory whose hosts were looked at.
     hosts_of: Option<Epoch>,
 }
@@ -83,6 +85,7 @@ impl IdentitySlots {
             asked: VecDeque::new(),
             svid_due: Timestamp::from_millis(u64::MAX),
             edge_due,
+            went_back: None,
             hosts_of: None,
         }
     }
@@ -121,7 +124,9 @@ impl IdentitySlots {
             let (voucher, csr) = (first.voucher.clone(), csr::make(&first.key)?);
             return Ok(Some(Hello { voucher, csr, ..Hello::default() }));
         }
-        let held = self.proxy.live().identity_at(clock::now()).is_some();
+        // With one that has not begun control would refuse us until it has: better to start anew, with another ticket.
+        let now = clock::now();
+        let held = self.proxy.live().identity_at(now).is_some_and(|own| !is_from_ahead(own.not_before, now));
         Ok(held.then(Hello::default))
     }
 
@@ -142,6 +147,7 @@ impl IdentitySlots {
         if self.lacks_hosts() {
             self.edge_due = Some(now);
         }
+        self.replace_from_ahead(now);
         let wanted = [(Slot::Svid, Some(self.svid_due)), (Slot::Edge, self.edge_due)];
         let mut requests = Vec::new();
         for (slot, due) in wanted {
@@ -154,6 +160,21 @@ impl IdentitySlots {
             }
         }
         requests
+    }
+
+    /// A clock that was ahead and went back leaves certificates that no peer believes yet. Paced, since it may be control's clock
+    /// that is ahead of ours.
+    fn replace_from_ahead(&mut self, now: Timestamp) {
+        if self.went_back.is_some_and(|at| at.elapsed() < limits::RENEW_ANSWER_TIME) {
+            return;
+        }
+        let live = self.proxy.live();
+        if live.identity.as_ref().is_some_and(|own| is_from_ahead(own.not_before, now)) {
+            (self.svid_due, self.went_back) = (now, Some(Instant::now()));
+        }
+        if live.edge.as_ref().is_some_and(|edge| is_from_ahead(edge.not_before, now)) {
+            (self.edge_due, self.went_back) = (Some(now), Some(Instant::now()));
+        }
     }
 
     /// Whether routes are for hosts that the certificate for outside clients does not name. Said once for each directory: one that

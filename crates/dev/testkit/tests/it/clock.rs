@@ -21,17 +21,24 @@ fn status(bank: &Bank, clock: &Clock) -> String {
     String::from_utf8_lossy(&curl.stdout).into_owned()
 }
 
+/// The life of an issuing CA.
+const ISSUING_MS: u64 = 7 * 86_400_000;
+/// The life of a leaf.
+const LIFE_MS: u64 = 3_600_000;
+
 /// Everybody is attached, with an identity that is good at `status`' own time, and calls go through.
 fn wait_well(bank: &Bank, clock: &Clock, what: &str) {
     wait_for(what, Deadline(Duration::from_secs(120)), || {
         let status = bank.up.status()?;
         let now = status["now"].as_u64()?;
-        let own = status["control"]["svid_not_after"].as_u64()? > now
+        // No longer than a life: it is from this clock, and not from one that was ahead.
+        let is_good = |end: u64| end > now && end <= now + LIFE_MS;
+        let own = is_good(status["control"]["svid_not_after"].as_u64()?)
             && status["control"]["issuing_not_after"].as_u64()? > now;
         let proxies = status["proxies"].as_array()?;
         let well = proxies
             .iter()
-            .all(|proxy| proxy["attached"] == true && proxy["svid_not_after"].as_u64().is_some_and(|end| end > now));
+            .all(|proxy| proxy["attached"] == true && proxy["svid_not_after"].as_u64().is_some_and(is_good));
         let nodes = status["nodes"].as_array()?.iter().any(|node| node["name"] == "local" && node["attached"] == true);
         (own && well && nodes && proxies.len() == BANK_SERVICES.len() + 1).then_some(())
     });
@@ -56,6 +63,26 @@ fn a_machine_that_slept_past_every_expiry_recovers_by_itself() {
     kill_hard(control);
     clock.set_ahead(2 * TEN_DAYS);
     wait_well(&bank, &clock, "a control that was away");
+}
+
+#[test]
+fn a_clock_that_was_ahead_and_goes_back_leaves_no_certificate_that_nobody_believes() {
+    let (bank, clock) = Bank::start_by_clock();
+    wait_well(&bank, &clock, "the start");
+    let control = bank.up.find_one(&["bartizan control "]);
+    for ahead in [TWO_HOURS, TEN_DAYS] {
+        clock.set_ahead(ahead);
+        wait_well(&bank, &clock, "ahead");
+        clock.set_ahead(Duration::ZERO);
+        wait_well(&bank, &clock, "back");
+        let issuing = bank.up.status().unwrap()["control"]["issuing_not_after"].as_u64().unwrap();
+        let now = bank.up.status().unwrap()["now"].as_u64().unwrap();
+        assert!(issuing <= now + ISSUING_MS, "an issuing CA from ahead: {issuing} at {now}");
+        // Connections that were open all the while prove nothing: everybody has to be dialled anew.
+        kill_hard(bank.up.find_one(&["bartizan-proxy ", "--service accounts "]));
+        wait_well(&bank, &clock, "dialled anew");
+    }
+    assert_eq!(bank.up.find_one(&["bartizan control "]), control, "nothing had to be started anew");
 }
 
 /// A node that nobody supervises, joined to the bank.

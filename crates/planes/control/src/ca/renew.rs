@@ -7,26 +7,36 @@ use crate::issuance;
 use crate::limits::{CLOCK_LOOK, RENEW_PAUSE, RENEW_PAUSE_MAX};
 use bartizan_core::Timestamp;
 use bartizan_crypto::random;
-use bartizan_identity::renew_at;
+use bartizan_identity::{is_from_ahead, renew_at};
 use bartizan_runtime::clock;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Runs until the app stops. A failure is tried again after a pause; there is half a life left for that.
 pub(crate) async fn keep_renewed(app: Arc<App>, mut source: Source) {
     let mut authority_due = due(app.authority().validity());
     let mut own_due = due(own_validity(&app));
+    let mut went_back: Option<Instant> = None;
     loop {
         // In steps, since the clock goes on while a machine sleeps and timers do not.
         let pause = authority_due.min(own_due).since(clock::now()).clamp(RENEW_PAUSE, CLOCK_LOOK);
         if app.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
-        if clock::now() >= authority_due {
+        // A clock that was ahead and went back leaves what nobody believes yet. Paced, since one under a root that is from ahead too
+        // is no better, and an offline root takes its time.
+        let authority_is_ahead = is_from_ahead(app.authority().validity().0, clock::now())
+            && went_back.is_none_or(|at| at.elapsed() >= RENEW_PAUSE_MAX);
+        if clock::now() >= authority_due || authority_is_ahead {
+            went_back = authority_is_ahead.then(Instant::now);
             let renewed;
             (source, renewed) = renew_authority(&app, source).await;
             authority_due = if renewed { due(app.authority().validity()) } else { clock::now().plus(RENEW_PAUSE_MAX) };
         }
-        if clock::now() >= own_due {
+        // Under an authority from ahead another one would be no better.
+        let authority_is_good = !is_from_ahead(app.authority().validity().0, clock::now());
+        let own_is_ahead = authority_is_good && is_from_ahead(own_validity(&app).0, clock::now());
+        if clock::now() >= own_due || own_is_ahead {
             match renew_own(&app).await {
                 Ok(()) => own_due = due(own_validity(&app)),
                 Err(error) => {

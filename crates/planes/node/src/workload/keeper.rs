@@ -8,7 +8,7 @@ use crate::workload::view::{Ask, AskError, Hub, View, Wanted, WorkloadSvid};
 use bartizan_core::workload::Entry;
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_crypto::{CryptoError, KeyPair, csr};
-use bartizan_identity::renew_at;
+use bartizan_identity::{is_from_ahead, renew_at};
 use bartizan_runtime::clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -88,7 +88,9 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
 }
 
 fn is_due(entry: &Entry, view: &View, due: Option<&Due>, now: Timestamp) -> bool {
-    let has_its_own = view.svids.get(&entry.name).is_some_and(|held| held.entry == *entry);
+    let held = view.svids.get(&entry.name).filter(|held| held.entry == *entry);
+    // Nobody believes one that a clock ahead of the right time has made.
+    let has_its_own = held.is_some_and(|held| !is_from_ahead(held.own.not_before(), now));
     // After a failure the pause counts for new entries too.
     let failed = due.is_some_and(|due| !due.pause.is_zero());
     match due {
