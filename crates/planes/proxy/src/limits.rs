@@ -90,8 +90,9 @@ pub const POOL_IDLE_MAX: usize = 64;
 pub const AHEAD_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a callee's greeting that are held while it is not known yet what its caller speaks: more wait in its socket.
 pub const GREETING_BYTES: usize = 4 << 10;
-/// Bytes moved at once in each direction of a relayed connection: one TLS record.
-pub const RELAY_BYTES: usize = 16 << 10;
+/// Bytes moved at once in a relayed connection, through room of the thread, and the most that one direction keeps of them while its
+/// reader takes less than comes: four TLS records.
+pub const RELAY_BYTES: usize = 64 << 10;
 /// Threads that serve traffic, a count: beyond four a sidecar takes more from its program than it gives.
 pub const WORKERS_MAX: usize = 4;
 /// Event batches sent to control and not confirmed yet, a count; further events wait in the queue.

@@ -1,5 +1,8 @@
 //! Copies bytes both ways until both ends are through; a half that closes is closed on the other side, no more.
 
+mod copy;
+
+use self::copy::Copy;
 use crate::limits;
 use bartizan_core::event::Ending;
 use std::cell::Cell;
@@ -95,8 +98,12 @@ where
     let (by_caller, by_service) = (|| heard(First::Caller), || heard(First::Service));
     let mut caller = Metered { inner: caller, read: Rc::clone(&up), active: Rc::clone(&active), first: &by_caller };
     let mut service = Metered { inner: service, read: Rc::clone(&down), active, first: &by_service };
-    let copy =
-        tokio::io::copy_bidirectional_with_sizes(&mut caller, &mut service, limits::RELAY_BYTES, limits::RELAY_BYTES);
+    let (mut upwards, mut downwards) = (Copy::default(), Copy::default());
+    let copy = std::future::poll_fn(|cx| {
+        let up = upwards.poll(cx, &mut caller, &mut service)?;
+        let down = downwards.poll(cx, &mut service, &mut caller)?;
+        if up.is_ready() && down.is_ready() { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
+    });
     let error = tokio::select! {
         copied = copy => copied.err().map(|_| "broken"),
         () = silence(&quiet, times) => Some("idle"),
