@@ -6,7 +6,7 @@ use super::choose::{Candidate, choose};
 use super::outlier::Health;
 use super::retry::Outcome;
 use bartizan_core::ServiceName;
-use bartizan_core::edge::{Edge as Settings, Instance};
+use bartizan_core::edge::{Edge as Settings, Instance, Share};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -194,7 +194,9 @@ impl Picker {
         let Some(edge) = self.edges.get_mut(&id) else { return false };
         let retry = &edge.settings.retry;
         let more = tried.count <= retry.attempts && usize::from(tried.count) < TRIES_MAX;
-        more && outcome.is_worth_another(&retry.on, repeatable) && edge.budget.spend(retry.budget)
+        // What no program got is no more work for anybody elsewhere: an instance that ends under load must not use up the budget.
+        let is_free = outcome == Outcome::Unsent && tried.count == 1 && retry.budget != Share::default();
+        more && outcome.is_worth_another(&retry.on, repeatable) && (is_free || edge.budget.spend(retry.budget))
     }
 
     /// What holds on an edge.

@@ -175,8 +175,25 @@ fn a_request_is_not_tried_more_often_than_the_file_says() {
     }
 }
 
+#[test]
+fn an_instance_that_ends_does_not_use_up_the_budget() {
+    for (share, again) in [(0, false), (1, true)] {
+        let retry = Retry { budget: Share::per_mille(share), ..Retry::default() };
+        let breaker = bartizan_core::edge::Breaker { calls: 0, ..Default::default() };
+        let mut picker = picker(Edge { retry, breaker, ..Edge::default() }, &[instance(1, None), instance(2, None)]);
+        let edge = id(&picker);
+        for n in 0..500 {
+            let mut tried = Tried::default();
+            let pick = picker.pick(edge, &mut tried, at(0), n).unwrap();
+            picker.ended(pick, Outcome::Unsent, at(0));
+            assert_eq!(picker.may_retry(edge, false, Outcome::Unsent, &tried), again, "{n}, with {share}");
+        }
+    }
+}
+
 proptest! {
-    /// Whatever happens, tries are at most requests and their budget, and what must not be repeated is not.
+    /// Whatever happens, tries are at most requests and their budget, beside one for each that nobody got at first; and what must
+    /// not be repeated is not.
     #[test]
     fn tries_never_exceed_the_budget(
         share in 0u16..=1000, attempts in 0u8..10,
@@ -187,12 +204,13 @@ proptest! {
         let retry = Retry { attempts, on, budget: Share::per_mille(share) };
         let mut picker = picker(Edge { retry, breaker, ..Edge::default() }, &[instance(1, None), instance(2, Some("a"))]);
         let edge = id(&picker);
-        let (mut tries, count) = (0u64, requests.len() as u64);
+        let (mut tries, mut free, count) = (0u64, 0u64, requests.len() as u64);
         for (n, (repeatable, kind, chance)) in requests.into_iter().enumerate() {
             let outcome = [
                 Outcome::Unsent, Outcome::Reset, Outcome::Timeout, Outcome::Status(503), Outcome::Status(200),
             ][usize::from(kind)];
             let mut tried = Tried::default();
+            free += u64::from(outcome == Outcome::Unsent && share > 0);
             loop {
                 let pick = picker.pick(edge, &mut tried, at(n as u64), chance).unwrap();
                 picker.ended(pick, outcome, at(n as u64));
@@ -204,6 +222,6 @@ proptest! {
             prop_assert!(tried.count() <= attempts + 1);
             prop_assert!(repeatable || outcome == Outcome::Unsent || tried.count() == 1, "sent twice");
         }
-        prop_assert!(tries <= count + 10 + Share::per_mille(share).of(count));
+        prop_assert!(tries <= count + free + 10 + Share::per_mille(share).of(count));
     }
 }

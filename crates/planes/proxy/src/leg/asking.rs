@@ -5,9 +5,11 @@ use super::connection::Leg;
 use super::frame::{self, Reset};
 use super::stream::Stream;
 use crate::interim::Interims;
+use crate::limits;
 use crate::message::{Body, Chunk, RequestHead, ResponseHead, Trouble};
 use crate::upstream::Failure;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -17,8 +19,10 @@ use std::task::{Context, Poll, ready};
 pub struct Exchange {
     leg: Leg,
     stream: Rc<Stream>,
-    /// What is sent of the request by whoever waits for its response.
-    upload: Option<Upload>,
+    /// What is sent of the request, where its body was not at hand.
+    upload: Option<Rc<RefCell<Upload>>>,
+    /// Whoever waits for the response sends it, and it is not over.
+    uploads: bool,
     interims: Interims,
 }
 
@@ -29,6 +33,19 @@ struct Upload {
     body: Body,
     /// Taken from the body and not sent yet.
     piece: Bytes,
+    /// What was taken from it so far; `None` where it is not needed any more, or too much.
+    kept: Option<Kept>,
+    /// The body was taken back.
+    over: bool,
+}
+
+/// The beginning of a body, so that all of it can be sent again.
+#[derive(Debug)]
+struct Kept {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    /// Of the whole body, where it is known.
+    length: Option<u64>,
 }
 
 impl Exchange {
@@ -45,18 +62,36 @@ impl Exchange {
                 frame::write_data(out, stream.id, whole, true);
             }
         });
-        let mut it = Self { leg: leg.clone(), stream, upload: None, interims };
+        let mut it = Self { leg: leg.clone(), stream, upload: None, uploads: false, interims };
         if whole.is_some() {
             it.stream.said_all();
             return Ok(it);
         }
-        let upload = Upload { leg: leg.clone(), stream: Rc::clone(&it.stream), body, piece: Bytes::new() };
+        let kept = Some(Kept { pieces: Vec::new(), bytes: 0, length });
+        let (leg, stream) = (leg.clone(), Rc::clone(&it.stream));
+        let upload = Upload { leg, stream, body, piece: Bytes::new(), kept, over: false };
+        let upload = Rc::new(RefCell::new(upload));
         if head.http2 {
-            tokio::task::spawn_local(upload.run());
+            tokio::task::spawn_local(run(Rc::clone(&upload)));
         } else {
-            it.upload = Some(upload);
+            it.uploads = true;
         }
+        it.upload = Some(upload);
         Ok(it)
+    }
+
+    /// The whole body, where nobody looked at the request; `None` where it was at hand from the beginning, or was too long to be
+    /// kept.
+    pub fn take_back(&mut self) -> Option<Body> {
+        self.uploads = false;
+        self.upload.take()?.borrow_mut().take_back()
+    }
+
+    /// The request will not be sent again.
+    pub fn keep_no_more(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.borrow_mut().kept = None;
+        }
     }
 
     /// How long the response's body is, where that was said.
@@ -70,9 +105,9 @@ impl Exchange {
     }
 
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let Some(upload) = &mut self.upload else { return Poll::Ready(Ok(())) };
-        let sent = ready!(upload.poll(cx));
-        self.upload = None;
+        let Some(upload) = self.upload.as_ref().filter(|_| self.uploads) else { return Poll::Ready(Ok(())) };
+        let sent = ready!(upload.borrow_mut().poll(cx));
+        self.uploads = false;
         Poll::Ready(sent)
     }
 
@@ -120,7 +155,10 @@ impl Drop for Exchange {
 impl Upload {
     /// Sends as much of the request as can be.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let Self { leg, stream, body, piece } = self;
+        let Self { leg, stream, body, piece, kept, over } = self;
+        if *over {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             let is_last = body.is_over();
             match ready!(stream.poll_send(leg, piece, is_last, cx)) {
@@ -130,24 +168,52 @@ impl Upload {
                 Err(reset) => return Poll::Ready(Err(Failure::Broken(format!("the request was reset ({reset:?})")))),
             }
             match ready!(body.poll_chunk(cx)) {
-                Some(Ok(Chunk::Data(data))) => *piece = data,
-                Some(Ok(Chunk::Trailers(trailers))) => stream.send_trailers(leg, &trailers),
+                Some(Ok(Chunk::Data(data))) => {
+                    *kept = kept.take().and_then(|kept| kept.with(&data));
+                    *piece = data;
+                }
+                Some(Ok(Chunk::Trailers(trailers))) => {
+                    *kept = None;
+                    stream.send_trailers(leg, &trailers);
+                }
                 Some(Err(trouble)) => return Poll::Ready(Err(Failure::Broken(trouble.to_string()))),
                 None => stream.send_end(leg),
             }
         }
     }
 
-    /// Sends all of the request, unless the stream is over before.
-    async fn run(mut self) {
-        let sent = poll_fn(|cx| match self.stream.poll_gone(cx) {
+    fn take_back(&mut self) -> Option<Body> {
+        self.over = true;
+        let Kept { pieces, bytes, length } = self.kept.take()?;
+        let mut read = BytesMut::with_capacity(bytes);
+        pieces.iter().for_each(|piece| read.extend_from_slice(piece));
+        Some(Body::again(read.freeze(), length, std::mem::take(&mut self.body)))
+    }
+}
+
+impl Kept {
+    /// With another piece, where that is not too much.
+    fn with(mut self, piece: &Bytes) -> Option<Self> {
+        self.bytes += piece.len();
+        self.pieces.push(piece.clone());
+        (self.bytes <= limits::REPLAY_BYTES_MAX).then_some(self)
+    }
+}
+
+/// Sends all of a request, unless the stream is over before.
+async fn run(upload: Rc<RefCell<Upload>>) {
+    let sent = poll_fn(|cx| {
+        let mut upload = upload.borrow_mut();
+        match upload.stream.poll_gone(cx) {
             Poll::Ready(_) => Poll::Ready(Ok(())),
-            Poll::Pending => self.poll(cx),
-        });
-        if sent.await.is_err() && self.stream.is_reset().is_none() {
-            // Whoever asked did not say all: the program may not take it for all.
-            self.leg.give_up(self.stream.id);
-            self.stream.end(Reset::Cancelled);
+            Poll::Pending => upload.poll(cx),
         }
+    });
+    let failed = sent.await.is_err();
+    let upload = upload.borrow();
+    if failed && upload.stream.is_reset().is_none() {
+        // Whoever asked did not say all: the program may not take it for all.
+        upload.leg.give_up(upload.stream.id);
+        upload.stream.end(Reset::Cancelled);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::frame::{self, Frame, Reset};
 use super::meter::{self, Meter, Points};
+use super::silence::{Next, Silence};
 use super::stream::{Stream, Violation};
 use crate::alarm::Alarm;
 use crate::limits;
@@ -32,6 +33,8 @@ struct Inner {
     streams: RefCell<HashMap<u32, Rc<Stream>, BuildHasherDefault<Number>>>,
     /// The number of the newest stream.
     newest: Cell<u32>,
+    /// And of the newest one of which anything may have gone out.
+    told: Cell<u32>,
     /// What the other end said that it understands; see [`frame::UNDERSTANDS_INTERIM`].
     understands: Cell<u32>,
     /// Requests that were given up unanswered, beyond those that were answered; both ends count.
@@ -73,6 +76,7 @@ impl Leg {
             crowd: RefCell::default(),
             streams: RefCell::default(),
             newest: Cell::new(0),
+            told: Cell::new(0),
             understands: Cell::new(0),
             given_up: Cell::new(0),
             leaving: Cell::new(false),
@@ -189,7 +193,9 @@ impl Leg {
     pub(crate) fn end(&self) {
         self.0.ended.set(true);
         let streams = std::mem::take(&mut *self.0.streams.borrow_mut());
-        streams.values().for_each(|stream| stream.end(Reset::Broken));
+        // The other end cannot have looked at what never went out.
+        let unseen = |stream: &Stream| self.0.asks && stream.id > self.0.told.get();
+        streams.values().for_each(|s| s.end(if unseen(s) { Reset::Refused } else { Reset::Broken }));
         self.wake_crowd();
     }
 
@@ -303,7 +309,9 @@ pub(crate) async fn drive(
     begin: &mut dyn FnMut(RequestHead, Rc<Stream>),
 ) -> io::Result<()> {
     let meter = Meter::default();
-    let mut driver = Driver { leg, held: Vec::new(), writing: Vec::new(), meter, quiet, silences: 0 };
+    let (held, writing) = <(Vec<u8>, Vec<u8>)>::default();
+    let silence = Silence::default();
+    let mut driver = Driver { leg, held, writing, meter, quiet, silence, deaf: None, said_goodbye: false };
     let ended = poll_fn(|cx| driver.poll(&mut records, begin, cx)).await;
     leg.end();
     ended
@@ -317,8 +325,12 @@ struct Driver<'a> {
     writing: Vec<u8>,
     meter: Meter,
     quiet: Alarm,
-    /// How often in a row nothing came for [`limits::LEG_QUIET_TIME`].
-    silences: u32,
+    /// How long nothing came.
+    silence: Silence,
+    /// Why nothing can be written any more, though what the other end said before may still be there to be read.
+    deaf: Option<io::Error>,
+    /// The other end was told that nothing comes any more.
+    said_goodbye: bool,
 }
 
 impl Driver<'_> {
@@ -335,20 +347,65 @@ impl Driver<'_> {
                 None => *driver = Some(cx.waker().clone()),
             }
         }
+        if self.said_goodbye {
+            return self.linger(records, cx);
+        }
         let read = if self.is_behind() { Read::Waiting } else { self.read(records, begin, cx)? };
         let was_behind = self.is_behind();
-        let written = self.write(records, cx)?;
+        let written = self.write_if_heard(records, cx)?;
         let leg = self.leg;
-        if read == Read::End {
-            return Poll::Ready(Ok(()));
+        let is_over = leg.0.leaving.get() && leg.0.streams.borrow().is_empty();
+        if read == Read::End || (is_over && self.deaf.is_some()) {
+            return Poll::Ready(self.deaf.take().map_or(Ok(()), Err));
         }
         if was_behind && !self.is_behind() {
             cx.waker().wake_by_ref(); // there may be more to read
         }
-        if leg.0.leaving.get() && leg.0.streams.borrow().is_empty() && written.is_ready() {
-            return self.poll_close(records, cx);
+        if is_over && written.is_ready() {
+            ready!(records.poll_close(cx))?;
+            return self.say_goodbye(records, cx);
         }
         self.poll_quiet(written.is_pending(), cx)
+    }
+
+    /// Whoever asked has heard by now that this end leaves, and from which request on it must ask elsewhere; or is about to. While
+    /// it may still be writing, the socket stays open: closing it over what was not read would be a reset, which can overtake
+    /// answers on their way.
+    fn say_goodbye(&mut self, records: &mut Records, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.leg.0.asks {
+            return Poll::Ready(Ok(()));
+        }
+        self.said_goodbye = true;
+        self.quiet.set(limits::LINGER_TIME);
+        self.linger(records, cx)
+    }
+
+    /// Throws away what comes until the other end closes as well, for a moment.
+    fn linger(&mut self, records: &mut Records, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..limits::LEG_READS_MAX {
+            match records.poll_read(cx, &mut |_| Ok(())) {
+                Poll::Pending => return self.quiet.poll(cx).map(Ok),
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        self.quiet.poll(cx).map(Ok)
+    }
+
+    /// Writes what there is. Where that fails at the end that asks, it hears the other one out: what that said before it went away,
+    /// answers and from which request on it looked at none, is there still.
+    fn write_if_heard(&mut self, records: &mut Records, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        if self.deaf.is_none() {
+            match self.write(records, cx) {
+                Err(error) if self.leg.0.asks => {
+                    self.leg.0.leaving.set(true); // nothing new begins here
+                    self.deaf = Some(error);
+                }
+                written => return written,
+            }
+        }
+        Ok(Poll::Pending)
     }
 
     /// Whether so much waits to be written that nothing more is taken in: who asks and does not read would else make us hold
@@ -370,7 +427,7 @@ impl Driver<'_> {
                 Poll::Pending => return Ok(Read::Waiting),
                 Poll::Ready(Ok(0)) => return Ok(Read::End),
                 Poll::Ready(Ok(_)) => {
-                    self.silences = 0;
+                    self.silence.heard();
                     self.quiet.set(limits::LEG_QUIET_TIME);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
@@ -390,6 +447,7 @@ impl Driver<'_> {
                 return Ok(Poll::Ready(()));
             }
             std::mem::swap(&mut *self.leg.0.out.borrow_mut(), &mut self.writing);
+            self.leg.0.told.set(self.leg.0.newest.get());
             records.write(&self.writing)?;
             self.meter.wrote(self.writing.len());
             self.writing.clear();
@@ -408,31 +466,25 @@ impl Driver<'_> {
         }
     }
 
-    fn poll_close(&self, records: &mut Records, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        records.poll_close(cx)
-    }
-
     /// Asks whether the other end is there where it is silent, and gives it up where it stays so. A leg that is not used ends.
     fn poll_quiet(&mut self, unread: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.quiet.set_if_off(limits::LEG_QUIET_TIME);
         ready!(self.quiet.poll(cx));
         self.quiet.set(limits::LEG_QUIET_TIME);
-        self.silences += 1;
         self.meter.rested();
         self.give_back();
-        if unread && self.silences > 1 {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end does not read")));
-        }
-        if self.leg.0.streams.borrow().is_empty() {
-            if self.silences >= limits::LEG_SILENCES_MAX {
+        let busy = !self.leg.0.streams.borrow().is_empty();
+        match self.silence.passed(busy, unread) {
+            Next::Wait => {}
+            Next::Ask => {
+                self.leg.write(|out| frame::write_ping(out, false));
+                cx.waker().wake_by_ref();
+            }
+            Next::Leave => {
                 self.leg.leave();
                 cx.waker().wake_by_ref();
             }
-        } else if self.silences == 1 {
-            self.leg.write(|out| frame::write_ping(out, false));
-            cx.waker().wake_by_ref();
-        } else {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end does not answer")));
+            Next::Dead(why) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why))),
         }
         let _ = self.quiet.poll(cx);
         Poll::Pending
@@ -476,4 +528,22 @@ fn take(
         *held = Vec::new();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_have_gone_out_may_have_been_looked_at() {
+        for (asks, of_the_unsaid) in [(true, Reset::Refused), (false, Reset::Broken)] {
+            let leg = Leg::new(asks);
+            let said = leg.open().unwrap();
+            leg.0.told.set(said.id);
+            let unsaid = leg.open().unwrap();
+            leg.end();
+            assert_eq!((said.is_reset(), unsaid.is_reset()), (Some(Reset::Broken), Some(of_the_unsaid)), "{asks}");
+            assert!(leg.open().is_none());
+        }
+    }
 }

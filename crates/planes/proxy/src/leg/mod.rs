@@ -11,6 +11,7 @@ mod connection; // both ends of it
 pub mod frame; // in bytes
 mod lanes; // tasks that answer
 mod meter; // what the other end has left to do without use
+mod silence; // of the other end
 mod stream; // one request on it
 
 pub use answering::{Ahead, Asked, serve};

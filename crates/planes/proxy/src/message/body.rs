@@ -77,7 +77,15 @@ enum Source {
     Http2Request(Box<http2::Inflow>),
     Http2Response(Http2),
     /// What was read already, and then the rest.
-    Ahead(Bytes, Box<Source>),
+    Ahead(Ahead, Box<Source>),
+}
+
+/// What was read of a body already.
+#[derive(Debug)]
+struct Ahead {
+    read: Bytes,
+    /// Of the whole body, where it is known.
+    length: Option<u64>,
 }
 
 /// On a connection that we dialled.
@@ -145,7 +153,22 @@ impl Body {
 
     /// What was read of `rest` already, and then `rest`.
     pub fn with_ahead(read: Bytes, rest: Self) -> Self {
-        if read.is_empty() { rest } else { Self { source: Source::Ahead(read, Box::new(rest.source)), ..rest } }
+        rest.behind(Ahead { read, length: None })
+    }
+
+    /// The whole body again, of which `read` was taken out of `rest`.
+    pub(crate) fn again(read: Bytes, length: Option<u64>, mut rest: Self) -> Self {
+        rest.left = rest.left.map(|left| left + read.len() as u64); // it is counted once more
+        rest.behind(Ahead { read, length })
+    }
+
+    fn behind(self, ahead: Ahead) -> Self {
+        let source = match self.source {
+            source if ahead.read.is_empty() => source,
+            Source::Empty => Source::Whole(ahead.read),
+            source => Source::Ahead(ahead, Box::new(source)),
+        };
+        Self { source, ..self }
     }
 
     fn of(source: Source) -> Self {
@@ -189,7 +212,7 @@ impl Body {
             Source::LegResponse(exchange) => exchange.length(),
             Source::Http2Request(inflow) => inflow.length(),
             Source::Http2Response(body) => body.incoming.size_hint().exact(),
-            Source::Ahead(..) => None,
+            Source::Ahead(ahead, _) => ahead.length,
         }
     }
 
@@ -258,8 +281,8 @@ impl Source {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Chunk::Data(bytes))))
             }
-            Self::Ahead(read, rest) => {
-                let read = std::mem::take(read);
+            Self::Ahead(ahead, rest) => {
+                let read = std::mem::take(&mut ahead.read);
                 let rest = std::mem::take(&mut **rest);
                 *self = rest;
                 Poll::Ready(Some(Ok(Chunk::Data(read))))

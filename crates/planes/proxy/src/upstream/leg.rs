@@ -3,6 +3,7 @@
 use super::dial::Dialled;
 use super::http1::name_host;
 use super::{Failure, Outgoing, Pools, Received, Target, Version, is_idempotent};
+use crate::answer::UNSENT_HEADER;
 use crate::aside::Aside;
 use crate::ledger::Registered;
 use crate::leg::{self, Exchange, Leg};
@@ -126,7 +127,7 @@ impl Pools {
             held.used.set(Instant::now());
             let (head, body, interims) = request.hand_over();
             // Kept where it may be sent again.
-            let again = body.as_whole().filter(|_| !last_try);
+            let again = body.as_whole();
             let exchange = match Exchange::begin(&held.leg, head, body, interims) {
                 Ok(exchange) => exchange,
                 Err(unsent) => {
@@ -134,15 +135,26 @@ impl Pools {
                     continue;
                 }
             };
-            match (answered(&held, exchange).await, again) {
-                (Err(Failure::Unprocessed), Some(whole)) => request.body = Some(Body::whole(whole)),
-                (Err(Failure::Broken(_)), Some(whole)) if is_idempotent(&request.head.method) => {
-                    request.body = Some(Body::whole(whole));
+            let (sent, taken_back) = answered(&held, exchange).await;
+            let again = again.map(Body::whole);
+            match sent {
+                // Nobody looked at it.
+                Err(Failure::Unprocessed) => {
+                    request.body = taken_back.or(again);
+                    if last_try || request.body.is_none() {
+                        return sent;
+                    }
                 }
-                (sent, _) => return sent,
+                Err(Failure::Broken(_)) if !last_try && again.is_some() && is_idempotent(&request.head.method) => {
+                    request.body = again;
+                }
+                sent => {
+                    request.body = taken_back; // its program got nothing
+                    return sent;
+                }
             }
         }
-        Err(Failure::Broken("two legs in a row took no request".to_owned()))
+        Err(Failure::Unprocessed)
     }
 
     async fn connect_leg(&self, target: &Target, version: Version) -> Result<Connected, Failure> {
@@ -190,12 +202,22 @@ impl Pools {
     }
 }
 
-async fn answered(held: &Held, exchange: Exchange) -> Result<Received, Failure> {
+/// The head of the response; and the request's body, where no program saw any of it and it was not at hand from the beginning.
+async fn answered(held: &Held, exchange: Exchange) -> (Result<Received, Failure>, Option<Body>) {
     let mut exchange = Box::new(exchange);
     let sent = Instant::now();
-    let head = poll_fn(|cx| exchange.poll_head(cx)).await?;
+    let head = match poll_fn(|cx| exchange.poll_head(cx)).await {
+        Ok(head) => head,
+        Err(Failure::Unprocessed) => return (Err(Failure::Unprocessed), exchange.take_back()),
+        Err(failure) => return (Err(failure), None),
+    };
     let received = Instant::now();
     held.used.set(received);
+    let mut taken_back = None;
+    if head.fields.contains(UNSENT_HEADER) {
+        taken_back = exchange.take_back();
+    }
+    exchange.keep_no_more();
     let body = if exchange.is_over() { Body::default() } else { Body::leg_response(exchange) };
-    Ok(Received { head, body, sent, received, peer: None })
+    (Ok(Received { head, body, sent, received, peer: None }), taken_back)
 }

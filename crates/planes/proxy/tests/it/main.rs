@@ -22,6 +22,7 @@ mod idle; // many who say nothing
 mod injections; // requests within requests of HTTP/2
 mod interim; // ahead of a response
 mod keys; // of programs
+mod leaving; // instances that end
 mod ledger;
 mod leg;
 mod limits; // how often
