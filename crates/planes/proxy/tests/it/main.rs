@@ -26,6 +26,7 @@ mod leaving; // instances that end
 mod ledger;
 mod leg;
 mod limits; // how often
+mod openssl; // what of TLS is spoken
 mod out; // out of the fleet
 mod overload; // too much at once
 mod peers; // who gets in
