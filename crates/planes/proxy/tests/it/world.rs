@@ -61,6 +61,19 @@ pub fn name(text: &str) -> ServiceName {
 /// Ports that this process has to itself: other tests run at the same time.
 static CLAIMED: Mutex<Vec<ports::Claimed>> = Mutex::new(Vec::new());
 
+/// Whether this user may make networks; who may not looks at nothing, which continuous integration does not take for a pass.
+pub fn may_make_networks() -> bool {
+    let may = rustix::process::geteuid().is_root();
+    assert!(
+        may || std::env::var_os("CI").is_none(),
+        "tests that make networks need root, and do not pass without it in CI"
+    );
+    if !may {
+        eprintln!("not root: nothing is looked at");
+    }
+    may
+}
+
 pub fn free_addr() -> SocketAddr {
     let mut claimed = CLAIMED.lock().unwrap();
     if claimed.last().is_none_or(|block| block.ports.is_empty()) {
