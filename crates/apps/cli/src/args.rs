@@ -15,6 +15,7 @@ mod key;
 mod metrics;
 mod moment;
 mod overview;
+mod query;
 mod slo;
 mod token;
 mod user;
@@ -36,6 +37,7 @@ pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use moment::{Moment, moment};
 pub(crate) use overview::{ChangesArgs, MapArgs, TopArgs};
+pub(crate) use query::QueryArgs;
 pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand, SloOverrideArgs};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
 pub(crate) use user::{AddUserArgs, ResetUserArgs, UserArgs, UserCommand, UserRolesArgs};
@@ -156,6 +158,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  bartizan metrics | grep denied\n  bartizan metrics --listen 127.0.0.1:9464    # for Prometheus"
     )]
     Metrics(MetricsArgs),
+    /// Ask our own metrics in PromQL, at one moment or over a time; control keeps them for a day.
+    #[command(after_help = "Examples:\n  \
+        bartizan query 'sum by (to) (rate(bartizan_calls_total[5m]))'\n  \
+        bartizan query 'bartizan_proxy_resident_bytes / 1024 / 1024' --at 1h\n  \
+        bartizan query 'sum(rate(bartizan_denied_total[1m]))' --over 30m --step 1m --json\n\n\
+        For a Grafana or anything else that asks a Prometheus: `bartizan metrics --listen`.")]
+    Query(QueryArgs),
     /// Read fleet file and policies anew; what is invalid is refused and nothing changes.
     #[command(after_help = "Example:\n  bartizan reload")]
     Reload(DataArgs),

@@ -1,8 +1,9 @@
-//! Metrics over plain HTTP/1.1, for a Prometheus that scrapes them: `GET /metrics`, and nothing else.
+//! Metrics over plain HTTP/1.1: `GET /metrics` for a Prometheus that scrapes them, `/api/v1/…` for whoever asks as one asks a Prometheus, and
+//! nothing else.
 
 use crate::limits;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
@@ -19,19 +20,38 @@ use tokio_util::task::TaskTracker;
 
 /// The media type of the text format.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Where metrics are.
+const METRICS: &str = "/metrics";
+/// Below which queries are.
+const QUERIES: &str = "/api/v1/";
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The page of metrics.
+    Metrics,
+    /// Something of the API, by its path and its parameters; those of a form are the same as those of an address.
+    Query {
+        /// With `/api/v1/` before it.
+        path: String,
+        /// As they came, encoded.
+        parameters: String,
+    },
+}
 
 /// Judges a token that was shown.
 pub type May = dyn Fn(&[u8]) -> bool + Send + Sync;
 
-/// Serves what `text` gives until `stop` fires; where that fails, its words with status 503. Where `may` is there, it judges
+/// Serves what `text` gives until `stop` fires; where that fails, its words with its status. Where `may` is there, it judges
 /// the bearer token that has to come along.
 pub async fn serve<F>(
     listener: TcpListener,
-    text: impl Fn() -> F + Clone + Send + Sync + 'static,
+    text: impl Fn(Asked) -> F + Clone + Send + Sync + 'static,
     may: Option<Arc<May>>,
     stop: CancellationToken,
 ) where
-    F: Future<Output = Result<String, String>> + Send + 'static,
+    F: Future<Output = Result<String, (u16, String)>> + Send + 'static,
 {
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::DOCUMENT_CONNECTIONS_MAX)));
     while let Some(slot) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
@@ -51,18 +71,27 @@ pub async fn serve<F>(
     connections.wait().await;
 }
 
-async fn one<F>(stream: TcpStream, text: impl Fn() -> F + Clone + Send + Sync + 'static, may: Option<Arc<May>>)
+async fn one<F>(stream: TcpStream, text: impl Fn(Asked) -> F + Clone + Send + Sync + 'static, may: Option<Arc<May>>)
 where
-    F: Future<Output = Result<String, String>> + Send + 'static,
+    F: Future<Output = Result<String, (u16, String)>> + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
         let (text, may) = (text.clone(), may.clone());
         async move {
             let answer = match refusal(&request, may.as_deref()) {
                 Some((status, why)) => answer(status, why.to_owned()),
-                None => match text().await {
-                    Ok(text) => answer(StatusCode::OK, text),
-                    Err(why) => answer(StatusCode::SERVICE_UNAVAILABLE, why),
+                None => match asked(request).await {
+                    Ok(asked) => {
+                        let kind = if asked == Asked::Metrics { TEXT } else { JSON };
+                        match text(asked).await {
+                            Ok(text) => typed(answer(StatusCode::OK, text), kind),
+                            Err((status, why)) => {
+                                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                                typed(answer(status, why), kind)
+                            }
+                        }
+                    }
+                    Err((status, why)) => answer(status, why.to_owned()),
                 },
             };
             Ok::<_, Infallible>(answer)
@@ -89,11 +118,45 @@ fn refusal<B>(request: &Request<B>, may: Option<&May>) -> Option<(StatusCode, &'
         }
         _ => {}
     }
-    if request.uri().path() != "/metrics" {
-        return Some((StatusCode::NOT_FOUND, "only /metrics is here\n"));
+    let is_query = request.uri().path().starts_with(QUERIES);
+    if !is_query && request.uri().path() != METRICS {
+        return Some((StatusCode::NOT_FOUND, "only /metrics and /api/v1/ are here\n"));
     }
-    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-    (!is_get).then_some((StatusCode::METHOD_NOT_ALLOWED, "only GET\n"))
+    let fits = matches!(*request.method(), Method::GET | Method::HEAD) || is_query && *request.method() == Method::POST;
+    (!fits).then_some((StatusCode::METHOD_NOT_ALLOWED, "only GET\n"))
+}
+
+/// What a request that was let in asks for.
+async fn asked<B>(request: Request<B>) -> Result<Asked, (StatusCode, &'static str)>
+where
+    B: hyper::body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if request.uri().path() == METRICS {
+        return Ok(Asked::Metrics);
+    }
+    let path = request.uri().path().to_owned();
+    let mut parameters = request.uri().query().unwrap_or_default().to_owned();
+    if *request.method() == Method::POST {
+        let is_form = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded");
+        if !request.headers().get(CONTENT_TYPE).is_some_and(is_form) {
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "a form is expected\n"));
+        }
+        let body = Limited::new(request.into_body(), limits::QUERY_FORM_BYTES_MAX).collect().await;
+        let body =
+            body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long, or did not come whole\n"))?;
+        let form = String::from_utf8(body.to_bytes().into()).ok();
+        // What goes on is a part of an address.
+        let form = form.filter(|form| form.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
+        let form = form.ok_or((StatusCode::BAD_REQUEST, "the form is not encoded\n"))?;
+        parameters = if parameters.is_empty() { form } else { format!("{parameters}&{form}") };
+    }
+    Ok(Asked::Query { path, parameters })
+}
+
+fn typed(mut answer: Response<Full<Bytes>>, kind: HeaderValue) -> Response<Full<Bytes>> {
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
 }
 
 /// The bearer token that came along.
@@ -151,11 +214,39 @@ mod tests {
         assert_eq!(status(&request("GET", "/metrics", &[]), None), 403);
     }
 
+    #[tokio::test]
+    async fn what_is_asked_for_is_a_page_or_a_query_of_bounded_length() {
+        let form = "application/x-www-form-urlencoded";
+        let post = |kind: &str, body: &str| {
+            let request = Request::builder().method("POST").uri("/api/v1/query?time=5").header("content-type", kind);
+            request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()
+        };
+        let query = |parameters: &str| Asked::Query { path: "/api/v1/query".into(), parameters: parameters.into() };
+        assert_eq!(asked(post(form, "query=up")).await, Ok(query("time=5&query=up")));
+        let long = format!("query={}", "a".repeat(limits::QUERY_FORM_BYTES_MAX));
+        for (kind, body, status) in [
+            ("text/plain", "query=up", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            (form, "query=a b", StatusCode::BAD_REQUEST),
+            (form, "query=a\r\nx: y", StatusCode::BAD_REQUEST),
+            (form, "query=a#b", StatusCode::BAD_REQUEST),
+            (form, "query=é", StatusCode::BAD_REQUEST),
+            (form, long.as_str(), StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            assert_eq!(asked(post(kind, body)).await.map_err(|(status, _)| status), Err(status), "{kind} {body:.20}");
+        }
+        let get = Request::builder().uri("/metrics").body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(asked(get).await, Ok(Asked::Metrics));
+    }
+
     #[test]
     fn refuses_other_paths_methods_and_tokens() {
         let here = ("host", "127.0.0.1:9464");
         assert_eq!(status(&request("GET", "/", &[here]), None), 404);
         assert_eq!(status(&request("POST", "/metrics", &[here]), None), 405);
+        assert_eq!(status(&request("POST", "/api/v1/query", &[here]), None), 200);
+        assert_eq!(status(&request("PUT", "/api/v1/query", &[here]), None), 405);
+        assert_eq!(status(&request("GET", "/api/v2/query", &[here]), None), 404);
+        assert_eq!(status(&request("POST", "/api/v1/query", &[("host", "rebound.example:9464")]), None), 403);
         let may: &May = &|token| token == b"sesame";
         for (shown, expected) in [
             ("Bearer sesame", 200),

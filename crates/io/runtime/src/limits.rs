@@ -132,3 +132,5 @@ pub const EXT_AUTHZ_HEADER_BYTES_MAX: u32 = 64 << 10;
 pub const EXT_AUTHZ_STREAMS_MAX: u32 = 1024;
 /// Silence after which an HTTP/1.1 connection is closed, and an HTTP/2 one asked whether it lives.
 pub const EXT_AUTHZ_IDLE: Duration = Duration::from_secs(60);
+/// Longest form with a query in PromQL, in bytes: as an address it has to find room in a head.
+pub const QUERY_FORM_BYTES_MAX: usize = 12 << 10;

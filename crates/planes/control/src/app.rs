@@ -30,6 +30,7 @@ use crate::promotion;
 use crate::publish::{Current, republish};
 use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
+use crate::series;
 use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::Timestamp;
@@ -74,6 +75,8 @@ pub(crate) struct App {
     pub(crate) alerts: Arc<alerts::Desk>,
     /// Whether something new may be put in force.
     pub(crate) promotion: promotion::Book,
+    /// Our own metrics, over time.
+    pub(crate) series: series::Kept,
     /// What became of what went out.
     pub(crate) outputs: outputs::Counts,
     /// What became of what others handed in.
@@ -194,6 +197,7 @@ impl App {
             indicators,
             alerts,
             promotion,
+            series: series::Kept::default(),
             intake: intake::Counts::default(),
             outputs: outputs::Counts::default(),
             jwt,

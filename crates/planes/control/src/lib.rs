@@ -54,6 +54,7 @@ mod publish; // epochs and signatures
 mod rates;
 mod registry; // which proxy is there, and what it says of itself
 mod rotation; // another root or issuing CA, step by step
+mod series; // our own metrics, over time
 mod start; // start here: what happens in which order, from the files to serving
 mod stream; // the gRPC side: proxies and nodes
 mod workloads_until;

@@ -266,6 +266,20 @@ pub const CHANGES_LOOK_EVENTS: u32 = 1_000;
 pub const CHANGES_LOOKS_MAX: usize = 20;
 /// Points of a series, a count: more than a screen has columns.
 pub const SERIES_POINTS_MAX: u64 = 1_500;
+/// Time between two measurements of our own metrics: what a Prometheus is told to scrape at by most.
+pub const SERIES_EVERY: Duration = Duration::from_secs(15);
+/// For how long they are kept: a day, and an hour for rules that look a little further back.
+pub const SERIES_FOR: Duration = Duration::from_secs(25 * 3600);
+/// Queries in PromQL that are answered at once, a count: each may take a thread for seconds, and 128 MiB for samples.
+pub const QUERIES_AT_ONCE: usize = 2;
+/// Queries that wait for their turn, a count: a board asks a dozen at once.
+pub const QUERIES_WAITING_MAX: usize = 64;
+/// For how long one waits.
+pub const QUERY_WAITS: Duration = Duration::from_secs(10);
+/// Points of the answer to one query, a count: some 20 MB of text.
+pub const QUERY_POINTS_MAX: usize = 500_000;
+/// Series that one question names, a count.
+pub const SERIES_NAMES_MAX: usize = 10_000;
 /// Events that a page is told a second, a count; of more it is told how many there were.
 pub const STREAM_EVENTS_PER_S: u32 = 200;
 /// Frames that wait for one page, a count. The map of a large fleet is some hundred kilobytes.

@@ -32,6 +32,7 @@ use crate::presence;
 use crate::promotion;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
+use crate::series;
 use crate::stream::{Desk, judge, on_failure};
 use crate::workloads_until::WorkloadsUntil;
 use bartizan_core::TrustDomain;
@@ -102,6 +103,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let counting = tokio::spawn(inventory::keep(Arc::clone(&app)));
     let measuring = tokio::spawn(indicators::keep(Arc::clone(&app)));
     let showing = tokio::spawn(console::keep(Arc::clone(&app)));
+    let remembering = tokio::spawn(series::keep(Arc::clone(&app)));
     let alerting = tokio::spawn(alerts::keep(Arc::clone(&app)));
     let sending = tokio::spawn(alerts::keep_routes(Arc::clone(&app)));
     let answering = tokio::spawn(alerts::serve_alertmanager(Arc::clone(&app)));
@@ -129,6 +131,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         noting,
         counting,
         measuring,
+        remembering,
         alerting,
         sending,
         answering,

@@ -30,6 +30,7 @@ mod node;
 mod plaintext;
 mod policies;
 mod porter;
+mod query;
 mod reload;
 mod revoke;
 mod slo;
@@ -78,6 +79,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Balance(args) => waiting(balance::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
+        Command::Query(args) => waiting(query::run(&args)),
         Command::Plaintext(args) => waiting(plaintext::run(&args)),
         Command::Adopt(command) => waiting(adopt::run(command)),
         Command::Reload(args) => waiting(reload::run(&args)),

@@ -265,6 +265,18 @@ def look(it):
     get("/api/v1/series", "indicator=M3&place=fleet&seconds=3600")
     get("/api/v1/series", "indicator=M99", wants=400)
     get("/api/v1/ca/issued", "limit=20")
+    for query in ("sum by (kind) (bartizan_epoch)", "1", '"text"', "bartizan_epoch[1m]"):
+        asked = urllib.parse.urlencode({"query": query})
+        until(lambda: get("/api/v1/promql/query", asked)["data"]["result"], f"an answer to {query}")
+    get("/api/v1/promql/query", "query=up{", wants=400)
+    get("/api/v1/promql/query", urllib.parse.urlencode({"query": 'label_join(bartizan_epoch, "a-b", "")'}), wants=422)
+    over = {"query": "bartizan_epoch", "start": int(time.time()) - 60, "end": int(time.time()), "step": "15s"}
+    get("/api/v1/promql/query_range", urllib.parse.urlencode(over))
+    get("/api/v1/promql/query_range", urllib.parse.urlencode(over | {"step": "0"}), wants=400)
+    get("/api/v1/promql/labels")
+    get("/api/v1/promql/label/{name}/values", to="/api/v1/promql/label/kind/values")
+    get("/api/v1/promql/series", urllib.parse.urlencode({"match[]": "bartizan_epoch"}))
+    get("/api/v1/promql/series", wants=400)
 
 
 def act(it):

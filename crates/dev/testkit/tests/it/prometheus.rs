@@ -145,12 +145,77 @@ fn a_prometheus_scrapes_the_bank_and_answers_every_query_of_the_boards() {
     let unknown: BTreeSet<String> =
         queries.iter().flat_map(|query| names_in(query)).filter(|name| !known.contains(name)).collect();
     assert_eq!(unknown, BTreeSet::new());
+    let own = |query: &str| {
+        let form = format!("query={}&start=1&end=2&step=15", encoded(query));
+        let of_form = [shown[0], "content-type: application/x-www-form-urlencoded"];
+        request("POST", &format!("http://{listen}/api/v1/query_range"), None, &of_form, Some(&form))
+    };
     for query in queries.iter().filter(|query| !query.contains('\n')) {
         assert!(ask(query).is_some(), "{query}");
+        // As Grafana asks, without a Prometheus between.
+        let answer = own(query);
+        assert_eq!((answer.status, &answer.json()["status"]), (200, &"success".into()), "{query}: {answer:?}");
     }
+    answers_like_a_prometheus(&bank, &listen, shown[0], &some);
 
     drop(exporter);
     some("up{job=\"bartizan\"} == 0");
+}
+
+/// The same numbers from control as from a Prometheus that scraped it, and to whoever asks one.
+fn answers_like_a_prometheus(bank: &Bank, listen: &str, shown: &str, theirs: &dyn Fn(&str) -> Vec<serde_json::Value>) {
+    let at = |path: &str| format!("http://{listen}/api/v1/{path}");
+    for (method, path, headers, status) in [
+        ("GET", "query?query=1", &[][..], 401),
+        ("GET", "users", &[shown][..], 404),
+        ("POST", "query", &[shown, "content-type: application/json"][..], 415),
+        ("GET", "query?query=up%7B", &[shown][..], 400),
+        ("DELETE", "query?query=1", &[shown][..], 405),
+    ] {
+        let answer = request(method, &at(path), None, headers, (method == "POST").then_some("{}"));
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+    }
+    let query = "sum by (from, to) (bartizan_calls_total)";
+    let rows = |all: Vec<serde_json::Value>| -> BTreeSet<String> {
+        all.iter().map(|it| format!("{} {}", it["metric"], it["value"][1])).collect()
+    };
+    wait_for("the same numbers as those of Prometheus", Deadline::default(), || {
+        let answer = request("GET", &at(&format!("query?query={}", encoded(query))), None, &[shown], None);
+        let ours = rows(answer.json()["data"]["result"].as_array().cloned()?);
+        (!ours.is_empty() && ours == rows(theirs(query))).then_some(())
+    });
+    let told = bank.up.cli(&["query", "sum(bartizan_proxy_attached)", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|e| panic!("{e}: {told:?}"));
+    assert!(told["result"][0]["value"][1].as_str().is_some_and(|it| it != "0"), "{told}");
+    let refused = bank.up.cli(&["query", "hour()"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("function `hour`: not in the subset"), "{refused:?}");
+
+    // This promtool shows no token: it asks where none is wanted.
+    let [open] = free_ports(1)[..] else { unreachable!() };
+    let exporter = Command::new(binary("bartizan"))
+        .args(["metrics", "--listen", &format!("127.0.0.1:{open}")])
+        .env("BARTIZAN_DATA", &bank.up.data)
+        .stdout(Stdio::null())
+        .spawn();
+    let _exporter = Ended(exporter.unwrap());
+    let url = format!("http://127.0.0.1:{open}");
+    wait_for("the open exporter", Deadline::default(), || {
+        (get(&format!("{url}/metrics"), None).status == 200).then_some(())
+    });
+    let promtool = |args: &[&str]| {
+        let output = Command::new("promtool").args(args).output().expect("promtool is installed; see xtask/needs.sh");
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let told = promtool(&["query", "instant", &url, "vector(40) + 2"]);
+    assert!(told.starts_with("{} => 42 @["), "{told}");
+    let told = promtool(&["query", "range", "--step=15s", &url, "max by (kind) (bartizan_epoch)"]);
+    assert!(told.contains("{kind=\"bundles\"} =>\n"), "{told}");
+    let told = promtool(&["query", "series", "--match=bartizan_epoch", &url]);
+    assert!(told.contains("{__name__=\"bartizan_epoch\", kind=\"bundles\"}"), "{told}");
+    let told = promtool(&["query", "labels", &url, "kind"]);
+    assert!(told.lines().any(|it| it == "bundles"), "{told}");
+    let told = promtool(&["query", "instant", &url, "hour()"]);
+    assert!(told.contains("function `hour`: not in the subset"), "{told}");
 }
 
 /// Metrics of ours in a text: `bartizan_` and what follows.

@@ -17,6 +17,7 @@ use bartizan_core::rotation::Forecast;
 use bartizan_core::stats::{EdgeStats, ProxyStats, SendingStats};
 use bartizan_core::status::{Handshakes, ProxyStatus, Status};
 use bartizan_indicators::count::unauthorised_handshakes;
+use bartizan_promql::store::Held;
 use bartizan_runtime::clock;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -30,18 +31,40 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 async fn answer(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page(&app))
+}
+
+/// The whole page.
+pub(crate) fn page(app: &App) -> String {
     // An instance beside the first has its number in its label, such as `ledger.2`: series must differ.
     let totals: Vec<_> =
         app.registry.totals().into_iter().map(|(member, totals)| (member.to_string(), totals)).collect();
-    let mut text = render(&status(&app), &totals, app.identities_refused());
+    let mut text = render(&status(app), &totals, app.identities_refused());
     text.push_str(&edges(&app.registry.edges(clock::now())));
     text.push_str(&federation(&app.federation.standings(&app.in_force().desired.fleet.federation), clock::now()));
-    text.push_str(&forecast(&crate::expiry::of(&app, clock::now())));
+    text.push_str(&forecast(&crate::expiry::of(app, clock::now())));
     let in_force = app.in_force();
     let objectives = in_force.desired.fleet.objectives.as_ref();
     text.push_str(&indicators(&app.indicators.report(objectives, clock::now())));
-    text.push_str(&balance(&balance::of(&app)));
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    text.push_str(&balance(&balance::of(app)));
+    text.push_str(&kept(app.series.held()));
+    text
+}
+
+/// What is kept of this page, over time.
+fn kept(held: Held) -> String {
+    let mut page = Page::default();
+    for (name, help, value) in [
+        ("bartizan_series_held", "Series of these metrics that control keeps", held.series),
+        ("bartizan_series_moments_held", "Moments at which they were measured", held.moments),
+        ("bartizan_series_changes_held", "Values that are kept of them, as far as they changed", held.changes),
+    ] {
+        page.family(name, "gauge", help);
+        page.value(&[], value);
+    }
+    page.family("bartizan_series_refused_total", "counter", "Samples of series that found no room");
+    page.value(&[], held.refused);
+    page.text
 }
 
 /// Name under which control's own numbers stand among those of services. No service can have it: names begin with a letter.

@@ -28,6 +28,7 @@ mod objectives;
 mod openapi;
 mod overview;
 mod policies;
+mod promql; // our own metrics, asked as a Prometheus is
 mod record;
 mod reload;
 mod revoke_tokens;
@@ -45,5 +46,6 @@ mod tests;
 pub use table::{ENDPOINTS, Endpoint, Method, Who};
 
 pub(crate) use actor::Actor;
+pub(crate) use metrics::page as metrics_page;
 pub(crate) use status::status;
 pub(crate) use table::router;

@@ -197,6 +197,10 @@ fn parameters(endpoint: &Endpoint, shape: Option<&Shape>) -> Value {
         let schema = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
         all.push(json!({ "name": "request", "in": "path", "required": true, "description": "A request id.", "schema": schema }));
     }
+    if endpoint.path.contains("{name}") {
+        let schema = json!({ "type": "string" });
+        all.push(json!({ "name": "name", "in": "path", "required": true, "description": "A name.", "schema": schema }));
+    }
     if let Some(query) = shape.and_then(|shape| shape.query) {
         all.extend(of_query(query));
     }
@@ -251,7 +255,12 @@ fn responses(endpoint: &Endpoint, shape: Option<&Shape>, refusal: &schemars::Sch
     statuses.extend(if has_body { &[400, 413, 415, 422][..] } else { &[] });
     statuses.extend(shape.map(|shape| shape.refusals).unwrap_or_default());
     for status in statuses {
-        let content = json!({ "application/json": { "schema": refusal } });
+        let mut schema = refusal.clone().to_value();
+        // Such as a Prometheus gives them; what comes from the door is as everywhere.
+        if let Some(of) = shape.and_then(|shape| shape.refused).filter(|_| matches!(status, 400 | 422 | 503)) {
+            schema = json!({ "anyOf": [schema, of(&mut types.written)] });
+        }
+        let content = json!({ "application/json": { "schema": schema } });
         all[status.to_string()] = json!({ "description": why(status), "content": content });
     }
     all

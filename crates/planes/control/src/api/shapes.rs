@@ -1,5 +1,6 @@
 //! What goes into endpoints and what comes out, for [`super::openapi`]: of each the types that are really read and written.
 
+use super::promql::described as prom;
 use super::{events, inventory, issued, objectives, overview as glance, users};
 use crate::api::table::{Endpoint, Method};
 use bartizan_core::{alerts, balance, client, console as door, federation, issued as certificates, rotation, status};
@@ -16,6 +17,8 @@ pub(super) struct Shape {
     pub(super) answer: Answer,
     /// Statuses with which it can be refused, besides those that every endpoint has.
     pub(super) refusals: &'static [u16],
+    /// What such a refusal may look like, where it is not only as everywhere.
+    pub(super) refused: Option<Maker>,
 }
 
 pub(super) type Maker = fn(&mut SchemaGenerator) -> Schema;
@@ -50,7 +53,7 @@ fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Schema {
 }
 
 const fn get(path: &'static str, answer: Answer, refusals: &'static [u16]) -> Shape {
-    Shape { method: Method::Get, path, query: None, body: None, answer, refusals }
+    Shape { method: Method::Get, path, query: None, body: None, answer, refusals, refused: None }
 }
 
 const fn asked(query: Maker, shape: Shape) -> Shape {
@@ -59,7 +62,7 @@ const fn asked(query: Maker, shape: Shape) -> Shape {
 
 /// Nothing is read of what is sent along.
 const fn post(path: &'static str, answer: Answer, refusals: &'static [u16]) -> Shape {
-    Shape { method: Method::Post, path, query: None, body: None, answer, refusals }
+    Shape { method: Method::Post, path, query: None, body: None, answer, refusals, refused: None }
 }
 
 const fn sent(of: Maker, example: &'static str, shape: Shape) -> Shape {
@@ -68,6 +71,12 @@ const fn sent(of: Maker, example: &'static str, shape: Shape) -> Shape {
 
 const fn json<T: JsonSchema>() -> Answer {
     Answer::Json(of::<T>)
+}
+
+/// Asked as a Prometheus is, and answered so.
+const fn promql(path: &'static str, query: Maker, answer: Maker) -> Shape {
+    let shape = get(path, Answer::Json(answer), &[400, 422]);
+    Shape { query: Some(query), refused: Some(prom::refusal), ..shape }
 }
 
 /// Both ways of going wrong by what is asked: it makes no sense, or there is nothing of that name.
@@ -99,6 +108,11 @@ const LOOKING: &[Shape] = &[
     asked(of::<glance::WhichChanges>, get("/v1/changes", json::<overview::Changes>(), &[400])),
     asked(of::<glance::WhichService>, get("/v1/reach", json::<overview::ReachStatus>(), ASKED)),
     asked(of::<glance::WhichSeries>, get("/v1/series", json::<overview::IndicatorSeries>(), &[400])),
+    promql("/v1/promql/query", prom::at_moment, prom::answer),
+    promql("/v1/promql/query_range", prom::over_range, prom::answer_over),
+    promql("/v1/promql/labels", prom::of_names, prom::words),
+    promql("/v1/promql/label/{name}/values", prom::of_names, prom::words),
+    promql("/v1/promql/series", prom::of_series, prom::series),
     get("/v1/stream", Answer::Frames(FRAMES), &[]),
     get("/v1/openapi.json", Answer::Json(document), &[]),
 ];

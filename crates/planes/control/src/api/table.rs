@@ -3,8 +3,8 @@
 use crate::api::actor::Actor;
 use crate::api::{
     alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators,
-    inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, record,
-    reload, revoke_tokens, sessions, status, stream, trace, users,
+    inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, promql,
+    record, reload, revoke_tokens, sessions, status, stream, trace, users,
 };
 use crate::app::App;
 use axum::Router;
@@ -138,6 +138,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     overview::CHANGES,
     overview::REACH,
     overview::SERIES,
+    promql::QUERY,
+    promql::RANGE,
+    promql::LABELS,
+    promql::VALUES,
+    promql::SERIES,
     stream::IT,
     openapi::IT,
     me::IT,

@@ -24,7 +24,7 @@ async fn every_endpoint_is_closed_to_all_but_its_operators() {
     let started = started(dir.path()).await;
     let mut router = router(Arc::clone(&started.app));
     for endpoint in ENDPOINTS {
-        let path = endpoint.path.replace("{request}", "4bf92f3577b34da6a3ce929d0e0e4736");
+        let path = endpoint.path.replace("{request}", "4bf92f3577b34da6a3ce929d0e0e4736").replace("{name}", "kind");
         let method = match endpoint.method {
             Method::Get => "GET",
             Method::Post => "POST",
