@@ -638,9 +638,9 @@ pub(crate) struct NodeArgs {
     /// Name of this node.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: ServiceName,
-    /// Address of control.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) control: SocketAddr,
+    /// Address of control; may be repeated, where control has several: they are tried in turn.
+    #[arg(long, value_name = "ADDRESS", required = true)]
+    pub(crate) control: Vec<SocketAddr>,
     /// Root certificates (PEM) by which control is recognised.
     #[arg(long, value_name = "FILE")]
     pub(crate) trust_bundle: PathBuf,

@@ -16,6 +16,11 @@ pub const LINGER: Duration = Duration::from_millis(100);
 pub const CONTROL_CONNECTIONS_MAX: usize = 2 * bartizan_core::limits::SERVICES_MAX;
 /// Time for the TCP connection to control; loopback and data centres answer in milliseconds.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// Addresses of one control, a count: as many as ever take part in a vote.
+pub const CONTROL_ADDRESSES_MAX: usize = 7;
+/// Longest pause before the next address of control is tried, where not all of them have failed: spreads those over it who lost
+/// the same control at the same moment, ten thousand of them at fifty a millisecond.
+pub const NEXT_ADDRESS_WITHIN: Duration = Duration::from_millis(200);
 /// Largest message from control to a proxy, in bytes: the largest snapshot envelope and 64 KiB of framing.
 pub const DOWN_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + (64 << 10);
 /// Largest message from a proxy to control, in bytes: a full batch of events at 8 KiB each. Smaller than the other

@@ -8,7 +8,7 @@ use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::{CryptoError, KeyPair, csr, random};
 use bartizan_identity::machine::{self, Question};
 use bartizan_identity::{TrustBundles, expect_peer, verify_peer};
-use bartizan_runtime::control_stream::{self, ALPN, Code, ConnectError, Status};
+use bartizan_runtime::control_stream::{self, ALPN, Addresses, Code, ConnectError, Status};
 use bartizan_runtime::control_v1::{ChallengeNodeRequest, JoinNodeRequest, MachineProof};
 use bartizan_runtime::tls::{self, Judge, JudgeError, TlsError};
 use bartizan_runtime::{clock, tls::Identity};
@@ -61,7 +61,8 @@ impl JoinError {
 pub(crate) struct Candidate {
     pub(crate) name: ServiceName,
     pub(crate) domain: TrustDomain,
-    pub(crate) control: SocketAddr,
+    /// Shared with the stream: where one of its addresses is found dead, the next is tried by all.
+    pub(crate) control: Addresses,
     /// By which control is recognised; those of the start, then what control published since.
     pub(crate) bundles: Arc<ArcSwap<TrustBundles>>,
 }
@@ -77,14 +78,34 @@ impl Candidate {
         Box::pin(self.ask(None, Some(own))).await
     }
 
+    /// At one address after the other, until control says something that counts.
     async fn ask(&self, proof: Option<&Proof>, own: Option<&Own>) -> Result<Own, JoinError> {
+        let mut left = self.control.count();
+        loop {
+            let control = self.control.current();
+            let asked = self.ask_at(control, proof, own).await;
+            left -= 1;
+            match asked {
+                Err(error) if error.is_passing() => {
+                    self.control.did_not_do(control);
+                    if left == 0 {
+                        return Err(error);
+                    }
+                    tracing::debug!(%control, %error, "control gave no identity, trying its next address");
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn ask_at(&self, control: SocketAddr, proof: Option<&Proof>, own: Option<&Own>) -> Result<Own, JoinError> {
         let key = KeyPair::generate()?;
         let csr = csr::make(&key)?;
         let mut request = JoinNodeRequest { name: self.name.to_string(), csr, ..JoinNodeRequest::default() };
         let identity = own.map(|own| Identity::new(own.chain(), own.key())).transpose()?;
         let tls = tls::Client::new(identity.as_ref(), ALPN)?;
         let answered = async {
-            let mut client = control_stream::connect(self.control, tls, self.judge()).await?;
+            let mut client = control_stream::connect(control, tls, self.judge()).await?;
             match proof {
                 None => {}
                 Some(Proof::Token(token)) => request.token.clone_from(token.expose()),

@@ -15,9 +15,9 @@ use arc_swap::ArcSwap;
 use bartizan_core::{ServiceName, Timestamp, TrustDomain};
 use bartizan_crypto::{hash, random};
 use bartizan_identity::{BundleError, TrustBundles, is_from_ahead, renew_at};
+use bartizan_runtime::control_stream::Addresses;
 use bartizan_runtime::{clock, files, local};
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -31,7 +31,7 @@ pub struct Options {
     /// The fleet's trust domain.
     pub trust_domain: TrustDomain,
     /// Where control is.
-    pub control: SocketAddr,
+    pub control: Addresses,
     /// Root certificates, PEM, by which control is recognised.
     pub trust_bundle: PathBuf,
     /// The Unix socket to serve.

@@ -18,7 +18,7 @@ use bartizan_core::snapshot::Freshness;
 use bartizan_core::{Role, Timestamp};
 use bartizan_crypto::CryptoError;
 use bartizan_runtime::clock;
-use bartizan_runtime::control_stream::{self, Code, ConnectError, Status, Streaming};
+use bartizan_runtime::control_stream::{self, Addresses, Code, ConnectError, Pauses, Status, Streaming};
 use bartizan_runtime::control_v1::{
     Ack, Clock, Down, EventsStored, Held, Hello, Installed, LoginAnswer, LoginAsk, Refusal, RenewAt, Retiring,
     Snapshot, Stats, Tick, Up, down, up,
@@ -76,7 +76,7 @@ pub struct Attach {
     last_asked: u64,
     intake: Intake,
     batches: Batches,
-    control: SocketAddr,
+    control: Addresses,
     /// Which instance of its service this is.
     number: u16,
     /// What is in force; said again on each stream.
@@ -85,8 +85,8 @@ pub struct Attach {
 }
 
 impl Attach {
-    /// Attaches to the control process at `control`.
-    pub fn new(proxy: Arc<Proxy>, slots: IdentitySlots, intake: Intake, control: SocketAddr) -> Self {
+    /// Attaches to control, at whichever of its addresses `control` is reached.
+    pub fn new(proxy: Arc<Proxy>, slots: IdentitySlots, intake: Intake, control: impl Into<Addresses>) -> Self {
         let (batches, taken, outbox) = (Batches::default(), Vec::new(), VecDeque::new());
         let (delegation, cookies, asked) = (DelegationSlot::default(), LoginSlot::default(), BTreeMap::new());
         let questions = proxy.login.questions();
@@ -100,7 +100,7 @@ impl Attach {
             last_asked: 0,
             intake,
             batches,
-            control,
+            control: control.into(),
             number: 1,
             taken,
             outbox,
@@ -130,11 +130,11 @@ impl Attach {
     /// # Errors
     /// [`AttachError`]; the process has to start anew.
     pub async fn run(&mut self, drained: CancellationToken) -> Result<(), AttachError> {
-        let mut pause = limits::RETRY_FIRST;
+        let mut pauses = Pauses::new(limits::RETRY_FIRST, limits::RETRY_MAX);
         while !drained.is_cancelled() {
             let hello = self.slots.hello()?.ok_or(AttachError::NoIdentity)?;
-            let began = Instant::now();
-            let ended = Box::pin(self.stream(hello, &drained)).await;
+            let (began, control) = (Instant::now(), self.control.current());
+            let ended = Box::pin(self.stream(control, hello, &drained)).await;
             self.slots.stream_gone();
             self.batches.stream_gone();
             self.outbox.clear();
@@ -145,13 +145,13 @@ impl Attach {
                 self.slots.refused(false);
             }
             if began.elapsed() > limits::RETRY_MAX {
-                pause = limits::RETRY_FIRST; // it had worked
-                tracing::warn!(error = &error as &dyn std::error::Error, "the stream to control broke, trying again");
+                pauses.had_success();
+                tracing::warn!(%control, error = &error as &dyn std::error::Error, "the stream to control broke, trying again");
             } else {
-                tracing::debug!(error = &error as &dyn std::error::Error, "control is not reached, trying again");
+                tracing::debug!(%control, error = &error as &dyn std::error::Error, "control is not reached, trying again");
             }
-            self.wait(pause.mul_f64(0.5 + jitter()), &drained).await;
-            pause = (pause * 2).min(limits::RETRY_MAX);
+            self.control.did_not_do(control);
+            self.wait(pauses.after_failure(self.control.count(), jitter()), &drained).await;
         }
         Ok(())
     }
@@ -169,8 +169,13 @@ impl Attach {
     }
 
     /// One stream, from connecting to its end. `Ok` where it was ended by us.
-    async fn stream(&mut self, hello: Hello, drained: &CancellationToken) -> Result<(), StreamError> {
-        let mut client = control_stream::connect(self.control, self.client()?, judge(&self.proxy)).await?;
+    async fn stream(
+        &mut self,
+        control: SocketAddr,
+        hello: Hello,
+        drained: &CancellationToken,
+    ) -> Result<(), StreamError> {
+        let mut client = control_stream::connect(control, self.client()?, judge(&self.proxy)).await?;
         let (up, messages) = mpsc::channel(limits::UP_QUEUE_MAX);
         self.outbox.push_back(up::Message::Hello(self.complete(hello)));
         self.acknowledge_all();
@@ -183,7 +188,7 @@ impl Attach {
         }
         let attached = timeout(STALE_AFTER, client.attach(ReceiverStream::new(messages))).await;
         let mut down = attached.map_err(|_| StreamError::Silent)?.map_err(refused)?.into_inner();
-        tracing::info!(control = %self.control, "attached to control");
+        tracing::info!(%control, "attached to control");
         self.converse(&up, &mut down, drained).await
     }
 

@@ -2,6 +2,7 @@
 
 use bartizan_core::{ServiceName, TrustDomain};
 use bartizan_proxy::run::{Options, RunError, run};
+use bartizan_runtime::control_stream::Addresses;
 use bartizan_runtime::{logs, process};
 use clap::Parser;
 use std::net::SocketAddr;
@@ -30,9 +31,9 @@ struct Args {
     /// Trust domain of the fleet
     #[arg(long, value_name = "DOMAIN")]
     trust_domain: TrustDomain,
-    /// Address of control's stream
-    #[arg(long, value_name = "IP:PORT")]
-    control: SocketAddr,
+    /// Address of control's stream; may be repeated, where control has several: they are tried in turn
+    #[arg(long, value_name = "IP:PORT", required = true)]
+    control: Vec<SocketAddr>,
     /// Unix socket of the node on this host, which vouches for this process
     #[arg(long, value_name = "PATH")]
     node_socket: PathBuf,
@@ -84,6 +85,13 @@ fn main() -> ExitCode {
     } = Args::parse();
     logs::start("info");
     process::raise_descriptors();
+    let control = match Addresses::new(control) {
+        Ok(control) => control,
+        Err(error) => {
+            tracing::error!(%error, "--control cannot be used");
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
     let options = Options {
         service,
         instance,

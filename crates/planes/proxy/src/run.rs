@@ -17,9 +17,9 @@ use bartizan_core::{Secret, ServiceName, TrustDomain};
 use bartizan_crypto::key::KeyPair;
 use bartizan_crypto::{CryptoError, random};
 use bartizan_identity::{BundleError, TrustBundles};
+use bartizan_runtime::control_stream::Addresses;
 use bartizan_runtime::{files, stop};
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ pub struct Options {
     /// Its trust domain.
     pub trust_domain: TrustDomain,
     /// Where control's stream listens.
-    pub control: SocketAddr,
+    pub control: Addresses,
     /// The node's local API.
     pub node_socket: PathBuf,
     /// Roots to trust at first, PEM.
@@ -155,7 +155,8 @@ async fn prepare(
     let disk = Arc::new(disk.map_err(|source| RunError::File { path: options.state_dir.clone(), source })?);
     let intake = Intake::new(Arc::clone(proxy), Arc::clone(&disk), listeners);
     let slots = IdentitySlots::new(Arc::clone(proxy), disk, key, vouched.voucher, vouched.seal_key);
-    let mut attach = Attach::new(Arc::clone(proxy), slots, intake, options.control).of_instance(options.instance);
+    let mut attach =
+        Attach::new(Arc::clone(proxy), slots, intake, options.control.clone()).of_instance(options.instance);
     attach.start_from_disk().await;
     Ok(attach)
 }

@@ -3,6 +3,7 @@
 use crate::args::NodeArgs;
 use crate::failure::{Failure, chain};
 use bartizan_node::{Kubernetes, MachineFiles, Options, Proof};
+use bartizan_runtime::control_stream::Addresses;
 use bartizan_runtime::stop;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), Failure> {
 }
 
 async fn serve(args: NodeArgs) -> Result<(), Failure> {
+    let control = Addresses::new(args.control.clone()).map_err(|error| Failure::new(format!("--control: {error}")))?;
     let signals = stop::on_signals();
     let parent = CancellationToken::new();
     let proof = proof(&args, &parent).await?;
@@ -31,7 +33,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
     let options = Options {
         name: args.name,
         trust_domain: args.trust_domain,
-        control: args.control,
+        control,
         trust_bundle: args.trust_bundle,
         socket: args.socket,
         workload_socket: args.workload_socket,

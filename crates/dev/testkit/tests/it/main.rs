@@ -33,6 +33,7 @@ mod killed; // in the middle of a request
 mod login; // browsers, at the gateway
 mod migration; // from plain to strict
 mod ocsf;
+mod outage; // all of control is gone
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
 mod people; // who sign in

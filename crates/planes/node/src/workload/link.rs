@@ -13,13 +13,14 @@ use bartizan_core::workload::Entry;
 use bartizan_identity::jwt_svid::JwtKeys;
 use bartizan_identity::{TrustBundles, envelope};
 use bartizan_runtime::clock;
-use bartizan_runtime::control_stream::{self, ALPN, ConnectError, Status, Streaming};
+use bartizan_runtime::control_stream::{self, ALPN, ConnectError, Pauses, Status, Streaming};
 use bartizan_runtime::control_v1::{
     Ack, Clock, Entries, Held, IssueWorkload, MintJwt, NodeDown, NodeHello, NodeRefusal, NodeUp, RenewAt, Snapshot,
     Tick, node_down, node_up,
 };
 use bartizan_runtime::tls::{self, Identity, TlsError};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,20 +74,20 @@ struct Pending {
 impl Link {
     /// Stays attached. Ends when its future is dropped.
     pub(crate) async fn run(mut self) {
-        let mut pause = RETRY_FIRST;
+        let mut pauses = Pauses::new(RETRY_FIRST, RETRY_MAX);
         loop {
-            let began = Instant::now();
-            let Err(error) = Box::pin(self.stream()).await else {
+            let (began, control) = (Instant::now(), self.candidate.control.current());
+            let Err(error) = Box::pin(self.stream(control)).await else {
                 continue; // our own identity is a new one: attached again with that
             };
             if began.elapsed() > RETRY_MAX {
-                pause = RETRY_FIRST; // it had worked
-                tracing::warn!(error = &error as &dyn std::error::Error, "the stream to control broke, trying again");
+                pauses.had_success();
+                tracing::warn!(%control, error = &error as &dyn std::error::Error, "the stream to control broke, trying again");
             } else {
-                tracing::debug!(error = &error as &dyn std::error::Error, "control is not reached, trying again");
+                tracing::debug!(%control, error = &error as &dyn std::error::Error, "control is not reached, trying again");
             }
-            self.wait(pause.mul_f64(0.5 + fraction()), &error).await;
-            pause = (pause * 2).min(RETRY_MAX);
+            self.candidate.control.did_not_do(control);
+            self.wait(pauses.after_failure(self.candidate.control.count(), fraction()), &error).await;
         }
     }
 
@@ -103,17 +104,17 @@ impl Link {
     }
 
     /// One stream, from connecting to its end. `Ok` where it is to be opened again with another identity of ours.
-    async fn stream(&mut self) -> Result<(), LinkError> {
+    async fn stream(&mut self, control: SocketAddr) -> Result<(), LinkError> {
         let own = self.own.borrow_and_update().clone();
         let identity = Identity::new(own.chain(), own.key())?;
         let tls = tls::Client::new(Some(&identity), ALPN)?;
-        let mut client = control_stream::connect(self.candidate.control, tls, self.candidate.judge()).await?;
+        let mut client = control_stream::connect(control, tls, self.candidate.judge()).await?;
         let (up, messages) = mpsc::channel(UP_QUEUE_MAX);
         // Hello goes first and before control answers, so it has to wait in the channel.
         up.try_send(wrap(node_up::Message::Hello(self.hello()))).map_err(|_| LinkError::Closed)?;
         let attached = timeout(JOIN_WITHIN, client.attach_node(ReceiverStream::new(messages))).await;
         let mut down = attached.map_err(|_| LinkError::Silent)??.into_inner();
-        tracing::info!(control = %self.candidate.control, "attached to control");
+        tracing::info!(%control, "attached to control");
         self.converse(&up, &mut down).await
     }
 

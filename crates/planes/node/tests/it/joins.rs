@@ -4,6 +4,7 @@ use crate::authority::{Authority, Book, TestControl, domain, name, node_id, serv
 use bartizan_core::{Role, Secret, SpiffeId};
 use bartizan_node::api::Health;
 use bartizan_node::{NodeError, Options, Proof, run};
+use bartizan_runtime::control_stream::Addresses;
 use bartizan_runtime::{clock, local};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -29,7 +30,7 @@ pub(crate) fn options(dir: &Path, control: &TestControl, addr: SocketAddr, token
     Options {
         name: name("local"),
         trust_domain: domain(),
-        control: addr,
+        control: addr.into(),
         trust_bundle,
         socket: dir.join("node.sock"),
         workload_socket: None,
@@ -82,6 +83,31 @@ async fn renews_with_the_identity_it_holds_and_no_token() {
     let second = health(&temp.path().join("node.sock"), |health| health.not_after > first.not_after).await;
     assert!(second.not_after > first.not_after);
     assert_eq!(control.book.lock().unwrap().renewed.first(), Some(&node_id()));
+    stop.cancel();
+    node.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joins_and_renews_at_whichever_address_control_is_reached_and_shows_its_token_to_control_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let (stop, first_stop) = (CancellationToken::new(), CancellationToken::new());
+    let (control, rogue) = (control(Some(Duration::from_secs(4))), control(None));
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let impostor = serve(rogue.clone(), &control_id(), stop.clone());
+    let first = serve(control.clone(), &control_id(), first_stop.clone());
+    let second = serve(control.clone(), &control_id(), stop.clone());
+    let all = Addresses::new(vec![dead, impostor, first, second]).unwrap();
+    let node =
+        tokio::spawn(run(Options { control: all, ..options(temp.path(), &control, dead, "t0ken") }, stop.clone()));
+    let joined = health(&temp.path().join("node.sock"), |_| true).await;
+    {
+        let rogue = rogue.book.lock().unwrap();
+        assert!(rogue.token.is_some() && rogue.failed > 0, "it was tried, and got to see nothing");
+    }
+    first_stop.cancel();
+    let renewed = health(&temp.path().join("node.sock"), |health| health.not_after > joined.not_after).await;
+    assert!(renewed.not_after > joined.not_after);
+    assert!(!node.is_finished());
     stop.cancel();
     node.await.unwrap().unwrap();
 }

@@ -18,7 +18,7 @@ use bartizan_proxy::listeners::Listeners;
 use bartizan_proxy::live::Proxy;
 use bartizan_proxy::worker;
 use bartizan_runtime::clock;
-use std::net::SocketAddr;
+use bartizan_runtime::control_stream::Addresses;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ struct Life {
 }
 
 impl Life {
-    async fn begin(stub: &Stub, service: &str, state_dir: &Path, control: SocketAddr, voucher: bool) -> Self {
+    async fn begin(stub: &Stub, service: &str, state_dir: &Path, control: impl Into<Addresses>, voucher: bool) -> Self {
         let proxy = Arc::new(Proxy::new(name(service), stub.world.domain.clone(), random::u64()));
         proxy.change(|live| live.bundles = Some(Arc::clone(&stub.world.bundles)));
         let stop = CancellationToken::new();
@@ -125,6 +125,35 @@ async fn without_control_the_proxy_goes_on_and_events_are_sent_again() {
     let (hello, peer) = stub.state.lock().unwrap().hellos.last().unwrap().clone();
     assert_eq!(peer, Some(stub.world.id("api")), "the certificate speaks now");
     assert!(hello.voucher.is_empty() && hello.held.len() == Kind::ALL.len(), "{hello:?}");
+    life.kill();
+}
+
+#[tokio::test]
+async fn where_one_address_of_control_is_dead_the_next_one_is_tried() {
+    let (stub, directory, first, dir) = published().await;
+    // Nobody answers there: the kernel takes connections, and that is all.
+    let silent = std::net::TcpListener::bind(free_addr()).unwrap();
+    let second = free_addr();
+    let both = Addresses::new(vec![silent.local_addr().unwrap(), first, second]).unwrap();
+    let (at_first, at_second) = (serve(&stub, first).await, serve(&stub, second).await);
+    let life = Life::begin(&stub, "api", dir.path(), both, true).await;
+    until("it comes to the one behind the silent one", async || !stub.state.lock().unwrap().hellos.is_empty()).await;
+    until_serving(&stub, &directory).await;
+
+    drop(at_first);
+    until("it comes to the next one", async || stub.state.lock().unwrap().hellos.len() == 2).await;
+    let (hello, peer) = stub.state.lock().unwrap().hellos[1].clone();
+    assert_eq!(peer, Some(stub.world.id("api")), "with its certificate");
+    assert_eq!(hello.held.len(), Kind::ALL.len(), "{hello:?}");
+    assert!(answers(&stub, &directory).await);
+    stub.publish(stub.signed(Kind::Policies, 2, &policies(""))).await;
+    until("what that one publishes is enforced", async || stub.acked(Kind::Policies, 2, false)).await;
+
+    // And back, past the silent one.
+    let _at_first = serve(&stub, first).await;
+    drop(at_second);
+    until("it comes back to the one before", async || stub.state.lock().unwrap().hellos.len() == 3).await;
+    assert_eq!(life.proxy.heard.freshness(), Freshness::Fresh);
     life.kill();
 }
 

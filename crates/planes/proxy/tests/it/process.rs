@@ -89,6 +89,10 @@ async fn says_why_it_cannot_start() {
     let (code, said) = ended(child).await;
     assert!(code == Some(1) && said.contains("roots.pem` cannot be used"), "{code:?} {said}");
 
+    let twice = proxy(dir.path(), addr).args(["--control", &addr.to_string()]).spawn().unwrap();
+    let (code, said) = ended(twice).await;
+    assert!(code == Some(1) && said.contains(&format!("`{addr}` is given twice")), "{code:?} {said}");
+
     let roots = stub.world.bundles.roots_of("bank.test").unwrap();
     std::fs::write(dir.path().join("roots.pem"), bartizan_crypto::cert::pem(&roots[0])).unwrap();
     let mut child = proxy(dir.path(), addr).spawn().unwrap();

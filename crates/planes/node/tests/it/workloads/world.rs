@@ -66,7 +66,7 @@ impl World {
         let options = bartizan_node::Options {
             name: name("local"),
             trust_domain: TrustDomain::parse("bank.test").unwrap(),
-            control: listen,
+            control: listen.into(),
             trust_bundle: dir.path().join("data/roots.pem"),
             socket: dir.path().join("node.sock"),
             workload_socket: Some(dir.path().join("w.sock")),
