@@ -2,12 +2,13 @@
 
 use bartizan_core::Timestamp;
 
-/// Share of a certificate's life after which it is renewed.
-const RENEW_AFTER: f64 = 0.5;
-/// How far around [`RENEW_AFTER`] renewals are spread, either way, so that a fleet started at once does not renew at once.
+/// Share of a certificate's life after which it is renewed. With [`SPREAD`] never later than half: whenever control goes away, what
+/// is held lasts for another half of its life, and some seconds to come by the next one.
+const RENEW_AFTER: f64 = 0.45;
+/// How far around [`RENEW_AFTER`] renewals are spread, either way and as a share of it, so that a fleet started at once does not renew at once.
 const SPREAD: f64 = 0.1;
 
-/// The moment to renew: at half life, plus or minus 10 % of that half, by `jitter` (a random number from 0 to 1).
+/// The moment to renew: a little before half life, at 40.5 to 49.5 % of it all, by `jitter` (a random number from 0 to 1).
 ///
 /// A `jitter` outside of that range counts as the nearer end, one that is no number as the middle.
 pub fn renew_at(not_before: Timestamp, not_after: Timestamp, jitter: f64) -> Timestamp {
@@ -26,14 +27,25 @@ pub fn is_from_ahead(not_before: Timestamp, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_core::limits::LEAF_TTL;
     use proptest::prelude::*;
     use std::time::Duration;
 
     #[test]
-    fn renews_around_half_life() {
+    fn renews_a_little_before_half_life() {
         let at = |jitter| renew_at(Timestamp::from_secs(1000), Timestamp::from_secs(4600), jitter).as_secs();
-        assert_eq!((at(0.0), at(0.5), at(1.0)), (2620, 2800, 2980));
-        assert_eq!((at(-7.0), at(f64::NAN), at(7.0)), (2620, 2800, 2980));
+        assert_eq!((at(0.0), at(0.5), at(1.0)), (2458, 2620, 2782));
+        assert_eq!((at(-7.0), at(f64::NAN), at(7.0)), (2458, 2620, 2782));
+    }
+
+    #[test]
+    fn half_an_hour_without_control_is_survived_whenever_it_begins() {
+        let (begin, end) = (Timestamp::from_secs(0), Timestamp::from_millis(LEAF_TTL.as_millis() as u64));
+        for jitter in 0..=100 {
+            // Right before it would have been renewed.
+            let left = end.since(renew_at(begin, end, f64::from(jitter) / 100.0));
+            assert!(left >= LEAF_TTL / 2 + Duration::from_secs(15), "{left:?} are left at {jitter} %");
+        }
     }
 
     #[test]
