@@ -49,6 +49,7 @@ bench: needs ## engines and control: issuance, decisions, handshakes, closing of
 	$(CARGO) run --release --package bartizan-tokens --example verify_cost
 	$(CARGO) run --release --package bartizan-proxy --example handshakes
 	$(CARGO) run --release --package bartizan-proxy --example ledger
+	$(CARGO) run --release --package bartizan-proxy --example event_cost
 	$(CARGO) run --release --package bartizan-events --example event_store
 	$(CARGO) run --release --package bartizan-ledger --example ledger_rate -- --dir target
 	$(CARGO) build --release --package bartizan-cli
