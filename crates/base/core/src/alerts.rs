@@ -100,6 +100,8 @@ pub enum Measure {
     EventsLost,
     /// Share of what events may take that is taken, 0 to 1.
     StoreUsed,
+    /// Calls of the last minutes that the gateway saw a service answer, and of which the guard of that service told nothing.
+    HopsMissing,
     /// Events that belong in the ledger and are not there, since control started.
     LedgerLost,
     /// Kinds of snapshots that guards of a service refuse now.
@@ -118,12 +120,13 @@ pub enum Measure {
 
 impl Measure {
     /// Each of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::GuardSilentS,
         Self::CertificateLeft,
         Self::CertificatesRunningOut,
         Self::EventsLost,
         Self::StoreUsed,
+        Self::HopsMissing,
         Self::LedgerLost,
         Self::SnapshotsRefused,
         Self::BudgetUsed,
@@ -141,6 +144,7 @@ impl Measure {
             Self::CertificatesRunningOut => "certificates_running_out",
             Self::EventsLost => "events_lost",
             Self::StoreUsed => "store_used",
+            Self::HopsMissing => "hops_missing",
             Self::LedgerLost => "ledger_lost",
             Self::SnapshotsRefused => "snapshots_refused",
             Self::BudgetUsed => "budget_used",

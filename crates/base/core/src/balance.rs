@@ -12,6 +12,23 @@ pub struct Balance {
     pub now: Timestamp,
     /// Each arrow, in the order of the way.
     pub arrows: Vec<Arrow>,
+    /// How much was stored by day and source, the youngest day first, and who brings most before the others.
+    #[serde(default)]
+    pub ingest: Vec<Ingested>,
+}
+
+/// What one source brought in a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Ingested {
+    /// When the day begins, by UTC.
+    pub day: Timestamp,
+    /// The service whose guard told of it, `-control` for control and the supervisor, a door and who handed it in there, such as
+    /// `otlp/collector`, or `-others` where there are too many.
+    pub source: String,
+    /// Events that were stored, a count; with those that came twice.
+    pub events: u64,
+    /// Bytes of their records, before they are packed.
+    pub bytes: u64,
 }
 
 impl Balance {
@@ -67,7 +84,7 @@ mod tests {
         };
         assert!(arrow.is_equal());
         let short = Arrow { waiting: 0, ..arrow.clone() };
-        let balance = Balance { now: Timestamp::default(), arrows: vec![arrow, short.clone()] };
+        let balance = Balance { now: Timestamp::default(), arrows: vec![arrow, short.clone()], ingest: Vec::new() };
         assert_eq!(balance.unequal().collect::<Vec<_>>(), [&short]);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn of(app: &App) -> Balance {
     arrows.push(store(&app.pipeline.status()));
     arrows.push(ledger(&app.pipeline.ledger_status()));
     arrows.extend(app.outputs.arrows(&app.events));
-    Balance { now: clock::now(), arrows }
+    Balance { now: clock::now(), arrows, ingest: app.pipeline.ingest().report() }
 }
 
 /// A guard's own count, as it was told last. What it says to be delivered is confirmed: control has taken it over, and accounts for it in

@@ -507,3 +507,17 @@ pub(crate) const PROMOTION_BYTES_MAX: usize = 4 << 20;
 pub(crate) const EVIDENCE_SLIS_MAX: usize = 12;
 /// Largest file with the password of a relay, in bytes.
 pub(crate) const SMTP_PASSWORD_BYTES_MAX: usize = 4 << 10;
+/// Days of which is remembered how much came from whom, a count.
+pub(crate) const INGEST_DAYS: usize = 31;
+/// Sources of one day that are told apart, a count; the rest are one.
+pub(crate) const INGEST_SOURCES_MAX: usize = 1_024;
+/// How often that is written down: what a process that is killed may forget.
+pub(crate) const INGEST_KEEP_EVERY: Duration = Duration::from_secs(15);
+/// Largest file of it, in bytes: a month of sources with names of a hundred bytes.
+pub(crate) const INGEST_BOOK_BYTES_MAX: usize = 8 << 20;
+/// How long a hop may take to tell of a request that the gateway saw answered: guards tell within a second, and again after control was away.
+pub(crate) const HOP_TOLD_WITHIN: Duration = Duration::from_secs(15);
+/// Hops of that time that are remembered, a count: about 10 MB; where there are more, none counts as missing.
+pub(crate) const HOPS_WATCHED_MAX: usize = 65_536;
+/// For how long a hop that told nothing counts as missing.
+pub(crate) const HOPS_MISSING_WITHIN: Duration = Duration::from_secs(300);

@@ -12,7 +12,7 @@ use crate::deny;
 use crate::drift;
 use crate::egress;
 use crate::error::ControlError;
-use crate::events::{Pipeline, Sources};
+use crate::events::{self, Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
 use crate::indicators;
@@ -101,6 +101,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let watching = tokio::spawn(budget::keep_watch(Arc::clone(&app)));
     let noting = tokio::spawn(egress::keep(Arc::clone(&app)));
     let counting = tokio::spawn(inventory::keep(Arc::clone(&app)));
+    let weighing = tokio::spawn(events::keep_ingest(Arc::clone(&app)));
     let measuring = tokio::spawn(indicators::keep(Arc::clone(&app)));
     let showing = tokio::spawn(console::keep(Arc::clone(&app)));
     let remembering = tokio::spawn(series::keep(Arc::clone(&app)));
@@ -130,6 +131,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         watching,
         noting,
         counting,
+        weighing,
         measuring,
         remembering,
         alerting,
@@ -155,6 +157,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     }
     tell_process(&app, false);
     app.pipeline.drain(DRAIN_WITHIN).await;
+    events::keep_rest_of_ingest(Arc::clone(app.pipeline.ingest())).await;
     app.events.close().await;
     app.store.close().await;
     app.people.close().await;
@@ -253,6 +256,7 @@ async fn assemble(
         events: events.clone(),
         ledger,
         alerts: Arc::clone(&alerts),
+        ingest: Arc::new(events::Ingest::open(&options.data)),
         in_force: in_force.subscribe(),
         host: host_name(),
     });

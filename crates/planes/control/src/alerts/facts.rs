@@ -95,7 +95,11 @@ impl Measured {
         self.set_all(Measure::EventsLost, [(None, lost)]);
         let held = app.events.status();
         let used = held.bytes_max.map_or(0.0, |most| held.bytes as f64 / most.max(1) as f64);
+        // Also where nobody said how much they may take, and the disk is full; and where a block that did not fit is longer than what is left.
+        let used = if app.pipeline.is_full() { used.max(1.0) } else { used };
         self.set_all(Measure::StoreUsed, [(None, used)]);
+        let missing = app.pipeline.gaps().missing(now).into_iter();
+        self.set_all(Measure::HopsMissing, missing.map(|(service, count)| (Some(service), count as f64)));
         self.set_all(Measure::LedgerLost, [(None, app.pipeline.ledger_status().lost as f64)]);
         let drift = app.drift.status().map_or(0, |drift| drift.what.len());
         self.set_all(Measure::Drift, [(None, drift as f64)]);

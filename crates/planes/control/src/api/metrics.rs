@@ -47,6 +47,7 @@ pub(crate) fn page(app: &App) -> String {
     let objectives = in_force.desired.fleet.objectives.as_ref();
     text.push_str(&indicators(&app.indicators.report(objectives, clock::now())));
     text.push_str(&balance(&balance::of(app)));
+    text.push_str(&security(&status(app), app.pipeline.security_lost()));
     text.push_str(&kept(app.series.held()));
     text
 }
@@ -109,9 +110,34 @@ fn balance(balance: &Balance) -> String {
     }
     page.family("bartizan_arrow_waiting", "gauge", "Events that are under way on an arrow");
     balance.arrows.iter().for_each(|it| page.value(&[("arrow", &it.arrow)], it.waiting));
+    let mut sources: std::collections::BTreeMap<&str, (u64, u64)> = std::collections::BTreeMap::new();
+    for it in &balance.ingest {
+        let sum = sources.entry(&it.source).or_default();
+        *sum = (sum.0 + it.events, sum.1 + it.bytes);
+    }
+    page.family(
+        "bartizan_ingest_events",
+        "gauge",
+        "Events that were stored in the days that are remembered, by source",
+    );
+    sources.iter().for_each(|(source, (events, _))| page.value(&[("source", source)], *events));
+    page.family("bartizan_ingest_bytes", "gauge", "Bytes of them before they are packed, by source");
+    sources.iter().for_each(|(source, (_, bytes))| page.value(&[("source", source)], *bytes));
     page.family("bartizan_arrow_missing", "gauge", "Events of an arrow that nobody accounts for");
     for it in &balance.arrows {
         page.value(&[("arrow", &it.arrow)], it.received.abs_diff(it.accounted()));
+    }
+    page.text
+}
+
+/// What tells of a decision or is about security is never left out by choice; here is what was lost all the same, where it was lost.
+fn security(status: &Status, at_control: u64) -> String {
+    let mut page = Page::default();
+    let help = "Spans and events of decisions, or about security, that were lost; none is left out by sampling";
+    page.family("bartizan_security_spans_dropped_total", "counter", help);
+    page.value(&[("at", CONTROL)], at_control);
+    for proxy in &status.proxies {
+        page.value(&[("at", &label(proxy))], proxy.events.dropped);
     }
     page.text
 }

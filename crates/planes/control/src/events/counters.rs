@@ -44,15 +44,20 @@ struct Inner {
     lost: BTreeMap<Loss, u64>,
     waiting: u64,
     reason: Option<String>,
+    /// Of those lost, what tells of a decision or is about security; never left out by choice, so that this is 0 unless something failed.
+    security_lost: u64,
+    /// The last attempt to store found no room.
+    is_full: bool,
 }
 
 impl Counters {
-    /// Takes `count` events in. False: there is no room, they are lost already.
-    pub(crate) fn enter(&self, count: u64) -> bool {
+    /// Takes `count` events in, of which so many are about security. False: there is no room, they are lost already.
+    pub(crate) fn enter(&self, count: u64, security: u64) -> bool {
         let mut inner = self.lock();
         inner.offered += count;
         if inner.waiting + count > EVENTS_WAITING_MAX as u64 {
             *inner.lost.entry(Loss::QueueFull).or_default() += count;
+            inner.security_lost += security;
             return false;
         }
         inner.waiting += count;
@@ -63,6 +68,7 @@ impl Counters {
     pub(crate) fn lose_at_once(&self, count: u64, why: Loss) {
         let mut inner = self.lock();
         inner.offered += count;
+        inner.security_lost += count; // nobody can say what they were
         *inner.lost.entry(why).or_default() += count;
     }
 
@@ -72,13 +78,16 @@ impl Counters {
         inner.waiting -= appended.new + appended.known;
         inner.stored += appended.new;
         inner.known += appended.known;
+        inner.is_full = false;
         inner.reason.take().is_some()
     }
 
     /// A batch is not in the store and never will be. True where the one before was.
-    pub(crate) fn lost(&self, count: u64, why: Loss, reason: String) -> bool {
+    pub(crate) fn lost(&self, count: u64, security: u64, why: Loss, reason: String) -> bool {
         let mut inner = self.lock();
         inner.waiting -= count;
+        inner.security_lost += security;
+        inner.is_full = why == Loss::DiskFull;
         *inner.lost.entry(why).or_default() += count;
         inner.reason.replace(reason).is_none()
     }
@@ -93,6 +102,16 @@ impl Counters {
             waiting: inner.waiting,
             reason: inner.reason.clone(),
         }
+    }
+
+    /// Lost events that tell of a decision or are about security, a count.
+    pub(crate) fn security_lost(&self) -> u64 {
+        self.lock().security_lost
+    }
+
+    /// Whether the last attempt to store found no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().is_full
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -113,25 +132,30 @@ mod tests {
     #[test]
     fn the_sums_balance_on_every_way() {
         let counters = Counters::default();
-        assert!(counters.enter(10) && counters.enter(5));
+        assert!(counters.enter(10, 10) && counters.enter(5, 2));
         balanced(&counters);
         assert!(!counters.stored(Appended { new: 8, known: 2 }), "nothing had failed before");
-        assert!(counters.lost(5, Loss::DiskFull, "full".to_owned()), "the first failure");
+        assert_eq!((counters.security_lost(), counters.is_full()), (0, false));
+        assert!(counters.lost(5, 2, Loss::DiskFull, "full".to_owned()), "the first failure");
+        assert_eq!((counters.security_lost(), counters.is_full()), (2, true));
         counters.lose_at_once(3, Loss::Unreadable);
         let status = balanced(&counters);
         assert_eq!((status.stored, status.known, status.lost_total(), status.waiting), (8, 2, 8, 0));
         assert_eq!(status.reason.as_deref(), Some("full"));
 
-        assert!(counters.enter(2));
+        assert_eq!(counters.security_lost(), 5, "nobody can say what could not be read");
+        assert!(counters.enter(2, 2));
         assert!(counters.stored(Appended { new: 2, known: 0 }), "it works again");
         assert_eq!(balanced(&counters).reason, None);
+        assert_eq!((counters.security_lost(), counters.is_full()), (5, false));
     }
 
     #[test]
     fn a_full_queue_loses_the_whole_batch_and_says_so() {
         let counters = Counters::default();
-        assert!(counters.enter(EVENTS_WAITING_MAX as u64));
-        assert!(!counters.enter(1));
+        assert!(counters.enter(EVENTS_WAITING_MAX as u64, 0));
+        assert!(!counters.enter(1, 1));
+        assert_eq!((counters.security_lost(), counters.is_full()), (1, false));
         assert_eq!(balanced(&counters).lost, BTreeMap::from([("queue_full".to_owned(), 1)]));
     }
 }

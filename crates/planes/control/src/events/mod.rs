@@ -4,10 +4,13 @@
 
 mod counters;
 mod decode;
+mod gaps;
+mod ingest;
 mod own;
 mod pipeline;
 
 pub(crate) use bartizan_events::record::{Record, line, read};
 pub(crate) use decode::decode;
+pub(crate) use ingest::{Ingest, keep as keep_ingest, keep_rest as keep_rest_of_ingest};
 pub(crate) use own::OwnEvents;
 pub(crate) use pipeline::{Fate, Live, Pipeline, Sources};

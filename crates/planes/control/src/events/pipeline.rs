@@ -3,6 +3,8 @@
 use crate::alerts::Desk;
 use crate::error::chain;
 use crate::events::counters::{Counters, Loss};
+use crate::events::gaps::Gaps;
+use crate::events::ingest::{self, Ingest};
 use crate::ledger::{Bounds, Ledger, Recorded};
 use crate::limits::{FOLLOW_WAITING_MAX, STORE_BATCH_MAX};
 use crate::publish::{Current, InForce};
@@ -26,6 +28,8 @@ pub(crate) struct Pipeline {
     counters: Arc<Counters>,
     live: broadcast::Sender<Live>,
     ledger: Ledger,
+    ingest: Arc<Ingest>,
+    gaps: Arc<Gaps>,
 }
 
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(crate) struct Sources {
     pub(crate) ledger: Ledger,
     /// Who counts what rules ask for.
     pub(crate) alerts: Arc<Desk>,
+    /// How much comes from whom.
+    pub(crate) ingest: Arc<Ingest>,
     /// For the context of an event: who owns the service, what data it handles.
     pub(crate) in_force: watch::Receiver<Current>,
     /// Where events happen: a plan has all of a fleet on one machine.
@@ -61,8 +67,10 @@ impl Pipeline {
     pub(crate) fn start(sources: Sources) -> Self {
         let (queue, batches) = mpsc::unbounded_channel();
         let (live, ledger) = (broadcast::Sender::new(FOLLOW_WAITING_MAX), sources.ledger.clone());
-        let it = Self { queue, counters: Arc::default(), live, ledger };
-        let worker = Worker { sources, counters: Arc::clone(&it.counters), live: it.live.clone() };
+        let (ingest, gaps) = (Arc::clone(&sources.ingest), Arc::<Gaps>::default());
+        let it = Self { queue, counters: Arc::default(), live, ledger, ingest, gaps };
+        let (counters, gaps) = (Arc::clone(&it.counters), Arc::clone(&it.gaps));
+        let worker = Worker { sources, counters, live: it.live.clone(), gaps };
         tokio::spawn(worker.run(batches));
         it
     }
@@ -70,7 +78,7 @@ impl Pipeline {
     /// Takes events in, or loses all of them where there is no room. Never waits. What is returned resolves when their
     /// fate is known; `None` where it is known already.
     pub(crate) fn offer(&self, events: Vec<Event>) -> Option<oneshot::Receiver<Fate>> {
-        if events.is_empty() || !self.counters.enter(events.len() as u64) {
+        if events.is_empty() || !self.counters.enter(events.len() as u64, security(&events)) {
             return None;
         }
         let (done, fate) = oneshot::channel();
@@ -92,6 +100,26 @@ impl Pipeline {
         self.counters.status()
     }
 
+    /// Lost events that tell of a decision or are about security, a count. None is ever left out by choice.
+    pub(crate) fn security_lost(&self) -> u64 {
+        self.counters.security_lost()
+    }
+
+    /// Whether the store found no room at the last attempt.
+    pub(crate) fn is_full(&self) -> bool {
+        self.counters.is_full()
+    }
+
+    /// How much comes from whom.
+    pub(crate) fn ingest(&self) -> &Arc<Ingest> {
+        &self.ingest
+    }
+
+    /// Hops that told nothing.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
     /// What the ledger may take in the data folder from now on.
     pub(crate) fn keep_ledger_within(&self, bounds: Option<Bounds>) {
         self.ledger.keep_within(bounds);
@@ -111,10 +139,16 @@ impl Pipeline {
     }
 }
 
+/// How many of them tell of a decision or are about security: all that guards and control tell, and of what others say what they call so.
+fn security(events: &[Event]) -> u64 {
+    events.iter().filter(|event| !matches!(&event.what, What::Telemetry(it) if !it.security)).count() as u64
+}
+
 struct Worker {
     sources: Sources,
     counters: Arc<Counters>,
     live: broadcast::Sender<Live>,
+    gaps: Arc<Gaps>,
 }
 
 impl Worker {
@@ -141,6 +175,9 @@ impl Worker {
         self.sources.alerts.note(&events);
         let mut stored = Vec::with_capacity(events.len());
         let in_force = Arc::clone(&self.sources.in_force.borrow());
+        self.gaps.note(&events, &in_force.desired.fleet, clock::now());
+        let security = security(&events);
+        let from: Vec<Arc<str>> = events.iter().map(ingest::source).collect();
         for (count, event) in events.into_iter().enumerate() {
             stored.push(self.record(event, &in_force));
             if count % 128 == 127 {
@@ -148,12 +185,14 @@ impl Worker {
             }
         }
         let count = stored.len() as u64;
+        let amounts = ingest::amounts(&from, &stored);
         let copies: Vec<Live> =
             if self.live.receiver_count() > 0 { stored.iter().cloned().map(Arc::new).collect() } else { Vec::new() };
         // First, and on the disk: what belongs there is there when its batch is confirmed, also where the store is full.
         let recorded = self.sources.ledger.record(&stored).await;
         let fate = match self.sources.events.append(stored).await {
             Ok(appended) => {
+                self.sources.ingest.note(amounts, clock::now());
                 if self.counters.stored(appended) {
                     tracing::info!("events are stored again");
                     self.tell_of_the_gap().await;
@@ -163,7 +202,7 @@ impl Worker {
             Err(error) => {
                 let why = if matches!(error, EventsError::Full { .. }) { Loss::DiskFull } else { Loss::StoreFailed };
                 let reason = chain(&error);
-                if self.counters.lost(count, why, reason.clone()) {
+                if self.counters.lost(count, security, why, reason.clone()) {
                     tracing::error!(reason, "events are lost until this is mended; `bartizan status` shows how many");
                 }
                 Fate::Lost
@@ -209,7 +248,7 @@ impl Worker {
     async fn tell(&self, what: What) {
         let id = EventId(random::u64(), random::u64());
         let event = Event { id, at: clock::now(), service: None, seen_by: SeenBy::Control, request: None, what };
-        if !self.counters.enter(1) {
+        if !self.counters.enter(1, 1) {
             return;
         }
         let in_force = Arc::clone(&self.sources.in_force.borrow());
@@ -217,7 +256,7 @@ impl Worker {
         let _ = self.sources.ledger.record(&stored).await; // where it fails, the next one that does not says so
         match self.sources.events.append(stored).await {
             Ok(appended) => drop(self.counters.stored(appended)),
-            Err(error) => drop(self.counters.lost(1, Loss::StoreFailed, chain(&error))),
+            Err(error) => drop(self.counters.lost(1, 1, Loss::StoreFailed, chain(&error))),
         }
     }
 }

@@ -78,7 +78,7 @@ pub(crate) async fn status(control: &Running) -> AlertsStatus {
     control.get("/v1/alerts").await
 }
 
-async fn firing(control: &Running, rule: &str) -> Option<Alert> {
+pub(crate) async fn firing(control: &Running, rule: &str) -> Option<Alert> {
     status(control).await.alerts.into_iter().find(|it| it.rule == rule && it.state == Standing::Firing)
 }
 

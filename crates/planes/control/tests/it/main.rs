@@ -10,6 +10,7 @@ mod clocks;
 mod deny;
 mod events;
 mod explain;
+mod full;
 mod guards;
 mod indicators;
 mod instances;
