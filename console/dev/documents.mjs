@@ -169,12 +169,12 @@ export class Documents {
 
   expiry() {
     const now = Date.now()
-    const guards = this.fleet.services.filter(real).map((it, n) => ({ what: 'guard', name: it.name, at: now + (it.attached === false ? 600_000 : HOUR * 0.7 + n * 1000), renewed_by: this.text('its guard, at half life'), in_danger: it.attached === false, breaks: this.text('it is not believed by anybody') }))
+    const guards = this.fleet.services.filter(real).map((it, n) => ({ what: 'guard', name: it.name, since: now - HOUR * 0.3, due: now + HOUR * 0.2, at: now + (it.attached === false ? 600_000 : HOUR * 0.7 + n * 1000), renewed_by: this.text('its guard, at half life'), in_danger: it.attached === false, breaks: this.text('it is not believed by anybody') }))
     return {
       now, items: [
-        { what: 'control', name: 'control', at: now + HOUR / 2, renewed_by: 'control, at half life', in_danger: false, breaks: 'guards and nodes do not reach control; they go on with what they hold' },
-        { what: 'issuing', name: 'issuing CA', at: now + 6 * DAY, renewed_by: 'control, at half life', in_danger: false, breaks: 'no identity is issued' },
-        { what: 'root', name: 'root', at: now + 3650 * DAY, renewed_by: 'bartizan ca rotate', in_danger: false, breaks: 'nobody believes anybody' },
+        { what: 'control', name: 'control', since: now - HOUR / 2, due: now + 1000, at: now + HOUR / 2, renewed_by: 'control, at half life', in_danger: false, breaks: 'guards and nodes do not reach control; they go on with what they hold' },
+        { what: 'issuing', name: 'issuing CA', since: now - DAY, due: now + 2.5 * DAY, at: now + 6 * DAY, renewed_by: 'control, at half life', in_danger: false, breaks: 'no identity is issued' },
+        { what: 'root', name: 'root', since: now, due: now + 3285 * DAY, at: now + 3650 * DAY, renewed_by: 'bartizan ca rotate', in_danger: false, breaks: 'nobody believes anybody' },
         ...guards,
       ],
     }

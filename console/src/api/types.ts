@@ -190,7 +190,7 @@ export interface PolicyStatus {
 }
 export interface Policies { epoch: number; mode: string; policies: PolicyStatus[] }
 
-export interface ExpiryItem { what: string; name: string; at: Millis; renewed_by: string; in_danger: boolean; breaks: string }
+export interface ExpiryItem { what: string; name: string; since: Millis; due: Millis | null; at: Millis; renewed_by: string; in_danger: boolean; breaks: string }
 export interface Expiry { now: Millis; items: ExpiryItem[] }
 
 export interface Issued { at: Millis; kind: string; id: string; serial: string; key: string; node: string | null; not_after: Millis; issuer: string }

@@ -63,6 +63,8 @@ function Forecast({ of }: { of: Expiry }) {
 const EXPIRY: Column<ExpiryItem>[] = [
   { name: 'What', cell: (it) => it.what, by: (it) => it.what },
   { name: 'Name', cell: (it) => <span class="break">{it.name}</span>, by: (it) => it.name },
+  { name: 'Since', cell: (it) => <span title={moment(it.since)}><When at={it.since} /></span>, by: (it) => it.since },
+  { name: 'Due', cell: (it) => (it.due === null ? '–' : <span title={moment(it.due)}><When at={it.due} /></span>), by: (it) => it.due ?? Number.MAX_SAFE_INTEGER },
   { name: 'Runs out', cell: (it) => <span title={moment(it.at)}><When at={it.at} /></span>, by: (it) => it.at },
   { name: 'State', cell: (it) => (it.in_danger ? <Badge tone="deny" icon="alerts">in danger</Badge> : it.at < now.value ? <Badge tone="deny" icon="deny">run out</Badge> : <Badge tone="allow" icon="allow">in time</Badge>), by: (it) => Number(!it.in_danger) },
   { name: 'Renewed by', cell: (it) => it.renewed_by },

@@ -150,9 +150,14 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// What runs out: roots, issuing CA, identities, tokens; when, who renews it, and what breaks where nobody does.
     #[command(
-        after_help = "Examples:\n  bartizan expiry\n  bartizan expiry --within 30d --json | jq '.items[] | select(.in_danger)'"
+        after_help = "Examples:\n  bartizan expiry\n  bartizan expiry --ical > rotations.ics\n  bartizan expiry --within 30d --json | jq '.items[] | select(.in_danger)'"
     )]
     Expiry(ExpiryArgs),
+    /// Whether new versions of services do as well as those beside them, while both get calls.
+    #[command(
+        after_help = "Examples:\n  bartizan versions\n  bartizan versions --json | jq -e 'all(.versions[]; .judgement == \"good\")'"
+    )]
+    Versions(DataArgs),
     /// The counters of control and of every proxy, as Prometheus text.
     #[command(
         after_help = "Examples:\n  bartizan metrics | grep denied\n  bartizan metrics --listen 127.0.0.1:9464    # for Prometheus"
@@ -465,6 +470,9 @@ pub(crate) struct ExpiryArgs {
     /// Only what runs out within this time: a number with `s`, `m`, `h` or `d`.
     #[arg(long, value_name = "TIME", value_parser = time_span)]
     pub(crate) within: Option<Duration>,
+    /// What is due, as a calendar (RFC 5545), for programs that people keep theirs in.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ical: bool,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

@@ -114,16 +114,22 @@ pub enum Measure {
     NewPlacesBytes,
     /// The same within a day, where it was spread over six hours or more.
     NewPlacesSlowBytes,
+    /// Keys and certificates that were to be replaced and are not, apart from identities of guards.
+    RotationsOverdue,
+    /// 1 where a version of a service fails more or is slower than the one beside it, which is no chance; else 0.
+    VersionWorse,
     /// How far the calls of the last full hour are above what is usual at that time of the week, in standard deviations of it.
     CallsUnusual,
 }
 
 impl Measure {
     /// Each of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::GuardSilentS,
         Self::CertificateLeft,
         Self::CertificatesRunningOut,
+        Self::RotationsOverdue,
+        Self::VersionWorse,
         Self::EventsLost,
         Self::StoreUsed,
         Self::HopsMissing,
@@ -142,6 +148,8 @@ impl Measure {
             Self::GuardSilentS => "guard_silent_s",
             Self::CertificateLeft => "certificate_left",
             Self::CertificatesRunningOut => "certificates_running_out",
+            Self::RotationsOverdue => "rotations_overdue",
+            Self::VersionWorse => "version_worse",
             Self::EventsLost => "events_lost",
             Self::StoreUsed => "store_used",
             Self::HopsMissing => "hops_missing",

@@ -58,6 +58,7 @@ pub mod tls;
 pub mod trace;
 pub mod upstream; // identity providers elsewhere
 pub mod user;
+pub mod versions;
 pub mod workload;
 
 pub use decision::{Action, Decision, Denial, Verdict};

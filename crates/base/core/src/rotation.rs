@@ -204,6 +204,12 @@ pub struct Expiring {
     pub what: String,
     /// Whose it is; a label of the metric.
     pub name: String,
+    /// Since when it counts: it was replaced last then.
+    #[serde(default)]
+    pub since: Timestamp,
+    /// When it is to be replaced, by whoever does; `None` where it is not, or others choose when.
+    #[serde(default)]
+    pub due: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
     /// Who renews it, and when; `None` where nobody does.

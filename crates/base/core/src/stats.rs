@@ -258,6 +258,17 @@ impl Histogram {
         None
     }
 
+    /// Values in buckets above that of `us`.
+    pub fn above(&self, us: u64) -> u64 {
+        self.counts.iter().skip(Self::bucket(us) + 1).sum()
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self::from_counts(self.counts.iter().zip(&other.counts).map(|(one, other)| one.saturating_add(*other)))
+    }
+
     /// What came since `earlier`, an older reading of the same histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
@@ -278,6 +289,16 @@ mod tests {
             let read = histogram.quantile(0.5).unwrap();
             prop_assert!(read >= us && read - us <= us / 8 + 1, "{us} read as {read}");
         }
+    }
+
+    #[test]
+    fn what_is_above_a_quantile_is_the_rest() {
+        let mut histogram = Histogram::default();
+        (1..=1000).for_each(|us| histogram.record(us));
+        let p95 = histogram.quantile(0.95).unwrap();
+        let above = histogram.above(p95);
+        assert!(above <= 50 && histogram.above(0) == 1000, "{p95} {above}");
+        assert_eq!(histogram.plus(&histogram).above(p95), 2 * above);
     }
 
     #[test]

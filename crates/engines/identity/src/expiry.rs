@@ -1,6 +1,6 @@
 //! What runs out, when, whether somebody renews it in time, and what breaks where nobody does.
 
-use crate::limits::{EXPIRY_WARN_SHARE, RENEWAL_LATE_SHARE};
+use crate::limits::{EXPIRY_WARN_SHARE, RENEWAL_LATE_SHARE, WEB_DUE_SHARE, WEB_LATE_SHARE};
 use crate::renew::renew_at;
 use bartizan_core::Timestamp;
 use bartizan_core::rotation::{Expiring, Forecast};
@@ -26,13 +26,15 @@ pub enum Kind {
     Node,
     /// The gateway's certificate for outside clients.
     Edge,
+    /// A certificate of files that the fleet file names, such as the console's.
+    Web,
     /// A join token that waits for its node.
     JoinToken,
 }
 
 impl Kind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Root,
         Self::ForeignRoot,
         Self::Issuing,
@@ -42,6 +44,7 @@ impl Kind {
         Self::Svid,
         Self::Node,
         Self::Edge,
+        Self::Web,
         Self::JoinToken,
     ];
 
@@ -57,6 +60,7 @@ impl Kind {
             Self::Svid => "svid",
             Self::Node => "node",
             Self::Edge => "edge",
+            Self::Web => "web",
             Self::JoinToken => "join_token",
         }
     }
@@ -70,6 +74,7 @@ impl Kind {
             Self::Svid => Some("its proxy"),
             Self::Node => Some("its node"),
             Self::Edge => Some("the gateway"),
+            Self::Web => Some("whoever writes its files"),
         }
     }
 
@@ -86,6 +91,7 @@ impl Kind {
             Self::Svid => "the service is refused by everybody and refuses everybody",
             Self::Node => "sidecars on its host cannot start with a voucher; it needs a new join token",
             Self::Edge => "clients from outside refuse the gateway",
+            Self::Web => "browsers and clients from outside refuse what shows it",
             Self::JoinToken => "the node that was to join with it needs another one",
         }
     }
@@ -102,6 +108,8 @@ pub struct Thing {
     pub not_before: Timestamp,
     /// Its end.
     pub not_after: Timestamp,
+    /// When its keeper replaces it, where that is not half of its life.
+    pub due: Option<Timestamp>,
     /// What keeps its keeper from renewing it, such as being away; `None` where nothing does.
     pub hindrance: Option<String>,
 }
@@ -109,7 +117,7 @@ pub struct Thing {
 /// Everything of `things`, the earliest end first.
 ///
 /// Something that is renewed by itself is in danger where its keeper is hindered, or later than 10 % of its life after half
-/// life; something that nobody renews in the last 10 % of its life. A join token is meant to run out, and a signature
+/// life; something that nobody renews in the last 10 % of its life, and what others write files for in its last fifth. A join token is meant to run out, and a signature
 /// outlives its signer: those two are never in danger.
 pub fn forecast(things: &[Thing], now: Timestamp) -> Forecast {
     let mut items: Vec<Expiring> = things.iter().map(|thing| expiring(thing, now)).collect();
@@ -118,11 +126,19 @@ pub fn forecast(things: &[Thing], now: Timestamp) -> Forecast {
 }
 
 fn expiring(thing: &Thing, now: Timestamp) -> Expiring {
-    let Thing { kind, name, not_before, not_after, hindrance } = thing;
+    let Thing { kind, name, not_before, not_after, due, hindrance } = thing;
     let life = not_after.since(*not_before);
-    let due = renew_at(*not_before, *not_after, 0.5);
+    let half_life = renew_at(*not_before, *not_after, 0.5);
+    let last = |share: f64| not_after.minus(life.mul_f64(share));
+    let due = match kind {
+        // Others choose when, or nobody replaces it.
+        Kind::ForeignRoot | Kind::JoinToken | Kind::SnapshotSigner => None,
+        Kind::Root => Some(last(EXPIRY_WARN_SHARE)),
+        Kind::Web => Some(last(WEB_DUE_SHARE)),
+        _ => Some(due.unwrap_or(half_life)),
+    };
     let renewed_by = kind.keeper().map(|keeper| match hindrance {
-        None if matches!(kind, Kind::ForeignRoot | Kind::TokenKey) => keeper.to_owned(),
+        None if matches!(kind, Kind::ForeignRoot | Kind::TokenKey | Kind::Web) => keeper.to_owned(),
         None => format!("{keeper}, at half life"),
         Some(why) => format!("{keeper}, but {why}"),
     });
@@ -131,11 +147,12 @@ fn expiring(thing: &Thing, now: Timestamp) -> Expiring {
         // The next one is made two hours before the end, not at half life.
         (Kind::TokenKey, _) => now >= *not_after,
         // How early the other side renews is its own affair; what it publishes is taken up by itself.
-        (Kind::ForeignRoot, _) | (_, None) => now >= not_after.minus(life.mul_f64(EXPIRY_WARN_SHARE)),
-        (_, Some(_)) => hindrance.is_some() || now >= due.plus(life.mul_f64(RENEWAL_LATE_SHARE)),
+        (Kind::ForeignRoot, _) | (_, None) => now >= last(EXPIRY_WARN_SHARE),
+        (Kind::Web, _) => hindrance.is_some() || now >= last(WEB_LATE_SHARE),
+        (_, Some(_)) => hindrance.is_some() || now >= half_life.plus(life.mul_f64(RENEWAL_LATE_SHARE)),
     };
     let (what, breaks) = (kind.as_str().to_owned(), kind.breaks().to_owned());
-    Expiring { what, name: name.clone(), at: *not_after, renewed_by, in_danger, breaks }
+    Expiring { what, name: name.clone(), since: *not_before, due, at: *not_after, renewed_by, in_danger, breaks }
 }
 
 #[cfg(test)]
@@ -145,7 +162,7 @@ mod tests {
     use std::time::Duration;
 
     fn thing(kind: Kind, from: Timestamp, life: Duration) -> Thing {
-        Thing { kind, name: "x".to_owned(), not_before: from, not_after: from.plus(life), hindrance: None }
+        Thing { kind, name: "x".to_owned(), not_before: from, not_after: from.plus(life), due: None, hindrance: None }
     }
 
     /// A year on a simulated clock: a proxy that renews is never in danger; from the hour at which it stops, the danger is
@@ -182,7 +199,7 @@ mod tests {
     fn the_earliest_end_stands_first_and_every_kind_has_its_words() {
         let now = Timestamp::from_secs(5_000);
         let things: Vec<Thing> =
-            (1u32..).zip(Kind::ALL).map(|(n, kind)| thing(kind, now, Duration::from_secs(3600) * (11 - n))).collect();
+            (1u32..).zip(Kind::ALL).map(|(n, kind)| thing(kind, now, Duration::from_secs(3600) * (12 - n))).collect();
         let items = forecast(&things, now).items;
         assert!(items.windows(2).all(|pair| pair[0].at <= pair[1].at) && items.len() == Kind::ALL.len());
         assert!(items.iter().all(|it| !it.breaks.is_empty() && !it.in_danger), "{items:?}");
@@ -195,5 +212,28 @@ mod tests {
         svid.hindrance = Some("it is not attached".to_owned());
         let it = &forecast(&[svid], now).items[0];
         assert!(it.in_danger && it.renewed_by.as_ref().unwrap().contains("not attached"));
+    }
+
+    #[test]
+    fn each_kind_is_due_before_it_is_late_and_late_before_its_end() {
+        let (start, day) = (Timestamp::from_secs(1_000_000), Duration::from_secs(86_400));
+        for kind in Kind::ALL {
+            let it = thing(kind, start, day * 90);
+            let at = |n: u32| forecast(std::slice::from_ref(&it), start.plus(day * n)).items[0].clone();
+            let Some(due) = at(0).due else {
+                assert!(matches!(kind, Kind::ForeignRoot | Kind::JoinToken | Kind::SnapshotSigner), "{kind:?}");
+                continue;
+            };
+            assert!(due > start && due < it.not_after, "{kind:?}");
+            let late = (0..90).find(|n| at(*n).in_danger);
+            assert!(late.is_none_or(|n| start.plus(day * n) >= due), "{kind:?}: a danger before it is due");
+            assert!(at(90).in_danger, "{kind:?} at its end");
+            assert_eq!(at(0).since, start);
+        }
+        let mut web = thing(Kind::Web, start, day * 90);
+        let late = (0..90).find(|n| forecast(std::slice::from_ref(&web), start.plus(day * *n)).items[0].in_danger);
+        assert_eq!(late, Some(72), "a fifth of what an ACME server gives is left");
+        web.hindrance = Some("its files cannot be used".to_owned());
+        assert!(forecast(&[web], start).items[0].in_danger);
     }
 }

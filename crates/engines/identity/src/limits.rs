@@ -62,6 +62,10 @@ pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(5);
 pub const RENEWAL_LATE_SHARE: f64 = 0.1;
 /// The last share of a life in which something that nobody renews counts as a danger: a year of a root's ten.
 pub const EXPIRY_WARN_SHARE: f64 = 0.1;
+/// The last share of the life of a certificate in files in which it is to be replaced: a month of 90 days, as clients of ACME do.
+pub const WEB_DUE_SHARE: f64 = 1.0 / 3.0;
+/// The last share in which it is late: 18 days of 90, in which somebody can still do it by hand.
+pub const WEB_LATE_SHARE: f64 = 0.2;
 
 /// Verified chains that are remembered, a count; twice as many at most, a kilobyte each.
 pub const PEER_MEMO_MAX: usize = 512;

@@ -3,7 +3,7 @@
 //! Pure: whoever calls brings counters and the time. Reading order: [`indicator`] (of the core) says what is measured, [`tally`] is one
 //! measurement, [`count`] reads it off the counters of a guard, [`totals`] sees what is new in those, [`series`] keeps it for a
 //! month, [`board`] for every place of a fleet, [`objective`] says what is asked for, [`burn`] whether that is in danger,
-//! [`promotion`] whether something new may be put in force meanwhile.
+//! [`promotion`] whether something new may be put in force meanwhile. Beside them, [`versions`] holds a new version of a service against the old.
 
 pub mod advice;
 pub mod board;
@@ -16,6 +16,7 @@ pub mod rollouts;
 pub mod series;
 pub mod tally;
 pub mod totals;
+pub mod versions;
 
 pub use bartizan_core::indicator::{self, Goal, Indicator, Part, Place};
 pub use board::Board;
@@ -26,3 +27,4 @@ pub use rollouts::Rollouts;
 pub use series::Series;
 pub use tally::Tally;
 pub use totals::Totals;
+pub use versions::Versions;

@@ -25,3 +25,19 @@ pub const BURN_LOCKS_ABOVE: f64 = 3.0;
 pub const LOCK_RECOVERED_OVER: Duration = Duration::from_secs(3600);
 /// States of a fleet that can be gone back to, a count.
 pub const VERSIONS_MAX: usize = 16;
+/// Length of a slot in which calls of a version are counted; with [`VERSION_SLOTS`] an hour.
+pub const VERSION_SLOT: Duration = Duration::from_secs(300);
+/// Such slots, a count, of 2 KB each.
+pub const VERSION_SLOTS: usize = 12;
+/// Services whose versions are counted, a count, the versions among them: 24 KB each.
+pub const VERSIONS_COUNTED_MAX: usize = 256;
+/// Calls of each before anything is said of a version, a count.
+pub const VERSION_CALLS_MIN: u64 = 100;
+/// z of the two-sided interval of 99.9 %: one that is looked at all day must not be wrong by chance.
+pub const VERSION_Z: f64 = 3.290_526_731_491_895;
+/// By how much more of a version's calls may fail, as a share of its calls: less is not told from chance within a day's canary.
+pub const VERSION_FAILS_MORE_MAX: f64 = 0.005;
+/// The share of the old version's calls that counts as slow.
+pub const VERSION_SLOW_SHARE: f64 = 0.05;
+/// By how much more of a version's calls may be slow: twice as many as of the old one's.
+pub const VERSION_SLOWER_MAX: f64 = 0.05;

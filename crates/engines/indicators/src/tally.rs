@@ -26,10 +26,15 @@ impl Tally {
 
     /// Where the true share lies with a probability of 95 %: the score interval of Wilson, JASA 22 (1927), 209–212.
     pub fn interval(self) -> Option<(f64, f64)> {
+        self.interval_at(INTERVAL_Z)
+    }
+
+    /// The same for another probability, said as the z of a two-sided interval.
+    pub fn interval_at(self, z: f64) -> Option<(f64, f64)> {
         let ratio = self.ratio()?;
-        let (n, z2) = (self.all as f64, INTERVAL_Z * INTERVAL_Z);
+        let (n, z2) = (self.all as f64, z * z);
         let middle = (ratio + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = INTERVAL_Z / (1.0 + z2 / n) * (ratio * (1.0 - ratio) / n + z2 / (4.0 * n * n)).sqrt();
+        let half = z / (1.0 + z2 / n) * (ratio * (1.0 - ratio) / n + z2 / (4.0 * n * n)).sqrt();
         Some(((middle - half).max(0.0), (middle + half).min(1.0)))
     }
 }

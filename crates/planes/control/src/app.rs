@@ -31,6 +31,7 @@ use crate::publish::{Current, republish};
 use crate::registry::Registry;
 use crate::rotation::{Book, Next, Orders};
 use crate::series;
+use crate::web_certificate::Standings;
 use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::Timestamp;
@@ -81,6 +82,8 @@ pub(crate) struct App {
     pub(crate) outputs: outputs::Counts,
     /// What became of what others handed in.
     pub(crate) intake: intake::Counts,
+    /// Certificates of the fleet file, as they are shown now.
+    pub(crate) web_certificates: Standings,
     pub(crate) jwt: JwtSigner,
     pub(crate) authorization: Server,
     pub(crate) people: People,
@@ -199,6 +202,7 @@ impl App {
             promotion,
             series: series::Kept::default(),
             intake: intake::Counts::default(),
+            web_certificates: Standings::default(),
             outputs: outputs::Counts::default(),
             jwt,
             authorization,

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::ca::ROOT_SEALED;
+use crate::limits::JWT_KEY_LEAD;
 use crate::node_registry::NodeStanding;
 use bartizan_core::Timestamp;
 use bartizan_core::limits::LEAF_TTL;
@@ -14,7 +15,12 @@ pub(crate) fn of(app: &App, now: Timestamp) -> Forecast {
     let mut things = authorities(app);
     things.extend(foreign(app));
     things.extend(control(app));
-    things.extend(app.jwt.validity().map(|dates| thing(Kind::TokenKey, "control", dates)));
+    things.extend(
+        app.jwt
+            .validity()
+            .map(|dates| Thing { due: Some(dates.1.minus(JWT_KEY_LEAD)), ..thing(Kind::TokenKey, "control", dates) }),
+    );
+    things.extend(web(app));
     things.extend(proxies(app));
     things.extend(nodes(app));
     let waiting = app.tokens().waiting(now);
@@ -87,6 +93,20 @@ fn nodes(app: &App) -> Vec<Thing> {
     app.nodes.standings().into_iter().map(node).collect()
 }
 
+/// Certificates of files that the fleet file names.
+fn web(app: &App) -> impl Iterator<Item = Thing> {
+    app.web_certificates.all().into_iter().filter_map(|(door, standing)| {
+        let hindrance = standing.problem.map(|_| "its files cannot be used".to_owned());
+        Some(Thing { hindrance, ..thing(Kind::Web, door.as_str(), standing.validity?) })
+    })
+}
+
+/// What was to be replaced and is not, apart from identities of guards, of which rules of their own tell.
+pub(crate) fn overdue(app: &App, now: Timestamp) -> Vec<String> {
+    let late = of(app, now).items.into_iter().filter(|it| it.in_danger && it.what != Kind::Svid.as_str());
+    late.map(|it| format!("{} `{}`", it.what, it.name)).collect()
+}
+
 fn thing(kind: Kind, name: &str, (not_before, not_after): (Timestamp, Timestamp)) -> Thing {
-    Thing { kind, name: name.to_owned(), not_before, not_after, hindrance: None }
+    Thing { kind, name: name.to_owned(), not_before, not_after, due: None, hindrance: None }
 }

@@ -57,6 +57,7 @@ mod rotation; // another root or issuing CA, step by step
 mod series; // our own metrics, over time
 mod start; // start here: what happens in which order, from the files to serving
 mod stream; // the gRPC side: proxies and nodes
+mod web_certificate; // of files, read anew where they change
 mod workloads_until;
 
 #[cfg(test)]

@@ -248,8 +248,8 @@ pub const CONSOLE_SESSION_LIFE: Duration = Duration::from_secs(8 * 3600);
 pub const CONSOLE_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How often it is noted that it is used.
 pub const CONSOLE_SEEN_EVERY: Duration = Duration::from_secs(60);
-/// How often it is looked whether the files of the console's certificate changed.
-pub const CONSOLE_CERTIFICATE_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether the files of a certificate of the fleet file's changed.
+pub const WEB_CERTIFICATE_EVERY: Duration = Duration::from_secs(2);
 /// Sessions of the console, a count; beyond it, the one used longest ago ends.
 pub const CONSOLE_SESSIONS_MAX: usize = 256;
 /// Links that nobody has used yet, a count.
@@ -463,6 +463,10 @@ pub const ISSUER_KEYS_FILE_BYTES_MAX: usize = 1 << 20;
 pub(crate) const ALERTS_EVERY: Duration = Duration::from_millis(250);
 /// Time over which a look at all budgets is spread, a multiple of what it takes: one in a hundred.
 pub(crate) const ALERTS_BURN_SHARE: u32 = 100;
+/// How often new versions of services are held against the old ones: it sums up an hour of each.
+pub(crate) const ALERTS_VERSIONS_EVERY: Duration = Duration::from_secs(2);
+/// How often what is to be replaced is held against the clock: it reads every certificate of the fleet.
+pub(crate) const ALERTS_CALENDAR_EVERY: Duration = Duration::from_secs(5);
 /// How often the state of alerts is written down, where it changed.
 pub(crate) const ALERTS_STATE_EVERY: Duration = Duration::from_secs(1);
 /// For how long after a start what was there before stays, although nothing is measured yet: guards come back within seconds.

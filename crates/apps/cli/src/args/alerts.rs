@@ -1,6 +1,6 @@
 //! `bartizan alerts` and everything below it.
 
-use super::DataArgs;
+use super::{DataArgs, PlaceArgs};
 use bartizan_core::ServiceName;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ pub(crate) enum AlertsCommand {
     Silence(SilenceArgs),
     /// Check a file or folder of rules, and use nothing of it.
     #[command(
-        after_help = "Examples:\n  bartizan alerts check alerts/\n  bartizan alerts check alerts/ledger.yaml --against fleet.yaml --json"
+        after_help = "Examples:\n  bartizan alerts check alerts/\n  bartizan alerts check alerts/ledger.yaml --against fleet.yaml --json\n  bartizan alerts check alerts/ --rehearsed"
     )]
     Check(AlertsCheckArgs),
     /// Let the fault that each rule is for happen, on a clock of its own: does it fire, tell somebody, and end?
@@ -98,6 +98,12 @@ pub(crate) struct AlertsCheckArgs {
     /// The fleet file that they are for; without one, names of services are taken as they are.
     #[arg(long, value_name = "FLEET")]
     pub(crate) against: Option<PathBuf>,
+    /// Refuse also rules, those of the product among them, that were not rehearsed within 30 days as they are, or did not work then. What
+    /// `bartizan alerts rehearse` found is read from the data folder, whether the fleet runs or not.
+    #[arg(long)]
+    pub(crate) rehearsed: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,8 +8,8 @@ use bartizan_alerts::rehearse::{Rehearsed, rehearse};
 use bartizan_core::alerts::{
     Acknowledge, Acknowledged, Alert, AlertsStatus, EndSilence, Rehearsal, Rule, Silence, Standing, Window,
 };
-use bartizan_runtime::files::{load_fleet, load_rules};
-use bartizan_runtime::local;
+use bartizan_runtime::files::{self, load_fleet, load_rules};
+use bartizan_runtime::{clock, local};
 use serde_json::json;
 use std::path::Path;
 
@@ -199,6 +199,7 @@ async fn silence(args: &SilenceArgs) -> Result<(), Failure> {
 
 fn check(args: &AlertsCheckArgs) -> Result<(), Failure> {
     match read(&args.rules, args.against.as_deref()) {
+        Ok(rules) if args.rehearsed => check_rehearsals(args, &rules),
         Ok(rules) if args.json => print_json(&json!({ "ok": true, "error": null, "rules": rules })),
         Ok(rules) => print(&format!("ok: {} rules\n", rules.len())),
         Err(why) => {
@@ -207,6 +208,40 @@ fn check(args: &AlertsCheckArgs) -> Result<(), Failure> {
             }
             Err(Failure::new(format!("nothing of it is used until all is mended:\n{why}")))
         }
+    }
+}
+
+/// Whether each rule that would be in force was let happen lately, and worked.
+fn check_rehearsals(args: &AlertsCheckArgs, rules: &[Rule]) -> Result<(), Failure> {
+    let file = place(&args.place)?.path().join("alerts.json");
+    let bytes = files::read_bounded(&file, bartizan_alerts::limits::STATE_BYTES_MAX);
+    let bytes =
+        bytes.map_err(|error| Failure::new(format!("`{}`: {error}; the fleet never ran here", file.display())))?;
+    let kept = bartizan_alerts::state::read(&bytes)
+        .ok_or_else(|| Failure::new(format!("`{}`: it is not as control writes it", file.display())))?;
+    let all = kept.rehearsals.of(&bartizan_alerts::in_force(rules), clock::now());
+    let wrong: Vec<String> = all.iter().filter_map(unproven_as).collect();
+    if args.json {
+        print_json(&json!({ "ok": wrong.is_empty(), "error": null, "rules": rules, "rehearsals": all }))?;
+    } else if wrong.is_empty() {
+        print(&format!("ok: {} rules, and all {} in force were rehearsed within 30 days\n", rules.len(), all.len()))?;
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let (count, all, list) = (wrong.len(), all.len(), wrong.join("\n"));
+    Err(Failure::new(format!(
+        "{count} of {all} rules in force are not known to work; `bartizan alerts rehearse`:\n{list}"
+    )))
+}
+
+/// Why nobody knows that a rule works; `None` where somebody does.
+fn unproven_as(it: &Rehearsal) -> Option<String> {
+    let rule = &it.rule;
+    match (it.at, &it.wrong) {
+        (None, _) => Some(format!("{rule}: never rehearsed as it is")),
+        (Some(at), Some(wrong)) => Some(format!("{rule}: {wrong} ({})", utc(at))),
+        (Some(at), None) => it.overdue.then(|| format!("{rule}: last rehearsed on {}", utc(at))),
     }
 }
 

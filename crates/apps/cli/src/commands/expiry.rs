@@ -1,5 +1,7 @@
 //! `bartizan expiry`.
 
+mod ical;
+
 use super::{place, print, print_json, unanswered};
 use crate::args::ExpiryArgs;
 use crate::failure::Failure;
@@ -17,7 +19,11 @@ pub(crate) async fn run(args: &ExpiryArgs) -> Result<(), Failure> {
     let forecast: Forecast =
         local::get(&data.control_socket(), "/v1/expiry").await.map_err(|error| unanswered(&data, &error))?;
     let forecast = within(forecast, args.within);
-    if args.data.json { print_json(&forecast) } else { print(&told(&forecast)) }
+    match () {
+        () if args.data.json => print_json(&forecast),
+        () if args.ical => print(&ical::text(&forecast)),
+        () => print(&told(&forecast)),
+    }
 }
 
 fn within(mut forecast: Forecast, span: Option<Duration>) -> Forecast {
@@ -33,10 +39,12 @@ fn told(forecast: &Forecast) -> String {
     let row = |it: &bartizan_core::rotation::Expiring| {
         let renewed = it.renewed_by.clone().unwrap_or_else(|| "nobody".to_owned());
         let danger = if it.in_danger { "!" } else { "" };
-        let text = [danger, &it.what, &it.name, &left(it.at.since(forecast.now)), &utc(it.at), &renewed, &it.breaks];
+        let due = it.due.map_or_else(|| "-".to_owned(), utc);
+        let left = left(it.at.since(forecast.now));
+        let text = [danger, &it.what, &it.name, &utc(it.since), &due, &left, &utc(it.at), &renewed, &it.breaks];
         text.map(str::to_owned).to_vec()
     };
-    let headers = ["", "WHAT", "NAME", "LEFT", "UNTIL", "RENEWED BY", "WHAT BREAKS THEN"];
+    let headers = ["", "WHAT", "NAME", "SINCE", "DUE", "LEFT", "UNTIL", "RENEWED BY", "WHAT BREAKS THEN"];
     let danger = forecast.items.iter().filter(|it| it.in_danger).count();
     let rows = forecast.items.iter().map(row).collect();
     format!("{}\n{danger} in danger\n", table(&headers, rows, WIDTH).trim_end())
@@ -53,6 +61,8 @@ mod tests {
         let item = |name: &str, at: u64, in_danger| Expiring {
             what: "svid".to_owned(),
             name: name.to_owned(),
+            since: Timestamp::from_secs(500),
+            due: Some(Timestamp::from_secs(at - 50)),
             at: Timestamp::from_secs(at),
             renewed_by: Some("its proxy, at half life".to_owned()),
             in_danger,

@@ -43,6 +43,7 @@ mod top;
 mod trace;
 mod upgrade;
 mod user;
+mod versions;
 mod whoami;
 
 use crate::args::{Command, EventCommand, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
@@ -78,6 +79,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command),
         Command::Balance(args) => waiting(balance::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
+        Command::Versions(args) => waiting(versions::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Query(args) => waiting(query::run(&args)),
         Command::Plaintext(args) => waiting(plaintext::run(&args)),

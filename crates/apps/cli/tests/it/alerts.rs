@@ -41,6 +41,49 @@ fn services_of_rules_are_held_against_the_fleet() {
 }
 
 #[test]
+fn rules_that_nobody_knows_to_work_are_refused_where_that_is_asked_for() {
+    use bartizan_alerts::{Book, Changes, Outflow, Rehearsals, Silences, in_force, state};
+    let temp = place(RULE, SLO);
+    let data = temp.path().join("data");
+    let check = ["alerts", "check", "alerts/", "--rehearsed", "--data", data.to_str().unwrap()];
+    let done = run(temp.path(), &check);
+    assert!(done.code == 1 && done.err.contains("alerts.json"), "nothing was ever rehearsed: {}", done.err);
+    std::fs::create_dir(&data).unwrap();
+    let own = bartizan_runtime::files::load_rules(&temp.path().join("alerts"), None).unwrap();
+    let keep = |days_ago: u64, wrong: bool| {
+        let mut rules = in_force(&own);
+        if wrong {
+            // As it was before somebody changed it.
+            rules.iter_mut().filter(|it| it.name == "Denied").for_each(|it| it.keep_s += 1);
+        }
+        let mut rehearsals = Rehearsals::default();
+        let then = bartizan_runtime::clock::now().minus(std::time::Duration::from_secs(days_ago * 86_400));
+        rehearsals.rehearse(&rules, then);
+        let (book, silences, changes, outflow) =
+            (Book::default(), Silences::default(), Changes::default(), Outflow::default());
+        std::fs::write(data.join("alerts.json"), state::write(&book, &silences, &changes, &outflow, &rehearsals))
+            .unwrap();
+    };
+    for (days, changed, expected) in
+        [(31, false, "Denied: last rehearsed on "), (1, true, "Denied: never rehearsed as it is")]
+    {
+        keep(days, changed);
+        let done = run(temp.path(), &check);
+        assert!(done.code == 1 && done.err.contains(expected), "{} {}", done.out, done.err);
+        assert_eq!(run(temp.path(), &["alerts", "check", "alerts/"]).code, 0, "where nobody asks");
+        let done = run(temp.path(), &[&check[..], &["--json"]].concat());
+        let json: Value = serde_json::from_str(&done.out).unwrap();
+        assert!(done.code == 1 && json["ok"] == false && json["rehearsals"].as_array().unwrap().len() >= 20, "{json}");
+    }
+    keep(29, false);
+    let done = run(temp.path(), &check);
+    assert!(done.code == 0 && done.out.contains("were rehearsed within 30 days"), "{} {}", done.out, done.err);
+    std::fs::write(data.join("alerts.json"), "nonsense").unwrap();
+    let done = run(temp.path(), &check);
+    assert!(done.code == 1 && done.err.contains("it is not as control writes it"), "{}", done.err);
+}
+
+#[test]
 fn every_rule_is_rehearsed() {
     let temp = place(RULE, SLO);
     let done = run(temp.path(), &["alerts", "test", "alerts/", "--json"]);

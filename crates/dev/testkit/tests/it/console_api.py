@@ -242,7 +242,7 @@ def stream(it):
 def look(it):
     get = lambda path, query="", **more: it.call("get", path, query=query, **more)
     for path in ("status", "policies", "metrics", "balance", "egress", "indicators", "objectives", "map", "crl", "denied", "ca",
-                 "expiry", "federation", "federation/bundle", "alerts", "me", "sessions", "users", "clients", "keys"):
+                 "expiry", "versions", "federation", "federation/bundle", "alerts", "me", "sessions", "users", "clients", "keys"):
         get(f"/api/v1/{path}")
     stream(it)
     for wanted in ("trace", "explain"):

@@ -329,7 +329,7 @@ fn a_certificate_that_was_renewed_is_shown_without_a_restart_and_a_broken_one_is
     let told = wait_for("the event", Deadline::default(), || {
         let output = bank.up.cli(&["events", "--class", "config", "--json", "--limit", "100"]);
         let text = String::from_utf8(output.stdout).unwrap();
-        text.contains("the console's new certificate cannot be used").then_some(text)
+        text.contains("the new certificate of `console:` cannot be used").then_some(text)
     });
     assert!(!told.contains("PRIVATE KEY"), "{told}");
     assert_eq!(bank.up.find_one(&["bartizan control "]), control, "all by one process");

@@ -44,6 +44,7 @@ mod shared_limits; // several guards, one count
 mod telemetry; // what others hand in
 mod upgrade; // guards are replaced under load
 mod users; // on whose behalf
+mod versions; // a new one beside the old
 mod webhooks; // signed events
 mod workloads; // programs that ask who they are
 mod wrong_files; // refused before anything starts

@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::indicators::objective;
-use crate::limits::{ALERTS_BURN_SHARE, ALERTS_EVERY, EVENTS_LOST_WITHIN};
+use crate::limits::{
+    ALERTS_BURN_SHARE, ALERTS_CALENDAR_EVERY, ALERTS_EVERY, ALERTS_VERSIONS_EVERY, EVENTS_LOST_WITHIN,
+};
 use bartizan_alerts::baseline::unusual;
 use bartizan_alerts::outflow::Sent;
 use bartizan_alerts::window::Window;
@@ -11,9 +13,10 @@ use bartizan_core::alerts::{Measure, Urgency};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::indicator::{Indicator, Place};
 use bartizan_core::limits::LEAF_TTL;
+use bartizan_core::versions::{Judgement, VersionStatus};
 use bartizan_core::{ServiceName, Timestamp};
-use bartizan_indicators::Board;
 use bartizan_indicators::burn::paces;
+use bartizan_indicators::{Board, Versions};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -31,6 +34,11 @@ pub(super) struct Measured {
     counted: Counted,
     wanted: std::cell::RefCell<std::collections::BTreeSet<(Indicator, Duration)>>,
     next_burn: Option<Instant>,
+    /// What was to be replaced and is not.
+    overdue: Vec<String>,
+    next_calendar: Option<Instant>,
+    versions: Vec<VersionStatus>,
+    next_versions: Option<Instant>,
     lost: Window,
     lost_total: Option<u64>,
     /// Where most of what a service sent to new places went.
@@ -51,6 +59,10 @@ impl Default for Measured {
             counted,
             wanted,
             next_burn: None,
+            overdue: Vec::new(),
+            next_calendar: None,
+            versions: Vec::new(),
+            next_versions: None,
             lost: Window::new(EVENTS_LOST_WITHIN),
             lost_total: None,
             sent_to,
@@ -79,6 +91,7 @@ impl Measured {
             }
             worst(&mut refused, &it.service, it.refused as f64, f64::max);
         }
+        self.look_at_calendar(app, now);
         self.set_all(Measure::GuardSilentS, silent);
         self.set_all(Measure::CertificateLeft, left);
         self.set_all(Measure::SnapshotsRefused, refused);
@@ -109,6 +122,16 @@ impl Measured {
         self.look_at_board(app, fleet, now);
     }
 
+    /// What was to be replaced and is not.
+    fn look_at_calendar(&mut self, app: &App, now: Timestamp) {
+        let begun = Instant::now();
+        if self.next_calendar.is_none_or(|next| begun >= next) {
+            self.next_calendar = Some(begun + ALERTS_CALENDAR_EVERY);
+            self.overdue = crate::expiry::overdue(app, now);
+        }
+        self.set_all(Measure::RotationsOverdue, [(None, self.overdue.len() as f64)]);
+    }
+
     /// What went out of the fleet.
     pub(super) fn look_outside(&mut self, outflow: &Outflow, now: Timestamp) {
         let sent = outflow.sent(now);
@@ -119,6 +142,18 @@ impl Measured {
         self.set_all(Measure::NewPlacesBytes, of(|it| it.at_once));
         self.set_all(Measure::NewPlacesSlowBytes, of(|it| it.slowly));
         self.sent_to = sent.into_iter().map(|it| (it.service, it.to)).collect();
+    }
+
+    /// Whether new versions do as well as those beside them: now and then, since it sums up an hour.
+    pub(super) fn look_at_versions(&mut self, versions: &Versions, now: Timestamp) {
+        let begun = Instant::now();
+        if self.next_versions.is_none_or(|next| begun >= next) {
+            self.next_versions = Some(begun + ALERTS_VERSIONS_EVERY);
+            self.versions = versions.judge(now);
+        }
+        let worse = |it: &VersionStatus| f64::from(u8::from(it.judgement == Judgement::Bad));
+        let all: Vec<_> = self.versions.iter().map(|it| (Some(it.version.clone()), worse(it))).collect();
+        self.set_all(Measure::VersionWorse, all);
     }
 
     /// Calls of the last full hour, held against the same hours of the weeks before: once an hour, since it reads a month.
@@ -197,6 +232,13 @@ impl Facts for Measured {
     }
 
     fn about(&self, measure: Measure, service: Option<&ServiceName>) -> Option<String> {
+        if measure == Measure::RotationsOverdue {
+            return (!self.overdue.is_empty()).then(|| self.overdue.join(", "));
+        }
+        if measure == Measure::VersionWorse {
+            let one = self.versions.iter().find(|it| Some(&it.version) == service)?;
+            return Some(format!("beside `{}`: {}", one.service, one.why));
+        }
         let is_outside = matches!(measure, Measure::NewPlacesBytes | Measure::NewPlacesSlowBytes);
         let to = service.filter(|_| is_outside).and_then(|it| self.sent_to.get(it))?;
         Some(format!("most of it to {to}"))

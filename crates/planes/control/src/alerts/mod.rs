@@ -26,7 +26,9 @@ use bartizan_alerts::{
 use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rehearsal, Rule, Severity, Urgency, Window};
 use bartizan_core::event::{AlertStep, Alerted, Event, What};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::versions::VersionStatus;
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_indicators::Versions;
 use bartizan_runtime::{clock, files};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +54,8 @@ struct Inner {
     rehearsals: Rehearsals,
     book: Book,
     silences: Silences,
+    /// What was counted of services that have versions; begins anew with this process.
+    versions: Versions,
     measured: Measured,
     /// The minute in which the file was written for what went out.
     kept_minute: u64,
@@ -80,6 +84,7 @@ impl Desk {
             rehearsals,
             book,
             silences,
+            versions: Versions::default(),
             measured: Measured::default(),
             kept_minute: now.as_secs() / 60,
             changed: false,
@@ -96,6 +101,8 @@ impl Desk {
         inner.counters.renew(&rules);
         inner.rules = Arc::new(rules);
         inner.silences.set_file(&fleet.alerts.maintenance);
+        let split = fleet.services.iter().filter(|(_, service)| !service.versions.split.is_empty());
+        inner.versions.set(split.map(|(name, service)| (name.clone(), service.versions.split.clone())).collect());
         self.routes.set(&fleet.alerts.routes);
     }
 
@@ -107,6 +114,7 @@ impl Desk {
             inner.counters.note(event, now);
             inner.causes.note(event, now);
             inner.outflow.note(event, now);
+            inner.versions.note(event, now);
             if let Some(change) = changes::change(event) {
                 inner.changes.note(change);
             }
@@ -150,6 +158,11 @@ impl Desk {
                 + inner.causes.left_out()
                 + inner.outflow.left_out(),
         }
+    }
+
+    /// Whether new versions do as well as those beside them.
+    pub(crate) fn versions(&self, now: Timestamp) -> Vec<VersionStatus> {
+        self.lock().versions.judge(now)
     }
 
     /// Alerts that are there or were, and silences.
@@ -205,12 +218,14 @@ impl Desk {
             rehearsals: _,
             book,
             silences,
+            versions,
             measured,
             kept_minute,
             changed,
         } = &mut *inner;
         measured.look(app, fleet, self.started, now);
         measured.look_outside(outflow, now);
+        measured.look_at_versions(versions, now);
         // What went out changes all the time: what is lost of it with us is what guards told within a minute.
         let minute = now.as_secs() / 60;
         *changed |= std::mem::replace(kept_minute, minute) != minute;

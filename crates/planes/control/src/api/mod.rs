@@ -39,6 +39,7 @@ mod stream;
 mod table; // start here: which endpoints there are, and who may call them
 mod trace;
 mod users;
+mod versions;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 use super::promql::described as prom;
 use super::{events, inventory, issued, objectives, overview as glance, users};
 use crate::api::table::{Endpoint, Method};
-use bartizan_core::{alerts, balance, client, console as door, federation, issued as certificates, rotation, status};
+use bartizan_core::{
+    alerts, balance, client, console as door, federation, issued as certificates, rotation, status, versions,
+};
 use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -301,6 +303,7 @@ const ALERTS: &[Shape] = &[
         post("/v1/alerts/silence/end", json::<alerts::EndSilence>(), &[404]),
     ),
     post("/v1/alerts/rehearse", json::<Vec<alerts::Rehearsal>>(), &[]),
+    get("/v1/versions", json::<versions::VersionsStatus>(), &[]),
 ];
 
 /// Who comes to the console.

@@ -78,7 +78,7 @@ pub(crate) fn status(app: &App) -> Status {
             issuing_not_after: authority.validity().1,
             root_not_after: authority.root_not_after(),
             handshakes: app.handshakes(),
-            console: app.console.status(now),
+            console: app.console.status(&app.web_certificates, now),
         },
         epochs: in_force.epochs.clone(),
         proxies: proxies(app, &in_force.desired, now),

@@ -4,7 +4,7 @@ use crate::api::actor::Actor;
 use crate::api::{
     alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators,
     inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, promql,
-    record, reload, revoke_tokens, sessions, status, stream, trace, users,
+    record, reload, revoke_tokens, sessions, status, stream, trace, users, versions,
 };
 use crate::app::App;
 use axum::Router;
@@ -128,6 +128,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     alerts::SILENCE,
     alerts::END,
     alerts::REHEARSE,
+    versions::IT,
     objectives::ADVICE,
     objectives::OVERRIDE,
     objectives::END_OVERRIDE,

@@ -1,14 +1,16 @@
 //! Serves as long as the fleet file says, and where.
 
-use super::certificate::Certificate;
 use super::{Place, gate, names};
 use crate::app::App;
+use crate::error::chain;
 use crate::federation::own_web;
 use crate::limits::{FEDERATION_LOOK_MAX, FEDERATION_RETRY};
 use crate::publish::InForce;
+use crate::web_certificate::{Door, WebCertificate};
 use bartizan_core::console::Console;
-use bartizan_runtime::https::{Front, serve_browsers};
+use bartizan_runtime::https::{self, Front, serve_browsers};
 use bartizan_runtime::listen;
+use bartizan_runtime::tls::{ClientAuth, Identity, Server};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,10 +83,18 @@ async fn serve(app: Arc<App>, at: SocketAddr, said: Console, stop: CancellationT
 }
 
 /// The socket, and the certificate where the fleet file names one.
-async fn begin(app: &App, at: SocketAddr, said: &Console) -> Result<(TcpListener, Option<Certificate>), String> {
+async fn begin(
+    app: &App,
+    at: SocketAddr,
+    said: &Console,
+) -> Result<(TcpListener, Option<WebCertificate<Server>>), String> {
     let certificate = match &said.web {
         None => None,
-        Some(web) => Some(Certificate::read(app, web).await?),
+        Some(web) => Some(WebCertificate::read(app, Door::Console, web, front).await?),
     };
     Ok((listen::bind(at).map_err(|e| e.to_string())?, certificate))
+}
+
+fn front(identity: Identity) -> Result<Server, String> {
+    Server::new(&identity, ClientAuth::None, https::ALPN).map_err(|error| chain(&error))
 }

@@ -5,7 +5,6 @@
 //! How much: bodies, requests a second, sessions, links and connections are bounded.
 //! Absent on purpose: what the endpoints answer, which is the same as at the socket; passwords, which are for `people`.
 
-mod certificate; // that browsers are shown
 mod door; // what somebody who is not signed in may ask
 mod gate; // start here: what every request goes through
 mod headers; // what a browser is told
@@ -25,6 +24,7 @@ pub(crate) use sessions::{Book, BookError};
 
 use crate::authorization::Rates;
 use crate::people::Tries;
+use crate::web_certificate::{Door, Standings};
 use arc_swap::ArcSwapOption;
 use bartizan_core::Timestamp;
 use bartizan_core::console::ConsoleStatus;
@@ -41,8 +41,6 @@ pub(crate) struct Desk {
     rates: Rates,
     /// How it is served now.
     at: ArcSwapOption<Place>,
-    /// Why its files do not replace the certificate that it shows.
-    certificate: ArcSwapOption<String>,
 }
 
 /// See [`Desk::at`].
@@ -61,7 +59,6 @@ impl Desk {
             tries: Tries::default(),
             rates: Rates::default(),
             at: ArcSwapOption::empty(),
-            certificate: ArcSwapOption::empty(),
         }
     }
 
@@ -86,11 +83,11 @@ impl Desk {
     }
 
     /// How it stands.
-    pub(crate) fn status(&self, now: Timestamp) -> ConsoleStatus {
+    pub(crate) fn status(&self, certificates: &Standings, now: Timestamp) -> ConsoleStatus {
         let at = self.at.load();
         let (url, problem) = match at.as_deref() {
             None => (None, None),
-            Some(Place::Here(url)) => (Some(url.clone()), self.certificate.load().as_deref().cloned()),
+            Some(Place::Here(url)) => (Some(url.clone()), certificates.problem(Door::Console)),
             Some(Place::Nowhere(why)) => (None, Some(why.clone())),
         };
         let (first_run, sessions) = (self.book.is_new(), self.book.list(now).len());

@@ -6,15 +6,15 @@ use super::http::{self, Http};
 use super::who::Tokens;
 use super::{streams, udp};
 use crate::app::App;
-use crate::limits::{FEDERATION_LOOK_MAX, FEDERATION_RETRY, INTAKE_READING_MAX, WEB_ROOTS_BYTES_MAX};
+use crate::limits::{FEDERATION_LOOK_MAX, FEDERATION_RETRY, INTAKE_READING_MAX};
 use crate::stream::{judge, on_failure};
-use bartizan_core::Secret;
+use crate::web_certificate::{Door as WebDoor, WebCertificate};
 use bartizan_core::intake::Intake;
 use bartizan_runtime::https::{self, EITHER_ALPN, Ends};
 use bartizan_runtime::tls::{ClientAuth, Identity, Server};
-use bartizan_runtime::{datagrams, files, listen};
+use bartizan_runtime::{datagrams, listen};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
@@ -49,7 +49,7 @@ pub(crate) async fn keep(app: Arc<App>) {
 /// Everything that is needed for serving.
 struct Open {
     tokens: Tokens,
-    web: Option<Identity>,
+    web: Option<WebCertificate<Identity>>,
     http: Vec<(SocketAddr, TcpListener)>,
     streams: Vec<(Door, SocketAddr, TcpListener)>,
     udp: Option<UdpSocket>,
@@ -73,9 +73,11 @@ async fn serve(app: Arc<App>, said: Intake, stop: CancellationToken) {
         tokens: Arc::new(tokens),
         reading: Semaphore::new(INTAKE_READING_MAX),
     });
-    let web = Arc::new(web);
+    if let Some(web) = &web {
+        tasks.spawn(web.clone().keep(Arc::clone(&app), stop.clone()));
+    }
     let ends = |at: SocketAddr, auth: ClientAuth, alpn: &'static [&'static str]| {
-        said.is_tls(at).then(|| ends(&app, &web, auth, alpn))
+        said.is_tls(at).then(|| ends(&app, web.as_ref(), auth, alpn))
     };
     for (at, listener) in http {
         let (judge, on_failure) = (judge(&app), on_failure(&app));
@@ -86,7 +88,7 @@ async fn serve(app: Arc<App>, said: Intake, stop: CancellationToken) {
     }
     for (door, at, listener) in tcp {
         let ends = match door {
-            Door::SyslogTls => Some(self::ends(&app, &web, ClientAuth::Required, &[])),
+            Door::SyslogTls => Some(self::ends(&app, web.as_ref(), ClientAuth::Required, &[])),
             _ => ends(at, ClientAuth::Required, &[]),
         };
         tracing::info!(listen = %at, tls = ends.is_some(), door = door.as_str(), "messages are taken");
@@ -101,8 +103,15 @@ async fn serve(app: Arc<App>, said: Intake, stop: CancellationToken) {
 
 async fn open(app: &App, said: &Intake) -> Result<Open, String> {
     let (files, dir) = (said.clone(), app.options.fleet.parent().unwrap_or(Path::new("")).to_owned());
-    let reading = tokio::task::spawn_blocking(move || read_files(&files, &dir));
-    let (tokens, web) = reading.await.map_err(|error| error.to_string())??;
+    let reading = tokio::task::spawn_blocking(move || Tokens::read(&files, &dir));
+    let tokens = reading.await.map_err(|error| error.to_string())??;
+    let web = match &said.web {
+        None => None,
+        Some(web) => {
+            let read = WebCertificate::read(app, WebDoor::Intake, web, Ok).await;
+            Some(read.map_err(|why| format!("intake.certificate and intake.key: {why}"))?)
+        }
+    };
     let bind = |at: SocketAddr| listen::bind(at).map_err(|error| error.to_string());
     let http = [said.otlp_http, said.otlp_grpc].into_iter().flatten();
     let tcp = [(Door::SyslogTcp, said.syslog), (Door::SyslogTls, said.syslog_tls), (Door::Lines, said.ndjson)];
@@ -116,29 +125,20 @@ async fn open(app: &App, said: &Intake) -> Result<Open, String> {
     })
 }
 
-/// Tokens and certificate, relative to `dir`. Blocks for the disk.
-fn read_files(said: &Intake, dir: &Path) -> Result<(Tokens, Option<Identity>), String> {
-    let tokens = Tokens::read(said, dir)?;
-    let Some(web) = &said.web else { return Ok((tokens, None)) };
-    let text = |path: PathBuf| {
-        let bytes = files::read_bounded(&path, WEB_ROOTS_BYTES_MAX).map_err(|error| error.to_string());
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not PEM".to_owned()));
-        text.map_err(|why| format!("intake: `{}`: {why}", path.display()))
-    };
-    let key = Secret::new(text(dir.join(&web.key))?);
-    let identity = Identity::from_pem(&text(dir.join(&web.certificate))?, &key);
-    identity.map(|it| (tokens, Some(it))).map_err(|error| format!("intake.certificate and intake.key: {error}"))
-}
-
-/// The TLS end of the moment: the certificate that the fleet file names, or control's SVID of now.
-fn ends(app: &Arc<App>, web: &Arc<Option<Identity>>, auth: ClientAuth, alpn: &'static [&'static str]) -> Ends {
-    let (app, web) = (Arc::clone(app), Arc::clone(web));
+/// The TLS end of the moment: the certificate that the fleet file names as its files are now, or control's SVID of now.
+fn ends(
+    app: &Arc<App>,
+    web: Option<&WebCertificate<Identity>>,
+    auth: ClientAuth,
+    alpn: &'static [&'static str],
+) -> Ends {
+    let (app, web) = (Arc::clone(app), web.cloned());
     Arc::new(move || {
         let own = app.own();
-        let identity = match &*web {
-            Some(web) => Ok(web.clone()),
-            None => Identity::new(&own.svid.chain, &own.key),
+        let identity = match &web {
+            Some(web) => web.now(),
+            None => Arc::new(Identity::new(&own.svid.chain, &own.key).ok()?),
         };
-        Server::new(&identity.ok()?, auth, alpn).ok()
+        Server::new(&identity, auth, alpn).ok()
     })
 }

@@ -330,3 +330,80 @@ async fn slow_handshakes_hold_up_nobody_else() {
     wait_for("an event of it", async || (scene.failed("timeout").await > 0).then_some(())).await;
     scene.control.stop().await;
 }
+
+/// Doors stay open, and so do connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_was_renewed_is_shown_without_a_restart_and_a_broken_one_is_not() {
+    let scene = Scene::start().await;
+    let outside = Authority::new(scene.place.path("renewed"));
+    let (chain, key) = scene.svid("accounts").await;
+    let renewed = outside.file("ca.pem");
+    let case = json!({ "port": scene.port(2), "text": "<14>1 - host accounts - - - hello\n", "certificate": chain, "key": key });
+    let says = async |roots: &str| outcomes("tls_send.py", vec![with(case.clone(), json!({ "roots": roots }))]).await;
+    assert_eq!(says(&scene.roots()).await, ["taken"]);
+    assert_ne!(says(&renewed).await, ["taken"], "nothing of the new authority is shown yet");
+    let issuers = chain.replace(".pem", ".issuers.pem");
+    let mut client = std::process::Command::new("openssl");
+    let at = format!("localhost:{}", scene.port(2));
+    client.args(["s_client", "-quiet", "-connect", &at, "-CAfile", &scene.roots()]);
+    client.args(["-cert", &chain, "-key", &key, "-cert_chain", &issuers]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut pipe = client.stdin.take().unwrap();
+    pipe.write_all(b"<14>1 - host accounts - - - before\n").unwrap();
+    wait_for("both", async || (scene.counted("syslog_tls").await.0 == 2).then_some(())).await;
+
+    // As whoever renews does it: one file after the other.
+    let put = |name: &str| {
+        for end in ["key", "pem"] {
+            std::fs::copy(outside.file(&format!("{name}.{end}")), scene.place.path(&format!("outside/intake.{end}")))
+                .unwrap();
+        }
+    };
+    outside.issue("intake", "DNS:localhost");
+    put("intake");
+    wait_for("the renewed one", async || (says(&renewed).await == ["taken"]).then_some(())).await;
+    assert_ne!(says(&scene.roots()).await, ["taken"], "the one of before is not shown any more");
+    // Every door shows it.
+    for nth in [0, 1, 3] {
+        let at = format!("localhost:{}", scene.port(nth));
+        let seen = std::process::Command::new("openssl")
+            .args([
+                "s_client",
+                "-verify_return_error",
+                "-connect",
+                &at,
+                "-CAfile",
+                &renewed,
+                "-cert",
+                &chain,
+                "-key",
+                &key,
+            ])
+            .args(["-cert_chain", &issuers])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&seen.stdout).contains("Verify return code: 0"), "door {nth}: {seen:?}");
+    }
+    let before = scene.counted("syslog_tls").await.0;
+    pipe.write_all(b"<14>1 - host accounts - - - on the connection of before\n").unwrap();
+    wait_for("the open connection", async || (scene.counted("syslog_tls").await.0 == before + 1).then_some(())).await;
+
+    let problems = async || {
+        let all = scene.control.events("?class=config&limit=1000").await;
+        all.iter().filter(|it| it.to_string().contains("the new certificate of `intake:` cannot be used")).count()
+    };
+    // One that ran out is not better than what is shown; nor is what is none.
+    outside.issue_expired("old", "DNS:localhost");
+    put("old");
+    wait_for("the word about it", async || (problems().await == 1).then_some(())).await;
+    assert_eq!(says(&renewed).await, ["taken"]);
+    std::fs::write(scene.place.path("outside/intake.pem"), "nonsense").unwrap();
+    wait_for("another word", async || (problems().await == 2).then_some(())).await;
+    assert_eq!(says(&renewed).await, ["taken"]);
+    let all = scene.control.events("?class=config&limit=1000").await;
+    assert!(!Value::from(all).to_string().contains("PRIVATE KEY"));
+    let _ = client.kill();
+    let _ = client.wait();
+    scene.control.stop().await;
+}
