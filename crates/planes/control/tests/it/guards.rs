@@ -1,4 +1,5 @@
-//! Many real guards in one process, under a real control: who reaches whom, and who reaches nobody.
+//! Many real guards in one process, under a real control: who reaches whom, who reaches nobody, and how soon all of them
+//! know of another instance while they are at work.
 
 use crate::support::{Guard, Node, Place, Running, service};
 use bartizan_core::fleet;
@@ -9,8 +10,8 @@ use bartizan_proxy::live::Proxy;
 use bartizan_runtime::{clock, ports, process, tls};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,8 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 /// Services of the fleet in which everybody calls everybody.
 const SERVICES: usize = 50;
-/// How long anything is waited for; many guards begin within it on a busy machine.
+/// Instances of that service from the beginning to the end.
+const ALWAYS: u16 = 2;
+/// How long its programs work on a request: so long, that each caller has one under way at nearly all times.
+const WORK: Duration = Duration::from_millis(500);
+/// How soon all have to know on a quiet machine. Others work on this one: what is asserted is [`NO_LONGER_THAN`].
+const SOON: Duration = Duration::from_secs(1);
+const NO_LONGER_THAN: Duration = Duration::from_secs(10);
+/// How long anything is waited for; two hundred guards begin within it on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Control takes an instance that never came for present until it has run so long.
+const CONTROL_KNOWS_WHO_IS_THERE: Duration = Duration::from_secs(11);
 /// Guards that come at the same time: more would only wait for one another.
 const BEGIN_AT_ONCE: usize = 20;
 /// Calls that are made at the same time.
@@ -258,5 +268,179 @@ async fn of_all_pairs_those_reach_each_other_that_the_graph_declares() {
         let expected = declared.iter().filter(|(_, callee)| *callee == to).count() * 2;
         assert_eq!(count.load(Relaxed), expected, "{} got what was allowed, and nothing else", names[to]);
     }
+    stop.cancel();
+}
+
+/// Of what is printed.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// What became of the requests of one caller.
+#[derive(Debug, Default)]
+struct Load {
+    /// Requests that are over; of one caller one is under way at a time.
+    over: Arc<AtomicUsize>,
+    answered: usize,
+    slowest: Duration,
+    failed: Vec<String>,
+}
+
+/// One request after the other through `addr`, each second one a POST, which nobody may send twice.
+async fn keep_calling(addr: SocketAddr, over: Arc<AtomicUsize>, stop: CancellationToken) -> Load {
+    const BOTH: [&str; 2] =
+        ["GET / HTTP/1.1\r\nhost: target\r\n\r\n", "POST / HTTP/1.1\r\nhost: target\r\ncontent-length: 2\r\n\r\nhi"];
+    let (mut load, mut stream) = (Load { over, ..Load::default() }, plain(addr).await);
+    while !stop.is_cancelled() {
+        let (request, began) = (BOTH[load.answered % 2], Instant::now());
+        let written = stream.write_all(request.as_bytes()).await;
+        match read_message(&mut stream).await {
+            Some(answer) if answer.starts_with("HTTP/1.1 200") => {
+                load.answered += 1;
+                if answer.to_ascii_lowercase().contains("connection: close") {
+                    stream = plain(addr).await;
+                }
+            }
+            other => {
+                let first = request.lines().next().unwrap_or_default();
+                let (after, now) = (began.elapsed(), EPOCH.elapsed());
+                load.failed.push(format!("{first} at {now:?} after {after:?}: {written:?} {other:?}"));
+                stream = plain(addr).await;
+            }
+        }
+        load.slowest = load.slowest.max(began.elapsed());
+        load.over.fetch_add(1, Relaxed);
+    }
+    load
+}
+
+/// How long after `began` each of `guards` knows of `count` instances.
+async fn told(guards: &[Guard], began: Instant, count: usize) -> Vec<Duration> {
+    let proxies: Vec<Arc<Proxy>> = guards.iter().map(|guard| Arc::clone(&guard.proxy)).collect();
+    // On a thread of its own, which looks once a millisecond.
+    let looking = move || {
+        let (mut waiting, mut took, target) = (proxies, Vec::new(), service("target"));
+        while !waiting.is_empty() {
+            waiting.retain(|proxy| {
+                let known = proxy.live().directory.as_ref().unwrap().peers[&target].instances.len() == count;
+                took.extend(known.then(|| began.elapsed()));
+                !known
+            });
+            assert!(began.elapsed() < PATIENCE, "{} guards do not know of {count} instances", waiting.len());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        took
+    };
+    tokio::task::spawn_blocking(looking).await.unwrap()
+}
+
+/// Median, 99th percentile and the longest.
+fn spread(mut all: Vec<Duration>) -> [Duration; 3] {
+    all.sort();
+    [0.5, 0.99, 1.0].map(|share| all[((all.len() - 1) as f64 * share) as usize])
+}
+
+fn fleet_of_callers(targets: &[SocketAddr], callers: &[String]) -> String {
+    let targets: Vec<String> = targets.iter().map(|at| format!("\"{at}\"")).collect();
+    let mut text = format!(
+        "fleet: many\ntrust_domain: bank.test\nservices:\n  target: {{ at: [{}], protocol: http, owner: many }}\n",
+        targets.join(", ")
+    );
+    for (n, name) in callers.iter().enumerate() {
+        // Nobody calls these, so nothing is there.
+        text += &format!("  {name}: {{ at: \"127.0.0.1:{}\", protocol: http, owner: many, calls: [target] }}\n", n + 1);
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guards_at_work_hear_of_instances_and_lose_no_request() {
+    hear_of_instances(40, 1).await;
+}
+
+/// As many as a large fleet has: `cargo nextest run -p bartizan-control --run-ignored only --no-capture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes where others work on the machine as well"]
+async fn two_hundred_guards_at_work_hear_of_instances_and_lose_no_request() {
+    hear_of_instances(200, 3).await;
+}
+
+/// `callers` guards call one service, of which an instance comes `rounds` times, and as often one goes.
+async fn hear_of_instances(callers: usize, rounds: u16) {
+    LazyLock::force(&EPOCH);
+    let stop = CancellationToken::new();
+    let callers: Vec<String> = (0..callers).map(|n| format!("s{n:03}")).collect();
+    let (mut places, mut counts) = (Vec::new(), Vec::new());
+    for n in 1..=ALWAYS + rounds {
+        let (at, count) = program(&format!("target.{n}"), WORK, &stop).await;
+        places.push(at);
+        counts.push(count);
+    }
+    let fleet = |count: u16| fleet_of_callers(&places[..usize::from(count)], &callers);
+    let (place, control, _claims) = control_of(&fleet(ALWAYS)).await;
+    let (node, since) = (control.node().await, Instant::now());
+    let mut targets = guards(&control, &node, &["target".to_owned(), "target.2".to_owned()]).await;
+    let guards = guards(&control, &node, &callers).await;
+    println!("{} guards after {:?}, {} MB in all", callers.len(), since.elapsed(), process::resident_bytes() >> 20);
+
+    let calling = CancellationToken::new();
+    let outbound = |guard: &Guard| guard.directory().own.outbound[&service("target")];
+    let over: Vec<Arc<AtomicUsize>> = guards.iter().map(|_| Arc::default()).collect();
+    let load: Vec<_> = guards
+        .iter()
+        .zip(&over)
+        .map(|(guard, over)| tokio::spawn(keep_calling(outbound(guard), Arc::clone(over), calling.clone())))
+        .collect();
+    tokio::time::sleep(CONTROL_KNOWS_WHO_IS_THERE.saturating_sub(since.elapsed())).await;
+    told(&guards, Instant::now(), ALWAYS.into()).await;
+
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    for count in ALWAYS + 1..=ALWAYS + rounds {
+        place.write("fleet.yaml", &fleet(count));
+        control.reload().await.unwrap();
+        let began = Instant::now(); // from its first word to control on
+        targets.push(Guard::begin(&control, &node, &format!("target.{count}")));
+        added.extend(told(&guards, began, count.into()).await);
+        let got = &counts[usize::from(count) - 1];
+        until("the new one gets calls", || got.load(Relaxed) > 10).await;
+        println!("{:?}: {count} instances", EPOCH.elapsed());
+    }
+    for count in (ALWAYS..ALWAYS + rounds).rev() {
+        place.write("fleet.yaml", &fleet(count));
+        let began = Instant::now();
+        let (reloaded, took) = tokio::join!(control.reload(), told(&guards, began, count.into()));
+        reloaded.unwrap();
+        removed.extend(took);
+        // It finishes what it has, while new calls go elsewhere. That is given longer here than a guard has on its own for
+        // its end, since on a busy machine a request takes as long as it likes.
+        let under_way: Vec<usize> = over.iter().map(|over| over.load(Relaxed)).collect();
+        let finished = || over.iter().zip(&under_way).all(|(over, before)| over.load(Relaxed) > *before);
+        until("what was under way to be over", finished).await;
+        println!("{:?}: told of {count} instances, the one that is gone ends", EPOCH.elapsed());
+        targets.pop().unwrap().end().await;
+        println!("{:?}: {count} instances", EPOCH.elapsed());
+    }
+    calling.cancel();
+    let (mut answered, mut slowest, mut failed) = (0, Duration::ZERO, Vec::new());
+    for load in load {
+        let load = load.await.unwrap();
+        assert!(load.answered > 0, "each of them was at work: {load:?}");
+        answered += load.answered;
+        slowest = slowest.max(load.slowest);
+        failed.extend(load.failed);
+    }
+    let reached: usize = counts.iter().map(|count| count.load(Relaxed)).sum();
+    let ([a50, a99, a100], [r50, r99, r100]) = (spread(added), spread(removed));
+    println!("added: p50 {a50:?}, p99 {a99:?}, max {a100:?}; removed: p50 {r50:?}, p99 {r99:?}, max {r100:?}");
+    println!(
+        "{answered} requests answered, the slowest after {slowest:?}, {} failed; within {SOON:?}: {}",
+        failed.len(),
+        a99.max(r99) < SOON
+    );
+    assert!(failed.is_empty(), "{} of {answered}: {:#?}", failed.len(), &failed[..failed.len().min(5)]);
+    assert_eq!(reached, answered, "each request reached a program once");
+    assert!(a99 < NO_LONGER_THAN && r99 < NO_LONGER_THAN, "added {a99:?}, removed {r99:?}");
+
+    let knocks = scan(&guards, &of_a_foreign_ca(&control, "s000")).await;
+    let reached_after: usize = counts.iter().map(|count| count.load(Relaxed)).sum();
+    assert_eq!((knocks, reached_after), (callers.len() * 4, reached));
     stop.cancel();
 }

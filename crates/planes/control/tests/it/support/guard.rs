@@ -15,6 +15,7 @@ use bartizan_proxy::live::Proxy;
 use bartizan_proxy::worker::{self, Door, Handle};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +23,9 @@ pub(crate) struct Guard {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) doors: Arc<Doors>,
     stop: CancellationToken,
-    _worker: Handle,
-    attach: JoinHandle<Result<(), AttachError>>,
+    drained: CancellationToken,
+    worker: Option<Handle>,
+    attach: Option<JoinHandle<Result<(), AttachError>>>,
     _state: tempfile::TempDir,
 }
 
@@ -33,7 +35,7 @@ impl Guard {
         let (member, state) = (Member::parse(member).unwrap(), tempfile::tempdir().unwrap());
         let proxy = Arc::new(Proxy::new(member.service().clone(), control.domain.clone(), random::u64()));
         proxy.change(|live| live.bundles = Some(Arc::clone(&control.bundles)));
-        let stop = CancellationToken::new();
+        let (stop, drained) = (CancellationToken::new(), CancellationToken::new());
         let worker = worker::start(&proxy, 0, &stop).unwrap();
         let doors = Arc::new(Doors::new(vec![worker.listen.clone()], false));
         let disk = Arc::new(Disk::open(state.path()).unwrap());
@@ -43,9 +45,9 @@ impl Guard {
         let voucher = node.vouch(control, member.service().as_str(), &key);
         let slots = IdentitySlots::new(Arc::clone(&proxy), disk, key, voucher, Secret::new([7; 32]));
         let mut attach = Attach::new(Arc::clone(&proxy), slots, intake, control.listen).of_instance(member.number());
-        let never = CancellationToken::new();
-        let attach = tokio::spawn(async move { attach.run(never).await });
-        Self { proxy, doors, stop, _worker: worker, attach, _state: state }
+        let until = drained.clone();
+        let attach = tokio::spawn(async move { attach.run(until).await });
+        Self { proxy, doors, stop, drained, worker: Some(worker), attach: Some(attach), _state: state }
     }
 
     /// Whether it has an identity and a snapshot of every kind.
@@ -69,11 +71,24 @@ impl Guard {
         let keys = self.doors.keys().into_iter();
         keys.filter(|(door, _)| !matches!(door, Door::Traffic(Side::Outbound(_)))).map(|(_, addr)| addr).collect()
     }
+
+    /// The orderly end: what is under way is finished.
+    pub(crate) async fn end(mut self) {
+        self.stop.cancel();
+        let worker = self.worker.take().unwrap();
+        tokio::task::spawn_blocking(|| worker.join()).await.unwrap();
+        self.drained.cancel();
+        // A guard whose service is gone from the fleet ends by itself, with that reason.
+        let ended = tokio::time::timeout(Duration::from_secs(60), self.attach.take().unwrap()).await;
+        let _ = ended.expect("a guard that is told to end does");
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         self.stop.cancel();
-        self.attach.abort();
+        if let Some(attach) = self.attach.take() {
+            attach.abort();
+        }
     }
 }
