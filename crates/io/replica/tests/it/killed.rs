@@ -21,7 +21,7 @@ fn keep_on(dir: &Path) {
     loop {
         files.keep(&Change { vote: None, ..append(next, &[&next.to_string()]) }).unwrap();
         writeln!(out, "kept {next}").unwrap();
-        if next % STATE_EVERY == 0 {
+        if next.is_multiple_of(STATE_EVERY) {
             let base = Place { term: 1, index: next };
             files.put_state(Vote { term: 1, member: None }, base, next.to_string().as_bytes(), &[]).unwrap();
         }

@@ -146,7 +146,7 @@ async fn where_one_address_of_control_is_dead_the_next_one_is_tried() {
     assert_eq!(peer, Some(stub.world.id("api")), "with its certificate");
     assert_eq!(hello.held.len(), Kind::ALL.len(), "{hello:?}");
     assert!(answers(&stub, &directory).await);
-    stub.publish(stub.signed(Kind::Policies, 2, &policies(""))).await;
+    stub.publish(stub.signed(Kind::Policies, 2, policies(""))).await;
     until("what that one publishes is enforced", async || stub.acked(Kind::Policies, 2, false)).await;
 
     // And back, past the silent one.
