@@ -47,8 +47,10 @@ fn rules_that_nobody_knows_to_work_are_refused_where_that_is_asked_for() {
     let data = temp.path().join("data");
     let check = ["alerts", "check", "alerts/", "--rehearsed", "--data", data.to_str().unwrap()];
     let done = run(temp.path(), &check);
-    assert!(done.code == 1 && done.err.contains("alerts.json"), "nothing was ever rehearsed: {}", done.err);
+    assert!(done.code == 1 && done.err.contains("no data folder"), "{}", done.err);
     std::fs::create_dir(&data).unwrap();
+    let done = run(temp.path(), &check);
+    assert!(done.code == 1 && done.err.contains("alerts.json"), "nothing was ever rehearsed: {}", done.err);
     let own = bartizan_runtime::files::load_rules(&temp.path().join("alerts"), None).unwrap();
     let keep = |days_ago: u64, wrong: bool| {
         let mut rules = in_force(&own);
