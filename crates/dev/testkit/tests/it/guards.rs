@@ -90,7 +90,7 @@ fn selected_services_have_guards_and_the_others_are_called_in_plain() {
     });
     assert_eq!(counted(&status, "transactions", "notifications"), None);
     // Whoever is to have a guard, or none any more, is told at a start: a reload would lead programs astray.
-    for (line, why) in [("all", "no address for the sidecar of `notifications`"), ("[payment]", "without a guard")] {
+    for (line, why) in [("all", "without a guard"), ("[payment]", "without a guard")] {
         let file = bank.folder().join("fleet.yaml");
         let before = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, before.replace("guards: [accounts, payment]", &format!("guards: {line}"))).unwrap();
