@@ -15,7 +15,8 @@ use std::sync::Arc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Follows control until `stop` fires; what runs was started by the fleet file in the state `taken`. Gives what was started here, to be stopped with its like.
+/// Follows control until `stop` fires; what runs was started by the fleet file in the state `taken`. Gives what was started here,
+/// to be stopped with its like.
 pub(crate) async fn follow(keeper: Keeper, kept: Arc<Kept>, taken: String, stop: CancellationToken) -> Vec<Stage> {
     let mut follower = Follower { keeper, kept, stages: BTreeMap::new(), taken, failed: false, said: None };
     stop.run_until_cancelled(follower.follow()).await;

@@ -76,7 +76,7 @@ pub(crate) fn programs(before: &Fleet, after: &Fleet, plan: &Plan) -> Programs {
 fn is_started_anew(name: &ServiceName, then: &Service, now: &Service, plan: &Plan) -> bool {
     let by_name = plan.captured.keys().any(|member| member.service() == name);
     let new_callee = now.calls.iter().any(|call| then.calls.iter().all(|before| before.to != call.to));
-    let way_out = then.egress.is_none() && now.egress.is_some();
+    let way_out = then.egress.is_some() != now.egress.is_some();
     matches!(now.program, Program::Run { .. }) && (then.program != now.program || way_out || (new_callee && !by_name))
 }
 
@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn nobody_comes_or_goes_without_a_guard() {
+        let some = |guards: &str, services: &str| {
+            let text = format!("fleet: shop\ntrust_domain: shop.test\nguards: {guards}\nservices:\n{services}");
+            parse(&text, "fleet.yaml").unwrap()
+        };
+        let (one, two) = (service("a", 1, ""), service("a", 1, "") + &service("b", 2, ""));
+        let (alone, both) = (some("[a]", &one), some("[a]", &two));
+        assert_eq!(moved(&alone, &both), Some(("without b".to_owned(), "with b".to_owned())));
+        assert_eq!(moved(&both, &alone), Some(("with b".to_owned(), "without b".to_owned())));
+    }
+
+    #[test]
     fn who_learns_only_by_a_start_is_started_anew() {
         let before = fleet(&(service("a", 1, ", calls: [b]") + &service("b", 2, "")));
         let added = fleet(&(service("a", 1, ", calls: [b, c]") + &service("b", 2, "") + &service("c", 3, "")));
@@ -130,5 +142,9 @@ mod tests {
         assert_eq!(names(&programs(&added, &before, &by_variables)), [vec![], vec!["c".to_owned()], vec![]]);
         let other = fleet(&(service("a", 1, ", calls: [b]") + &service("b", 2, ", env: { X: y }")));
         assert_eq!(names(&programs(&before, &other, &by_name)), [vec![], vec![], vec!["b".to_owned()]]);
+        let out = fleet(&(service("a", 1, ", calls: [b]") + &service("b", 2, ", egress: [api.partner.example]")));
+        for (then, now) in [(&before, &out), (&out, &before)] {
+            assert_eq!(names(&programs(then, now, &by_name)), [vec![], vec![], vec!["b".to_owned()]], "its variables");
+        }
     }
 }
