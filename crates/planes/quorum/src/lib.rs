@@ -13,6 +13,7 @@
 mod dial; // to each of the others
 mod door; // from each of the others
 mod driver; // the thread that joins engine, disk and machine
+pub mod folder; // a folder that all members have
 mod group; // start here: what callers see
 pub mod limits;
 mod machine;

@@ -36,3 +36,13 @@ pub const SILENCE: Duration = Duration::from_secs(30);
 pub const DIAL_PAUSE: Duration = Duration::from_millis(200);
 /// Connections from the others at once, a count: two each, so that a new one finds room beside one that is dead and not known to be.
 pub const CONNECTIONS_MAX: usize = 2 * bartizan_consensus::limits::MEMBERS_MAX;
+/// Bytes of a file that are compared, and sent, as one: a page of a database.
+pub const BLOCK_BYTES: usize = 4 << 10;
+/// Bytes of what changes in a folder that go into one entry: well below the longest.
+pub const PART_BYTES: usize = 1 << 20;
+/// How often the folder of a leader is read where nobody asks for it: what is lost with a leader that nobody was told of.
+pub const SWEEP: Duration = Duration::from_secs(1);
+/// Files in a folder that a group keeps, a count.
+pub const FILES_MAX: usize = 10_000;
+/// Longest path of such a file in bytes.
+pub const PATH_BYTES_MAX: usize = 1 << 10;

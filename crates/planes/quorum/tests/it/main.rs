@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod apart; // the network parts
+mod folder;
 mod lives; // killed, stopped, emptied
 mod member; // what each process does
 mod processes; // how a test starts, asks and ends them

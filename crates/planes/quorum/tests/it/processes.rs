@@ -167,7 +167,7 @@ impl Group {
 }
 
 /// A root, and identities of a control, of a service, and of a control with another root.
-fn certificates(dir: &Path) {
+pub fn certificates(dir: &Path) {
     let domain = TrustDomain::parse(DOMAIN).unwrap();
     let service = Role::Service(ServiceName::parse("accounts").unwrap());
     let (root, issuing) = authority(&domain);
