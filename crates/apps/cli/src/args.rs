@@ -638,6 +638,21 @@ pub(crate) struct ControlArgs {
     /// Go on when standard input ends.
     #[arg(long)]
     pub(crate) keep_running: bool,
+    /// Which of the fleet file's `control.members` this is [default: the only control].
+    #[arg(long, value_name = "NUMBER", requires = "group_key")]
+    pub(crate) member: Option<u8>,
+    /// The group's key, the same file at all members; `bartizan ca group` makes it.
+    #[arg(long, value_name = "FILE", requires = "member")]
+    pub(crate) group_key: Option<PathBuf>,
+    /// No member has ever run: an empty data folder is right. Say it at the first start of the group, to all, and never again.
+    #[arg(long, requires = "member")]
+    pub(crate) new_group: bool,
+    /// Put this member's files in force when it leads, also where they are not those that were in force.
+    #[arg(long, requires = "member")]
+    pub(crate) take_files: bool,
+    /// Folder in which `control.sock` and `roots.pem` lead to whoever leads, where members share a machine.
+    #[arg(long, value_name = "DIR", requires = "member")]
+    pub(crate) front: Option<PathBuf>,
 }
 
 /// Arguments of `node`.

@@ -53,6 +53,16 @@ impl DataDir {
         self.0.join("control.sock")
     }
 
+    /// The data folder of one of several controls.
+    pub(crate) fn member(&self, number: u8) -> Self {
+        Self(self.0.join("members").join(number.to_string()))
+    }
+
+    /// By which several controls know each other.
+    pub(crate) fn group_key(&self) -> PathBuf {
+        self.0.join("group.key")
+    }
+
     /// The node's local API.
     pub(crate) fn node_socket(&self) -> PathBuf {
         self.0.join("node.sock")

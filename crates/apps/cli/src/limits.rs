@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// After which time a member of a group of controls shows the others a new identity, which counts for an hour.
+pub(crate) const GROUP_RENEW_AFTER: Duration = Duration::from_secs(20 * 60);
 /// How often `ca rotate --watch` asks control.
 pub(crate) const ROTATION_POLL: Duration = Duration::from_millis(250);
 /// How often a thing that is being started is asked whether it is ready: quick enough not to be felt.

@@ -104,6 +104,8 @@ pub enum Measure {
     HopsMissing,
     /// Events that belong in the ledger and are not there, since control started.
     LedgerLost,
+    /// Members of the group of controls that have not answered for some seconds, a count.
+    MembersAway,
     /// Kinds of snapshots that guards of a service refuse now.
     SnapshotsRefused,
     /// What a guard adds to calls, by what it may: above 1 it is over its budget for a while.
@@ -124,7 +126,7 @@ pub enum Measure {
 
 impl Measure {
     /// Each of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::GuardSilentS,
         Self::CertificateLeft,
         Self::CertificatesRunningOut,
@@ -134,6 +136,7 @@ impl Measure {
         Self::StoreUsed,
         Self::HopsMissing,
         Self::LedgerLost,
+        Self::MembersAway,
         Self::SnapshotsRefused,
         Self::BudgetUsed,
         Self::Drift,
@@ -154,6 +157,7 @@ impl Measure {
             Self::StoreUsed => "store_used",
             Self::HopsMissing => "hops_missing",
             Self::LedgerLost => "ledger_lost",
+            Self::MembersAway => "members_away",
             Self::SnapshotsRefused => "snapshots_refused",
             Self::BudgetUsed => "budget_used",
             Self::Drift => "drift",

@@ -23,6 +23,7 @@ pub mod event;
 pub mod federation;
 pub mod fleet;
 pub mod gateway;
+pub mod group; // several controls that keep one state
 pub mod host; // names and addresses, and how they are told from ports
 pub mod indicator; // what is measured, and where
 pub mod indicators;

@@ -9,6 +9,7 @@ use crate::edge::Mtls;
 use crate::egress::{Egress, Refusal};
 use crate::event::{HandshakeFailure, SeenBy};
 use crate::fleet::Protocol;
+use crate::group::GroupStatus;
 use crate::issued::IssuedStatus;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::plan::Isolation;
@@ -352,6 +353,9 @@ pub struct ControlStatus {
     /// The console.
     #[serde(default)]
     pub console: ConsoleStatus,
+    /// Where there are several controls, how this one sees the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupStatus>,
 }
 
 /// One proxy, or the place of one that has not come yet.

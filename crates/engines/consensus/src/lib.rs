@@ -22,7 +22,7 @@ mod replica;
 mod types;
 
 pub use log::Log;
-pub use replica::{Kept, Replica, Role};
+pub use replica::{Kept, OtherMember, Replica, Role};
 pub use types::{
     Entry, Member, Members, MembersError, Message, NotTaken, Output, Position, Settings, SettingsError, Vote,
 };

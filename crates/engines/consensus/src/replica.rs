@@ -19,6 +19,17 @@ pub struct Kept {
     pub log: Log,
 }
 
+/// One of the others, as a leader knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherMember {
+    /// Which.
+    pub member: Member,
+    /// How many entries it lacks.
+    pub behind: u64,
+    /// Whether it has not answered for twice the time after which a follower without a leader asks for votes.
+    pub is_away: bool,
+}
+
 /// What a member is at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -104,11 +115,16 @@ impl Replica {
         self.lost_until_ms.is_none()
     }
 
-    /// How far behind each of the others is, in entries; nothing where it does not lead.
-    pub fn behind(&self) -> Vec<(Member, u64)> {
+    /// How each of the others stands; nothing where it does not lead.
+    pub fn others(&self, now_ms: u64) -> Vec<OtherMember> {
         let State::Leader(leading) = &self.state else { return Vec::new() };
-        let last = self.log.last().index;
-        leading.all.iter().map(|(member, it)| (*member, last.saturating_sub(it.matched))).collect()
+        let (last, patience) = (self.log.last().index, 2 * self.settings.election_ms());
+        let other = |(member, it): (&Member, &Progress)| {
+            let heard = it.answered_ms.unwrap_or(leading.since_ms);
+            let is_away = now_ms >= heard.saturating_add(patience);
+            OtherMember { member: *member, behind: last.saturating_sub(it.matched), is_away }
+        };
+        leading.all.iter().map(other).collect()
     }
 
     /// Whether it leads, everything that counted before it led is known to it to count, and nobody else can have become leader

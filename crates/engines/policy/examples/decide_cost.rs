@@ -132,6 +132,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         outputs: Default::default(),
         counts: None,
         console: Default::default(),
+        control: Default::default(),
         synthetic: Default::default(),
         workloads: Default::default(),
         others: Default::default(),

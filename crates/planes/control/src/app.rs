@@ -36,6 +36,8 @@ use crate::workloads_until::WorkloadsUntil;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bartizan_core::Timestamp;
 use bartizan_core::event::{Change, Config, HandshakeFailure, What};
+use bartizan_core::fleet::Fleet;
+use bartizan_core::group::GroupStatus;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_core::status::{Handshakes, Programs};
 use bartizan_events::Events;
@@ -145,6 +147,13 @@ pub(crate) struct Parts {
     pub(crate) stop: CancellationToken,
 }
 
+/// As somebody reads it who is told that they differ.
+fn members(fleet: &Fleet) -> String {
+    let all = fleet.control.iter().map(|(number, place)| format!("{number} at {} and {}", place.listen, place.group));
+    let all: Vec<String> = all.collect();
+    if all.is_empty() { "one alone".to_owned() } else { all.join(", ") }
+}
+
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, CaError> {
         let Parts {
@@ -230,6 +239,11 @@ impl App {
         })
     }
 
+    /// How the others stand, where this control leads a group.
+    pub(crate) fn group(&self) -> Option<GroupStatus> {
+        self.options.leading.as_ref().map(|leading| leading.elsewhere.status())
+    }
+
     /// What proxies are to enforce now.
     pub(crate) fn in_force(&self) -> Current {
         Arc::clone(&self.in_force.borrow())
@@ -308,6 +322,7 @@ impl App {
             ("the fleet's name", before.desired.fleet.name.to_string(), desired.fleet.name.to_string()),
             ("the trust domain", before.desired.fleet.trust_domain.to_string(), desired.fleet.trust_domain.to_string()),
             ("the address of control", before.desired.plan.control.to_string(), desired.plan.control.to_string()),
+            ("which controls there are", members(&before.desired.fleet), members(&desired.fleet)),
         ] {
             if held != wanted {
                 return Err(ControlError::Fixed { what, held, wanted });

@@ -96,6 +96,21 @@ pub enum ControlError {
         /// Ours.
         wanted: String,
     },
+    /// The others of the group have not what was changed. Look whether it counts before asking again.
+    #[error("what was changed may not count, and nobody is told of it: {0}")]
+    NotSettled(String),
+    /// The leader before had other files. Copy those that are in force to this machine, or say that these are to be.
+    #[error(
+        "member {member} has other files than those in force (fleet file and policies: {here} here, {in_force} in force): copy them here from the machine where they were reloaded, or start this member with `--take-files` where its files are to be put in force"
+    )]
+    OtherFiles {
+        /// The hash of those in force.
+        in_force: String,
+        /// The hash of those here.
+        here: String,
+        /// Which member.
+        member: u8,
+    },
     /// The deny list cannot be used or changed.
     #[error(transparent)]
     DenyList(#[from] DenyListError),

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::ca::{Authority, OwnIdentity};
 use crate::error::chain;
 use crate::limits::{TAKE_IN_AGAIN, TAKE_IN_EVERY};
+use crate::settled::settle;
 use crate::stream::Refusal;
 use bartizan_core::issued::{Issued, IssuedFilter, IssuedKind, IssuedList};
 use bartizan_core::limits::LEAF_TTL;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 /// The journal, in the data folder.
 pub(crate) const JOURNAL: &str = "issued";
 
-/// A certificate whose record is on disk. [`record`] is the only constructor, and only this can be sent to anybody.
+/// A certificate whose record is on disk, at all members where there are several. [`record`] is the only constructor, and only this can be sent to anybody.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded(Svid);
 
@@ -52,6 +53,7 @@ pub(crate) async fn record(
 ) -> Result<Recorded, Refusal> {
     let issued = of(kind, id, node, spki, &svid, clock::now());
     app.journal.record(&issued).await.map_err(|error| Refusal::unable(error.to_string()))?;
+    settle(app.options.leading.as_ref()).await.map_err(|error| Refusal::unable(error.to_string()))?;
     Ok(Recorded(svid))
 }
 

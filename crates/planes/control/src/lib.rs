@@ -55,6 +55,7 @@ mod rates;
 mod registry; // which proxy is there, and what it says of itself
 mod rotation; // another root or issuing CA, step by step
 mod series; // our own metrics, over time
+mod settled; // others have it too
 mod start; // start here: what happens in which order, from the files to serving
 mod stream; // the gRPC side: proxies and nodes
 mod web_certificate; // of files, read anew where they change
@@ -72,4 +73,5 @@ pub use jwt::JwtKeysError;
 pub use keys::KeysError;
 pub use ledger::LedgerKeyError;
 pub use options::{Options, Psat, X509Pop};
+pub use settled::{Elsewhere, Leading, Settling};
 pub use start::{run, serve};

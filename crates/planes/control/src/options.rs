@@ -1,6 +1,7 @@
 //! What control is started with.
 
 use crate::ledger::Bounds;
+use crate::settled::Leading;
 use bartizan_core::fleet::Fleet;
 use bartizan_core::retention::{LedgerKept, Retention};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct Options {
     pub psat: Option<Psat>,
     /// Whether to go on when standard input ends; [`crate::serve`] never looks at it.
     pub keep_running: bool,
+    /// What comes with leading a group; `None` for a control that is alone.
+    pub leading: Option<Leading>,
 }
 
 /// An outside CA that knows the machines.
@@ -78,6 +81,7 @@ impl Options {
             x509pop: None,
             psat: None,
             keep_running: false,
+            leading: None,
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::error::ControlError;
 use crate::federation::Book;
 use crate::fleet::{Desired, directory, members};
 use crate::jwt::JwtSigner;
+use crate::options::Options;
 use crate::presence::away_now;
+use crate::settled::{note_files, settle};
 use bartizan_core::deny::{DenyList, Subject};
 use bartizan_core::snapshot::{Bundles, Directory, Epoch, Kind, Policies, Signed};
 use bartizan_core::{Member, ServiceName, Timestamp};
@@ -53,6 +55,7 @@ pub(crate) async fn publish(
     own: &OwnIdentity,
     store: &Store,
     floor: Epoch,
+    options: &Options,
     now: Timestamp,
 ) -> Result<InForce, ControlError> {
     let Wanted { desired, deny_list, bundles, mark } = wanted;
@@ -65,6 +68,8 @@ pub(crate) async fn publish(
     }
     let denied = DenyIndex::read(&deny_list, &desired.fleet.trust_domain).map_err(DenyListError::Rule)?;
     let published = store.publish(contents(&desired, &deny_list, &bundles, mark), floor).await?;
+    // Nobody sees a number that another leader could give to something else.
+    settle(options.leading.as_ref()).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
     let anchors = bundles;
     let bundles = sign(Kind::Bundles, epochs[&Kind::Bundles], &anchors, &desired, own, now)?;
@@ -90,7 +95,9 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     app.federation.settle(&desired.fleet.federation, &desired.sources);
     let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &app.rotation.mark() };
-    let after = publish(wanted, &app.own(), &app.store, app.epoch_floor, now).await?;
+    note_files(app.options.leading.as_ref(), &app.options.data, &wanted.desired.digest)?;
+    // Boxed: it is large, and so would be everything that leads here.
+    let after = Box::pin(publish(wanted, &app.own(), &app.store, app.epoch_floor, &app.options, now)).await?;
     app.events.set_retention(app.options.retention(&after.desired.fleet));
     app.pipeline.keep_ledger_within(app.options.ledger_bounds(&after.desired.fleet));
     let changed = after.changed_since(&before);

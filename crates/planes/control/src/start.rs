@@ -33,6 +33,7 @@ use crate::promotion;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
 use crate::series;
+use crate::settled::{check_files, note_files, stand_in_front};
 use crate::stream::{Desk, judge, on_failure};
 use crate::workloads_until::WorkloadsUntil;
 use bartizan_core::TrustDomain;
@@ -184,9 +185,10 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     let domain = desired.fleet.trust_domain.clone();
     let store = open_store(&options, &domain).await?;
     // Before the root is opened: where another control runs, that would be for nothing.
-    let listener = listen::bind(desired.plan.control)?;
-    // The plan's, unless its port is 0.
-    let listen = listener.local_addr().unwrap_or(desired.plan.control);
+    let place = options.leading.as_ref().map_or(desired.plan.control, |leading| leading.listen);
+    let listener = listen::bind(place)?;
+    // As planned, unless its port is 0.
+    let listen = listener.local_addr().unwrap_or(place);
 
     // After the port: another control that runs has it open.
     let journal = issuance::open(&options.data)?;
@@ -205,6 +207,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     let app = Box::pin(assembling).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
+    stand_in_front(app.options.leading.as_ref(), &app.options.data, &[SOCKET, ROOTS_PEM])?;
     Ok(Some(Started { app: Arc::new(app), source, listener, socket }))
 }
 
@@ -248,7 +251,10 @@ async fn assemble(
     let deny_list = deny::read(&options.data)?;
     let bundles = anchors(&authority, &jwt, &federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
-    let in_force = publish(wanted, &own, &store, epoch_floor, now).await?;
+    let leading = options.leading.as_ref();
+    check_files(leading, &options.data, &wanted.desired.digest)?;
+    note_files(leading, &options.data, &wanted.desired.digest)?;
+    let in_force = publish(wanted, &own, &store, epoch_floor, &options, now).await?;
     ledger.keep_within(options.ledger_bounds(&in_force.desired.fleet));
     let alerts = alerts::Desk::open(&options.data, &in_force.desired.fleet, now);
     let in_force = watch::Sender::new(Arc::new(in_force));

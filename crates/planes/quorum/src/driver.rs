@@ -281,8 +281,8 @@ impl<M: Machine> Driver<M> {
             Role::Candidate => Standing::Asks,
             Role::Leader => Standing::Leads,
         };
-        let (term, behind) = (self.replica.term(), self.replica.behind());
-        let new = Status { standing, term, applied: self.applied, behind };
+        let (term, others) = (self.replica.term(), self.replica.others(self.now_ms()));
+        let new = Status { standing, term, applied: self.applied, others };
         self.status.send_if_modified(|old| {
             if old.standing != new.standing {
                 tracing::info!(member = self.me.0, term, standing = ?new.standing, "this member stands otherwise");

@@ -7,7 +7,7 @@ use crate::limits::{ELECTION, HEARTBEAT, LEASE, LETTERS_MAX, LOG_BYTES, QUEUE_MA
 use crate::machine::Machine;
 use crate::wire::{ALPN, Hello};
 use arc_swap::ArcSwap;
-use bartizan_consensus::{Member, Members, MembersError, Settings};
+use bartizan_consensus::{Member, Members, MembersError, OtherMember, Settings};
 use bartizan_replica::{Files, ReplicaError};
 use bartizan_runtime::tls::{self, ClientAuth, Identity, TlsError};
 use std::collections::BTreeMap;
@@ -126,8 +126,8 @@ pub struct Status {
     pub term: u64,
     /// The last change that it made.
     pub applied: u64,
-    /// How many entries each of the others lacks, as a leader knows it.
-    pub behind: Vec<(Member, u64)>,
+    /// How each of the others stands, as a leader knows it.
+    pub others: Vec<OtherMember>,
 }
 
 /// A member that runs. Clones share it.
@@ -180,7 +180,7 @@ impl Group {
             standing: Standing::Follows(None),
             term: found.vote.term,
             applied: found.base.index,
-            behind: Vec::new(),
+            others: Vec::new(),
         });
         let driver =
             Driver::new(members, settings, (files, found), machine, posts, told, log_bytes.unwrap_or(LOG_BYTES));

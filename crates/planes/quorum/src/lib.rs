@@ -15,13 +15,15 @@ mod door; // from each of the others
 mod driver; // the thread that joins engine, disk and machine
 pub mod folder; // a folder that all members have
 mod group; // start here: what callers see
+mod key; // whoever has it is a member
 pub mod limits;
 mod machine;
 mod wire; // frames between members
 
-pub use bartizan_consensus::{Member, MembersError};
+pub use bartizan_consensus::{Member, MembersError, OtherMember};
 pub use bartizan_replica::ReplicaError;
 pub use group::{AskError, Ends, Group, GroupError, Options, Running, Standing, Status};
+pub use key::{GroupKey, GroupKeyError};
 pub use machine::Machine;
 
 /// Letters as bytes; for those who test them from outside.

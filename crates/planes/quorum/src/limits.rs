@@ -46,3 +46,5 @@ pub const SWEEP: Duration = Duration::from_secs(1);
 pub const FILES_MAX: usize = 10_000;
 /// Longest path of such a file in bytes.
 pub const PATH_BYTES_MAX: usize = 1 << 10;
+/// Longest file of a group's key in bytes: a certificate and a key are below 2 KiB.
+pub const KEY_FILE_BYTES_MAX: usize = 64 << 10;

@@ -19,6 +19,10 @@ pub(crate) enum CaCommand {
     #[command(after_help = "Example:\n  \
         bartizan ca sign --dir ca --root-passphrase-file passphrase.txt --csr issuing.csr > issuing.pem")]
     Sign(CaSignArgs),
+    /// Make the key by which the members of a group of controls know each other. Whoever has the file is a member.
+    #[command(after_help = "Example:\n  \
+        bartizan ca group group.key   # then copy it to the machine of each member, readable by control alone")]
+    Group(CaGroupArgs),
     /// Show the certificates of a folder's root or of a PEM file.
     #[command(after_help = "Examples:\n  bartizan ca show --dir ca\n  bartizan ca show --pem roots.pem --json")]
     Show(CaShowArgs),
@@ -57,6 +61,14 @@ pub(crate) enum CaCommand {
     /// Replace the issuing CA at once, because its key may be in wrong hands, and issue everybody anew within seconds.
     #[command(after_help = "Example:\n  bartizan ca distrust issuing")]
     Distrust(CaDistrustArgs),
+}
+
+/// Arguments of `ca group`.
+#[derive(Debug, Args)]
+pub(crate) struct CaGroupArgs {
+    /// The file to make.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// What can be replaced.

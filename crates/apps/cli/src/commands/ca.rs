@@ -14,6 +14,7 @@ use bartizan_control::ca::{
 use bartizan_core::{Secret, Timestamp};
 use bartizan_crypto::cert::{self, Cert};
 use bartizan_crypto::hash;
+use bartizan_quorum::GroupKey;
 use bartizan_runtime::{clock, files};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failure> {
     match command {
         CaCommand::Init(args) => make(&args),
         CaCommand::Sign(args) => sign_request(&args),
+        CaCommand::Group(args) => GroupKey::make(&args.file).map_err(|error| Failure::new(chain(&error))),
         CaCommand::Show(args) => show(&args),
         CaCommand::Crl(args) => waiting(ca_rotation::crl(&args)),
         CaCommand::Issued(args) => waiting(ca_issued::run(&args)),

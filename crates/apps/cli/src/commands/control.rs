@@ -1,5 +1,6 @@
 //! `bartizan control`.
 
+use super::member::{self, MemberOptions};
 use crate::args::ControlArgs;
 use crate::failure::{Failure, chain};
 use bartizan_control::{Options, Psat, X509Pop};
@@ -23,6 +24,11 @@ pub(crate) fn run(args: ControlArgs) -> Result<(), Failure> {
         psat_audience,
         psat_accounts,
         keep_running,
+        member,
+        group_key,
+        new_group,
+        take_files,
+        front,
     } = args;
     let x509pop = x509pop_roots.zip(x509pop_domain).map(|(roots, domain)| X509Pop { roots, domain });
     let psat = psat_api.zip(psat_ca).zip(psat_token).map(|((api, ca), token)| Psat {
@@ -41,6 +47,10 @@ pub(crate) fn run(args: ControlArgs) -> Result<(), Failure> {
         keep_running,
         ..Options::new(fleet, plan, data)
     };
+    if let Some((number, key)) = member.zip(group_key) {
+        let member = MemberOptions { number, key, is_new: new_group, takes_files: take_files, front };
+        return runtime.block_on(Box::pin(member::run(options, member)));
+    }
     // Boxed: starting control is a long way, and all of it would lie on the stack.
     runtime.block_on(Box::pin(bartizan_control::run(options))).map_err(|error| Failure::new(chain(&error)))
 }

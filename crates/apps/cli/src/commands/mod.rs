@@ -25,6 +25,7 @@ mod federation;
 mod inside;
 mod key;
 mod map;
+mod member; // one of several controls
 mod metrics;
 mod node;
 mod plaintext;

@@ -2,6 +2,7 @@
 
 use super::{grouped, left, megabytes, micros, rate, table, utc};
 use crate::commands::console::told;
+use bartizan_core::group::GroupStatus;
 use bartizan_core::plan::Isolation;
 use bartizan_core::snapshot::{Freshness, Kind, Mode};
 use bartizan_core::status::{EdgeTls, EgressSummary, EventsHeld, NodeStatus, ProxyStatus, Status, Unguarded};
@@ -14,6 +15,29 @@ use std::time::Duration;
 const WIDTH: u16 = 200;
 /// Edges that are named in a line, a count.
 const EDGES_SHOWN: usize = 4;
+
+/// The controls that keep one state, and who of them is missing.
+fn members(group: &GroupStatus) -> String {
+    let GroupStatus { member, term, others, state_bytes, leader: _, applied: _ } = group;
+    let away: Vec<String> = others.iter().filter(|it| it.away).map(|it| it.member.to_string()).collect();
+    let lag: Vec<String> = others
+        .iter()
+        .filter(|it| !it.away && it.behind > 0)
+        .map(|it| format!("{} lacks {} changes", it.member, grouped(it.behind)))
+        .collect();
+    let mut text = format!(
+        "group: member {member} of {} leads, term {term}, {} MiB kept",
+        others.len() + 1,
+        megabytes(*state_bytes)
+    );
+    if !away.is_empty() {
+        text.push_str(&format!("; AWAY: {}", away.join(", ")));
+    }
+    if !lag.is_empty() {
+        text.push_str(&format!("; {}", lag.join(", ")));
+    }
+    text
+}
 
 /// Everything, control first.
 pub(crate) fn text(status: &Status) -> String {
@@ -53,6 +77,9 @@ pub(crate) fn text(status: &Status) -> String {
     let epochs_text: Vec<_> = epochs.iter().map(|(kind, epoch)| format!("{} {}", kind.as_str(), epoch.0)).collect();
     let mut text = format!("fleet {fleet}, trust domain {trust_domain}, mode {mode}\n");
     let _ = writeln!(text, "control {} since {}; {}", control.version, utc(control.started_at), ends.join(", "));
+    if let Some(group) = &control.group {
+        let _ = writeln!(text, "{}", members(group));
+    }
     let _ = writeln!(text, "{}", told(&control.console));
     let _ = writeln!(text, "epochs in force: {}", epochs_text.join(", "));
     let lost = match store.lost_total() {

@@ -91,7 +91,7 @@ impl Keeper {
         let mut upgrades = self.upgrades.hear(part);
         self.undertaker.watch(pid);
         self.board.started(part, pid);
-        if *part != Part::Control {
+        if !matches!(part, Part::Control | Part::ControlMember(_)) {
             // Control tells of its own start; of its end, where it is killed, only we can.
             self.recorder.process(part, &executable, pid, None);
         }
@@ -205,7 +205,7 @@ impl Keeper {
 
     fn executable(&self, part: &Part) -> PathBuf {
         match part {
-            Part::Control | Part::Node | Part::Porter(_) => self.launcher.bartizan.clone(),
+            Part::Control | Part::ControlMember(_) | Part::Node | Part::Porter(_) => self.launcher.bartizan.clone(),
             Part::Sidecar(_) | Part::Gateway => self.launcher.proxy.clone(),
             Part::Program(service) => {
                 self.launcher.programs.get(service).map(|p| p.executable.clone()).unwrap_or_default()

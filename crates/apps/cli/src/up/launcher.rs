@@ -17,6 +17,7 @@ use bartizan_node::api::{Done, Expect};
 use bartizan_runtime::{descriptors, local};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(crate) struct Launcher {
     pub(crate) programs: BTreeMap<Member, Ready>,
     /// Their network namespaces.
     pub(crate) spaces: Arc<Spaces>,
+    /// Whether the controls of the fleet, where there are several, have never run.
+    pub(crate) new_group: bool,
 }
 
 impl Launcher {
@@ -53,6 +56,7 @@ impl Launcher {
     pub(crate) async fn start(&self, part: &Part) -> Result<Running, String> {
         match part {
             Part::Control => child::spawn(self.control()).await,
+            Part::ControlMember(number) => child::spawn(self.control_member(*number)).await,
             Part::Node => child::spawn(self.node().await?).await,
             Part::Porter(member) => self.porter(part, member).await,
             Part::Sidecar(member) => self.proxy(part, member).await,
@@ -85,18 +89,43 @@ impl Launcher {
     }
 
     fn control(&self) -> Spec {
-        let args = [
+        self.ours(&self.bartizan, Some("control"), &self.control_args(&self.data), Input::Open, &Part::Control)
+    }
+
+    fn control_args(&self, data: &DataDir) -> Vec<(&'static str, OsString)> {
+        vec![
             ("--fleet", self.fleet_file.clone().into_os_string()),
             ("--plan", self.data.plan().into_os_string()),
-            ("--data", self.data.path().as_os_str().to_owned()),
+            ("--data", data.path().as_os_str().to_owned()),
             // Anybody who may call the gateway makes events: they must not fill the disk that programs write to.
             ("--events-bytes-max", crate::limits::EVENTS_BYTES_MAX.to_string().into()),
-        ];
-        self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::Control)
+        ]
+    }
+
+    fn control_member(&self, number: u8) -> Spec {
+        let mut args = self.control_args(&self.data.member(number));
+        args.extend([
+            ("--member", number.to_string().into()),
+            ("--group-key", self.data.group_key().into_os_string()),
+            // All of them read the same files, here.
+            ("--front", self.data.path().as_os_str().to_owned()),
+        ]);
+        let mut spec = self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::ControlMember(number));
+        spec.args.push("--take-files".into());
+        spec.args.extend(self.new_group.then(|| "--new-group".into()));
+        spec
+    }
+
+    /// Where control is found: each of several.
+    fn controls(&self) -> Result<Vec<(&'static str, OsString)>, String> {
+        let one = |at: SocketAddr| ("--control", OsString::from(at.to_string()));
+        Ok(match self.fleet.control.is_empty() {
+            true => vec![one(self.plan()?.control)],
+            false => self.fleet.control.values().map(|place| one(place.listen)).collect(),
+        })
     }
 
     async fn node(&self) -> Result<Spec, String> {
-        let plan = self.plan()?;
         let request = serde_json::json!({});
         let socket = self.data.control_socket();
         let token = tokio::time::timeout(TOKEN_WITHIN, local::post(&socket, "/v1/node-tokens", &request)).await;
@@ -107,9 +136,8 @@ impl Launcher {
             Ok(Err(error)) => return Err(format!("control gave no join token: {}", chain(&error))),
             Err(_) => return Err(format!("control gave no join token within {} s", TOKEN_WITHIN.as_secs())),
         };
-        let args = [
+        let mut args = vec![
             ("--name", NODE_NAME.into()),
-            ("--control", plan.control.to_string().into()),
             ("--trust-bundle", self.data.roots().into_os_string()),
             ("--trust-domain", self.fleet.trust_domain.to_string().into()),
             ("--socket", self.data.node_socket().into_os_string()),
@@ -119,6 +147,7 @@ impl Launcher {
             ("--cache", self.data.node_cache().into_os_string()),
             ("--supervisor-pid", std::process::id().to_string().into()),
         ];
+        args.extend(self.controls()?);
         Ok(self.ours(&self.bartizan, Some("node"), &args, Input::Token(Secret::new(token)), &Part::Node))
     }
 
@@ -162,7 +191,7 @@ impl Launcher {
     }
 
     async fn proxy_spec(&self, part: &Part, member: &Member, isolated: bool) -> Result<Spec, String> {
-        let (plan, service) = (self.plan()?, member.service());
+        let service = member.service();
         let state = self.data.proxy_state(&member.to_string());
         make_private(&state).map_err(|failure| failure.to_string())?;
         // 256 bits: as good as a key, which it is for the one process that redeems it.
@@ -175,15 +204,15 @@ impl Launcher {
         let Done {} = local::post(&self.data.node_socket(), "/v1/expect", &expect)
             .await
             .map_err(|error| format!("the node did not take its ticket: {}", chain(&error)))?;
-        let args = [
+        let mut args = vec![
             ("--service", service.to_string().into()),
             ("--instance", member.number().to_string().into()),
             ("--trust-domain", self.fleet.trust_domain.to_string().into()),
-            ("--control", plan.control.to_string().into()),
             ("--node-socket", self.data.node_socket().into_os_string()),
             ("--trust-bundle", self.data.roots().into_os_string()),
             ("--state-dir", state.into_os_string()),
         ];
+        args.extend(self.controls()?);
         let mut spec = self.ours(&self.proxy, None, &args, Input::Line(ticket), part);
         spec.args.push("--exit-with-stdin".into());
         // Its allocator takes pages of 2 MiB before the program can say that it wants small ones.

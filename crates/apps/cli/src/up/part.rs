@@ -8,6 +8,8 @@ use std::fmt;
 pub(crate) enum Part {
     /// `bartizan control`.
     Control,
+    /// `bartizan control`, as a member of a group.
+    ControlMember(u8),
     /// `bartizan node`.
     Node,
     /// The process in the network namespace of a program that is ours.
@@ -24,7 +26,7 @@ impl Part {
     /// The word for its kind, as events name it.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
-            Self::Control => "control",
+            Self::Control | Self::ControlMember(_) => "control",
             Self::Node => "node",
             Self::Porter(_) => "porter",
             Self::Sidecar(_) => "sidecar",
@@ -36,7 +38,7 @@ impl Part {
     /// Its place in the order of starting.
     pub(crate) const fn rank(&self) -> u8 {
         match self {
-            Self::Control => 0,
+            Self::Control | Self::ControlMember(_) => 0,
             Self::Node => 1,
             Self::Porter(_) => 2,
             Self::Sidecar(_) => 3,
@@ -48,7 +50,7 @@ impl Part {
     /// The service it belongs to; `None` for control and node.
     pub(crate) fn service(&self) -> Option<ServiceName> {
         match self {
-            Self::Control | Self::Node => None,
+            Self::Control | Self::ControlMember(_) | Self::Node => None,
             Self::Porter(member) | Self::Sidecar(member) | Self::Program(member) => Some(member.service().clone()),
             Self::Gateway => Some(ServiceName::gateway()),
         }
@@ -59,7 +61,7 @@ impl Part {
         match self {
             Self::Sidecar(member) => Some(member.clone()),
             Self::Gateway => Some(Member::new(ServiceName::gateway(), 1)),
-            Self::Control | Self::Node | Self::Porter(_) | Self::Program(_) => None,
+            Self::Control | Self::ControlMember(_) | Self::Node | Self::Porter(_) | Self::Program(_) => None,
         }
     }
 
@@ -68,6 +70,7 @@ impl Part {
         // A service may be called `control` or even `bartizan`, but none has a dot in its name, and no number is a word.
         match self {
             Self::Control | Self::Node | Self::Gateway => format!("bartizan.{}.log", self.kind()),
+            Self::ControlMember(number) => format!("bartizan.control.{number}.log"),
             Self::Porter(name) => format!("{name}.porter.log"),
             Self::Sidecar(name) => format!("{name}.sidecar.log"),
             Self::Program(name) => format!("{name}.log"),
@@ -79,6 +82,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Control | Self::Node | Self::Gateway => f.write_str(self.kind()),
+            Self::ControlMember(number) => write!(f, "control {number}"),
             Self::Porter(name) => write!(f, "porter of {name}"),
             Self::Sidecar(name) => write!(f, "sidecar of {name}"),
             Self::Program(name) => write!(f, "{name}"),
@@ -95,7 +99,7 @@ mod tests {
     fn log_names_never_collide() {
         let names = ["control", "node", "gateway", "bartizan", "bartizan-control", "sidecar", "bartizan.2"];
         let services = names.map(|name| Member::parse(name).unwrap());
-        let mut parts = vec![Part::Control, Part::Node, Part::Gateway];
+        let mut parts = vec![Part::Control, Part::ControlMember(1), Part::ControlMember(2), Part::Node, Part::Gateway];
         parts.extend(services.iter().cloned().map(Part::Porter));
         parts.extend(services.iter().cloned().map(Part::Sidecar));
         parts.extend(services.iter().cloned().map(Part::Program));

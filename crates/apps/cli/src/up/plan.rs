@@ -49,7 +49,13 @@ pub(crate) fn ports_named(fleet: &Fleet) -> BTreeSet<u16> {
     let meshes = meshes.chain(fleet.console.listen).map(|at| at.port());
     let ways_out = fleet.services.values().filter_map(|service| service.egress.as_ref());
     let ways_out = ways_out.flat_map(|it| [it.proxy, it.dns]).flatten().map(|at| at.port());
-    own.chain(vias).chain(meshes).chain(ways_out).chain(fleet.gateway.iter().map(|g| g.listen.port())).collect()
+    let controls = fleet.control.values().flat_map(|place| [place.listen.port(), place.group.port()]);
+    own.chain(controls)
+        .chain(vias)
+        .chain(meshes)
+        .chain(ways_out)
+        .chain(fleet.gateway.iter().map(|g| g.listen.port()))
+        .collect()
 }
 
 /// Where everything listens: control, a mesh port for each instance that names none, a listener for each edge, two for each
@@ -128,6 +134,7 @@ mod tests {
             outputs: Default::default(),
             counts: None,
             console: Default::default(),
+            control: Default::default(),
             synthetic: Default::default(),
             workloads: Default::default(),
             others: Default::default(),

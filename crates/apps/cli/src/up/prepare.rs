@@ -15,6 +15,7 @@ use bartizan_core::fleet::{Capture, Fleet, Isolate, Service};
 use bartizan_core::plan::Plan;
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Member, ServiceName};
+use bartizan_quorum::GroupKey;
 use bartizan_runtime::limits::SOCKET_PATH_BYTES_MAX;
 use bartizan_runtime::ports::Claimed;
 use bartizan_runtime::{files, listen, ports};
@@ -90,7 +91,7 @@ fn plan_all(args: &UpArgs, checked: Checked, stamp: String, mode: Mode, screen: 
 
     let path = args.data.clone().unwrap_or_else(|| DataDir::beside(&fleet_file, fleet.name.as_str()));
     let data = DataDir::create(&path)?;
-    sockets_fit(&data)?;
+    sockets_fit(&fleet, &data)?;
     let lock = data.lock()?;
     let spaces = Arc::new(spaces(&fleet, mode, &bartizan, screen)?);
     ports_are_free(&fleet, &spaces, mode)?;
@@ -99,13 +100,17 @@ fn plan_all(args: &UpArgs, checked: Checked, stamp: String, mode: Mode, screen: 
         warn_of_fixed_places(&fleet, screen);
     }
     let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
-    let launcher = Launcher { bartizan, proxy, fleet_file, fleet: Arc::new(fleet), plan, data, programs, spaces };
+    let new_group = prepare_group(&fleet, &data)?;
+    let fleet = Arc::new(fleet);
+    let launcher = Launcher { bartizan, proxy, fleet_file, fleet, plan, data, programs, spaces, new_group };
     Ok(Prepared { launcher, policy_files, stamp, mode, held: Held { _data: lock, _ports: ports } })
 }
 
 /// The kernel takes short socket paths only; better said now than by a control that dies.
-fn sockets_fit(data: &DataDir) -> Result<(), Failure> {
-    for socket in [data.control_socket(), data.node_socket(), data.workload_socket(), data.up_socket()] {
+fn sockets_fit(fleet: &Fleet, data: &DataDir) -> Result<(), Failure> {
+    let members = fleet.control.keys().map(|number| data.member(*number).control_socket());
+    let own = [data.control_socket(), data.node_socket(), data.workload_socket(), data.up_socket()];
+    for socket in own.into_iter().chain(members) {
         let bytes = socket.as_os_str().len();
         if bytes > SOCKET_PATH_BYTES_MAX {
             return Err(Failure::new(format!(
@@ -115,6 +120,29 @@ fn sockets_fit(data: &DataDir) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Folders and key of several controls. True where none of them ever ran.
+fn prepare_group(fleet: &Fleet, data: &DataDir) -> Result<bool, Failure> {
+    if fleet.control.is_empty() {
+        return Ok(false);
+    }
+    if data.path().join("bartizan.db").exists() {
+        return Err(Failure::new(format!(
+            "`{}` holds the state of a single control, and the fleet file has `control.members`; name another folder with --data, \
+             or delete `control` from the fleet file",
+            data.path().display()
+        )));
+    }
+    let mut is_new = true;
+    for member in fleet.control.keys().map(|number| data.member(*number)) {
+        make_private(member.path())?;
+        is_new &= !member.path().join("group").exists();
+    }
+    if !data.group_key().exists() {
+        GroupKey::make(&data.group_key()).map_err(|error| Failure::new(chain(&error)))?;
+    }
+    Ok(is_new)
 }
 
 /// Which programs get a network namespace; says aloud which do not, and why.
@@ -239,6 +267,10 @@ fn ports_are_free(fleet: &Fleet, spaces: &Spaces, mode: Mode) -> Result<(), Fail
         for via in service.calls.iter().filter_map(|call| call.via).chain(way_out).filter(|_| mode != Mode::Off) {
             free(format!("the sidecar of `{name}`"), via)?;
         }
+    }
+    for (number, place) in fleet.control.iter().filter(|_| mode != Mode::Off) {
+        free(format!("control {number}"), place.listen)?;
+        free(format!("control {number}"), place.group)?;
     }
     if let Some(listen) = fleet.console.listen.filter(|_| mode != Mode::Off && !fleet.console.off) {
         free("the console".to_owned(), listen)?;

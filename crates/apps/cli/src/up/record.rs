@@ -105,6 +105,8 @@ async fn deliver(socket: PathBuf, mut queue: mpsc::Receiver<Message>) {
 async fn handed_in(socket: &Path, events: &[Event]) -> bool {
     match local::post::<_, Accepted>(socket, "/v1/events", events).await {
         Ok(_) => true,
+        // A member of a group that does not lead, or does not any more: whoever does is there in a moment.
+        Err(local::LocalError::Refused { status: 503, .. }) => false,
         Err(local::LocalError::Refused { status, body }) => {
             tracing::warn!(status, body, "control refused process events");
             true

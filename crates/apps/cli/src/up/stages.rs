@@ -117,10 +117,7 @@ impl Up {
         let guarded = self.mode != Mode::Off;
         if guarded {
             self.hear_upgrades()?;
-            self.stage("control", vec![Part::Control], PART_READY_WITHIN, |up| {
-                up.launcher().plan.as_ref().map(|plan| format!("listens on {}", plan.control)).unwrap_or_default()
-            })
-            .await?;
+            self.controls().await?;
             self.stage("node", vec![Part::Node], PART_READY_WITHIN, |up| {
                 format!("vouches for {}", up.launcher().proxy.display())
             })
@@ -143,6 +140,19 @@ impl Up {
             self.stage("gateway", vec![Part::Gateway], PART_READY_WITHIN, |_| result).await?;
         }
         Ok(())
+    }
+
+    async fn controls(&mut self) -> Result<(), Failure> {
+        let fleet = Arc::clone(&self.launcher().fleet);
+        if fleet.control.is_empty() {
+            let listens = |up: &Self| up.launcher().plan.as_ref().map(|plan| format!("listens on {}", plan.control));
+            return self
+                .stage("control", vec![Part::Control], PART_READY_WITHIN, |up| listens(up).unwrap_or_default())
+                .await;
+        }
+        let members = fleet.control.keys().copied().map(Part::ControlMember).collect();
+        let text = format!("{} keep one state, one of them leads", fleet.control.len());
+        self.stage("control", members, PART_READY_WITHIN, |_| text).await
     }
 
     async fn programs(&mut self) -> Result<(), Failure> {

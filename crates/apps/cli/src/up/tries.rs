@@ -309,6 +309,7 @@ mod tests {
             outputs: Default::default(),
             counts: None,
             console: Default::default(),
+            control: Default::default(),
             synthetic: Default::default(),
             workloads: Default::default(),
             others: Default::default(),

@@ -9,6 +9,7 @@ use super::spaces::Spaces;
 use crate::data_dir::DataDir;
 use crate::limits::{CONNECT_WITHIN, READY_POLL};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::group::GroupStatus;
 use bartizan_core::plan::Plan;
 use bartizan_core::status::Status;
 use bartizan_core::{Member, ServiceName};
@@ -43,6 +44,11 @@ impl Waiter {
     pub(crate) async fn ready(&self, part: &Part, pid: u32) {
         match part {
             Part::Control => answers::<Status>(&self.data.control_socket(), "/v1/status").await,
+            Part::ControlMember(number) => {
+                answers::<GroupStatus>(&self.data.member(*number).control_socket(), "/v1/group").await;
+                // Whoever it is: the others wait for one that leads.
+                answers::<Status>(&self.data.control_socket(), "/v1/status").await;
+            }
             Part::Node => answers::<Health>(&self.data.node_socket(), "/v1/health").await,
             // It was seen through its beginning when it was started.
             Part::Porter(_) => {}

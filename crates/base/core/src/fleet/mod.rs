@@ -14,6 +14,7 @@ mod raw_api;
 mod raw_apps;
 mod raw_authorization;
 mod raw_console;
+mod raw_control;
 mod raw_counts;
 mod raw_edge;
 mod raw_egress;
@@ -55,6 +56,7 @@ use crate::edge::{Edge, Mtls, Versions};
 use crate::egress::{Egress, Range};
 use crate::federation::Federation;
 use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, HostPattern, Overrule};
+use crate::group::Members;
 use crate::intake::Intake;
 use crate::limit::Limit;
 use crate::login::Login;
@@ -121,6 +123,8 @@ pub struct Fleet {
     pub counts: Option<Counts>,
     /// The console.
     pub console: Console,
+    /// The controls that keep one state, where there are several; none where there is one alone.
+    pub control: Members,
     /// Who calls without needing the answer.
     pub synthetic: BTreeMap<ServiceName, Synthetic>,
     /// Things worth saying that are no errors, such as a service without an owner.

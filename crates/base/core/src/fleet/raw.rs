@@ -8,6 +8,7 @@ use super::raw_alerts::{AlertsSchema, RawAlerts};
 use super::raw_api::{RawApi, RawGraphql};
 use super::raw_authorization::RawAuthorization;
 use super::raw_console::{ConsoleSchema, RawConsole};
+use super::raw_control::RawControl;
 use super::raw_counts::RawCounts;
 use super::raw_edge::{RawAt, RawBreaker, RawInstance, RawMirror, RawNarrow, RawOutlier, RawRetry};
 use super::raw_egress::RawEgress;
@@ -101,6 +102,9 @@ pub(super) struct RawFleet {
     /// The console, pages for whoever watches the fleet; under `bartizan up` at an address of loopback that it chooses where left out.
     #[schemars(default, with = "ConsoleSchema")]
     pub(super) console: Field<WordOr<RawConsole>>,
+    /// Several controls that keep one state; one, without a name, where left out.
+    #[schemars(default)]
+    pub(super) control: Field<RawControl>,
     /// Programs beside the services that get an identity over the SPIFFE Workload API, by name.
     #[schemars(default, with = "BTreeMap<String, RawWorkload>")]
     pub(super) workloads: Field<Named<Read<RawWorkload>>>,
@@ -464,6 +468,7 @@ impl RawFleet {
         "outputs",
         "counts",
         "console",
+        "control",
         "workloads",
         "federation",
         "isolate",
@@ -493,6 +498,7 @@ impl RawFleet {
             outputs: fields.take("outputs", |report, node, key| report.named(node, key, RawOutput::read)),
             counts: fields.take("counts", RawCounts::read),
             console: fields.take("console", RawConsole::read),
+            control: fields.take("control", RawControl::read),
             workloads: fields.take("workloads", |report, node, key| report.named(node, key, RawWorkload::read)),
             federation: fields.take("federation", RawFederation::read),
             isolate: fields.take("isolate", Report::scalar),

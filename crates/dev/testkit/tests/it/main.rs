@@ -26,6 +26,7 @@ mod ext_authz; // another proxy that asks ours
 mod faults; // kill -9, full disk, half-written files
 mod federation; // two trust domains
 mod gateway;
+mod group;
 mod guards;
 mod instances; // several of one service
 mod isolation;

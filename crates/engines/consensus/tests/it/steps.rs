@@ -110,7 +110,8 @@ fn who_is_far_behind_is_sent_the_state_and_then_what_is_new() {
         _ => None,
     });
     assert_eq!(sent, Some((place(3, 4), 1)), "{out:?}");
-    assert_eq!(it.behind(), [(ALL[1], 1), (ALL[2], 1)]);
+    let behind: Vec<_> = it.others(0).iter().map(|it| (it.member, it.behind, it.is_away)).collect();
+    assert_eq!(behind, [(ALL[1], 1, false), (ALL[2], 1, false)]);
 
     let mut fresh = with(0, &[]);
     let out = fresh.hear(1, 0, ALL[1], Message::Install { term: 3, at: place(3, 4), sent_ms: 1 });

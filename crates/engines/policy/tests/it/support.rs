@@ -63,6 +63,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         outputs: Default::default(),
         counts: None,
         console: Default::default(),
+        control: Default::default(),
         synthetic: Default::default(),
         workloads: Default::default(),
         others: Default::default(),

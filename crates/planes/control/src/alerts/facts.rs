@@ -113,6 +113,8 @@ impl Measured {
         self.set_all(Measure::StoreUsed, [(None, used)]);
         let missing = app.pipeline.gaps().missing(now).into_iter();
         self.set_all(Measure::HopsMissing, missing.map(|(service, count)| (Some(service), count as f64)));
+        let group = app.group().map(|group| (None, group.others.iter().filter(|it| it.away).count() as f64));
+        self.set_all(Measure::MembersAway, group);
         self.set_all(Measure::LedgerLost, [(None, app.pipeline.ledger_status().lost as f64)]);
         let drift = app.drift.status().map_or(0, |drift| drift.what.len());
         self.set_all(Measure::Drift, [(None, drift as f64)]);

@@ -82,6 +82,8 @@ impl From<ControlError> for Failure {
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
             ControlError::Locked(_) => Self::conflict(text),
             ControlError::ForeignData { .. }
+            | ControlError::NotSettled(_)
+            | ControlError::OtherFiles { .. }
             | ControlError::Ca(_)
             | ControlError::NodeRoots { .. }
             | ControlError::DenyList(DenyListError::File { .. } | DenyListError::Malformed { .. })

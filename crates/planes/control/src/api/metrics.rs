@@ -91,7 +91,31 @@ fn render(status: &Status, totals: &[(String, ProxyStats)], identities_refused: 
     drift(&mut page, status);
     expiry(&mut page, status);
     proxies(&mut page, status);
+    group(&mut page, status);
     page.text
+}
+
+/// The controls that keep one state; nothing where there is one alone.
+fn group(page: &mut Page, status: &Status) {
+    let Some(group) = &status.control.group else { return };
+    let numbers: [(&str, &str, u64); 3] = [
+        ("bartizan_group_term", "How many leaders the group of controls had, at most", group.term),
+        ("bartizan_group_applied", "The last change that counts", group.applied),
+        ("bartizan_group_state_bytes", "What the state takes that the group keeps", group.state_bytes),
+    ];
+    for (name, help, value) in numbers {
+        page.family(name, "gauge", help);
+        page.value(&[], value);
+    }
+    page.family(
+        "bartizan_group_member_away",
+        "gauge",
+        "1 where a member of the group has not answered for some seconds",
+    );
+    let numbered = || group.others.iter().map(|it| (it.member.to_string(), it));
+    numbered().for_each(|(member, it)| page.value(&[("member", &member)], u8::from(it.away)));
+    page.family("bartizan_group_member_behind", "gauge", "Changes that a member of the group lacks");
+    numbered().for_each(|(member, it)| page.value(&[("member", &member)], it.behind));
 }
 
 /// What became of events, arrow by arrow. The sums of an arrow are equal where `bartizan_arrow_missing` is 0.

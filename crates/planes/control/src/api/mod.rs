@@ -16,6 +16,7 @@ mod events;
 mod expiry;
 mod explain;
 mod federation;
+mod group;
 mod indicators;
 mod inspect_token;
 mod inventory;

@@ -4,7 +4,7 @@ use super::promql::described as prom;
 use super::{events, inventory, issued, objectives, overview as glance, users};
 use crate::api::table::{Endpoint, Method};
 use bartizan_core::{
-    alerts, balance, client, console as door, federation, issued as certificates, rotation, status, versions,
+    alerts, balance, client, console as door, federation, group, issued as certificates, rotation, status, versions,
 };
 use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -95,6 +95,7 @@ const LOOKING: &[Shape] = &[
     get("/v1/trace/{request}", json::<status::Trace>(), ASKED),
     get("/v1/metrics", Answer::Text("text/plain", "What Prometheus scrapes, format 0.0.4."), &[]),
     get("/v1/balance", json::<balance::Balance>(), &[]),
+    get("/v1/group", json::<group::GroupStatus>(), &[404]),
     get("/v1/egress", json::<status::EgressStatus>(), &[]),
     asked(of::<inventory::Asked>, get("/v1/inventory", json::<status::ApiInventory>(), &[400])),
     get("/v1/indicators", json::<indicators::Indicators>(), &[]),

@@ -71,6 +71,7 @@ pub(crate) fn status(app: &App) -> Status {
         fleet_file: in_force.desired.stamp.clone(),
         now,
         control: ControlStatus {
+            group: app.group(),
             started_at: app.started_at,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             listen: app.listen,

@@ -2,12 +2,14 @@
 
 use crate::api::actor::Actor;
 use crate::api::{
-    alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, indicators,
+    alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, group, indicators,
     inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, promql,
     record, reload, revoke_tokens, sessions, status, stream, trace, users, versions,
 };
 use crate::app::App;
+use crate::settled::before_answers;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use bartizan_core::console::ConsoleRole;
 use std::fmt;
@@ -86,6 +88,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     trace::IT,
     metrics::IT,
     balance::IT,
+    group::IT,
     node_tokens::IT,
     reload::IT,
     crl::IT,
@@ -158,5 +161,5 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     for endpoint in ENDPOINTS {
         router = router.route(endpoint.path, authorize::guard((endpoint.route)(), endpoint.who, Arc::clone(&app)));
     }
-    router.with_state(app)
+    router.layer(from_fn_with_state(Arc::clone(&app), before_answers)).with_state(app)
 }

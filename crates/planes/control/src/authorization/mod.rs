@@ -57,6 +57,7 @@ pub(crate) use telling::{check as check_apps, tell_apps};
 
 use crate::app::App;
 use crate::people;
+use crate::settled::before_answers;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -112,5 +113,6 @@ fn router(app: Arc<App>) -> Router {
         .route(paths::REGISTERED, get(register::show).put(register::replace).delete(register::remove))
         .merge(for_scripts)
         .merge(people::router(&app))
+        .layer(from_fn_with_state(Arc::clone(&app), before_answers))
         .with_state(app)
 }

@@ -8,10 +8,12 @@ use crate::app::App;
 use crate::error::chain;
 use crate::limits::{ADDRESS_TRIES, AGENT_CHARS_MAX, CONSOLE_SESSION_LIFE};
 use crate::people::{self, Guesser, Proof};
+use crate::settled::before_answers;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Request, State};
 use axum::http::header::{HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -66,7 +68,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
     for endpoint in ENDPOINTS {
         router = router.route(endpoint.path, (endpoint.route)());
     }
-    router.with_state(Arc::clone(app))
+    router.layer(from_fn_with_state(Arc::clone(app), before_answers)).with_state(Arc::clone(app))
 }
 
 async fn state(State(app): State<Arc<App>>) -> Json<SignInState> {

@@ -20,6 +20,7 @@ use bartizan_core::plan::Plan;
 use bartizan_core::signed::SENDER_FILE_BYTES_MAX;
 use bartizan_core::snapshot::{Epoch, Policies};
 use bartizan_core::user::{RevokedToken, TokenIssuer, Users};
+use bartizan_crypto::hash;
 use bartizan_policy::{Engine, Shares};
 use bartizan_runtime::files;
 use bartizan_runtime::ports::Claimed;
@@ -36,6 +37,8 @@ pub(crate) struct Desired {
     pub(crate) fleet: Fleet,
     /// What tells the fleet file from another state of it; empty where it was changed while it was read.
     pub(crate) stamp: String,
+    /// SHA-256 over fleet file and policies, hexadecimal.
+    pub(crate) digest: String,
     pub(crate) plan: Plan,
     pub(crate) policies: Arc<Policies>,
     /// The same, ready to be shared out.
@@ -104,9 +107,19 @@ pub(crate) fn write_plan(plan: &Plan, path: &Path) -> Result<(), ControlError> {
     files::write_atomic(path, &text, 0o600).map_err(|error| refuse(error.to_string()))
 }
 
+/// Of a file that cannot be read nobody reads more than that; it was read a moment ago.
+fn digest(fleet: &Path, policies: &BTreeMap<String, String>) -> String {
+    let mut text = std::fs::read(fleet).unwrap_or_default();
+    for (name, policy) in policies {
+        text.extend(format!("\0{name}\0{policy}").into_bytes());
+    }
+    hash::hex(&hash::sha256(&text))
+}
+
 fn read(options: &Options, plan: Plan) -> Result<Desired, ControlError> {
     let stamp = files::stamp(&options.fleet).unwrap_or_default();
     let (mut fleet, files) = files::load_fleet(&options.fleet)?;
+    let digest = digest(&options.fleet, &files);
     let summary = bartizan_policy::check(&fleet, &files)?;
     for warning in &fleet.warnings {
         tracing::warn!("{warning}");
@@ -137,7 +150,21 @@ fn read(options: &Options, plan: Plan) -> Result<Desired, ControlError> {
     let (away, own_issuer, provider, revoked, keys) = (Away::new(), None, None, Vec::new(), Vec::new());
     let apis = Arc::new(apis);
     let stamp = files::stamp(&options.fleet).ok().filter(|now| *now == stamp).unwrap_or_default();
-    Ok(Desired { fleet, stamp, plan, policies, shares, apis, sources, away, own_issuer, provider, revoked, keys })
+    Ok(Desired {
+        fleet,
+        stamp,
+        digest,
+        plan,
+        policies,
+        shares,
+        apis,
+        sources,
+        away,
+        own_issuer,
+        provider,
+        revoked,
+        keys,
+    })
 }
 
 /// Checks the keys of those whose tokens are believed, as the gateway will, and the roots of those whose keys are fetched, which lie in

@@ -3,6 +3,7 @@
 use super::{Failure, back_channel, end, redeem, renew, said};
 use crate::app::App;
 use crate::limits::LOGIN_WITHIN;
+use crate::settled::settle;
 use bartizan_core::login::{Answer, Ask};
 use bartizan_runtime::clock;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ async fn answered(app: &Arc<App>, ask: Ask) -> Answer {
     let Some((in_force, said)) = said(app) else {
         return Answer::Refused("the fleet file has no `gateway.login` any more".to_owned());
     };
+    let changes = !matches!(ask, Ask::Keys);
     let done = match ask {
         Ask::Keys => app.login.keys.in_force(&said, now).map(Answer::Keys),
         Ask::Redeem(asked) => redeem::redeem(app, &in_force, &said, &asked, now).await,
@@ -36,6 +38,9 @@ async fn answered(app: &Arc<App>, ask: Ask) -> Answer {
         Ask::End(ended) => end::end(app, &said, &ended, now).await,
         Ask::BackChannel { token } => back_channel::hear(app, &in_force, &said, &token, now),
     };
+    if changes && let Err(error) = settle(app.options.leading.as_ref()).await {
+        return Answer::Unable(error.to_string());
+    }
     done.unwrap_or_else(|failure| match failure {
         Failure::Refused(why) => Answer::Refused(why),
         Failure::Unable(why) => Answer::Unable(why),

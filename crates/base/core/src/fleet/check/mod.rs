@@ -9,6 +9,7 @@ mod authorization;
 mod budget;
 mod capture;
 mod console;
+mod control;
 mod cors;
 mod counts;
 mod edge;
@@ -124,6 +125,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         outputs,
         counts,
         console,
+        control,
         workloads,
         federation,
         isolate,
@@ -214,6 +216,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let gateway =
         gateway.optional().and_then(|at| at.map(|at| gateway::check(report, context, &mut ports, at)).transpose());
     let console = console::check(report, &mut ports, console);
+    let control = control.optional().and_then(|at| at.map(|at| control::check(report, &mut ports, at)).transpose());
     let synthetic = synthetic::check(report, &known, others.as_ref().ok(), synthetic);
     let mut authorization = authorization;
     let registered = match (&trust_domain, &gateway, &mut authorization) {
@@ -244,6 +247,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         outputs: outputs?,
         counts: counts?,
         console: console?,
+        control: control?.unwrap_or_default(),
         synthetic: synthetic?,
         warnings: Vec::new(),
     };
