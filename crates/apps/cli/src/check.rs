@@ -101,6 +101,8 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Vec<Finding>> {
         Finding::from(&FleetError { file: folder_of_fleet.join(&found.file).display().to_string(), ..found.clone() })
     };
     let apis = bartizan_control::check_apis(&fleet).map_err(|errors| errors.iter().map(of_api).collect::<Vec<_>>())?;
+    bartizan_control::check_prometheus_rules(&fleet.alerts.prometheus)
+        .map_err(|errors| errors.iter().map(Finding::from).collect::<Vec<_>>())?;
     let mut warnings: Vec<_> = fleet.warnings.iter().map(Finding::from).collect();
     warnings.extend(apis.iter().map(of_api));
     warnings.extend(place(&policies.warnings));

@@ -391,6 +391,10 @@ pub struct Alerting {
     pub folder: Option<String>,
     /// The rules of the folder.
     pub rules: Vec<Rule>,
+    /// Folder of rules in the form of Prometheus, or one such file, relative to the fleet file.
+    pub prometheus_folder: Option<String>,
+    /// What is in it.
+    pub prometheus: Vec<crate::prometheus_rules::Group>,
     /// Where alerts go, by name.
     pub routes: Vec<Route>,
     /// When nobody is paged.
@@ -613,6 +617,34 @@ pub struct AlertsStatus {
     /// When the fault of each rule was let happen last, and what came of it.
     #[serde(default)]
     pub rehearsals: Vec<Rehearsal>,
+    /// Rules in the form of Prometheus.
+    #[serde(default)]
+    pub prometheus: Vec<PrometheusRuleStatus>,
+}
+
+/// A rule in the form of Prometheus, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PrometheusRuleStatus {
+    /// Of the series that it records, or of its alerts.
+    pub name: String,
+    /// The group.
+    pub group: String,
+    /// Whether it records a series.
+    pub records: bool,
+    /// What it asks, in PromQL.
+    pub expr: String,
+    /// Who answers for it; empty for what records.
+    pub owner: String,
+    /// How bad it is, in the word of the rule.
+    pub severity: String,
+    /// Where it stands what to do.
+    pub runbook: String,
+    /// File and line.
+    pub place: String,
+    /// How many alerts of it are there, those among them that wait.
+    pub alerts: usize,
+    /// Why it could not be answered last.
+    pub wrong: Option<String>,
 }
 
 /// When the fault of a rule was let happen last, on a clock of its own.

@@ -41,6 +41,7 @@ pub mod overview; // the fleet at a glance
 pub mod path;
 pub mod people;
 pub mod plan;
+pub mod prometheus_rules; // rules in the form of Prometheus
 pub mod promotion;
 pub mod redact;
 mod redact_cards; // numbers of payment cards

@@ -103,6 +103,12 @@ pub const ALERT_LABELS_MAX: usize = 16;
 pub const ALERT_WORDS_BYTES_MAX: usize = 64;
 /// Longest time in which a rule counts or waits: a day.
 pub const ALERT_WITHIN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Most rules in the form of Prometheus of a fleet, a count: each is asked with every measurement.
+pub const PROMETHEUS_RULES_MAX: usize = 512;
+/// Longest query of such a rule, in bytes: as long as one may be.
+pub const PROMETHEUS_EXPR_BYTES_MAX: usize = 16 << 10;
+/// Longest label or annotation of such a rule, in bytes: what an alert may carry.
+pub const PROMETHEUS_TEXT_BYTES_MAX: usize = 1_024;
 /// Most routes of alerts, and most mailboxes of one, a count.
 pub const ALERT_ROUTES_MAX: usize = 16;
 /// Most times in the fleet file in which nobody is paged, a count.

@@ -138,6 +138,13 @@ impl Book {
         }
     }
 
+    /// Whether one that others made is there.
+    pub fn is_open(&self, it: &Foreign) -> bool {
+        let place = it.service.as_deref().unwrap_or("fleet");
+        let same = |of: &Signature| of.rule == it.name && of.place == place && of.labels == it.labels;
+        self.entries.iter().any(|entry| same(&entry.signature) && !entry.is_over())
+    }
+
     /// Somebody takes notice of an alert, or of all of an incident.
     pub fn acknowledge(&mut self, id: &str, by: &str, note: Option<&str>) -> Vec<Alert> {
         let concerned =

@@ -8,7 +8,7 @@
 //! The judge is Prometheus 2: windows and the look back of five minutes take in both of their ends. `corpus/promql` holds its answers.
 //!
 //! Reading order: [`expr`] is the tree, [`parse`](mod@parse) makes it of a text, [`eval`] answers it at one moment, [`query`] is the one public verb,
-//! [`rules`] asks again and again and remembers what it was told, [`template`] are the texts of rules, [`store`] keeps series that are measured again and again, [`exposition`] reads the page on which they are measured,
+//! [`rules`] asks again and again and remembers what it was told, [`compile`] reads those of a file, [`template`] are the texts of rules, [`store`] keeps series that are measured again and again, [`exposition`] reads the page on which they are measured,
 //! [`notation`] writes series down shortly, for tests of rules.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -35,6 +35,7 @@ pub mod store;
 pub mod template;
 mod types;
 mod value;
+mod written;
 
 pub use error::{Error, ErrorKind};
 pub use expr::Expr;
@@ -45,3 +46,4 @@ pub use parse::{parse, selector};
 pub use query::{Range, instant, range};
 pub use series::{Loaded, Memory, STALE, Sample, Series, Source, is_stale};
 pub use value::{Element, Value};
+pub use written::compile;

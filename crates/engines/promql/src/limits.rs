@@ -30,6 +30,8 @@ pub const LOOK_BACK_MS: i64 = 5 * 60_000;
 pub const KEPT_SERIES_MAX: usize = 20_000;
 /// Values that are kept, a count, as far as they differ from the one before: 16 bytes each, 64 MiB together. Beyond that less time is kept.
 pub const KEPT_CHANGES_MAX: usize = 4 << 20;
+/// Time from one measurement to the next by which rules are asked, in milliseconds.
+pub const RULES_EVERY_MS: i64 = 15_000;
 /// Samples that one line of the notation may stand for, a count.
 pub const NOTATION_SAMPLES_MAX: usize = 100_000;
 /// Longest span of time in a query, in milliseconds: a hundred years, so that sums of a few do not overflow.

@@ -31,6 +31,8 @@ pub enum Does {
     Alert {
         /// For how long it has to be there before somebody is told, in milliseconds.
         hold_ms: i64,
+        /// For how long one that fired stays after it is gone, in milliseconds.
+        keep_ms: i64,
         /// Texts for people.
         annotations: Vec<(String, Template)>,
     },
@@ -49,6 +51,8 @@ pub struct Alert {
     pub since_ms: i64,
     /// Whether it has been there for as long as its rule asks.
     pub fires: bool,
+    /// Since when it is gone, where it is kept nevertheless, in milliseconds since 1970.
+    pub gone_ms: Option<i64>,
 }
 
 /// Where series come from, and where recorded ones go.
@@ -83,7 +87,9 @@ impl Rules {
             match answered(rule, at_ms, &*series) {
                 Ok(found) => match &rule.does {
                     Does::Record => memory.record(at_ms, found, series),
-                    Does::Alert { hold_ms, annotations } => memory.compare(at_ms, *hold_ms, annotations, found),
+                    Does::Alert { hold_ms, keep_ms, annotations } => {
+                        memory.compare(at_ms, (*hold_ms, *keep_ms), annotations, found);
+                    }
                 },
                 Err(why) => wrong.push((rule.name.clone(), why)),
             }
@@ -129,19 +135,33 @@ impl Memory {
         self.recorded = now;
     }
 
-    fn compare(&mut self, at_ms: i64, hold_ms: i64, texts: &[(String, Template)], found: Vec<(Labels, Element)>) {
+    fn compare(
+        &mut self,
+        at_ms: i64,
+        (hold_ms, keep_ms): (i64, i64),
+        texts: &[(String, Template)],
+        found: Vec<(Labels, Element)>,
+    ) {
         let mut before = std::mem::take(&mut self.there);
         for (labels, it) in found {
-            let since_ms = before.remove(&labels).map_or(at_ms, |known| known.since_ms);
+            let known = before.remove(&labels);
+            let (since_ms, fired) = known.map_or((at_ms, false), |known| (known.since_ms, known.fires));
             let annotations = texts.iter().map(|(name, text)| (name.clone(), text.fill(&it.labels, it.value)));
             let alert = Alert {
                 labels: labels.clone(),
                 annotations: annotations.collect(),
                 value: it.value,
                 since_ms,
-                fires: at_ms - since_ms >= hold_ms,
+                fires: fired || at_ms - since_ms >= hold_ms,
+                gone_ms: None,
             };
             self.there.insert(labels, alert);
+        }
+        for (labels, mut alert) in before.into_iter().filter(|(_, it)| it.fires) {
+            let gone_ms = *alert.gone_ms.get_or_insert(at_ms);
+            if at_ms - gone_ms < keep_ms {
+                self.there.insert(labels, alert);
+            }
         }
     }
 }

@@ -76,6 +76,10 @@ fn stamp(options: &Options, desired: &Desired) -> Stamp {
         paths.extend(std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()));
         paths.push(folder);
     }
+    if let Some(place) = desired.fleet.alerts.prometheus_folder.as_ref().map(|it| dir.join(it)) {
+        paths.extend(std::fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path()));
+        paths.push(place);
+    }
     let look = |path: PathBuf| match std::fs::metadata(&path) {
         Ok(about) => (path, about.len(), about.mtime(), about.mtime_nsec()),
         Err(_) => (path, 0, 0, 0),

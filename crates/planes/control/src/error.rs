@@ -30,6 +30,9 @@ pub enum ControlError {
     /// A document of an API cannot be used. Correct it.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Apis(Vec<FleetError>),
+    /// A rule in the form of Prometheus cannot be asked. Correct it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    PrometheusRules(Vec<FleetError>),
     /// The keys of an issuer of tokens cannot be used. Correct them, or what the fleet file says of its algorithms.
     #[error(transparent)]
     Users(UsersError),

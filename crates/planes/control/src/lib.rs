@@ -64,6 +64,7 @@ mod workloads_until;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::check_prometheus_rules;
 pub use authorization::RevokedError;
 pub use console::check as check_console;
 pub use error::ControlError;

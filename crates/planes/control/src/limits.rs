@@ -270,6 +270,10 @@ pub const SERIES_POINTS_MAX: u64 = 1_500;
 pub const SERIES_EVERY: Duration = Duration::from_secs(15);
 /// For how long they are kept: a day, and an hour for rules that look a little further back.
 pub const SERIES_FOR: Duration = Duration::from_secs(25 * 3600);
+/// Time after which the book of alerts is told again of one that a rule in the form of Prometheus finds: as a Prometheus does.
+pub const PROMETHEUS_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// For how long such an alert counts where nobody repeats it: a restart, and some measurements.
+pub const PROMETHEUS_LASTS: Duration = Duration::from_secs(180);
 /// Queries in PromQL that are answered at once, a count: each may take a thread for seconds, and 128 MiB for samples.
 pub const QUERIES_AT_ONCE: usize = 2;
 /// Queries that wait for their turn, a count: a board asks a dozen at once.

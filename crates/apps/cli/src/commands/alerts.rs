@@ -6,9 +6,12 @@ use crate::failure::{Failure, chain};
 use crate::render::{table, utc};
 use bartizan_alerts::rehearse::{Rehearsed, rehearse};
 use bartizan_core::alerts::{
-    Acknowledge, Acknowledged, Alert, AlertsStatus, EndSilence, Rehearsal, Rule, Silence, Standing, Window,
+    Acknowledge, Acknowledged, Alert, AlertsStatus, EndSilence, PrometheusRuleStatus, Rehearsal, Rule, Silence,
+    Standing, Window,
 };
-use bartizan_runtime::files::{self, load_fleet, load_rules};
+use bartizan_core::fleet::FleetError;
+use bartizan_core::prometheus_rules::Does;
+use bartizan_runtime::files::{self, is_of_prometheus, load_fleet, load_prometheus_rules, load_rules};
 use bartizan_runtime::{clock, local};
 use serde_json::json;
 use std::path::Path;
@@ -121,7 +124,22 @@ fn rules(status: &AlertsStatus) -> String {
         ]
     };
     let rows = status.rules.iter().map(row).collect();
-    table(&["RULE", "", "SEVERITY", "OWNER", "FROM", "REHEARSED", "RUNBOOK"], rows, WIDTH)
+    let own = table(&["RULE", "", "SEVERITY", "OWNER", "FROM", "REHEARSED", "RUNBOOK"], rows, WIDTH);
+    own + &of_prometheus(&status.prometheus)
+}
+
+/// Rules in the form of Prometheus; nothing where there are none.
+fn of_prometheus(all: &[PrometheusRuleStatus]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let row = |it: &PrometheusRuleStatus| {
+        let there = if it.records { String::new() } else { it.alerts.to_string() };
+        let (owner, severity) = (it.owner.clone(), it.severity.clone());
+        vec![it.name.clone(), severity, owner, it.place.clone(), there, it.wrong.clone().unwrap_or_default()]
+    };
+    let headers = ["RULE OF PROMETHEUS", "SEVERITY", "OWNER", "FROM", "THERE", "WRONG"];
+    format!("\n{}\n", table(&headers, all.iter().map(row).collect(), WIDTH).trim_end())
 }
 
 /// When a rule was rehearsed, and whether it held.
@@ -198,16 +216,40 @@ async fn silence(args: &SilenceArgs) -> Result<(), Failure> {
 }
 
 fn check(args: &AlertsCheckArgs) -> Result<(), Failure> {
+    if is_of_prometheus(&args.rules) {
+        return check_prometheus(args);
+    }
     match read(&args.rules, args.against.as_deref()) {
         Ok(rules) if args.rehearsed => check_rehearsals(args, &rules),
         Ok(rules) if args.json => print_json(&json!({ "ok": true, "error": null, "rules": rules })),
         Ok(rules) => print(&format!("ok: {} rules\n", rules.len())),
-        Err(why) => {
-            if args.json {
-                print_json(&json!({ "ok": false, "error": why }))?;
-            }
-            Err(Failure::new(format!("nothing of it is used until all is mended:\n{why}")))
+        Err(why) => refused(args, &why),
+    }
+}
+
+fn refused(args: &AlertsCheckArgs, why: &str) -> Result<(), Failure> {
+    if args.json {
+        print_json(&json!({ "ok": false, "error": why }))?;
+    }
+    Err(Failure::new(format!("nothing of it is used until all is mended:\n{why}")))
+}
+
+/// Rules in the form of Prometheus.
+fn check_prometheus(args: &AlertsCheckArgs) -> Result<(), Failure> {
+    let groups = load_prometheus_rules(&args.rules).map_err(|error| chain(&error));
+    let wrong = |errors: Vec<FleetError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let read = groups.and_then(|groups| {
+        bartizan_control::check_prometheus_rules(&groups).map_err(wrong)?;
+        Ok(groups)
+    });
+    match read {
+        Ok(groups) if args.json => print_json(&json!({ "ok": true, "error": null, "groups": groups })),
+        Ok(groups) => {
+            let all = groups.iter().flat_map(|it| &it.rules);
+            let (record, alert): (Vec<_>, Vec<_>) = all.partition(|it| it.does == Does::Record);
+            print(&format!("ok: {} alerting and {} recording rules of Prometheus\n", alert.len(), record.len()))
         }
+        Err(why) => refused(args, &why),
     }
 }
 

@@ -8,6 +8,7 @@ mod document;
 mod near;
 pub(crate) mod node; // text -> tree
 mod placeholder;
+mod prometheus_rules; // files of rules in the form of Prometheus
 mod raw;
 mod raw_alerts;
 mod raw_api;
@@ -41,6 +42,7 @@ mod slo; // the file of objectives
 pub use check::parse;
 pub use node::Place as TextPlace;
 pub use placeholder::{Part, Placeholder, PlaceholderError, fill};
+pub use prometheus_rules::parse_prometheus_rules;
 pub use raw::json_schema;
 pub use report::{FleetError, FleetErrors};
 pub use rules::{parse_rules, rules_schema};

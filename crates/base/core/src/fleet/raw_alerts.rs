@@ -12,6 +12,9 @@ pub(super) struct RawAlerts {
     /// Folder of rules (`*.yaml`), relative to this file; the rules that come with the product alone where left out.
     #[schemars(default)]
     pub(super) rules: Field<String>,
+    /// Folder of recording and alerting rules in the form of Prometheus (`*.yml`), or one such file, relative to this file.
+    #[schemars(default)]
+    pub(super) prometheus_rules: Field<String>,
     /// Where alerts go, by name.
     #[schemars(default, with = "BTreeMap<String, RawRoute>")]
     pub(super) routes: Field<Named<Read<RawRoute>>>,
@@ -97,7 +100,8 @@ pub(super) enum AlertsSchema {
 }
 
 impl RawAlerts {
-    pub(super) const KEYS: &[&str] = &["rules", "routes", "maintenance", "listen", "token", "escalate_after"];
+    pub(super) const KEYS: &[&str] =
+        &["rules", "prometheus_rules", "routes", "maintenance", "listen", "token", "escalate_after"];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         if matches!(node.value, Value::Text(_)) {
@@ -108,6 +112,7 @@ impl RawAlerts {
         let mut fields = report.fields(node, key, Self::KEYS)?;
         let value = Self {
             rules: fields.text("rules"),
+            prometheus_rules: fields.text("prometheus_rules"),
             routes: fields.take("routes", |report, node, key| report.named(node, key, RawRoute::read)),
             maintenance: fields.take("maintenance", |report, node, key| report.list(node, key, RawMaintenance::read)),
             listen: fields.text("listen"),

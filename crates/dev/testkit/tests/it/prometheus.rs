@@ -218,6 +218,117 @@ fn answers_like_a_prometheus(bank: &Bank, listen: &str, shown: &str, theirs: &dy
     assert!(told.contains("function `hour`: not in the subset"), "{told}");
 }
 
+/// A rule of our own beside those that we ship: it is there once a call was denied.
+const DENIED: &str = "groups:\n  - name: test\n    rules:\n      - record: test:denied\n        expr: sum by (to) (bartizan_denied_total)\n      - alert: TestDenied\n        expr: test:denied > 0\n        for: 15s\n        labels: { owner: core-banking, severity: ticket, service: \"{{ $labels.to }}\" }\n        annotations: { summary: \"{{ $value }} calls of {{ $labels.to }} were denied\", runbook: \"docs/manual/runbooks.md#deniedburst\" }\n";
+
+#[test]
+fn control_and_a_prometheus_come_to_the_same_alerts_by_the_same_rules() {
+    let names = ["bartizan.rules.yml", "bartizan.alerts.yml"];
+    let bank = Bank::start_with(&[], |folder| {
+        let rules = folder.join("prometheus");
+        std::fs::create_dir(&rules).unwrap();
+        for name in names {
+            std::fs::copy(monitoring().join("prometheus").join(name), rules.join(name)).unwrap();
+        }
+        std::fs::write(rules.join("test.yml"), DENIED).unwrap();
+        let file = folder.join("fleet.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text + "alerts: { prometheus_rules: prometheus/ }\n").unwrap();
+    });
+    let rules = bank.folder().join("prometheus");
+    let checked = bank.up.cli(&["alerts", "check", &rules.display().to_string()]);
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert!(text.starts_with("ok: 18 alerting and "), "{checked:?}");
+
+    let [at, own] = free_ports(2)[..] else { unreachable!() };
+    let listen = format!("127.0.0.1:{at}");
+    let exporter = Command::new(binary("bartizan"))
+        .args(["metrics", "--listen", &listen])
+        .env("BARTIZAN_DATA", &bank.up.data)
+        .stdout(Stdio::null())
+        .spawn();
+    let _exporter = Ended(exporter.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("prometheus.yml");
+    std::fs::write(
+        &config,
+        format!(
+            "global: {{ scrape_interval: 5s, evaluation_interval: 15s }}\nrule_files: [\"{}/*.yml\"]\n\
+             scrape_configs:\n  - job_name: bartizan\n    static_configs: [{{ targets: [\"{listen}\"] }}]\n",
+            rules.display(),
+        ),
+    )
+    .unwrap();
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{own}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _prometheus = Ended(prometheus.expect("prometheus is installed; see xtask/needs.sh"));
+
+    // Refused on the way, and kept out of what is in force: a rule that nobody owns.
+    std::fs::write(rules.join("more.yml"), DENIED.replace("owner: core-banking, ", "")).unwrap();
+    let refused = bank.up.cli(&["reload"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("more.yml:6:9") && why.contains("has no label `owner`"), "{why}");
+    std::fs::write(rules.join("more.yml"), "groups: [{ name: more, rules: [{ record: a, expr: hour() }] }]").unwrap();
+    let refused = bank.up.cli(&["reload"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("function `hour`: not in the subset"), "{why}");
+    std::fs::remove_file(rules.join("more.yml")).unwrap();
+
+    let denied = wait_for("a denied call", Deadline::default(), || {
+        let answer = bank.call("POST", "/accounts/transfers", &[], Some("{}"));
+        (answer.status == 403).then_some(answer)
+    });
+    assert!(denied.header("x-request-id").is_some(), "{denied:?}");
+    let ask = |port: u16, query: &str| -> Option<BTreeSet<String>> {
+        let answer = get(&format!("http://127.0.0.1:{port}/api/v1/query?query={}", encoded(query)), None);
+        let all = answer.json()["data"]["result"].as_array()?.clone();
+        let label = |it: &serde_json::Value| {
+            let labels = it["metric"].as_object().unwrap().iter();
+            // A Prometheus that scrapes says from where.
+            labels
+                .filter(|(name, _)| !matches!(name.as_str(), "job" | "instance"))
+                .map(|it| format!("{it:?}"))
+                .collect::<String>()
+        };
+        Some(all.iter().map(|it| format!("{} {}", label(it), it["value"][1])).collect())
+    };
+    // The gateway denies that call itself: accounts never hears of it.
+    for (query, word) in
+        [("ALERTS{alertstate=\"firing\"}", "TestDenied"), ("test:denied", "(\"to\", String(\"gateway\")) \"1\"")]
+    {
+        let same = wait_for(query, Deadline(std::time::Duration::from_secs(150)), || {
+            let (ours, theirs) = (ask(at, query)?, ask(own, query)?);
+            (!ours.is_empty() && ours == theirs).then_some(ours)
+        });
+        assert!(same.iter().any(|it| it.contains(word)), "no {word} in {same:?}");
+    }
+    let told = bank.up.cli(&["alerts", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|e| panic!("{e}: {told:?}"));
+    let alert = told["alerts"].as_array().unwrap().iter().find(|it| it["rule"] == "TestDenied");
+    let alert = alert.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!((&alert["owner"], &alert["state"]), (&"core-banking".into(), &"firing".into()), "{alert}");
+    assert!(alert["group"].as_str().is_some_and(|it| !it.is_empty()), "it belongs to an incident: {alert}");
+    let rules_told = bank.up.cli(&["alerts", "--rules"]);
+    let rules_told = String::from_utf8_lossy(&rules_told.stdout).into_owned();
+    assert!(rules_told.contains("TestDenied") && rules_told.contains("BartizanGuardAway"), "{rules_told}");
+
+    // Its rule goes, and so does it.
+    std::fs::remove_file(rules.join("test.yml")).unwrap();
+    let reloaded = bank.up.cli(&["reload"]);
+    assert!(reloaded.status.success(), "{reloaded:?}");
+    wait_for("the alert to end with its rule", Deadline::default(), || {
+        let told: serde_json::Value =
+            serde_json::from_slice(&bank.up.cli(&["alerts", "--json", "--all"]).stdout).ok()?;
+        let alert = told["alerts"].as_array()?.iter().find(|it| it["rule"] == "TestDenied")?.clone();
+        (alert["state"] == "resolved").then_some(())
+    });
+}
+
 /// Metrics of ours in a text: `bartizan_` and what follows.
 fn names_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));

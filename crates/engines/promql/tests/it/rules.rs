@@ -1,8 +1,8 @@
 //! The rules that we ship for a Prometheus, and its tests of them: `promtool test rules` passes them, and so do we.
 
-use bartizan_promql::rules::{Does, Recorder, Rule, Rules};
-use bartizan_promql::template::Template;
-use bartizan_promql::{Error, Labels, Loaded, Matcher, Memory, Sample, Series, Source, duration, notation, parse};
+use bartizan_core::fleet::parse_prometheus_rules;
+use bartizan_promql::rules::{Recorder, Rule, Rules};
+use bartizan_promql::{Error, Labels, Loaded, Matcher, Memory, Sample, Series, Source, compile, duration, notation};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,30 +15,14 @@ fn yaml(name: &str) -> Json {
     serde_saphyr::from_str(&std::fs::read_to_string(folder().join(name)).unwrap()).unwrap()
 }
 
-fn texts(of: &Json) -> Vec<(String, Template)> {
-    let all = of.as_object().into_iter().flatten();
-    all.map(|(name, text)| (name.clone(), Template::parse(text.as_str().unwrap()).unwrap())).collect()
-}
-
-/// Every rule of our files. None of them goes beyond the subset.
+/// Every rule of our files, read as control reads them. None of them goes beyond the subset.
 fn rules() -> Vec<Rule> {
-    let groups =
-        ["bartizan.rules.yml", "bartizan.alerts.yml"].map(|name| yaml(name)["groups"].as_array().unwrap().clone());
-    let all = groups.iter().flatten().flat_map(|group| group["rules"].as_array().unwrap());
-    all.map(|rule| {
-        let expr = rule["expr"].as_str().unwrap();
-        let hold = rule["for"].as_str().map_or(0, |it| duration::read(it).unwrap());
-        let (name, does) = match rule["record"].as_str() {
-            Some(name) => (name, Does::Record),
-            None => {
-                let annotations = texts(&rule["annotations"]);
-                (rule["alert"].as_str().unwrap(), Does::Alert { hold_ms: hold, annotations })
-            }
-        };
-        let expr = parse(expr).unwrap_or_else(|why| panic!("{name}: {why}"));
-        Rule { name: name.to_owned(), expr, does, labels: texts(&rule["labels"]) }
-    })
-    .collect()
+    let group = |name: &str| {
+        let text = std::fs::read_to_string(folder().join(name)).unwrap();
+        parse_prometheus_rules(&text, name).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let groups = ["bartizan.rules.yml", "bartizan.alerts.yml"].map(group).concat();
+    compile(&groups).unwrap_or_else(|errors| panic!("{errors:?}")).concat()
 }
 
 /// Series of a test, of which those to come are not to be seen, and what rules recorded.
@@ -111,4 +95,22 @@ fn our_rules_for_prometheus_give_the_alerts_that_promtool_expects() {
         }
     }
     assert!(compared >= 25 && came >= 14, "{compared} {came}");
+}
+
+#[test]
+fn an_alert_that_is_gone_is_kept_for_as_long_as_its_rule_says() {
+    let text = "groups: [{ name: a, rules: [{ alert: A, expr: up == 0, for: 1m, keep_firing_for: 2m, labels: { owner: o, severity: page }, annotations: { summary: s, runbook: r } }] }]";
+    let compiled = compile(&parse_prometheus_rules(text, "a.yml").unwrap()).unwrap().concat();
+    // Down for two minutes, up for one, down for one, then up.
+    let given = notation::series("up", "0 0 0 1 0 1 1 1 1", 0, 60_000).unwrap();
+    let mut world = World { given: Memory(vec![given]), recorded: BTreeMap::new() };
+    let mut rules = Rules::new(compiled);
+    let states: Vec<&str> = (0..9)
+        .map(|minute| match rules.step(minute * 60_000, &mut world).0.first() {
+            Some(alert) if alert.fires => "fires",
+            Some(_) => "waits",
+            None => "-",
+        })
+        .collect();
+    assert_eq!(states, ["waits", "fires", "fires", "fires", "fires", "fires", "fires", "-", "-"]);
 }

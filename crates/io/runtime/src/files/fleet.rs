@@ -7,7 +7,9 @@ use bartizan_core::fleet::{self, Fleet, FleetErrors};
 use bartizan_core::limits::{
     ALERT_RULES_FILE_BYTES_MAX, ALERT_RULES_FILES_MAX, ALERT_RULES_MAX, API_DOCUMENT_BYTES_MAX,
     API_DOCUMENTS_BYTES_MAX, FLEET_FILE_BYTES_MAX, OBJECTIVES_FILE_BYTES_MAX, POLICY_FILE_BYTES_MAX,
+    PROMETHEUS_RULES_MAX,
 };
+use bartizan_core::prometheus_rules::Group;
 use bartizan_crypto::limits::JWKS_BYTES_MAX;
 use std::collections::BTreeMap;
 use std::io;
@@ -75,6 +77,12 @@ pub enum LoadError {
         /// The folder.
         dir: PathBuf,
     },
+    /// Too many rules in the form of Prometheus.
+    #[error("`{}` holds more than {PROMETHEUS_RULES_MAX} rules; leave out those that nobody would act on", dir.display())]
+    TooManyPrometheusRules {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// Too many or too long policies.
     #[error("`{}` holds more than {} policy files or {} bytes of policies", dir.display(), limits::POLICY_FILES_MAX, limits::POLICIES_BYTES_MAX)]
     TooMuch {
@@ -113,6 +121,9 @@ pub fn load_fleet(path: &Path) -> Result<(Fleet, BTreeMap<String, String>), Load
     }
     if let Some(dir) = fleet.alerts.folder.as_ref().map(|it| folder.join(it)) {
         fleet.alerts.rules = load_rules(&dir, Some(&fleet))?;
+    }
+    if let Some(dir) = fleet.alerts.prometheus_folder.as_ref().map(|it| folder.join(it)) {
+        fleet.alerts.prometheus = load_prometheus_rules(&dir)?;
     }
     let policies = match &fleet.policies {
         Some(dir) => load_policies(&folder.join(dir))?,
@@ -163,6 +174,50 @@ pub fn load_policies(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> 
 /// # Errors
 /// [`LoadError`] at the first file that cannot be taken: an alert that is not there looks like a fleet in which all is well.
 pub fn load_rules(place: &Path, fleet: Option<&Fleet>) -> Result<Vec<Rule>, LoadError> {
+    let mut all: Vec<Rule> = Vec::new();
+    for path in rule_files(place)? {
+        let text = read_text(&path, ALERT_RULES_FILE_BYTES_MAX)?;
+        let rules = fleet::parse_rules(&text, &path.display().to_string(), fleet).map_err(LoadError::Fleet)?;
+        for rule in rules {
+            if let Some(first) = all.iter().find(|it| it.name == rule.name) {
+                return Err(LoadError::RuleTwice { name: rule.name, first: first.place.clone(), second: rule.place });
+            }
+            all.push(rule);
+        }
+    }
+    if all.len() > ALERT_RULES_MAX {
+        return Err(LoadError::TooManyRules { dir: place.to_owned() });
+    }
+    Ok(all)
+}
+
+/// Reads the files of rules in the form of Prometheus in a folder, or one such file. What they ask is not read.
+///
+/// Blocks for the disk.
+///
+/// # Errors
+/// [`LoadError`], as [`load_rules`].
+pub fn load_prometheus_rules(place: &Path) -> Result<Vec<Group>, LoadError> {
+    let mut all = Vec::new();
+    for path in rule_files(place)? {
+        let text = read_text(&path, ALERT_RULES_FILE_BYTES_MAX)?;
+        all.extend(fleet::parse_prometheus_rules(&text, &path.display().to_string()).map_err(LoadError::Fleet)?);
+    }
+    if all.iter().map(|it| it.rules.len()).sum::<usize>() > PROMETHEUS_RULES_MAX {
+        return Err(LoadError::TooManyPrometheusRules { dir: place.to_owned() });
+    }
+    Ok(all)
+}
+
+/// Whether what lies there are rules in the form of Prometheus: its first file begins a list of groups.
+pub fn is_of_prometheus(place: &Path) -> bool {
+    let first = rule_files(place).ok().and_then(|all| all.into_iter().next());
+    let text = first.and_then(|path| read_text(&path, ALERT_RULES_FILE_BYTES_MAX).ok());
+    text.is_some_and(|text| text.lines().any(|line| line.starts_with("groups:")))
+}
+
+/// The files of a folder of rules, in order, or the one file.
+fn rule_files(place: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let unread = |source| LoadError::Read { path: place.to_owned(), source };
     let mut paths = Vec::new();
     if place.is_file() {
@@ -182,24 +237,10 @@ pub fn load_rules(place: &Path, fleet: Option<&Fleet>) -> Result<Vec<Rule>, Load
         }
     }
     paths.sort();
-    let mut all: Vec<Rule> = Vec::new();
     if paths.len() > ALERT_RULES_FILES_MAX {
         return Err(LoadError::TooManyRules { dir: place.to_owned() });
     }
-    for path in paths {
-        let text = read_text(&path, ALERT_RULES_FILE_BYTES_MAX)?;
-        let rules = fleet::parse_rules(&text, &path.display().to_string(), fleet).map_err(LoadError::Fleet)?;
-        for rule in rules {
-            if let Some(first) = all.iter().find(|it| it.name == rule.name) {
-                return Err(LoadError::RuleTwice { name: rule.name, first: first.place.clone(), second: rule.place });
-            }
-            all.push(rule);
-        }
-    }
-    if all.len() > ALERT_RULES_MAX {
-        return Err(LoadError::TooManyRules { dir: place.to_owned() });
-    }
-    Ok(all)
+    Ok(paths)
 }
 
 /// What stands beside policies without being one.

@@ -2,7 +2,7 @@
 
 mod fleet;
 
-pub use fleet::{LoadError, load_fleet, load_policies, load_rules};
+pub use fleet::{LoadError, is_of_prometheus, load_fleet, load_policies, load_prometheus_rules, load_rules};
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Write};

@@ -7,14 +7,19 @@ mod alertmanager; // an API like Alertmanager's, for amtool and Prometheus
 mod evidence; // what a page carries beside the alerts
 mod facts; // what is measured
 mod mail; // a notice as e-mail
+mod prometheus; // rules in the form of Prometheus
 mod routes; // where alerts go
 mod send; // one notice, one way
 mod smtp; // the relay, by SMTP
 
+pub use prometheus::check_prometheus_rules;
+
 pub(crate) use alertmanager::serve as serve_alertmanager;
+pub(crate) use prometheus::Asked;
 pub(crate) use routes::keep as keep_routes;
 
 use self::facts::Measured;
+use self::prometheus::Prometheus;
 use self::routes::Routes;
 use crate::app::App;
 use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
@@ -41,6 +46,7 @@ pub(crate) struct Desk {
     started: Timestamp,
     inner: Mutex<Inner>,
     pub(crate) routes: Routes,
+    pub(crate) prometheus: Prometheus,
 }
 
 #[derive(Debug)]
@@ -89,13 +95,20 @@ impl Desk {
             kept_minute: now.as_secs() / 60,
             changed: false,
         };
-        let it = Self { path, started: now, inner: Mutex::new(inner), routes: Routes::default() };
+        let it = Self {
+            path,
+            started: now,
+            inner: Mutex::new(inner),
+            routes: Routes::default(),
+            prometheus: Prometheus::default(),
+        };
         it.set_rules(fleet);
         Arc::new(it)
     }
 
     /// Takes over what the files say.
     pub(crate) fn set_rules(&self, fleet: &Fleet) {
+        self.prometheus.set(fleet);
         let mut inner = self.lock();
         let rules = in_force(&fleet.alerts.rules);
         inner.counters.renew(&rules);
@@ -128,6 +141,11 @@ impl Desk {
         inner.changed = true;
     }
 
+    /// Whether such an alert is there.
+    pub(crate) fn is_open(&self, foreign: &Foreign) -> bool {
+        self.lock().book.is_open(foreign)
+    }
+
     /// Lets the fault of each rule happen, on a clock of its own: nobody is told. Blocks for some milliseconds a rule.
     pub(crate) fn rehearse(&self, now: Timestamp) -> Vec<Rehearsal> {
         let (rules, mut rehearsals) = {
@@ -144,8 +162,10 @@ impl Desk {
 
     /// Everything, for `GET /v1/alerts`.
     pub(crate) fn status(&self, now: Timestamp) -> AlertsStatus {
+        let prometheus = self.prometheus.status();
         let inner = self.lock();
         AlertsStatus {
+            prometheus,
             now,
             alerts: inner.book.alerts(),
             muted: inner.book.muted(),

@@ -71,6 +71,7 @@ impl From<ControlError> for Failure {
             | ControlError::Roots(_)
             | ControlError::Sender { .. }
             | ControlError::Apis(_)
+            | ControlError::PrometheusRules(_)
             | ControlError::Policies(_)
             | ControlError::Federation(_)
             | ControlError::Plan { .. }

@@ -1,5 +1,6 @@
 //! `GET /v1/metrics`: counters of control and of every proxy, in the Prometheus text format (version 0.0.4).
 
+use crate::alerts::Asked;
 use crate::api::status::status;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
@@ -48,23 +49,40 @@ pub(crate) fn page(app: &App) -> String {
     text.push_str(&indicators(&app.indicators.report(objectives, clock::now())));
     text.push_str(&balance(&balance::of(app)));
     text.push_str(&security(&status(app), app.pipeline.security_lost()));
-    text.push_str(&kept(app.series.held()));
+    text.push_str(&kept(&app.series.held(), app.alerts.prometheus.asked()));
     text
 }
 
-/// What is kept of this page, over time.
-fn kept(held: Held) -> String {
+/// Name, help, and which number it is.
+type Family = (&'static str, &'static str, fn(&Held) -> usize);
+
+/// What series are of.
+const SERIES: [&str; 2] = ["measured", "recorded"];
+
+/// What is kept of this page, over time, and what became of rules.
+fn kept(held: &[Held; 2], rules: Asked) -> String {
     let mut page = Page::default();
-    for (name, help, value) in [
-        ("bartizan_series_held", "Series of these metrics that control keeps", held.series),
-        ("bartizan_series_moments_held", "Moments at which they were measured", held.moments),
-        ("bartizan_series_changes_held", "Values that are kept of them, as far as they changed", held.changes),
-    ] {
+    let families: [Family; 3] = [
+        ("bartizan_series_held", "Series that control keeps: of these metrics, and of what rules recorded", |it| {
+            it.series
+        }),
+        ("bartizan_series_moments_held", "Moments of which they are kept", |it| it.moments),
+        ("bartizan_series_changes_held", "Values that are kept of them, as far as they changed", |it| it.changes),
+    ];
+    for (name, help, of) in families {
         page.family(name, "gauge", help);
-        page.value(&[], value);
+        SERIES.iter().zip(held).for_each(|(kind, it)| page.value(&[("kind", kind)], of(it)));
     }
     page.family("bartizan_series_refused_total", "counter", "Samples of series that found no room");
-    page.value(&[], held.refused);
+    SERIES.iter().zip(held).for_each(|(kind, it)| page.value(&[("kind", kind)], it.refused));
+    page.family(
+        "bartizan_rules_asked_total",
+        "counter",
+        "Rules in the form of Prometheus, each time that they were asked",
+    );
+    page.value(&[], rules.asked);
+    page.family("bartizan_rules_failed_total", "counter", "Those that could not be answered");
+    page.value(&[], rules.failed);
     page.text
 }
 

@@ -1,5 +1,6 @@
 //! Reads fleet file, policies and plan, and checks that they fit together.
 
+use crate::alerts;
 use crate::authorization;
 use crate::error::ControlError;
 use crate::federation::Sources;
@@ -133,6 +134,7 @@ fn read(options: &Options, plan: Plan) -> Result<Desired, ControlError> {
     for warning in apis.values().flatten().flat_map(|api| &api.warnings) {
         tracing::warn!("{warning}");
     }
+    alerts::check_prometheus_rules(&fleet.alerts.prometheus).map_err(ControlError::PrometheusRules)?;
     let policies = Arc::new(bartizan_policy::from_fleet(&fleet, files));
     // Exactly what each proxy will do with its share of them. What would fail there is refused here.
     Engine::compile(&policies, Epoch(1))?;

@@ -12,8 +12,9 @@ use crate::moment;
 use std::net::SocketAddr;
 
 pub(super) fn check(report: &mut Report<'_>, alerts: At<RawAlerts>) -> Result<Alerting, Reported> {
-    let RawAlerts { rules, routes, maintenance: _, listen, token, escalate_after } = alerts.value;
+    let RawAlerts { rules, prometheus_rules, routes, maintenance: _, listen, token, escalate_after } = alerts.value;
     let folder = rules.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
+    let prometheus = prometheus_rules.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let routes = routes.optional().and_then(|at| at.map(|at| routes_of(report, at)).transpose());
     let token = token.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let has_token = !matches!(token, Ok(None));
@@ -22,6 +23,8 @@ pub(super) fn check(report: &mut Report<'_>, alerts: At<RawAlerts>) -> Result<Al
     Ok(Alerting {
         folder: folder?,
         rules: Vec::new(),
+        prometheus_folder: prometheus?,
+        prometheus: Vec::new(),
         routes: routes?.unwrap_or_default(),
         maintenance: Vec::new(),
         listen: listen?,
