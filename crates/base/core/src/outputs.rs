@@ -82,6 +82,8 @@ pub enum Destination {
         /// File with the secret, `whsec_…`.
         secret: String,
     },
+    /// Prometheus' remote write, of our own metrics: no events go there.
+    RemoteWrite(Http),
     /// Syslog over TCP or TLS (RFC 5424, RFC 6587, RFC 5425).
     Syslog(Stream),
     /// Kafka; only where [`KAFKA`].
@@ -141,6 +143,7 @@ impl Destination {
             Self::Otlp(_) => "otlp",
             Self::Elasticsearch { .. } => "elasticsearch",
             Self::Webhook { .. } => "webhook",
+            Self::RemoteWrite(_) => "remote_write",
             Self::Syslog(_) => "syslog",
             Self::Kafka(_) => "kafka",
         }

@@ -16,6 +16,9 @@ pub struct Store {
     /// When it was measured. The first has number `first`.
     moments: VecDeque<i64>,
     first: u64,
+    /// For each moment how many samples there were until it and with it.
+    through: VecDeque<u64>,
+    samples: u64,
     series: HashMap<Labels, VecDeque<Change>>,
     changes: usize,
     refused: u64,
@@ -43,11 +46,32 @@ pub struct Held {
     pub since_ms: Option<i64>,
 }
 
+/// Between two moments: everything before was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    moment: u64,
+    /// Samples up to it, a count since the store began.
+    pub samples: u64,
+}
+
+/// What was measured at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Values, and [`STALE`] for series that ended.
+    pub samples: Vec<(Labels, f64)>,
+    /// Samples since the place before that are not there any more, a count.
+    pub missed: u64,
+    /// The place after it.
+    pub next: Place,
+}
+
 impl Store {
     /// An empty one, which keeps for so many milliseconds at the most.
     pub fn new(keep_ms: i64) -> Self {
-        let (moments, series) = (VecDeque::new(), HashMap::new());
-        Self { keep_ms, moments, first: 0, series, changes: 0, refused: 0 }
+        let (moments, through, series) = (VecDeque::new(), VecDeque::new(), HashMap::new());
+        Self { keep_ms, moments, first: 0, through, samples: 0, series, changes: 0, refused: 0 }
     }
 
     /// Takes in what was measured at a moment. One that is not after the last is left out: clocks are set back now and then.
@@ -61,25 +85,30 @@ impl Store {
         let mut measured: HashMap<Labels, f64> = measured.into_iter().collect();
         for (labels, changes) in &mut self.series {
             let value = measured.remove(labels).unwrap_or(STALE);
+            self.samples += u64::from(!is_stale(value));
             if changes.back().is_none_or(|last| last.value.to_bits() != value.to_bits()) {
                 changes.push_back(Change { from, value });
                 self.changes += 1;
+                self.samples += u64::from(is_stale(value));
             }
         }
         for (labels, value) in measured {
             if self.series.len() < KEPT_SERIES_MAX {
                 self.series.insert(labels, VecDeque::from([Change { from, value }]));
                 self.changes += 1;
+                self.samples += 1;
             } else {
                 self.refused += 1;
             }
         }
+        self.through.push_back(self.samples);
         self.forget(at_ms);
     }
 
     fn forget(&mut self, now_ms: i64) {
         while self.moments.front().is_some_and(|first| *first < now_ms - self.keep_ms) {
             self.moments.pop_front();
+            self.through.pop_front();
             self.first += 1;
         }
         self.trim();
@@ -87,6 +116,7 @@ impl Store {
         while self.changes > KEPT_CHANGES_MAX && self.moments.len() > 1 {
             let part = (self.moments.len() / 16).max(1);
             self.moments.drain(..part);
+            self.through.drain(..part);
             self.first += part as u64;
             self.trim();
         }
@@ -116,6 +146,26 @@ impl Store {
             refused: self.refused,
             since_ms: self.moments.front().copied(),
         }
+    }
+
+    /// After the last moment.
+    pub fn place(&self) -> Place {
+        Place { moment: self.first + self.moments.len() as u64, samples: self.samples }
+    }
+
+    /// What was measured next after a place, of what is still there; `None` after the last moment.
+    pub fn after(&self, place: Place) -> Option<Moment> {
+        let number = place.moment.max(self.first);
+        let at = usize::try_from(number - self.first).ok()?;
+        let (at_ms, through) = (*self.moments.get(at)?, *self.through.get(at)?);
+        let value = |changes: &VecDeque<Change>| {
+            let it = changes.get(changes.partition_point(|it| it.from <= number).checked_sub(1)?)?;
+            (!is_stale(it.value) || it.from == number).then_some(it.value)
+        };
+        let all = self.series.iter().filter_map(|(labels, changes)| Some((labels.clone(), value(changes)?)));
+        let samples: Vec<(Labels, f64)> = all.collect();
+        let missed = through.saturating_sub(place.samples + samples.len() as u64);
+        Some(Moment { at_ms, samples, missed, next: Place { moment: number + 1, samples: through } })
     }
 
     /// The labels of all series that fit one of the lists of conditions and were there between two moments, both included.
@@ -205,6 +255,35 @@ mod tests {
         assert_eq!(values(&store, "x", 60_000), [("b".into(), 5.0)]);
         assert_eq!(store.names(&[], 0, 29_999).len(), 2);
         assert_eq!(store.names(&[], 30_000, 45_000).len(), 1, "only what was there");
+    }
+
+    #[test]
+    fn who_reads_on_gets_every_sample_once_or_is_told_how_many_are_gone() {
+        let mut store = Store::new(60_000);
+        let begin = store.place();
+        assert_eq!(store.after(begin), None);
+        store.add(15_000, measured(&[("a", 1.0), ("b", 1.0)]));
+        store.add(30_000, measured(&[("a", 1.0)]));
+        store.add(45_000, measured(&[("a", 1.0)]));
+        let read = |store: &Store, mut place: Place| {
+            let mut all = Vec::new();
+            while let Some(moment) = store.after(place) {
+                let ends = moment.samples.iter().filter(|(_, value)| is_stale(*value)).count();
+                all.push((moment.at_ms, moment.samples.len(), ends, moment.missed));
+                place = moment.next;
+            }
+            (all, place)
+        };
+        let (all, place) = read(&store, begin);
+        assert_eq!(all, [(15_000, 2, 0, 0), (30_000, 2, 1, 0), (45_000, 1, 0, 0)], "an end comes once");
+        assert_eq!(place, store.place());
+        assert_eq!(place.samples, 5);
+        // Away for ten moments, of which five are still there.
+        (4..=14).for_each(|step| store.add(step * 15_000, measured(&[("a", 1.0), ("c", step as f64)])));
+        let (all, place) = read(&store, place);
+        let (came, missed) = (all.iter().map(|it| it.1 as u64).sum::<u64>(), all.iter().map(|it| it.3).sum::<u64>());
+        assert_eq!((all.len(), came, missed), (5, 10, 12), "{all:?}");
+        assert_eq!(place.samples, 5 + came + missed);
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub(crate) struct App {
     pub(crate) series: series::Kept,
     /// What became of what went out.
     pub(crate) outputs: outputs::Counts,
+    /// What became of our own metrics that went out.
+    pub(crate) writes: outputs::Writes,
     /// What became of what others handed in.
     pub(crate) intake: intake::Counts,
     /// Certificates of the fleet file, as they are shown now.
@@ -213,6 +215,7 @@ impl App {
             intake: intake::Counts::default(),
             web_certificates: Standings::default(),
             outputs: outputs::Counts::default(),
+            writes: outputs::Writes::default(),
             jwt,
             authorization,
             people: People::default(),

@@ -1,4 +1,4 @@
-//! What became of events on each arrow of their way, counted by whoever stands at its end.
+//! What became of events on each arrow of their way, and of samples of our own metrics, counted by whoever stands at its end.
 
 use crate::app::App;
 use bartizan_core::balance::{Arrow, Balance};
@@ -15,6 +15,7 @@ pub(crate) fn of(app: &App) -> Balance {
     arrows.push(store(&app.pipeline.status()));
     arrows.push(ledger(&app.pipeline.ledger_status()));
     arrows.extend(app.outputs.arrows(&app.events));
+    arrows.extend(app.writes.arrows(&app.series));
     Balance { now: clock::now(), arrows, ingest: app.pipeline.ingest().report() }
 }
 

@@ -270,6 +270,8 @@ pub const SERIES_POINTS_MAX: u64 = 1_500;
 pub const SERIES_EVERY: Duration = Duration::from_secs(15);
 /// For how long they are kept: a day, and an hour for rules that look a little further back.
 pub const SERIES_FOR: Duration = Duration::from_secs(25 * 3600);
+/// Samples of one request of remote write, a count: some 100 KB before they are compressed.
+pub const REMOTE_WRITE_SAMPLES: usize = 2_000;
 /// Time after which the book of alerts is told again of one that a rule in the form of Prometheus finds: as a Prometheus does.
 pub const PROMETHEUS_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// For how long such an alert counts where nobody repeats it: a restart, and some measurements.

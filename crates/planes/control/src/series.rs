@@ -3,7 +3,7 @@
 use crate::api;
 use crate::app::App;
 use crate::limits::{QUERIES_AT_ONCE, QUERIES_WAITING_MAX, QUERY_WAITS, SERIES_EVERY, SERIES_FOR};
-use bartizan_promql::store::{Held, Store};
+use bartizan_promql::store::{Held, Moment, Place, Store};
 use bartizan_promql::{Error, Labels, Loaded, Matcher, Series, Source, exposition};
 use bartizan_runtime::clock;
 use std::collections::HashSet;
@@ -74,6 +74,16 @@ impl Kept {
         all.sort();
         all.dedup();
         all
+    }
+
+    /// After what was measured last.
+    pub(crate) fn place(&self) -> Place {
+        self.lock().measured.place()
+    }
+
+    /// What was measured next after a place.
+    pub(crate) fn after(&self, place: Place) -> Option<Moment> {
+        self.lock().measured.after(place)
     }
 
     /// How much is kept, of what is measured and of what is recorded.

@@ -5,7 +5,7 @@ use super::reader::{At, Field, Read, Report};
 use crate::outputs::{BROKERS_MAX, FILES_MAX, TOPIC_CHARS_MAX};
 use schemars::JsonSchema;
 
-/// Where events go besides the store: exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook`, `syslog` and `kafka`.
+/// Where events go besides the store: exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook`, `syslog`, `kafka` and `remote_write`.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "Output", deny_unknown_fields)]
 pub(super) struct RawOutput {
@@ -27,6 +27,9 @@ pub(super) struct RawOutput {
     /// Brokers of Kafka, such as `["tls://kafka-1.bank.example:9093"]`, or `tcp://` on this machine; for builds with the feature `kafka`.
     #[schemars(default, with = "Vec<String>", length(min = 1, max = BROKERS_MAX))]
     pub(super) kafka: Field<Vec<Read<String>>>,
+    /// Where our own metrics are written, as Prometheus' remote write has it, such as `http://127.0.0.1:9090/api/v1/write`. No events go there.
+    #[schemars(default)]
+    pub(super) remote_write: Field<String>,
     /// The topic, for `kafka`; `bartizan` where left out.
     #[schemars(default, length(max = TOPIC_CHARS_MAX))]
     pub(super) topic: Field<String>,
@@ -73,6 +76,7 @@ impl RawOutput {
         "webhook",
         "syslog",
         "kafka",
+        "remote_write",
         "topic",
         "bytes",
         "files",
@@ -96,6 +100,7 @@ impl RawOutput {
             webhook: fields.text("webhook"),
             syslog: fields.text("syslog"),
             kafka: fields.take("kafka", |report, node, key| report.list(node, key, Report::text)),
+            remote_write: fields.text("remote_write"),
             topic: fields.text("topic"),
             bytes: fields.take("bytes", Report::scalar),
             files: fields.take("files", Report::scalar),

@@ -329,6 +329,99 @@ fn control_and_a_prometheus_come_to_the_same_alerts_by_the_same_rules() {
     });
 }
 
+/// A Prometheus that takes remote write and scrapes nobody.
+fn receiver(folder: &Path, port: u16) -> Ended {
+    let config = folder.join("receiver.yml");
+    std::fs::write(&config, "global: {}\n").unwrap();
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .arg("--web.enable-remote-write-receiver")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Ended(prometheus.expect("prometheus is installed; see xtask/needs.sh"))
+}
+
+#[test]
+fn a_prometheus_gets_our_metrics_by_remote_write_also_those_of_a_time_when_it_was_away() {
+    let [own, refusing] = free_ports(2)[..] else { unreachable!() };
+    let bank = Bank::start_with(&[], |folder| {
+        let file = folder.join("fleet.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let outputs = format!(
+            "outputs:\n  prom: {{ remote_write: \"http://127.0.0.1:{own}/api/v1/write\" }}\n  \
+             none: {{ remote_write: \"http://127.0.0.1:{own}/nothing/is/here\" }}\n  \
+             away: {{ remote_write: \"http://127.0.0.1:{refusing}/api/v1/write\" }}\n"
+        );
+        std::fs::write(&file, text + &outputs).unwrap();
+    });
+    let arrow = |name: &str| -> serde_json::Value {
+        let told = bank.up.cli(&["balance", "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|e| panic!("{e}: {told:?}"));
+        let arrows = told["arrows"].as_array().unwrap().clone();
+        let found = arrows.iter().find(|it| it["arrow"] == format!("output.{name}")).cloned();
+        found.unwrap_or_else(|| panic!("{told}"))
+    };
+    let count = |it: &serde_json::Value, key: &str| it[key].as_u64().unwrap_or_default();
+    // Nobody is there yet: two moments wait, and nothing is lost.
+    let first = wait_for("samples that wait", Deadline::default(), || {
+        let it = arrow("prom");
+        (count(&it, "waiting") > 0 && count(&it, "received") == count(&it, "waiting")).then_some(it)
+    });
+    wait_for("another moment", Deadline::default(), || {
+        (count(&arrow("prom"), "waiting") > count(&first, "waiting")).then_some(())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut prometheus = receiver(folder.path(), own);
+    let ask = |query: &str| -> Option<f64> {
+        let answer = get(&format!("http://127.0.0.1:{own}/api/v1/query?query={}", encoded(query)), None);
+        answer.json()["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    };
+    let taken = || {
+        wait_for("all that waited to be taken", Deadline::default(), || {
+            let it = arrow("prom");
+            (count(&it, "waiting") == 0 && count(&it, "stored") == count(&it, "received")).then_some(it)
+        })
+    };
+    let it = taken();
+    assert!(count(&it, "stored") >= 2 * count(&first, "waiting"), "{it}");
+    let moments = ask("count_over_time(bartizan_epoch{kind=\"bundles\"}[10m])");
+    assert!(moments >= Some(2.0), "also what was measured before it came: {moments:?}");
+    assert!(ask("count(bartizan_epoch{fleet=\"bank\"})") >= Some(1.0), "each says of which fleet it is");
+
+    // Away once more. What is measured meanwhile comes afterwards.
+    prometheus = {
+        drop(prometheus);
+        let before = count(&arrow("prom"), "received");
+        wait_for("a moment while it is away", Deadline::default(), || {
+            let it = arrow("prom");
+            (count(&it, "received") > before && count(&it, "waiting") > 0).then_some(())
+        });
+        receiver(folder.path(), own)
+    };
+    let it = taken();
+    assert_eq!((&it["dropped"], &it["refused"]), (&serde_json::json!({}), &serde_json::json!({})), "{it}");
+    let query = "count_over_time(bartizan_epoch{kind=\"bundles\"}[10m])";
+    let ours = || -> Option<f64> {
+        let told = bank.up.cli(&["query", query, "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).ok()?;
+        told["result"][0]["value"][1].as_str()?.parse().ok()
+    };
+    wait_for("the same number of moments as here", Deadline::default(), || {
+        let (ours, theirs) = (ours()?, ask(query)?);
+        // What was measured before the output began is not sent.
+        (theirs >= 3.0 && (ours - theirs).abs() <= 1.0).then_some(())
+    });
+    // A receiver that will never take them is not asked again and again, and one that is away does not hold up the others.
+    let none = arrow("none");
+    assert!(none["refused"]["rejected"].as_u64() > Some(0) && count(&none, "stored") == 0, "{none}");
+    let away = arrow("away");
+    assert!(count(&away, "waiting") == count(&away, "received") && count(&away, "received") > 0, "{away}");
+    drop(prometheus);
+}
+
 /// Metrics of ours in a text: `bartizan_` and what follows.
 fn names_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));

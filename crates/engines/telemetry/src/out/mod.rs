@@ -7,6 +7,7 @@ mod ecs; // their common schema
 #[cfg(feature = "kafka")]
 pub mod kafka; // a producer's part of its protocol
 pub mod otlp; // OpenTelemetry
+pub mod remote_write; // metrics, to a Prometheus
 pub mod syslog; // RFC 5424
 
 pub use ecs::document;

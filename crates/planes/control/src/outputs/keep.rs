@@ -2,11 +2,12 @@
 
 use super::counts::Sent;
 use super::cursor::Cursor;
+use super::remote_write;
 use super::sender::{Sender, TOGETHER};
 use crate::app::App;
 use crate::limits::{FEDERATION_LOOK_MAX, OUTPUT_CURSOR_EVERY, OUTPUT_POLL, OUTPUT_RETRY, OUTPUT_RETRY_MAX};
 use bartizan_core::ServiceName;
-use bartizan_core::outputs::{Only, Output};
+use bartizan_core::outputs::{Destination, Only, Output};
 use bartizan_events::{StoredEvent, Unread, record};
 use bartizan_telemetry::out::Outgoing;
 use std::collections::BTreeMap;
@@ -53,6 +54,11 @@ struct One {
 impl One {
     async fn run(self, stop: CancellationToken) {
         let name = self.name.as_str();
+        if let Destination::RemoteWrite(http) = &self.output.to {
+            stop.run_until_cancelled(remote_write::run(&self.app, name, http)).await;
+            remote_write::close(&self.app, name);
+            return;
+        }
         let mut cursor = Cursor::new(&self.app.options.data, &self.name);
         self.app.events.open_reader(name, cursor.read());
         self.app.outputs.open(name);

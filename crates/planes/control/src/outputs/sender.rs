@@ -52,14 +52,7 @@ impl Sender {
     /// # Errors
     /// The text says what is wrong.
     pub(super) fn open(to: &Destination, dir: &Path) -> Result<Self, String> {
-        let web = |http: &Http| {
-            let authorization = http.authorization.as_ref().map(|file| secret(&dir.join(file))).transpose()?;
-            Ok::<_, String>(Web {
-                http: http.clone(),
-                tls: tls(http.tls, http.roots.as_deref(), http.shown.as_ref(), dir)?,
-                authorization,
-            })
-        };
+        let web = |http: &Http| Web::open(http, dir);
         Ok(match to {
             Destination::Ndjson { file, bytes, files } => {
                 Self::Files(Box::new(Files::new(dir.join(file), *bytes, *files)))
@@ -77,6 +70,7 @@ impl Sender {
                 let tls = tls(to.tls, to.roots.as_deref(), to.shown.as_ref(), dir)?;
                 Self::Kafka(Box::new(Producer::new(to.clone(), tls)))
             }
+            Destination::RemoteWrite(_) => return Err("it takes no events".to_owned()),
             // The fleet file is refused before; a build of parts that do not fit is no reason to lose events.
             #[cfg(not(feature = "kafka"))]
             Destination::Kafka(_) => return Err("built without Kafka".to_owned()),
@@ -170,7 +164,26 @@ fn judged(status: u16, all: u64, rejected: impl FnOnce() -> Result<u64, String>)
 }
 
 impl Web {
-    async fn post(&self, below: &str, fields: &[(&str, &str)], body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+    /// Reads what `http` names, relative to `dir`. Blocks for the disk.
+    ///
+    /// # Errors
+    /// The text says what is wrong.
+    pub(super) fn open(http: &Http, dir: &Path) -> Result<Self, String> {
+        let authorization = http.authorization.as_ref().map(|file| secret(&dir.join(file))).transpose()?;
+        let tls = tls(http.tls, http.roots.as_deref(), http.shown.as_ref(), dir)?;
+        Ok(Self { http: http.clone(), tls, authorization })
+    }
+
+    /// Posts to the address, or to what is below it.
+    ///
+    /// # Errors
+    /// The text says why there is no answer.
+    pub(super) async fn post(
+        &self,
+        below: &str,
+        fields: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<(u16, Vec<u8>), String> {
         let url = &self.http.url;
         let path = match below {
             "" => url.path.clone(),

@@ -42,6 +42,7 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         webhook,
         syslog,
         kafka,
+        remote_write,
         topic,
         bytes,
         files,
@@ -55,14 +56,19 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
         outcomes,
         services,
     } = value;
-    let ways = [&ndjson, &otlp, &elasticsearch, &webhook, &syslog];
+    let ways = [&ndjson, &otlp, &elasticsearch, &webhook, &syslog, &remote_write];
     let to_kafka = !matches!(kafka, Field::Absent);
     if ways.iter().filter(|field| !matches!(field, Field::Absent)).count() + usize::from(to_kafka) != 1 {
-        let way_out = "exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook`, `syslog` and `kafka` says where to";
+        let way_out = "exactly one of `ndjson`, `otlp`, `elasticsearch`, `webhook`, `syslog`, `kafka` and `remote_write` says where to";
         return Err(report.refuse(&spot, "where to is said by none, or by several", way_out));
     }
     let is = |field: &Field<String>| !matches!(field, Field::Absent);
     let (to_file, to_search, to_hook, to_syslog) = (is(&ndjson), is(&elasticsearch), is(&webhook), is(&syslog));
+    let of_events = matches!(remote_write, Field::Absent);
+    let some = [&classes, &outcomes, &services].into_iter().find_map(Field::get).filter(|_| !of_events);
+    if let Some(at) = some {
+        return Err(report.refuse(&at.spot, "no events go to `remote_write`", "delete the line"));
+    }
     let wrong = [
         unwanted(report, &bytes, to_file, "only `ndjson` has a size"),
         unwanted(report, &files, to_file, "only `ndjson` has files"),
@@ -110,6 +116,8 @@ fn one(report: &mut Report<'_>, known: &Known, at: At<RawOutput>) -> Result<Outp
     } else if to_kafka {
         let (tls, brokers) = brokers(report, KAFKA, kafka)?;
         Destination::Kafka(Cluster { tls, brokers, topic: topic_of(report, topic)?, roots, shown })
+    } else if !of_events {
+        Destination::RemoteWrite(http(report, remote_write)?)
     } else {
         Destination::Otlp(http(report, otlp)?)
     };
