@@ -151,6 +151,10 @@ fn a_full_disk_costs_events_and_no_decision() {
         lost(&bank)
     });
     assert!(store["reason"].is_string(), "the reason is shown: {store}");
+    // Nobody said how much events may take: the disk said so.
+    wait_for("the alert of a full store", Deadline::default(), || {
+        bank.up.say(&["alerts"]).contains("StoreFull").then_some(())
+    });
     assert!(bank.up.say(&["status"]).contains(" LOST ("), "{}", bank.up.say(&["status"]));
 
     std::fs::remove_file(filler).unwrap();

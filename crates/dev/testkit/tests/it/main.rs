@@ -42,6 +42,7 @@ mod prometheus; // what scrapes us
 mod revoke;
 mod rotation; // another root while everything goes on
 mod shared_limits; // several guards, one count
+mod spans; // what guards see is told, all of it
 mod telemetry; // what others hand in
 mod upgrade; // guards are replaced under load
 mod users; // on whose behalf
