@@ -29,7 +29,7 @@ export class Happenings {
       category_uid: 4, class_uid: 4002, class_name: 'HTTP Activity', activity_id: 1, activity_name: 'Get', type_uid: 400201, severity_id: failed ? 3 : 1, severity: failed ? 'Medium' : 'Informational',
       status_id: failed ? 2 : 1, status: failed ? 'Failure' : 'Success', time: at, ...more,
       metadata: { version: '1.6.0', product: { name: 'Bartizan', vendor_name: 'Bartizan', version: '0.1.0' }, uid: `f1${(++this.number).toString(16).padStart(30, '0')}`, tenant_uid: DOMAIN, log_name: 'bartizan' },
-      unmapped: { bartizan: { kind, fleet: this.fleet.name, owner: owner?.owner ?? null, data: owner?.data ?? [], denial: false, peer: null, to: null, decision: null, reason: null, epoch: null, policies: [], request: null, seen_by: 'inbound', ...ours } },
+      unmapped: { bartizan: { kind, fleet: this.fleet.name, owner: owner?.owner ?? null, data: owner?.data ?? [], version: owner ? '1.4.2' : null, image: owner ? `registry.bank.example/${owner.name}:1.4` : null, denial: false, peer: null, to: null, decision: null, reason: null, epoch: null, policies: [], request: null, seen_by: 'inbound', ...ours } },
     }
     this.kept.push(record)
     if (this.kept.length > 5_000) this.kept.shift()
@@ -122,6 +122,7 @@ export class Happenings {
       const ours = it.unmapped.bartizan
       const number = Number.parseInt(it.metadata.uid.slice(2), 16)
       return number < before && (!asked('service') || ours.service === asked('service')) && (!asked('request') || ours.request === asked('request'))
+        && (!asked('version') || ours.version === asked('version')) && (!asked('image') || ours.image === asked('image') || ours.image?.startsWith(`${asked('image')}:`))
         && (!asked('identity') || ours.peer === asked('identity') || ours.peer === id(asked('identity'))) && (words('outcome').length === 0 || words('outcome').includes(upshot(it)))
         && (words('class').length === 0 || words('class').includes(ours.kind)) && (!asked('text') || JSON.stringify(it).toLowerCase().includes(asked('text').toLowerCase()))
         && (!query.has('since_ms') || it.time >= Number(query.get('since_ms'))) && (!query.has('until_ms') || it.time <= Number(query.get('until_ms')))

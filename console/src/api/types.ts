@@ -311,6 +311,8 @@ export interface Ours {
   epoch?: number | null
   owner?: string | null
   data?: string[]
+  version?: string | null
+  image?: string | null
   denial?: boolean
   took_us?: number
   added_us?: number

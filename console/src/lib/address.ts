@@ -27,6 +27,8 @@ export interface EventFilter {
   outcome: string[]
   class: string[]
   text: string
+  version: string
+  image: string
   request: string
   last: string
   from: string
@@ -49,6 +51,8 @@ export function eventFilter(words: Words): EventFilter {
     outcome: chosen(words['outcome'], OUTCOMES),
     class: (words['class'] ?? '').split(',').filter((it) => /^[a-z_]{1,32}$/.test(it)),
     text: words['text'] ?? '',
+    version: (words['version'] ?? '').trim(),
+    image: (words['image'] ?? '').trim(),
     request: (words['request'] ?? '').trim(),
     last: parseStretch(words['last'] ?? '') === null ? '' : words['last'] ?? '',
     from: words['from'] ?? '',
@@ -75,6 +79,8 @@ export function eventQuery(filter: EventFilter, now: number, more: Words = {}): 
     outcome: filter.outcome.join(','),
     class: filter.class.join(','),
     text: filter.text,
+    version: filter.version,
+    image: filter.image,
     request: filter.request,
     since_ms: since === null ? '' : String(since),
     until_ms: until === null ? '' : String(until),

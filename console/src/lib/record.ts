@@ -35,11 +35,13 @@ export function parties(record: Ocsf): { from: string | null; to: string | null 
 /** Whether a record that happens now belongs to what was asked; what only control can say (`text`) is looked up in the message alone. */
 export function fits(
   record: Ocsf,
-  filter: { service: string; identity: string; outcome: string[]; class: string[]; text: string; request: string },
+  filter: { service: string; identity: string; outcome: string[]; class: string[]; text: string; request: string; version: string; image: string },
 ): boolean {
   const it = ours(record)
   if (filter.service && it.service !== filter.service) return false
   if (filter.request && it.request !== filter.request) return false
+  if (filter.version && it.version !== filter.version) return false
+  if (filter.image && !isImage(it.image ?? '', filter.image)) return false
   if (filter.outcome.length > 0 && !filter.outcome.includes(upshot(record))) return false
   if (filter.class.length > 0 && !filter.class.includes(it.kind ?? '')) return false
   if (filter.identity) {
@@ -48,4 +50,18 @@ export function fits(
     if (peer !== filter.identity && !peer.endsWith(`/svc/${filter.identity}`) && user !== filter.identity) return false
   }
   return !filter.text || JSON.stringify(record).toLowerCase().includes(filter.text.toLowerCase())
+}
+
+/** Whether an image is meant: all of its reference, its name, its name with its tag or digest, or its digest. */
+export function isImage(image: string, asked: string): boolean {
+  const [has, want] = [parts(image), parts(asked)]
+  return image !== '' && (['name', 'tag', 'digest'] as const).every((it) => want[it] === null || want[it] === has[it])
+}
+
+function parts(image: string): { name: string | null; tag: string | null; digest: string | null } {
+  if (/^sha(256|512):[0-9a-f]{64,128}$/.test(image)) return { name: null, tag: null, digest: image }
+  const [named = '', digest = null] = image.split('@')
+  // A colon before the last slash is that of a port.
+  const colon = named.indexOf(':', named.lastIndexOf('/') + 1)
+  return colon < 0 ? { name: named, tag: null, digest } : { name: named.slice(0, colon), tag: named.slice(colon + 1), digest }
 }

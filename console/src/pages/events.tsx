@@ -127,7 +127,7 @@ function List({ rows, open }: { rows: Ocsf[]; open: string | null }) {
 
 function Filters({ filter }: { filter: EventFilter }) {
   const names = (map.value?.services ?? []).filter((it) => it.kind !== 'outside').map((it) => it.name)
-  const [more, setMore] = useState(filter.identity !== '' || filter.request !== '' || filter.from !== '' || filter.to !== '' || filter.class.length > 0)
+  const [more, setMore] = useState(filter.identity !== '' || filter.request !== '' || filter.from !== '' || filter.to !== '' || filter.version !== '' || filter.image !== '' || filter.class.length > 0)
   const to = (next: EventFilter) => go(at('/events', { ...eventWords(next), ...query.value['tail'] ? { tail: 'off' } : {} }))
   const submit = (event: Event) => {
     event.preventDefault()
@@ -136,7 +136,7 @@ function Filters({ filter }: { filter: EventFilter }) {
     to({
       ...filter,
       text: text('text'), service: text('service'), last: text('last'),
-      ...more ? { identity: text('identity'), request: text('request').toLowerCase(), from: text('from'), to: text('to') } : {},
+      ...more ? { identity: text('identity'), request: text('request').toLowerCase(), from: text('from'), to: text('to'), version: text('version'), image: text('image') } : {},
     })
   }
   const flip = (name: 'outcome' | 'class', word: string) => {
@@ -170,6 +170,8 @@ function Filters({ filter }: { filter: EventFilter }) {
           <div class="filter-row">
             <label>Identity or user<input name="identity" defaultValue={filter.identity} /></label>
             <label class="grow">Request<input name="request" defaultValue={filter.request} pattern="[0-9a-fA-F]{32}" title="32 hex digits" /></label>
+            <label>Version<input name="version" defaultValue={filter.version} maxLength={64} /></label>
+            <label class="grow">Image<input name="image" defaultValue={filter.image} maxLength={520} /></label>
             <label>From<input name="from" type="datetime-local" step="1" defaultValue={filter.from} /></label>
             <label>Until<input name="to" type="datetime-local" step="1" defaultValue={filter.to} /></label>
           </div>

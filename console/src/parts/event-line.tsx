@@ -47,6 +47,8 @@ export function EventDetails({ record }: { record: Ocsf }) {
         ['Guard added', it.added_us === undefined ? null : micros(it.added_us)],
         ['Owner', it.owner],
         ['Data', it.data?.join(', ')],
+        ['Version', it.version],
+        ['Image', it.image ? <code>{it.image}</code> : null],
         ['Request', it.request ? <code>{it.request}</code> : null],
       ]} />
       <h3>Record (OCSF)</h3>

@@ -57,7 +57,7 @@ test('numbers are as people read them', () => {
 })
 
 test('a filter goes into the address and comes back', () => {
-  const filter = { service: 'payment', identity: 'spiffe://bank.example/svc/gateway', outcome: ['denied', 'failed'], class: ['request'], text: 'a&b=c <é>', request: 'f'.repeat(32), last: '30m', from: '', to: '' }
+  const filter = { service: 'payment', identity: 'spiffe://bank.example/svc/gateway', outcome: ['denied', 'failed'], class: ['request'], text: 'a&b=c <é>', version: '1.4', image: 'r.test:5000/a:1', request: 'f'.repeat(32), last: '30m', from: '', to: '' }
   assert.deepEqual(eventFilter(readQuery(writeQuery(eventWords(filter)))), filter)
   assert.equal(writeQuery({ b: '2', a: '1', c: '', d: null }), '?a=1&b=2')
 })
@@ -199,11 +199,11 @@ test('zooming keeps what is under the pointer there', () => {
 })
 
 test('an event belongs to a filter as control has it', () => {
-  const record = { time: 1, status: 'Failure', message: 'x', unmapped: { bartizan: { kind: 'request', service: 'payment', peer: 'spiffe://b/svc/gateway', denial: true, request: 'r' } } }
-  const filter = { service: '', identity: '', outcome: [], class: [], text: '', request: '' }
+  const record = { time: 1, status: 'Failure', message: 'x', unmapped: { bartizan: { kind: 'request', service: 'payment', peer: 'spiffe://b/svc/gateway', denial: true, request: 'r', version: '1.10', image: `r.test:5000/pay:1.10@sha256:${'a'.repeat(64)}` } } }
+  const filter = { service: '', identity: '', outcome: [], class: [], text: '', request: '', version: '', image: '' }
   assert.equal(upshot(record), 'denied')
   assert.equal(upshot({ time: 1, status: 'Failure' }), 'failed')
-  for (const [more, holds] of [[{}, true], [{ service: 'users' }, false], [{ outcome: ['failed'] }, false], [{ outcome: ['denied'] }, true], [{ identity: 'gateway' }, true], [{ identity: 'way' }, false], [{ class: ['person'] }, false], [{ text: 'GATEWAY' }, true], [{ request: 'q' }, false]]) {
+  for (const [more, holds] of [[{}, true], [{ service: 'users' }, false], [{ outcome: ['failed'] }, false], [{ outcome: ['denied'] }, true], [{ identity: 'gateway' }, true], [{ identity: 'way' }, false], [{ class: ['person'] }, false], [{ text: 'GATEWAY' }, true], [{ request: 'q' }, false], [{ version: '1.10' }, true], [{ version: '1.1' }, false], [{ image: 'r.test:5000/pay' }, true], [{ image: 'r.test:5000/pay:1.10' }, true], [{ image: `sha256:${'a'.repeat(64)}` }, true], [{ image: 'r.test:5000/pay:1' }, false], [{ image: 'pay' }, false]]) {
     assert.equal(fits(record, { ...filter, ...more }), holds, JSON.stringify(more))
   }
 })

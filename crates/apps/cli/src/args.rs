@@ -136,6 +136,7 @@ pub(crate) enum Command {
         bartizan events --follow --service accounts --deny\n  \
         bartizan events --identity payment --class request --outcome failed --since 1h\n  \
         bartizan events --text /accounts/17 --since 2026-08-01T12:00:00Z --until 2026-08-01T13:00:00Z\n  \
+        bartizan events --image registry.bank.example/accounts:1.4 --outcome failed\n  \
         bartizan events --all --json > events.ndjson\n  \
         bartizan events --follow --json | jq .message")]
     Events(EventsArgs),
@@ -501,6 +502,12 @@ pub(crate) struct EventsArgs {
     /// Only where this stands in a name, path, reason or the like, in upper or lower case.
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
+    /// Only of services whose program has this version, as the fleet file said then.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) of_version: Option<String>,
+    /// Only of services whose program comes from this image: a whole reference, its name, name and tag, or its digest.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
     /// Only at this time or later: `2026-08-01T12:00:00Z`, or how long ago, `2h`.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<Moment>,

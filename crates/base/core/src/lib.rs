@@ -52,6 +52,7 @@ pub mod secret;
 pub mod signed; // events that their senders signed
 pub mod slow_down; // before anybody is refused
 pub mod snapshot;
+pub mod software; // versions and images
 pub mod stats;
 pub mod status;
 pub mod synthetic;

@@ -100,6 +100,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
             protocol: Protocol::Http,
             owner: Some("team".to_owned()),
             data: vec!["pii".to_owned()],
+            software: Default::default(),
             calls,
             routes: Vec::new(),
             ext_authz: None,

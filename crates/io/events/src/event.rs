@@ -2,6 +2,8 @@
 
 #[cfg(doc)]
 use crate::limits::QUERY_EVENTS_MAX;
+use crate::record;
+use crate::text::Needle;
 use bartizan_core::event::{Class, Event, EventId, Upshot};
 use bartizan_core::{RequestId, ServiceName, Timestamp};
 use std::fmt;
@@ -119,6 +121,10 @@ pub struct Filter {
     pub request: Option<RequestId>,
     /// Only where this stands in a name, path, reason or the like of the record; upper and lower case of ASCII are the same.
     pub text: Option<String>,
+    /// Only of services whose program has this version, whole and as it is written.
+    pub version: Option<Arc<str>>,
+    /// Only of services whose program comes from this image: a whole reference, or [a part of it](bartizan_core::software::Image::is_meant_by).
+    pub image: Option<Arc<str>>,
     /// At most so many; [`QUERY_EVENTS_MAX`] where `None` or larger.
     pub limit: Option<u32>,
     /// From which end.
@@ -133,6 +139,19 @@ impl Filter {
         Self { request: Some(request), limit: Some(limit), ..Self::default() }
     }
 
+    /// What stands somewhere in every record that is asked for.
+    pub(crate) fn needles(&self) -> Vec<Needle> {
+        // Name and digest may have a tag between them.
+        let image = self.image.as_deref().map(|image| image.split_once('@').map_or(image, |(_, digest)| digest));
+        [self.text.as_deref(), self.version.as_deref(), image].into_iter().flatten().map(Needle::new).collect()
+    }
+
+    /// Whether a record is of the version and image that are asked for.
+    pub(crate) fn fits_software(&self, record: &[u8]) -> bool {
+        let (version, image) = (self.version.as_deref(), self.image.as_deref());
+        (version.is_none() && image.is_none()) || record::read_bytes(record).is_some_and(|it| it.is_of(version, image))
+    }
+
     /// Whether an event is asked for, leaving limit, order and cursor aside.
     pub fn fits(&self, event: &StoredEvent) -> bool {
         let is =
@@ -144,7 +163,8 @@ impl Filter {
             && self.since.is_none_or(|since| event.at >= since)
             && self.until.is_none_or(|until| event.at < until)
             && self.request.is_none_or(|request| event.request == Some(request))
-            && self.text.as_ref().is_none_or(|text| crate::text::Needle::new(text).is_in(&event.record))
+            && self.text.as_ref().is_none_or(|text| Needle::new(text).is_in(&event.record))
+            && self.fits_software(&event.record)
     }
 }
 

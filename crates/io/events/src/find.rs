@@ -74,7 +74,7 @@ pub(crate) fn page(sources: &Sources, filter: &Filter) -> io::Result<Page> {
 
 fn search(sources: &Sources, filter: &Filter, bytes_max: u64) -> io::Result<Page> {
     let limit = filter.limit.unwrap_or(QUERY_EVENTS_MAX).min(QUERY_EVENTS_MAX) as usize;
-    let needle = filter.text.as_deref().map(Needle::new);
+    let needles = filter.needles();
     let mut line = Line::new(sources, filter);
     let mut files = Files { sources, open: HashMap::new() };
     let mut best: BinaryHeap<Reverse<Found>> = BinaryHeap::new();
@@ -90,7 +90,7 @@ fn search(sources: &Sources, filter: &Filter, bytes_max: u64) -> io::Result<Page
             break;
         }
         let Some(file) = files.get(place)? else { continue };
-        match read(&file, &block, filter, needle.as_ref(), above, limit)? {
+        match read(&file, &block, filter, &needles, above, limit)? {
             Some((found, looked_at)) => {
                 bytes += looked_at;
                 for found in found {
@@ -244,19 +244,19 @@ fn read(
     file: &File,
     block: &Candidate,
     filter: &Filter,
-    needle: Option<&Needle>,
+    needles: &[Needle],
     above: Option<Rank>,
     limit: usize,
 ) -> io::Result<Option<(Vec<Found>, u64)>> {
     let header = &block.header;
     let (keys_bytes, records_bytes) = header.unpacked();
     let part = |part: Part| part_of(file, block.offset, part);
-    if let Some(needle) = needle {
+    if !needles.is_empty() {
         let Some(bits) = part(header.texts_part())? else { return Ok(None) };
         if !header.fits_texts(&bits) {
             return Ok(None);
         }
-        if !needle.may_be_in(&bits) {
+        if !needles.iter().all(|needle| needle.may_be_in(&bits)) {
             return Ok(Some((Vec::new(), bits.len() as u64)));
         }
     }
@@ -265,7 +265,7 @@ fn read(
     let Some(keys) = Keys::read(&keys, usize::try_from(records_bytes).unwrap_or(usize::MAX)) else { return Ok(None) };
     let mut fitting = keys.fitting(filter, above);
     let rank = |n: usize| filter.order.rank(keys.at(n), keys.id(n));
-    if needle.is_none() && fitting.len() > limit {
+    if needles.is_empty() && fitting.len() > limit {
         fitting.sort_unstable_by_key(|n| Reverse(rank(*n)));
         fitting.truncate(limit);
     }
@@ -274,10 +274,11 @@ fn read(
     }
     let Some(packed) = part(header.records_part())? else { return Ok(None) };
     let Some(records) = header.records(&packed) else { return Ok(None) };
-    if let Some(needle) = needle {
+    for needle in needles {
         let ranges: Vec<_> = fitting.iter().map(|n| keys.record(*n)).collect();
         fitting = needle.among(&records, &ranges).map(|n| fitting[n]).collect();
     }
+    fitting.retain(|n| records.get(keys.record(*n)).is_some_and(|record| filter.fits_software(record)));
     let found: Option<Vec<Found>> =
         fitting.into_iter().map(|n| Some(Found(rank(n), keys.event(n, &records)?))).collect();
     Ok(found.map(|found| (found, keys_bytes + records_bytes)))

@@ -67,7 +67,22 @@ async fn show(args: &EventsArgs, data: &DataDir, mut lines: Lines) -> Result<u32
 
 /// The request, without a limit.
 fn query(args: &EventsArgs, now: Timestamp) -> String {
-    let EventsArgs { service, identity, deny, outcome, class, text, since, until, request, cursor, all, .. } = args;
+    let EventsArgs {
+        service,
+        identity,
+        deny,
+        outcome,
+        class,
+        text,
+        of_version,
+        image,
+        since,
+        until,
+        request,
+        cursor,
+        all,
+        ..
+    } = args;
     let mut path = format!("/v1/events?deny={deny}");
     let mut put = |key: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -79,6 +94,8 @@ fn query(args: &EventsArgs, now: Timestamp) -> String {
     put("outcome", joined(outcome));
     put("class", joined(class));
     put("text", text.clone());
+    put("version", of_version.clone());
+    put("image", image.clone());
     put("since_ms", since.map(|moment| moment.at(now).as_millis().to_string()));
     put("until_ms", until.map(|moment| moment.at(now).as_millis().to_string()));
     put("request", request.map(|request| request.to_string()));

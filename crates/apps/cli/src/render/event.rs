@@ -76,6 +76,8 @@ mod tests {
             product_version: "0.1.0",
             owner: None,
             data: &[],
+            version: None,
+            image: None,
             unguarded: false,
         };
         let service = ServiceName::parse(service).ok();

@@ -265,6 +265,7 @@ mod tests {
             protocol: Protocol::Http,
             owner: None,
             data: Vec::new(),
+            software: Default::default(),
             calls: calls
                 .iter()
                 .map(|to| Call { to: name(to), via: None, edge: Default::default(), narrow: None })

@@ -97,6 +97,7 @@ mod tests {
             protocol: Protocol::Auto,
             owner: None,
             data: Vec::new(),
+            software: Default::default(),
             calls: calls
                 .iter()
                 .map(|(to, via)| Call { to: name(to), via: via.map(loopback), edge: Default::default(), narrow: None })

@@ -208,6 +208,7 @@ mod tests {
             protocol: Protocol::Http,
             owner: None,
             data: Vec::new(),
+            software: Default::default(),
             calls: Vec::new(),
             routes: Vec::new(),
             ext_authz: None,

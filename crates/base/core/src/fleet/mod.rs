@@ -71,6 +71,7 @@ use crate::retention::{LedgerKept, Retention};
 use crate::signed::{EventRule, EventSender};
 use crate::slow_down::SlowDown;
 use crate::snapshot::Trust;
+use crate::software::Software;
 use crate::synthetic::Synthetic;
 use crate::tls::TlsGroups;
 use crate::user::Users;
@@ -150,6 +151,8 @@ pub struct Service {
     pub owner: Option<String>,
     /// Classes of data it handles, such as `pii`.
     pub data: Vec<String>,
+    /// What runs as it, where the file says.
+    pub software: Software,
     /// The services it may call.
     pub calls: Vec<Call>,
     /// Named parts of it, for policies.

@@ -34,6 +34,7 @@ use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
 use crate::signed::ROUTE_SENDERS_MAX;
+use crate::software::IMAGE_BYTES_MAX;
 use crate::synthetic::Synthetic;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
@@ -232,6 +233,13 @@ pub(super) struct RawService {
     /// Classes of data that it handles, such as `pii`.
     #[schemars(default, inner(regex(pattern = DATA_PATTERN)), with = "Vec<String>")]
     pub(super) data: Field<Vec<Read<String>>>,
+    /// The version of its program, such as `1.4.2`; it stands in every event of the service.
+    #[schemars(default, with = "Scalar")]
+    pub(super) version: Field<String>,
+    /// The image that its program comes from, such as `registry.bank.example/accounts:1.4@sha256:…`, or its digest alone; it stands in every
+    /// event of the service.
+    #[schemars(default, length(min = 1, max = IMAGE_BYTES_MAX))]
+    pub(super) image: Field<String>,
     /// The services it may call. Nothing else is reachable from it.
     #[schemars(default, with = "Vec<RawCall>")]
     pub(super) calls: Field<Vec<Result<RawCall, Reported>>>,
@@ -559,6 +567,8 @@ impl RawService {
         "protocol",
         "owner",
         "data",
+        "version",
+        "image",
         "calls",
         "routes",
         "isolate",
@@ -590,6 +600,8 @@ impl RawService {
             protocol: fields.text("protocol"),
             owner: fields.text("owner"),
             data: fields.take("data", |report, node, key| report.list(node, key, Report::text)),
+            version: fields.take("version", Report::scalar),
+            image: fields.text("image"),
             calls: fields.take("calls", |report, node, key| report.list(node, key, RawCall::read)),
             routes: fields.take("routes", |report, node, key| report.named(node, key, Report::text)),
             isolate: fields.take("isolate", Report::scalar),

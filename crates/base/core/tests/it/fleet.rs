@@ -160,7 +160,7 @@ foo: 1
             "unknown key of a service",
             service("    ownr: me\n"),
             &[
-                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror, limits, slow_down, api",
+                "fleet.yaml:8:5: services.accounts.ownr: unknown key; did you mean `owner`? known here: run, env, dir, mesh, listen, at, instances, zones, protocol, owner, data, version, image, calls, routes, isolate, capture, ext_authz, egress, mtls, split, mirror, limits, slow_down, api",
             ],
         ),
         (
@@ -359,6 +359,14 @@ services: {}
             ),
             &[
                 "fleet.yaml:8:12: services.accounts.owner = ` `: not an owner: expected 1 to 100 bytes on one line; name a team, or delete the key",
+            ],
+        ),
+        (
+            "of a version and an image",
+            service("    version: 1 0\n    image: bank/Accounts:1\n"),
+            &[
+                "fleet.yaml:8:14: services.accounts.version = `1 0`: not a version: expected 1 to 64 letters, digits, `.`, `-`, `_`, `+` and `~`, a letter or digit first; such as `1.4.2`, or the hash of a commit",
+                "fleet.yaml:9:12: services.accounts.image = `bank/Accounts:1`: not the reference of an image: the name is not one that registries take: lower-case words with `/` between them, a registry and its port before them or not; such as `registry.bank.example/accounts:1.4`, with `@sha256:…` behind it, or `sha256:…` alone",
             ],
         ),
         (

@@ -14,7 +14,18 @@ use bartizan_core::{ServiceName, SpiffeId, Timestamp, TrustDomain, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+const IMAGE: &str = "r.bank.test/accounts:1.4@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
 fn record(event: &Event) -> Value {
+    record_of(event, None, None)
+}
+
+/// The same where the fleet file says what runs.
+fn released(event: &Event) -> Value {
+    record_of(event, Some("1.4.2"), Some(IMAGE))
+}
+
+fn record_of(event: &Event, version: Option<&str>, image: Option<&str>) -> Value {
     let trust_domain = TrustDomain::parse("bank.example").unwrap();
     let data = ["pii".to_owned()];
     let context = Context {
@@ -24,6 +35,8 @@ fn record(event: &Event) -> Value {
         product_version: "0.1.0",
         owner: Some("core-banking"),
         data: &data,
+        version,
+        image,
         unguarded: false,
     };
     to_ocsf(event, &context)
@@ -68,6 +81,8 @@ fn every_kind_has_what_its_class_requires() {
         assert_eq!(record["metadata"]["product"]["name"], "Bartizan");
         assert_eq!(record["metadata"]["uid"], "00000000000000010000000000000002");
         assert_eq!(schema.faults(&record), Vec::<String>::new(), "{kind}: {record:#}");
+        let released = released(event);
+        assert_eq!(schema.faults(&released), Vec::<String>::new(), "{kind}: {released:#}");
         if record.get("tls").is_some() {
             assert_eq!(record["tls"]["version"], "1.3");
         }
@@ -86,12 +101,27 @@ fn every_kind_has_what_its_class_requires() {
             "denial",
             "owner",
             "data",
+            "version",
+            "image",
         ] {
             assert!(own.get(key).is_some(), "{kind}: no unmapped.bartizan.{key}");
         }
         assert_eq!(own["denial"], event.is_denial());
         assert_eq!(event.upshot() == Upshot::Ok, record["status"] != "Failure", "{kind}: {record:#}");
     }
+}
+
+#[test]
+fn version_and_image_stand_where_the_schema_has_them() {
+    let event = event(SeenBy::Inbound, What::Request(request(Verdict::Allow, "x")));
+    let it = released(&event);
+    assert_eq!(it["trace"]["span"]["service"], json!({ "name": "accounts", "version": "1.4.2" }));
+    let image = json!({ "uid": &IMAGE[25..], "name": "r.bank.test/accounts", "tag": "1.4" });
+    assert_eq!(it["dst_endpoint"]["container"], json!({ "name": "accounts", "image": image }));
+    assert!(it["src_endpoint"].get("container").is_none(), "of the caller nothing is known here: {it:#}");
+    assert!(it["metadata"]["profiles"].as_array().unwrap().contains(&json!("container")), "{it:#}");
+    let own = &it["unmapped"]["bartizan"];
+    assert_eq!((&own["version"], &own["image"]), (&json!("1.4.2"), &json!(IMAGE)));
 }
 
 #[test]
@@ -338,7 +368,9 @@ const DENIED: &str = r#"{
             "added_us": 80,
             "fleet": "bank",
             "owner": "core-banking",
-            "data": ["pii"]
+            "data": ["pii"],
+            "version": null,
+            "image": null
         }
     }
 }"#;
@@ -501,6 +533,8 @@ fn a_call_to_a_service_without_a_guard_is_marked() {
             product_version: "0.1.0",
             owner: None,
             data: &[],
+            version: None,
+            image: None,
             unguarded,
         };
         let it = event(seen_by, What::Request(Request { peer: None, ..request(Verdict::Allow, "7") }));

@@ -86,3 +86,59 @@ fn planted_secrets_are_nowhere_on_disk() {
         }
     }
 }
+
+/// The fleet file with another version and image of `accounts`.
+fn released(folder: &std::path::Path, version: &str) -> String {
+    let file = folder.join("fleet.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.contains("# released")).collect();
+    let image = format!("registry.bank.example/accounts:{version}");
+    let said = format!("    version: {version} # released\n    image: {image} # released\n    calls: [users]");
+    std::fs::write(file, kept.join("\n").replacen("    calls: [users]", &said, 1) + "\n").unwrap();
+    image
+}
+
+#[test]
+fn events_say_what_ran_and_are_found_by_it() {
+    let bank = Bank::start_with(&[], |folder| drop(released(folder, "1.10")));
+    let found = |args: &[&str]| -> Vec<serde_json::Value> {
+        let args = [&["events", "--json", "--class", "request", "--limit", "1000"], args].concat();
+        bank.up.say(&args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let told = |version: &str| {
+        wait_for(&format!("a call at {version}"), Deadline::default(), || {
+            bank.call("GET", "/accounts/acc-none", &[], None);
+            found(&["--of-version", version]).into_iter().find(|it| it["unmapped"]["bartizan"]["seen_by"] == "inbound")
+        })
+    };
+    for (args, why) in [
+        (["events", "--image", "accounts:"], "the tag is not"),
+        (["events", "--of-version", "1 0"], "not one that the fleet file takes"),
+    ] {
+        let refused = bank.up.cli(&args);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(why), "{args:?}: {said}");
+    }
+    let before = told("1.10");
+    let own = &before["unmapped"]["bartizan"];
+    assert_eq!((&own["service"], &own["owner"]), (&"accounts".into(), &"core-banking".into()), "{before:#}");
+    assert_eq!(own["image"], "registry.bank.example/accounts:1.10");
+    assert_eq!(before["dst_endpoint"]["container"]["image"]["tag"], "1.10", "{before:#}");
+    assert_eq!(before["trace"]["span"]["service"]["version"], "1.10", "{before:#}");
+
+    let image = released(bank.folder(), "1.11");
+    bank.up.say(&["reload"]);
+    let after = told("1.11");
+    assert_eq!(after["unmapped"]["bartizan"]["image"], image.as_str(), "{after:#}");
+    assert!(!found(&["--of-version", "1.10"]).is_empty(), "what happened before stays as it was");
+    assert_eq!(found(&["--of-version", "1.1"]), Vec::<serde_json::Value>::new(), "a version is meant whole");
+    let of_name = found(&["--image", "registry.bank.example/accounts"]);
+    let versions = |version: &str| of_name.iter().filter(|it| it["unmapped"]["bartizan"]["version"] == version).count();
+    assert!(versions("1.10") > 0 && versions("1.11") > 0, "{} of both", of_name.len());
+    assert!(of_name.iter().all(|it| it["unmapped"]["bartizan"]["service"] == "accounts"), "{of_name:?}");
+    let others = found(&["--service", "gateway"]);
+    assert!(
+        !others.is_empty() && others.iter().all(|it| it["unmapped"]["bartizan"]["version"].is_null()),
+        "{others:?}"
+    );
+}

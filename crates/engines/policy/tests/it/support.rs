@@ -22,6 +22,7 @@ pub(crate) fn service(protocol: Protocol, owner: &str, data: &[&str], calls: &[&
         protocol,
         owner: (!owner.is_empty()).then(|| owner.to_owned()),
         data: data.iter().map(|class| (*class).to_owned()).collect(),
+        software: Default::default(),
         calls: calls
             .iter()
             .map(|to| Call { to: name(to), via: None, edge: Default::default(), narrow: None })

@@ -5,6 +5,7 @@
 use super::Outgoing;
 use crate::moment::to_rfc3339;
 use bartizan_core::event::{Class, Upshot, What};
+use bartizan_core::software::Image;
 use serde_json::{Map, Value, json};
 
 const VERSION: &str = "8.11.0";
@@ -41,7 +42,14 @@ pub fn document(it: &Outgoing) -> Value {
         json!({ "vendor": "Bartizan", "product": "Bartizan", "version": ocsf["metadata"]["product"]["version"] }),
     );
     if let Some(service) = &event.service {
-        put("service", json!({ "name": service.as_str() }));
+        let mut of = json!({ "name": service.as_str() });
+        if let Some(version) = it.own("version").as_str() {
+            of["version"] = version.into();
+        }
+        put("service", of);
+    }
+    if let Some(image) = it.own("image").as_str() {
+        put("container", json!({ "image": of_image(image) }));
     }
     if let Some(request) = event.request {
         put("trace", json!({ "id": request.to_string() }));
@@ -77,6 +85,22 @@ pub fn document(it: &Outgoing) -> Value {
     document.insert("event".to_owned(), about);
     document.insert("bartizan".to_owned(), ocsf["unmapped"]["bartizan"].clone());
     Value::Object(document)
+}
+
+/// `container.image`.
+fn of_image(text: &str) -> Value {
+    let Ok(image) = Image::parse(text) else { return json!({ "name": text }) };
+    let mut it = Map::new();
+    if let Some(name) = image.name() {
+        it.insert("name".to_owned(), name.into());
+    }
+    if let Some(tag) = image.tag() {
+        it.insert("tag".to_owned(), vec![tag].into());
+    }
+    if let Some(digest) = image.digest() {
+        it.insert("hash".to_owned(), json!({ "all": [digest] }));
+    }
+    Value::Object(it)
 }
 
 /// `event.category` and `event.type`, of the words that ECS allows.

@@ -7,21 +7,30 @@ use crate::wire::{Field, Reader, put_bytes, put_fixed64, put_varint};
 use bartizan_core::Timestamp;
 use bartizan_core::event::What;
 use bartizan_core::event::telemetry::{SEVERITY_ERROR, SEVERITY_WARN};
+use bartizan_core::software::Image;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The message.
 pub fn message(events: &[Outgoing]) -> Vec<u8> {
-    let mut by_service: BTreeMap<&str, Vec<&Outgoing>> = BTreeMap::new();
+    // By what runs there too: a batch may reach over a change of it.
+    let mut by_service: BTreeMap<(&str, Option<&str>, Option<&str>), Vec<&Outgoing>> = BTreeMap::new();
     for it in events {
-        by_service.entry(it.event.service.as_ref().map_or("bartizan", |name| name.as_str())).or_default().push(it);
+        let service = it.event.service.as_ref().map_or("bartizan", |name| name.as_str());
+        by_service.entry((service, it.own("version").as_str(), it.own("image").as_str())).or_default().push(it);
     }
     let mut out = Vec::new();
-    for (service, events) in by_service {
+    for ((service, version, image), events) in by_service {
         let mut resource = Vec::new();
         put_bytes(&mut resource, 1, &attribute("service.name", &service.into()));
         if let Some(fleet) = events[0].own("fleet").as_str() {
             put_bytes(&mut resource, 1, &attribute("service.namespace", &fleet.into()));
+        }
+        if let Some(version) = version {
+            put_bytes(&mut resource, 1, &attribute("service.version", &version.into()));
+        }
+        for (key, value) in image.map(of_image).unwrap_or_default() {
+            put_bytes(&mut resource, 1, &attribute(key, &value));
         }
         let mut scope = Vec::new();
         put_bytes(&mut scope, 1, b"bartizan");
@@ -35,6 +44,26 @@ pub fn message(events: &[Outgoing]) -> Vec<u8> {
         put_bytes(&mut out, 1, &of_resource);
     }
     out
+}
+
+/// Attributes of an image (semantic conventions, `container`).
+fn of_image(text: &str) -> Vec<(&'static str, Value)> {
+    let Ok(image) = Image::parse(text) else { return vec![("container.image.name", text.into())] };
+    let mut all = Vec::new();
+    if let Some(name) = image.name() {
+        all.push(("container.image.name", name.into()));
+    }
+    if let Some(tag) = image.tag() {
+        all.push(("container.image.tags", vec![tag].into()));
+    }
+    match (image.name(), image.digest()) {
+        (Some(name), Some(digest)) => {
+            all.push(("container.image.repo_digests", vec![format!("{name}@{digest}")].into()))
+        }
+        (None, Some(digest)) => all.push(("container.image.id", digest.into())),
+        _ => {}
+    }
+    all
 }
 
 /// How many records the receiver did not take, where it says so: `partial_success` of its answer.

@@ -11,8 +11,10 @@ const SEVERITIES: [u64; 7] = [6, 6, 5, 4, 3, 2, 0];
 /// The element: the number is one that is set aside for examples (RFC 5612), since none is registered.
 const ELEMENT: &str = "bartizan@32473";
 /// What is said as parameters.
-const PARAMETERS: [&str; 11] =
-    ["kind", "service", "seen_by", "request", "peer", "to", "user", "decision", "reason", "denial", "owner"];
+const PARAMETERS: [&str; 13] = [
+    "kind", "service", "seen_by", "request", "peer", "to", "user", "decision", "reason", "denial", "owner", "version",
+    "image",
+];
 
 /// The frame of an event.
 pub fn frame(it: &Outgoing) -> Vec<u8> {

@@ -8,6 +8,7 @@ use bartizan_core::event::{Context, EventId, Request, SeenBy, to_ocsf};
 use bartizan_core::{Action, RequestId, ServiceName, Timestamp, TrustDomain};
 use serde_json::json;
 
+const IMAGE: &str = "r.bank.test/accounts:1.4@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const AT: Timestamp = Timestamp::from_millis(1_795_787_009_123);
 
 fn outgoing(n: u64, path: &str) -> Outgoing {
@@ -45,6 +46,8 @@ fn outgoing(n: u64, path: &str) -> Outgoing {
         product_version: "0.1.0",
         owner: Some("core"),
         data: &["pii".to_owned()],
+        version: Some("1.4.2"),
+        image: Some(IMAGE),
         unguarded: false,
     };
     let ocsf = to_ocsf(&event, &context);
@@ -68,6 +71,17 @@ fn otlp_comes_back_as_it_went_out() {
     for (key, value) in all[0].attributes() {
         let expected = text(value);
         assert_eq!(it.attribute(&key), Some(expected.as_str()), "{key}");
+    }
+    for (key, expected) in [
+        ("service.version", "1.4.2"),
+        ("container.image.name", "r.bank.test/accounts"),
+        ("container.image.tags", r#"["1.4"]"#),
+        (
+            "container.image.repo_digests",
+            r#"["r.bank.test/accounts@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]"#,
+        ),
+    ] {
+        assert_eq!(it.attribute(key), Some(expected), "{key}");
     }
     assert_eq!((it.attribute("bartizan.denial"), it.attribute("ocsf.class_uid")), (Some("false"), Some("4002")));
 }
@@ -93,6 +107,13 @@ fn documents_have_what_ecs_asks_for() {
         ("/service/name", json!("accounts")),
         ("/user/id", json!("ana")),
         ("/bartizan/owner", json!("core")),
+        ("/service/version", json!("1.4.2")),
+        ("/container/image/name", json!("r.bank.test/accounts")),
+        ("/container/image/tag", json!(["1.4"])),
+        (
+            "/container/image/hash/all/0",
+            json!("sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        ),
     ] {
         assert_eq!(it.pointer(pointer), Some(&expected), "{pointer} of {it:#}");
     }
@@ -126,6 +147,10 @@ fn syslog_is_read_by_our_own_reader() {
     let it = syslog_in::read(&message[1..], &scene()).unwrap().telemetry;
     assert_eq!((it.emitter.as_deref(), it.said_at), (Some("bartizan"), Some(AT)));
     assert_eq!(it.attribute("bartizan@32473.to"), Some("accounts"));
+    assert_eq!(
+        (it.attribute("bartizan@32473.version"), it.attribute("bartizan@32473.image")),
+        (Some("1.4.2"), Some(IMAGE))
+    );
     assert_eq!(it.attribute("syslog.facility"), Some("audit"));
     assert!(it.body.contains("/a\"]\\  b"), "{}", it.body);
     assert!(!message.contains(&b'\n'));

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bartizan_core::event::{Class, EventId, Upshot};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::software::{Image, is_version};
 use bartizan_core::{Role, ServiceName, SpiffeId, Timestamp};
 use bartizan_events::{Cursor, Filter, Order, QUERY_EVENTS_MAX, QUERY_TEXT_BYTES_MAX, StoredEvent};
 use schemars::JsonSchema;
@@ -52,6 +53,10 @@ pub(super) struct Raw {
     class: Option<String>,
     /// Only where this stands in a name, path, reason or the like.
     text: Option<String>,
+    /// Only of services whose program has this version.
+    version: Option<String>,
+    /// Only of services whose program comes from this image: a whole reference, its name, its digest.
+    image: Option<String>,
     /// Only at this moment or later, milliseconds since 1970.
     since_ms: Option<u64>,
     /// Only before this moment.
@@ -85,6 +90,8 @@ fn filter(raw: Raw, fleet: &Fleet) -> Result<(Filter, bool), Failure> {
         outcome,
         class,
         text,
+        version,
+        image,
         since_ms,
         until_ms,
         request,
@@ -108,6 +115,13 @@ fn filter(raw: Raw, fleet: &Fleet) -> Result<(Filter, bool), Failure> {
     if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > QUERY_TEXT_BYTES_MAX) {
         return bad(format!("text: expected 1 to {QUERY_TEXT_BYTES_MAX} bytes"));
     }
+    if let Some(version) = version.as_deref().filter(|version| !is_version(version)) {
+        return bad(format!("version = `{version}`: not one that the fleet file takes, such as `1.4.2`"));
+    }
+    if let Some((image, why)) = image.as_deref().and_then(|it| Image::parse(it).err().map(|why| (it, why))) {
+        return bad(format!("image = `{image}`: {why}"));
+    }
+    let (version, image) = (version.map(Into::into), image.map(Into::into));
     let limit = limit.unwrap_or(EVENTS_SHOWN);
     if limit > QUERY_EVENTS_MAX {
         return bad(format!("limit = {limit}: at most {QUERY_EVENTS_MAX}; ask for further pages with `cursor`"));
@@ -122,8 +136,21 @@ fn filter(raw: Raw, fleet: &Fleet) -> Result<(Filter, bool), Failure> {
     let (since, until) = (since_ms.map(Timestamp::from_millis), until_ms.map(Timestamp::from_millis));
     let identity = identity.map(|text| whole_name(&text, fleet).into());
     let order = if oldest { Order::Oldest } else { Order::Newest };
-    let filter =
-        Filter { service, identity, upshots, classes, since, until, request, text, limit: Some(limit), order, from };
+    let filter = Filter {
+        service,
+        identity,
+        upshots,
+        classes,
+        since,
+        until,
+        request,
+        text,
+        version,
+        image,
+        limit: Some(limit),
+        order,
+        from,
+    };
     Ok((filter, follow))
 }
 

@@ -41,6 +41,7 @@ use super::{
 };
 use crate::decision::Verdict;
 use crate::name::{Role, SpiffeId, TrustDomain};
+use crate::software::Image;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 
@@ -63,6 +64,10 @@ pub struct Context<'a> {
     pub owner: Option<&'a str>,
     /// Classes of data that the event's service handles.
     pub data: &'a [String],
+    /// Version of its program.
+    pub version: Option<&'a str>,
+    /// Image that its program comes from: [`Image`].
+    pub image: Option<&'a str>,
     /// Whether the event is about a call to a service that has no guard.
     pub unguarded: bool,
 }
@@ -513,7 +518,7 @@ impl Scene<'_> {
             message,
             mut body,
             mut own,
-            profiles,
+            mut profiles,
         } = record;
         let Scene { event, context } = self;
         let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
@@ -546,6 +551,12 @@ impl Scene<'_> {
         if let Some(request) = event.request {
             metadata["correlation_uid"] = request.to_string().into();
         }
+        if ["src_endpoint", "dst_endpoint"]
+            .iter()
+            .any(|end| body.get(*end).is_some_and(|it| it.get("container").is_some()))
+        {
+            profiles.push("container");
+        }
         if body.contains_key("trace") {
             metadata["profiles"] = profiles.into_iter().chain(["trace"]).collect();
         } else if !profiles.is_empty() {
@@ -567,6 +578,8 @@ impl Scene<'_> {
         own.insert("fleet".to_owned(), context.fleet.into());
         own.insert("owner".to_owned(), context.owner.into());
         own.insert("data".to_owned(), context.data.into());
+        own.insert("version".to_owned(), context.version.into());
+        own.insert("image".to_owned(), context.image.into());
         own.insert("denial".to_owned(), event.is_denial().into());
         body.insert("unmapped".to_owned(), json!({ "bartizan": own }));
         Value::Object(body)
@@ -613,7 +626,12 @@ impl Scene<'_> {
 
     /// A service of the fleet, named as it is in the fleet file.
     fn service(&self, name: &str) -> Value {
-        json!({ "svc_name": name, "uid": format!("spiffe://{}/svc/{name}", self.context.trust_domain) })
+        let mut it = json!({ "svc_name": name, "uid": format!("spiffe://{}/svc/{name}", self.context.trust_domain) });
+        let is_own = self.event.service.as_ref().is_some_and(|own| own.as_str() == name);
+        if let Some(image) = self.context.image.filter(|_| is_own) {
+            it["container"] = json!({ "name": name, "image": of_image(image) });
+        }
+        it
     }
 
     /// The name of one of ours, the whole ID of a stranger.
@@ -662,9 +680,24 @@ impl Scene<'_> {
             }
             if let Some(service) = &self.event.service {
                 it["service"] = json!({ "name": service.as_str() });
+                if let Some(version) = self.context.version {
+                    it["service"]["version"] = version.into();
+                }
             }
             trace["span"] = it;
         }
         Some(trace)
     }
+}
+
+/// The object `image`, by its digest where it has one: what lies behind a tag changes.
+fn of_image(text: &str) -> Value {
+    let Ok(image) = Image::parse(text) else { return json!({ "uid": text }) };
+    let mut it = json!({ "uid": image.digest().unwrap_or(text) });
+    for (key, value) in [("name", image.name()), ("tag", image.tag())] {
+        if let Some(value) = value {
+            it[key] = value.into();
+        }
+    }
+    it
 }

@@ -91,6 +91,7 @@ fn own(kind: Value) -> Value {
         "description": "Our own words, the same keys in every record, null where they do not apply. Some classes have more.",
         "required": [
             "kind", "service", "seen_by", "request", "peer", "to", "decision", "policies", "epoch", "reason", "denial", "fleet", "owner", "data",
+            "version", "image",
         ],
         "properties": {
             "kind": kind,
@@ -107,6 +108,8 @@ fn own(kind: Value) -> Value {
             "fleet": { "type": "string", "description": "The fleet." },
             "owner": maybe("string", "Who answers for the service."),
             "data": words("Classes of data that the service handles."),
+            "version": maybe("string", "Version of the service's program, as the fleet file says."),
+            "image": maybe("string", "Image that its program comes from, as the fleet file says."),
         },
         "additionalProperties": true,
     })

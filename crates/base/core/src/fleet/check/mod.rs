@@ -35,6 +35,7 @@ mod routes;
 mod senders;
 mod service;
 mod slow_down;
+mod software;
 mod synthetic;
 mod tls;
 mod trust;

@@ -12,7 +12,7 @@ use super::edge::RawEdge;
 use super::ports::{Network, Ports};
 use super::{
     Known, api, capture, edge, egress, guards, instances, isolate, limits, narrow, os_text, required, slow_down,
-    versions,
+    software, versions,
 };
 use crate::api::ApiCheck;
 use crate::edge::Edge;
@@ -65,6 +65,8 @@ pub(super) fn check(
         protocol,
         owner,
         data,
+        version,
+        image,
         calls,
         routes,
         isolate,
@@ -100,6 +102,7 @@ pub(super) fn check(
     let protocol = check_protocol(report, &name.spot, protocol);
     let owner = check_owner(report, &name.spot, owner);
     let data = check_data(report, data);
+    let software = software::check(report, version, image);
     let calls = check_calls(report, known, ports, &network, (&name.value, all.users), calls);
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
     let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
@@ -118,6 +121,7 @@ pub(super) fn check(
         protocol: protocol?,
         owner: owner?,
         data: data?,
+        software: software?,
         calls: calls?,
         routes: routes?,
         guarded,
