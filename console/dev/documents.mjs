@@ -155,6 +155,7 @@ export class Documents {
     }))
     const written = this.fleet.services.length < 2 ? [] : ['no-direct-transfers', 'edge-opens-and-reads', 'only-payment-enters', 'no-night-batches'].map((name, n) => ({
       id: this.text(name) + (this.planted ? n : ''), file: this.text('money.cedar'), line: 8 + n * 11, permit: false, declared: false, enforced_by: this.fleet.services.filter(real).slice(0, 3).map((it) => it.name), missing: n === 0 ? [this.fleet.services[1].name] : [],
+      ...(n === 3 ? { shadow: true, predicted: [{ policy: this.text(name), from: this.fleet.services[1].name, to: this.fleet.services[0].name, verdict: 'deny', calls: 37 }] } : {}),
     }))
     return { epoch: 17, mode: 'full', policies: [...written, ...declared] }
   }

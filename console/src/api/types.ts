@@ -187,6 +187,9 @@ export interface PolicyStatus {
   declared: boolean
   enforced_by: string[]
   missing: string[]
+  /** It is tried out: asked, and not enforced. */
+  shadow?: boolean
+  predicted?: { policy: string; from: string; to: string; verdict: 'allow' | 'deny'; calls: number }[]
 }
 export interface Policies { epoch: number; mode: string; policies: PolicyStatus[] }
 

@@ -38,7 +38,7 @@ export interface EventFilter {
 export const OUTCOMES = ['ok', 'denied', 'failed'] as const
 export const CLASSES = [
   'request', 'connection', 'handshake', 'refused', 'config', 'process', 'identity', 'loss', 'ended', 'rotation', 'clock', 'budget',
-  'egress', 'person', 'alert',
+  'egress', 'person', 'alert', 'predicted',
 ] as const
 
 const chosen = (text: string | undefined, known: readonly string[]) => (text ?? '').split(',').filter((it) => known.includes(it))

@@ -70,10 +70,18 @@ function ReachOf({ service }: { service: string }) {
 const COLUMNS: Column<PolicyStatus>[] = [
   { name: 'Policy', wide: true, cell: (it) => <code class="break">{it.id}</code>, by: (it) => it.id },
   { name: 'Effect', cell: (it) => <Badge tone={it.permit ? 'allow' : 'deny'} icon={it.permit ? 'allow' : 'deny'}>{it.permit ? 'permit' : 'forbid'}</Badge>, by: (it) => Number(it.permit) },
+  { name: 'Mode', cell: (it) => (it.shadow ? <span class="muted">{tried(it)}</span> : 'enforced'), by: (it) => Number(it.shadow ?? false) },
   { name: 'From', cell: (it) => (it.declared ? <span class="muted">declared call</span> : <code>{it.file}:{it.line}</code>), by: (it) => it.file },
   { name: 'Enforced by', number: true, cell: (it) => `${it.enforced_by.length} of ${it.enforced_by.length + it.missing.length}`, by: (it) => it.enforced_by.length },
   { name: 'Not yet', cell: (it) => (it.missing.length === 0 ? '–' : <span class="text-failed">{it.missing.join(', ')}</span>), by: (it) => it.missing.length },
 ]
+
+/** What a policy in shadow would have decided otherwise. */
+function tried(it: PolicyStatus): string {
+  const count = (verdict: string) => (it.predicted ?? []).filter((one) => one.verdict === verdict).reduce((sum, one) => sum + one.calls, 0)
+  const said = [['deny', 'denied'], ['allow', 'allowed']].map(([verdict, past]) => [count(verdict!), past] as const).filter(([calls]) => calls > 0)
+  return said.length === 0 ? 'shadow' : `shadow, would have ${said.map(([calls, past]) => `${past} ${plural(calls, 'call')}`).join(', ')}`
+}
 
 function List({ of, service }: { of: PoliciesStatus; service: string }) {
   const wanted = query.value['policy']

@@ -146,17 +146,18 @@ impl Checked {
 
     /// What the fleet amounts to, in a line.
     pub(crate) fn summary(&self) -> String {
-        let Summary { files, permits, forbids, declared, warnings: _ } = &self.policies;
+        let Summary { files, permits, forbids, shadow, declared, warnings: _ } = &self.policies;
         let gateway =
             self.fleet.gateway.as_ref().map_or_else(|| "no gateway".to_owned(), |g| counted(g.routes.len(), "route"));
         format!(
-            "fleet `{}`: {}, {}, {gateway}; {} ({} of them in {})",
+            "fleet `{}`: {}, {}, {gateway}; {} ({} of them in {}{})",
             self.fleet.name,
             self.services(),
             counted(self.declared_calls(), "declared call"),
             counted(permits + forbids + declared, "policy"),
             permits + forbids,
             counted(*files, "file"),
+            if *shadow > 0 { format!(", {shadow} in shadow") } else { String::new() },
         )
     }
 }

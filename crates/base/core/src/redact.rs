@@ -5,7 +5,7 @@
 
 use crate::event::{
     Alerted, Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Person,
-    Process, Refused, Request, Rotation, Telemetry, What,
+    Predicted, Process, Refused, Request, Rotation, Telemetry, What,
 };
 use crate::redact_cards;
 use std::borrow::Cow;
@@ -391,6 +391,7 @@ pub fn redact_event(event: &mut Event) {
         What::Ended(Ended { peer: _, ending: _, detail, open_us: _, cut: _ }) => clean_some(detail),
         What::Loss(Loss { arrow: _, offered: _, delivered: _, dropped: _ }) => {}
         What::Budget(Budget { added_p99_us: _, budget_us: _, over: _ }) => {}
+        What::Predicted(Predicted { policy, from: _, to: _, action: _, verdict: _, calls: _ }) => clean(policy),
         What::Alert(Alerted { id, rule, step: _, severity: _, urgency: _, incident: _, summary, count: _, by }) => {
             [id, rule, summary].into_iter().for_each(clean);
             clean_some(by);

@@ -1,11 +1,13 @@
 //! Counters of one proxy, as they travel to control: totals since the proxy started, never differences.
 
+use crate::decision::Verdict;
 use crate::egress::Refusal;
 use crate::event::{Ending, HandshakeFailure};
 use crate::name::ServiceName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Everything one proxy counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,25 @@ pub struct ProxyStats {
     pub added_by_caller: BTreeMap<String, Histogram>,
     /// Of what was refused, and of requests whose path can be read in two ways: what no client of good will sends.
     pub attacks_refused: u64,
+    /// What policies that are tried out would have decided otherwise, by policy and edge.
+    pub predicted: Vec<PredictedStats>,
+    /// Such predictions of edges that there was no room for any more.
+    pub predicted_unlisted: u64,
+}
+
+/// What one policy in mode `shadow` would have decided otherwise on one edge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PredictedStats {
+    /// The policy.
+    pub policy: Arc<str>,
+    /// Who called.
+    pub from: ServiceName,
+    /// Who was called.
+    pub to: ServiceName,
+    /// What would have been decided; the opposite was.
+    pub verdict: Verdict,
+    /// Calls, a count.
+    pub calls: u64,
 }
 
 /// What a process can run out of.

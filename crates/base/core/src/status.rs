@@ -16,7 +16,7 @@ use crate::plan::Isolation;
 use crate::promotion::PromotionStatus;
 use crate::retention::WhenFull;
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
-use crate::stats::{PlaintextStats, SendingStats};
+use crate::stats::{PlaintextStats, PredictedStats, SendingStats};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -615,6 +615,12 @@ pub struct PolicyStatus {
     pub enforced_by: Vec<ServiceName>,
     /// The other guards that it concerns: not there, or at another epoch.
     pub missing: Vec<ServiceName>,
+    /// Whether it is tried out: `enforced_by` evaluate it, and nothing is decided by it.
+    #[serde(default)]
+    pub shadow: bool,
+    /// What it would have decided otherwise, where it is tried out, since each guard started.
+    #[serde(default)]
+    pub predicted: Vec<PredictedStats>,
 }
 
 /// `GET /v1/explain/{request_id}`: why a request was allowed or denied, hop by hop.

@@ -4,11 +4,11 @@ use crate::rehearse::denied;
 use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
     Budget, Change, Clock, Config, Connection, Deed, Egress, Ended, Ending, Handshake, HandshakeFailure, Identity,
-    Loss, Outcome, Person, Process, Refused, Rotation, What,
+    Loss, Outcome, Person, Predicted, Process, Refused, Rotation, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
-use bartizan_core::{ServiceName, SpiffeId};
+use bartizan_core::{Action, ServiceName, SpiffeId, Verdict};
 
 pub(crate) fn all() -> Vec<What> {
     let service = ServiceName::parse("rehearsal").expect("a name");
@@ -93,6 +93,14 @@ pub(crate) fn all() -> Vec<What> {
     }
     for wrong in [true, false] {
         all.push(What::Clock(Clock { of: "guard rehearsal".into(), ahead_s: 90, wrong }));
+        all.push(What::Predicted(Predicted {
+            policy: "rehearsal".into(),
+            from: service.clone(),
+            to: service.clone(),
+            action: Action::Read,
+            verdict: if wrong { Verdict::Deny } else { Verdict::Allow },
+            calls: 1,
+        }));
         all.push(What::Budget(Budget { added_p99_us: 2, budget_us: 1, over: wrong }));
     }
     for (outcome, first) in [

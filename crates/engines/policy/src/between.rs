@@ -51,7 +51,7 @@ impl<'a> Edges<'a> {
         Ok(Self { fleet, snapshot, draft })
     }
 
-    /// The policies whose scope calls from `from` to `to` can fit, whatever their conditions say then.
+    /// The policies in force whose scope calls from `from` to `to` can fit, whatever their conditions say then.
     pub fn between(&self, from: &ServiceName, to: &ServiceName) -> Vec<Between> {
         let Some(service) = self.fleet.services.get(to) else { return Vec::new() };
         let is_foreign = self.fleet.others.get(from).is_some_and(|it| self.fleet.is_foreign(&it.id));
@@ -79,6 +79,6 @@ impl<'a> Edges<'a> {
                 routes,
             })
         };
-        self.draft.policies.iter().filter_map(told).collect()
+        self.draft.policies.iter().filter(|written| !written.shadow).filter_map(told).collect()
     }
 }

@@ -18,6 +18,8 @@ pub struct Summary {
     pub permits: usize,
     /// Forbids in them.
     pub forbids: usize,
+    /// Of both, those that are tried out: `@mode("shadow")`.
+    pub shadow: usize,
     /// Permits compiled from the fleet file: one for each declared call and each service behind the gateway.
     pub declared: usize,
     /// What is no error but deserves a look, by file and place.
@@ -56,6 +58,7 @@ pub fn check(fleet: &Fleet, files: &BTreeMap<String, String>) -> Result<Summary,
         files: files.len(),
         permits: own(true),
         forbids: own(false),
+        shadow: draft.policies.iter().filter(|written| written.shadow).count(),
         declared: draft.policies.iter().filter(|written| written.is_own()).count(),
         warnings: all,
     })

@@ -46,7 +46,7 @@ pub struct Ask<'a> {
 pub struct Engine {
     epoch: Epoch,
     authorizer: Authorizer,
-    known: Known,
+    known: Arc<Known>,
     entities: Entities,
     actions: [EntityUid; 4],
     set: PolicySet,
@@ -54,6 +54,8 @@ pub struct Engine {
     index: Index,
     judge: Judge,
     slots: Slots,
+    /// The policies that are tried out, apart, so that where there are none nothing is done for them.
+    shadow: Option<Arc<Self>>,
 }
 
 /// Why nothing is decided about a caller whom the policies know by another identity.
@@ -94,20 +96,37 @@ impl Engine {
             let message = format!("the facts about services do not fit the schema: {message}");
             PolicyErrors::none_of(vec![page.error_as_a_whole(message, Some(help))]).map(|()| Entities::empty())
         })?;
-        let index = Index::of(draft.policies.iter().map(|written| &written.scope));
-        let judge = Judge::of(&draft.policies, epoch);
-        Ok(Self {
+        let known = Arc::new(draft.known);
+        let (shadow, enforced): (Vec<_>, Vec<_>) = draft.policies.into_iter().partition(|written| written.shadow);
+        if shadow.is_empty() {
+            return Ok(Self::of(enforced, draft.set, known, entities, epoch));
+        }
+        let (apart, set) = (part(&shadow)?, part(&enforced)?);
+        let apart = Self::of(shadow, apart, Arc::clone(&known), entities.clone(), epoch);
+        Ok(Self { shadow: Some(Arc::new(apart)), ..Self::of(enforced, set, known, entities, epoch) })
+    }
+
+    fn of(policies: Vec<Written>, set: PolicySet, known: Arc<Known>, entities: Entities, epoch: Epoch) -> Self {
+        let index = Index::of(policies.iter().map(|written| &written.scope));
+        let judge = Judge::of(&policies, epoch);
+        Self {
             epoch,
             authorizer: Authorizer::new(),
-            known: draft.known,
+            known,
             entities,
             actions: Action::ALL.map(known::action_uid),
-            set: draft.set,
-            rules: draft.policies.into_iter().map(Rule::of).collect(),
+            set,
+            rules: policies.into_iter().map(Rule::of).collect(),
             index,
             judge,
             slots: Slots::default(),
-        })
+            shadow: None,
+        }
+    }
+
+    /// The policies that are tried out, as an engine of their own.
+    pub(crate) fn shadow(&self) -> Option<&Arc<Self>> {
+        self.shadow.as_ref()
     }
 
     /// Decides. The first call of a kind (principal, action, resource, route) gathers the policies that can be about
@@ -272,6 +291,15 @@ impl Engine {
             Err(error) => self.judge.fail(&error),
         }
     }
+}
+
+/// Some policies of a set that is good as a whole.
+fn part(policies: &[Written]) -> Result<PolicySet, PolicyErrors> {
+    set_of(policies.iter().map(|written| &written.policy)).or_else(|error| {
+        // Does not happen: they stand together in the whole set. If it did: refuse.
+        let error = Page::new("policies", "").error_as_a_whole(error.to_string(), None);
+        PolicyErrors::none_of(vec![error]).map(|()| PolicySet::new())
+    })
 }
 
 /// A user as the schema describes one.

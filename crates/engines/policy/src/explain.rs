@@ -32,6 +32,13 @@ pub fn explain(decision: &Decision, policies: &Policies) -> Vec<String> {
     lines
 }
 
+/// Lines for a person about a policy that is tried out: its place and source text. None where it is not in `policies`.
+pub fn explain_shadow(id: &str, policies: &Policies) -> Vec<String> {
+    let read = read(&policies.files);
+    let found = read.policies.iter().find(|written| *written.id == *id);
+    found.map_or_else(Vec::new, |written| shown(written, policies))
+}
+
 /// What says no, or adds something, beside the policies, by the names that guards have for it.
 const RULES: &[(&str, &str)] = &[
     (
@@ -60,7 +67,8 @@ fn shown(written: &Written, policies: &Policies) -> Vec<String> {
     let text = policies.files.get(&*written.file).map_or("", String::as_str);
     let (line, column) = Page::new(&written.file, text).place(written.span.start);
     let effect = if written.is_permit() { "permit" } else { "forbid" };
-    let mut lines = vec![format!("{effect} `{}` at {}:{line}:{column}", written.id, written.file)];
+    let mode = if written.shadow { " (in shadow, not enforced)" } else { "" };
+    let mut lines = vec![format!("{effect} `{}`{mode} at {}:{line}:{column}", written.id, written.file)];
     // The first line begins at the policy; the others lose what it was indented by.
     let indent = column as usize - 1;
     let dedented = written.text(&policies.files).lines().map(|line| {

@@ -26,6 +26,7 @@ mod memo; // a connection's memory of its own decisions
 mod reach; // which guards ask which policy
 mod read; // policy files, from text to policies
 mod scope; // the part of a policy before `when`
+mod shadow; // policies that are tried out
 mod shares; // what each guard needs of them
 mod slots; // what was prepared for the calls seen so far
 mod validate; // types, and entities that do not exist
@@ -35,9 +36,10 @@ pub use between::{Between, Edges};
 pub use check::{Summary, check};
 pub use engine::{Ask, Engine};
 pub use error::{PolicyError, PolicyErrors};
-pub use explain::explain;
+pub use explain::{explain, explain_shadow};
 pub use from_fleet::{CALLS_FILE, OWN_PREFIX, from_fleet};
 pub use matrix::{Matrix, matrix};
 pub use memo::Memo;
 pub use reach::{Reach, reach};
+pub use shadow::Prediction;
 pub use shares::Shares;

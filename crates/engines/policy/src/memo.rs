@@ -20,6 +20,8 @@ pub struct Memo {
     settled: HashMap<u64, (Key, Arc<Decision>)>,
     /// Decisions about exactly one method and path.
     exact: HashMap<u64, (Key, Arc<Decision>)>,
+    /// The same of policies that are tried out; made for the first call for which there are some.
+    beside: Option<Box<Self>>,
 }
 
 /// What was asked. Compared in full: the hash only finds it, and two questions may have one hash.
@@ -59,6 +61,10 @@ impl Memo {
             put(&mut self.exact, exact_hash, ask, &decision);
         }
         decision
+    }
+
+    pub(crate) fn beside(&mut self) -> &mut Self {
+        self.beside.get_or_insert_default()
     }
 
     fn hash(&self, ask: &Ask<'_>) -> u64 {

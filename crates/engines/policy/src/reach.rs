@@ -26,6 +26,8 @@ pub struct Reach {
     pub permit: bool,
     /// Whether it was compiled from the fleet file.
     pub declared: bool,
+    /// Whether it is tried out, and decides nothing.
+    pub shadow: bool,
     /// The guards: of services, and `gateway`.
     pub guards: BTreeSet<ServiceName>,
 }
@@ -45,6 +47,7 @@ pub fn reach(fleet: &Fleet, snapshot: &Policies) -> Result<Vec<Reach>, PolicyErr
             line: Page::new(&written.file, text).place(written.span.start).0,
             permit: written.is_permit(),
             declared: written.is_own(),
+            shadow: written.shadow,
             guards: guards(written, fleet),
         }
     };

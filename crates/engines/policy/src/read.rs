@@ -29,6 +29,8 @@ pub(crate) struct Written {
     pub(crate) scope: Scope,
     /// False only where its outcome cannot depend on method or path.
     pub(crate) may_see_context: bool,
+    /// Whether it is tried out: evaluated, and not enforced.
+    pub(crate) shadow: bool,
 }
 
 impl Written {
@@ -157,6 +159,7 @@ fn read_piece(
             policy,
             scope,
             may_see_context: false,
+            shadow: false,
         });
     }
     check_size(page, piece).map_err(|error| vec![error])?;
@@ -171,6 +174,7 @@ fn read_piece(
     Ok(Written {
         reason: annotations.reason,
         expected: annotations.expected,
+        shadow: annotations.shadow,
         file: Arc::clone(file),
         span,
         scope: Scope::of(&policy),
@@ -202,11 +206,23 @@ fn check_size(page: &Page<'_>, piece: Piece<'_>) -> Result<(), PolicyError> {
     Ok(())
 }
 
+/// Annotations that mean something to us.
+pub(crate) const ANNOTATIONS: [&str; 5] = ["id", "reason", "expected", "declared", MODE];
+/// Whether a policy is enforced.
+const MODE: &str = "mode";
+
+/// Whether somebody who wrote `@key` perhaps meant the mode.
+fn is_near_mode(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["mod", "shadow", "dry"].iter().any(|word| key.starts_with(word))
+}
+
 /// What we read from a policy's annotations.
 struct Annotations {
     id: Option<Arc<str>>,
     reason: Option<Arc<str>>,
     expected: bool,
+    shadow: bool,
 }
 
 impl Annotations {
@@ -252,7 +268,28 @@ impl Annotations {
                 ));
             }
         }
-        Ok(Self { id: id.map(Arc::from), reason: reason.map(Arc::from), expected: expected.is_some() })
+        let shadow = Self::is_shadow(policy)?;
+        Ok(Self { id: id.map(Arc::from), reason: reason.map(Arc::from), expected: expected.is_some(), shadow })
+    }
+
+    /// # Errors
+    /// An `@mode` that is not known, or something that was perhaps meant to be one: the policy would be enforced, and whoever
+    /// wrote it meant to try it out.
+    fn is_shadow(policy: &Policy) -> Result<bool, (String, String)> {
+        let help =
+            || "write `@mode(\"shadow\")` to try it out, `@mode(\"enforce\")` or nothing to enforce it".to_owned();
+        let unknown = |key: &&str| !ANNOTATIONS.contains(key);
+        if let Some(key) = policy.annotations().map(|(key, _)| key).filter(unknown).find(|key| is_near_mode(key)) {
+            return Err((format!("`@{key}` means nothing here, and the policy would be enforced"), help()));
+        }
+        match policy.annotation(MODE) {
+            None | Some("enforce") => Ok(false),
+            Some("shadow") => Ok(true),
+            Some(other) => {
+                let other = other.escape_debug();
+                Err((format!("`@mode(\"{other}\")` is unknown; known are `enforce` and `shadow`"), help()))
+            }
+        }
     }
 }
 

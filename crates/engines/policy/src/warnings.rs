@@ -5,7 +5,7 @@ use crate::error::PolicyError;
 use crate::from_fleet::{CALLS_FILE, actions_of, resources};
 use crate::index::Index;
 use crate::known::{Type, nearest, uid};
-use crate::read::Written;
+use crate::read::{ANNOTATIONS, Written};
 use crate::scope::{Call, Side};
 use crate::validate::Places;
 use bartizan_core::ServiceName;
@@ -14,8 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Calls listed in one warning, a count: enough to recognise what is meant.
 const EDGES_SHOWN: usize = 3;
-/// Annotations that mean something to us.
-const ANNOTATIONS: [&str; 4] = ["id", "reason", "expected", "declared"];
 
 /// Warnings about policies that have no errors.
 pub(crate) fn warnings(policies: &[Written], files: &BTreeMap<String, String>, fleet: &Fleet) -> Vec<PolicyError> {

@@ -20,11 +20,16 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
     let in_force = app.in_force();
     let mut past = Past { app, in_force: &in_force, read: BTreeMap::new() };
     let mut explained = Vec::new();
-    let events = recorded(app, request).await?.into_iter().map(|record| record.event).collect();
+    let events = recorded(app, request).await?.into_iter().map(|record| record.event);
+    let (predicted, events): (Vec<Event>, Vec<Event>) =
+        events.partition(|event| matches!(event.what, What::Predicted(_)));
     for (_, event) in hops::in_order(events) {
         if let Some(hop) = hop(&event, &mut past).await? {
             explained.push(hop);
         }
+    }
+    for event in predicted {
+        predict(&event, &mut explained, &mut past).await?;
     }
     let request = request.to_string();
     Ok(Some(Explanation { request, hops: explained }).filter(|it| !it.hops.is_empty()))
@@ -62,6 +67,19 @@ fn times(event: &Event) -> (Option<u64>, Option<u64>) {
         What::Telemetry(it) if it.span != 0 => (Some(it.took_us), None),
         _ => (None, None),
     }
+}
+
+/// Says at the hop that asked it what a policy in shadow would have decided.
+async fn predict(event: &Event, hops: &mut [Hop], past: &mut Past<'_>) -> Result<(), ControlError> {
+    let What::Predicted(it) = &event.what else { return Ok(()) };
+    let asked = |hop: &&mut Hop| hop.service == event.service && hop.to.as_ref() == Some(&it.to);
+    let decided = hops.iter_mut().filter(asked).find_map(|hop| hop.decision.as_mut());
+    let Some(decision) = decided else { return Ok(()) };
+    decision.lines.push(format!("{}, this one among them", it.text()));
+    if let Some(policies) = past.policies(decision.epoch).await? {
+        decision.lines.extend(bartizan_policy::explain_shadow(&it.policy, &policies));
+    }
+    Ok(())
 }
 
 /// A record as a hop; `None` for what is no call.

@@ -10,6 +10,7 @@ use crate::intake::{Intake, Taken, describe};
 use crate::limits;
 use crate::live::Proxy;
 use crate::login::{Asker, LoginSlot, Question};
+use crate::predictions;
 use crate::users::DelegationSlot;
 use bartizan_core::event::HandshakeFailure;
 use bartizan_core::limits::STALE_AFTER;
@@ -240,6 +241,7 @@ impl Attach {
                         return Ok(()); // what is not confirmed by now is lost with the process
                     }
                     leave_at = Some(Instant::now() + limits::FLUSH_TIME);
+                    predictions::tell(&proxy, true);
                     self.report();
                     self.send_events();
                 }
@@ -328,6 +330,7 @@ impl Attach {
             return Err(StreamError::NoIdentity);
         }
         self.report();
+        predictions::tell(&self.proxy, false);
         self.outbox.extend(self.slots.due().into_iter().map(up::Message::Renew));
         self.outbox.extend(self.delegation.due(&self.proxy).map(up::Message::Delegate));
         if let Some((ask, asker)) = self.cookies.due(&self.proxy) {
@@ -346,6 +349,7 @@ impl Attach {
         stats.egress = self.proxy.egress.stats();
         stats.limits = self.proxy.live().limits.stats();
         stats.shortages = self.proxy.shortages.stats();
+        (stats.predicted, stats.predicted_unlisted) = self.proxy.predictions.stats();
         match postcard::to_stdvec(&stats) {
             Ok(totals) => self.outbox.push_back(up::Message::Stats(Stats { totals })),
             Err(error) => tracing::error!(%error, "statistics cannot be encoded"),

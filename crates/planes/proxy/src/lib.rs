@@ -67,6 +67,7 @@ pub mod counts; // of limits that several guards share
 pub mod event_queue;
 pub mod ledger; // open connections, judged again as it changes
 pub mod live; // the picture of this moment
+pub mod predictions; // of policies that are tried out
 pub mod shortage; // of descriptors and ports
 
 // Where that comes from:

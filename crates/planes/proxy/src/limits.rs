@@ -380,3 +380,10 @@ pub const LOGIN_STRANGERS_MAX: usize = 16;
 pub const LOGOUT_BODY_BYTES_MAX: usize = 16 << 10;
 /// Time for it to arrive.
 pub const LOGOUT_BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Policies that are tried out, times the edges on which they would decide otherwise, a count: some dozens of callers under
+/// some policies. They travel to control every second, so at most 40 KB of it.
+pub const PREDICTIONS_MAX: usize = 512;
+/// How often an event tells what a policy that is tried out would have decided on an edge: a minute is soon enough for who
+/// tries something out, and few events however many calls there are.
+pub const PREDICTION_TOLD_EVERY: Duration = Duration::from_secs(60);

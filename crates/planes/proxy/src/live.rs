@@ -69,6 +69,8 @@ pub struct Proxy {
     pub egress: crate::egress::Counters,
     /// What there was none of.
     pub shortages: crate::shortage::Shortages,
+    /// What policies that are tried out would have decided.
+    pub predictions: crate::predictions::Predictions,
     began: Instant,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
@@ -136,6 +138,7 @@ impl Proxy {
             event_room: Room::default(),
             egress: crate::egress::Counters::default(),
             shortages: crate::shortage::Shortages::default(),
+            predictions: crate::predictions::Predictions::default(),
             carried: Carried::default(),
             proofs: Mutex::new(ProofReplays::of_proofs(PROOFS_MAX)),
             began: Instant::now(),

@@ -133,7 +133,11 @@ fn judge(
         path: "",
         user: None,
     };
-    Ok(Some(Arc::new(policies.decide(&ask))))
+    let decision = policies.decide(&ask);
+    if let Some(prediction) = policies.predict(&ask, &decision) {
+        proxy.predictions.note(&prediction, &ask, None);
+    }
+    Ok(Some(Arc::new(decision)))
 }
 
 async fn to_program<S: AsyncRead + AsyncWrite + Unpin>(

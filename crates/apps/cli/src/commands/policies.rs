@@ -2,9 +2,11 @@
 
 use super::{place, print, print_json, unanswered};
 use crate::args::PoliciesArgs;
+use crate::check::counted;
 use crate::failure::Failure;
 use crate::render::table;
 use bartizan_core::snapshot::Mode;
+use bartizan_core::stats::PredictedStats;
 use bartizan_core::status::{PoliciesStatus, PolicyStatus};
 use bartizan_runtime::local;
 
@@ -30,7 +32,7 @@ fn told(status: &PoliciesStatus) -> String {
         let missing: Vec<_> = it.missing.iter().map(ToString::to_string).collect();
         vec![
             it.id.clone(),
-            if it.permit { "permit" } else { "forbid" }.to_owned(),
+            format!("{}{}", if it.permit { "permit" } else { "forbid" }, if it.shadow { " (shadow)" } else { "" }),
             format!("{}:{}", it.file, it.line),
             format!("{have} of {of} proxies at epoch {epoch}"),
             if missing.is_empty() { "-".to_owned() } else { missing.join(" ") },
@@ -46,7 +48,28 @@ fn told(status: &PoliciesStatus) -> String {
             format!("mode `{word}`: no policy is enforced")
         }
     };
-    format!("{}\n{end}\n", table(&headers, status.policies.iter().map(row).collect(), WIDTH).trim_end())
+    let rows = table(&headers, status.policies.iter().map(row).collect(), WIDTH);
+    format!("{}\n{end}\n{}", rows.trim_end(), tried_out(status))
+}
+
+/// What policies in shadow would have decided, edge by edge.
+fn tried_out(status: &PoliciesStatus) -> String {
+    let shadow: Vec<&PolicyStatus> = status.policies.iter().filter(|it| it.shadow).collect();
+    if shadow.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nIn shadow: asked, and not enforced\n".to_owned();
+    for policy in shadow {
+        if policy.predicted.is_empty() {
+            text.push_str(&format!("  {} would have changed no call\n", policy.id));
+        }
+        for it in &policy.predicted {
+            let PredictedStats { policy, from, to, verdict, calls } = it;
+            let calls = counted(usize::try_from(*calls).unwrap_or(usize::MAX), "call");
+            text.push_str(&format!("  {policy} would have {} {calls} of {from} to {to}\n", verdict.past()));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -66,6 +89,8 @@ mod tests {
             declared: false,
             enforced_by: vec![name("accounts")],
             missing: missing.iter().map(|it| name(it)).collect(),
+            shadow: false,
+            predicted: Vec::new(),
         };
         let status = |mode, missing| PoliciesStatus { epoch: Epoch(7), mode, policies: vec![policy(missing)] };
         let all = told(&status(Mode::Full, &[]));
@@ -73,6 +98,18 @@ mod tests {
         assert!(all.contains("enforced by every guard"), "{all}");
         let partly = told(&status(Mode::Full, &["gateway"]));
         assert!(partly.contains("1 of 2 proxies at epoch 7  gateway\n1 of 1 are not enforced everywhere"), "{partly}");
+        let mut shadow = status(Mode::Full, &[]);
+        shadow.policies[0].shadow = true;
+        let nothing = told(&shadow);
+        assert!(
+            nothing.contains("forbid (shadow)") && nothing.contains("no-writes would have changed no call"),
+            "{nothing}"
+        );
+        let (policy, verdict) = ("no-writes".into(), bartizan_core::Verdict::Deny);
+        let predicted = PredictedStats { policy, from: name("web"), to: name("accounts"), verdict, calls: 2 };
+        shadow.policies[0].predicted.push(predicted);
+        let some = told(&shadow);
+        assert!(some.contains("no-writes would have denied 2 calls of web to accounts"), "{some}");
         assert!(told(&status(Mode::Mtls, &["accounts"])).contains("mode `mtls`: no policy is enforced"));
     }
 }

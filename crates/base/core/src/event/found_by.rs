@@ -42,11 +42,13 @@ pub enum Class {
     Alert = 14,
     /// What others said: a line, a span, a point, an audit record.
     Telemetry = 15,
+    /// [`What::Predicted`].
+    Predicted = 16,
 }
 
 impl Class {
     /// Every class, each at the place of its number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Request,
         Self::Connection,
         Self::Handshake,
@@ -63,6 +65,7 @@ impl Class {
         Self::Person,
         Self::Alert,
         Self::Telemetry,
+        Self::Predicted,
     ];
 
     /// The word for it, `kind` in records.
@@ -84,6 +87,7 @@ impl Class {
             Self::Person => "person",
             Self::Alert => "alert",
             Self::Telemetry => "telemetry",
+            Self::Predicted => "predicted",
         }
     }
 
@@ -116,6 +120,7 @@ impl Class {
             What::Person(_) => Self::Person,
             What::Alert(_) => Self::Alert,
             What::Telemetry(_) => Self::Telemetry,
+            What::Predicted(_) => Self::Predicted,
         }
     }
 }
@@ -197,7 +202,8 @@ impl Event {
             | What::Rotation(_)
             | What::Clock(_)
             | What::Person(_)
-            | What::Alert(_) => false,
+            | What::Alert(_)
+            | What::Predicted(_) => false,
         };
         if failed { Upshot::Failed } else { Upshot::Ok }
     }
@@ -234,6 +240,10 @@ impl Event {
             What::Budget(it) if it.over => "over",
             What::Budget(_) => "within",
             What::Telemetry(it) => it.signal.as_str(),
+            What::Predicted(it) => match it.verdict {
+                Verdict::Allow => "would_allow",
+                Verdict::Deny => "would_deny",
+            },
             What::Egress(it) => match it.outcome {
                 Outcome::Refused(_) => "refused",
                 Outcome::Failed => "failed",
@@ -266,6 +276,7 @@ impl Event {
             | What::Egress(_)
             | What::Person(_)
             | What::Alert(_)
+            | What::Predicted(_)
             // Whoever handed it in may say any name.
             | What::Telemetry(_) => None,
         };
@@ -296,7 +307,7 @@ mod tests {
             assert_eq!((Upshot::parse(upshot.as_str()), Upshot::numbered(number)), (Some(upshot), Some(upshot)));
             assert_eq!(upshot as u8, number);
         }
-        assert_eq!((Class::parse("Request"), Class::numbered(16)), (None, None));
+        assert_eq!((Class::parse("Request"), Class::numbered(17)), (None, None));
         assert_eq!((Upshot::parse(""), Upshot::numbered(3)), (None, None));
     }
 }

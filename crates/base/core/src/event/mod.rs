@@ -6,12 +6,14 @@ mod alert;
 mod found_by;
 mod ocsf;
 mod person;
+mod predicted;
 pub mod telemetry;
 
 pub use alert::{AlertStep, Alerted};
 pub use found_by::{Class, Upshot};
 pub use ocsf::{Context, OCSF_VERSION, OcsfRecord, to_ocsf};
 pub use person::{Deed, Person};
+pub use predicted::Predicted;
 pub use telemetry::{Signal, Telemetry};
 
 use crate::decision::{Action, Verdict};
@@ -110,6 +112,8 @@ pub enum What {
     Alert(Alerted),
     /// A program, collector or machine says something of itself.
     Telemetry(Telemetry),
+    /// Policies that are tried out would have decided otherwise; told for each of them and each edge once in a while.
+    Predicted(Predicted),
 }
 
 /// See [`What::Request`].
@@ -540,6 +544,8 @@ impl Event {
             What::Person(p) => p.deed.is_denial(),
             // Others may have denied something: what counts here is what was denied by us.
             What::Process(_) | What::Loss(_) | What::Budget(_) | What::Alert(_) | What::Telemetry(_) => false,
+            // It was decided otherwise.
+            What::Predicted(_) => false,
         }
     }
 }

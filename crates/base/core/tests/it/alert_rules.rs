@@ -77,7 +77,7 @@ fn refuses_a_rule_that_nobody_could_act_on() {
         (
             "when",
             "when: {events: {class: requests}, at_least: 1, within: 1m}",
-            "rules[0].when.events.class = `requests`: no class of events; did you mean `request`? known: request, connection, handshake, refused, config, process, identity, loss, ended, rotation, clock, budget, egress, person, alert, telemetry",
+            "rules[0].when.events.class = `requests`: no class of events; did you mean `request`? known: request, connection, handshake, refused, config, process, identity, loss, ended, rotation, clock, budget, egress, person, alert, telemetry, predicted",
         ),
         (
             "when",

@@ -54,6 +54,7 @@ fn every_kind_has_what_its_class_requires() {
         (3002, "identity", 3),
         (6008, "loss", 6),
         (3004, "rotation", 3),
+        (2004, "predicted", 2),
         (6008, "budget", 6),
         (6008, "clock", 6),
         (3002, "person", 3),

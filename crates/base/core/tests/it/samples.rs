@@ -4,8 +4,8 @@ use bartizan_core::alerts::{Severity, Urgency};
 use bartizan_core::egress::Refusal;
 use bartizan_core::event::{
     AlertStep, Alerted, Budget, Change, Clock, Config, Connection, Deed, Egress, Event, EventId, Handshake,
-    HandshakeFailure, Identity, Judged, Loss, Outcome, Person, Process, Refused, Request, Rotation, SeenBy, Signal,
-    Telemetry, What,
+    HandshakeFailure, Identity, Judged, Loss, Outcome, Person, Predicted, Process, Refused, Request, Rotation, SeenBy,
+    Signal, Telemetry, What,
 };
 use bartizan_core::rotation::{Phase, Rotated};
 use bartizan_core::snapshot::{Epoch, Kind};
@@ -155,6 +155,17 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
                 phase: Phase::Reverting,
                 halted: some,
                 detail: text.into(),
+            }),
+        ),
+        event(
+            SeenBy::Inbound,
+            What::Predicted(Predicted {
+                policy: text.into(),
+                from: ServiceName::parse("payment").unwrap(),
+                to: ServiceName::parse("accounts").unwrap(),
+                action: Action::Write,
+                verdict: Verdict::Deny,
+                calls: 3,
             }),
         ),
         event(SeenBy::Control, What::Budget(Budget { added_p99_us: 900, budget_us: 500, over: true })),

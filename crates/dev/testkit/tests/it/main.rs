@@ -41,6 +41,7 @@ mod people; // who sign in
 mod prometheus; // what scrapes us
 mod revoke;
 mod rotation; // another root while everything goes on
+mod shadow; // policies that are tried out
 mod shared_limits; // several guards, one count
 mod spans; // what guards see is told, all of it
 mod telemetry; // what others hand in

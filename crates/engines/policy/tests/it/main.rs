@@ -13,6 +13,7 @@ mod limits;
 mod matrix;
 mod memo;
 mod refusals;
+mod shadow; // tried out
 mod shares; // what one guard needs
 mod soup;
 mod support;

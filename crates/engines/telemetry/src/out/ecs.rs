@@ -116,7 +116,7 @@ const fn category(class: Class) -> (&'static str, &'static str) {
         Class::Person => ("iam", "user"),
         Class::Loss | Class::Clock | Class::Budget => ("host", "info"),
         Class::Telemetry => ("web", "info"),
-        Class::Alert => ("intrusion_detection", "info"),
+        Class::Alert | Class::Predicted => ("intrusion_detection", "info"),
     }
 }
 

@@ -308,6 +308,7 @@ fn calls(page: &mut Page, totals: &[(String, ProxyStats)]) {
     }
     page.family("bartizan_input_refused_total", "counter", "Input refused before it was a request");
     totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.refused));
+    predicted(page, totals);
     page.family("bartizan_shortages_total", "counter", "Times that a guard could open nothing for want of something");
     for (at, totals) in totals {
         for (what, times) in &totals.shortages {
@@ -333,6 +334,23 @@ fn edges(edges: &[EdgeNow]) -> String {
         }
     }
     page.text
+}
+
+/// What policies that are tried out would have decided otherwise.
+fn predicted(page: &mut Page, totals: &[(String, ProxyStats)]) {
+    let help = "Calls that a policy in shadow would have decided otherwise, by what it would have decided";
+    page.family("bartizan_policy_predicted_total", "counter", help);
+    for (at, totals) in totals {
+        for it in &totals.predicted {
+            let (from, to, decision) = (it.from.as_str(), it.to.as_str(), it.verdict.as_str());
+            let labels =
+                [("service", at.as_str()), ("policy", &*it.policy), ("from", from), ("to", to), ("decision", decision)];
+            page.value(&labels, it.calls);
+        }
+    }
+    let help = "Such predictions of edges that a guard had no room for";
+    page.family("bartizan_policy_predicted_unlisted_total", "counter", help);
+    totals.iter().for_each(|(at, totals)| page.value(&[("service", at.as_str())], totals.predicted_unlisted));
 }
 
 fn budget(page: &mut Page, status: &Status) {

@@ -38,7 +38,7 @@ const BEGIN_AT_ONCE: usize = 20;
 const AT_ONCE: usize = 8;
 
 /// A program that counts what it gets and says `name` after `work`. It ends with `stop`.
-async fn program(name: &str, work: Duration, stop: &CancellationToken) -> (SocketAddr, Arc<AtomicUsize>) {
+pub(crate) async fn program(name: &str, work: Duration, stop: &CancellationToken) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
     let answer: Arc<str> = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}", name.len()).into();
@@ -80,7 +80,7 @@ async fn read_message(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     }
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+pub(crate) async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
     let _ = stream.write_all(request.as_bytes()).await;
     let _ = stream.flush().await;
     read_message(&mut stream).await.unwrap_or_default()
@@ -96,7 +96,7 @@ async fn everything(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &s
     String::from_utf8_lossy(&all).into_owned()
 }
 
-async fn plain(addr: SocketAddr) -> TcpStream {
+pub(crate) async fn plain(addr: SocketAddr) -> TcpStream {
     timeout(PATIENCE, TcpStream::connect(addr)).await.unwrap().unwrap()
 }
 
@@ -108,7 +108,7 @@ async fn encrypted(addr: SocketAddr, shown: Option<&tls::Identity>) -> Result<tl
 }
 
 /// Control of the fleet in `text`, with free ports for everybody.
-async fn control_of(text: &str) -> (Place, Running, Vec<ports::Claimed>) {
+pub(crate) async fn control_of(text: &str) -> (Place, Running, Vec<ports::Claimed>) {
     process::raise_descriptors();
     let place = Place::new();
     place.write("fleet.yaml", text);
@@ -135,7 +135,7 @@ async fn until(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 /// Guards of all `names`, begun some at a time, each with everything that control sends it.
-async fn guards(control: &Running, node: &Node, names: &[String]) -> Vec<Guard> {
+pub(crate) async fn guards(control: &Running, node: &Node, names: &[String]) -> Vec<Guard> {
     let mut all = Vec::new();
     for names in names.chunks(BEGIN_AT_ONCE) {
         let some: Vec<Guard> = names.iter().map(|name| Guard::begin(control, node, name)).collect();

@@ -31,3 +31,4 @@ mod outputs_tls;
 mod promotion;
 mod publish;
 mod rotation;
+mod shadow;

@@ -84,7 +84,12 @@ fn decide(desk: &Desk, live: &Live, asked: &Asked<'_>, found: &mut Found) -> Res
         method,
         path: &path,
     };
-    let decision = desk.memo.lock().unwrap_or_else(PoisonError::into_inner).decide(policies, &ask);
+    let mut memo = desk.memo.lock().unwrap_or_else(PoisonError::into_inner);
+    let decision = memo.decide(policies, &ask);
+    if let Some(prediction) = memo.predict(policies, &ask, &decision) {
+        desk.proxy.predictions.note(&prediction, &ask, Some(asked.trace.request));
+    }
+    drop(memo);
     found.decision = Some(Arc::clone(&decision));
     if decision.is_allow() { Ok(()) } else { Err(Answer::denied(&decision)) }
 }

@@ -43,7 +43,11 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
         method,
         path: x.path(),
     };
-    let decision = x.conn.memo.borrow_mut().decide(policies, &ask);
+    let mut memo = x.conn.memo.borrow_mut();
+    let decision = memo.decide(policies, &ask);
+    if let Some(prediction) = memo.predict(policies, &ask, &decision) {
+        x.conn.worker.proxy.predictions.note(&prediction, &ask, Some(x.trace.request));
+    }
     x.decision = Some(decision.clone());
     if decision.is_allow() { Ok(()) } else { Err(Answer::denied(&decision)) }
 }

@@ -15,6 +15,7 @@
 //! | egress | 4001 Network Activity | open, close, fail or refuse; the destination is a host outside |
 //! | person | 3002 Authentication, 3001 Account Change or 6003 API Activity | signing in and out is 3002; what is done with the account, a lock among it, 3001; what is done at the console, or may not be, 6003 |
 //! | alert | 2004 Detection Finding | create, update or close; the finding is the alert, by its name |
+//! | predicted | 2004 Detection Finding | create; the finding is the policy that is tried out |
 //! | rotation | 3004 Entity Management | update; the entity is the authority that is replaced |
 //! | telemetry | 6003 API Activity, 6008 Application Error or 0 Base Event | audit records, logs of errors, and the rest: the schema has no class for a span, a point or a line |
 //! | loss | 6008 Application Error | losing events is a fault of the application that reports them; the base event (0) is what nobody looks at |
@@ -26,6 +27,7 @@
 
 mod alert;
 mod person;
+mod predicted;
 mod record;
 mod schema; // the same as a JSON Schema
 mod telemetry;
@@ -94,6 +96,7 @@ pub fn to_ocsf(event: &Event, context: &Context<'_>) -> Value {
         What::Person(it) => scene.person(it),
         What::Alert(it) => scene.alert(it),
         What::Telemetry(it) => scene.telemetry(it),
+        What::Predicted(it) => scene.predicted(it),
     };
     scene.finish(record)
 }
