@@ -11,10 +11,13 @@ use bartizan_core::software::Image;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// A service, and which version and image of it ran.
+type Source<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+
 /// The message.
 pub fn message(events: &[Outgoing]) -> Vec<u8> {
     // By what runs there too: a batch may reach over a change of it.
-    let mut by_service: BTreeMap<(&str, Option<&str>, Option<&str>), Vec<&Outgoing>> = BTreeMap::new();
+    let mut by_service: BTreeMap<Source<'_>, Vec<&Outgoing>> = BTreeMap::new();
     for it in events {
         let service = it.event.service.as_ref().map_or("bartizan", |name| name.as_str());
         by_service.entry((service, it.own("version").as_str(), it.own("image").as_str())).or_default().push(it);
