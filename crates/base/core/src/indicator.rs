@@ -39,11 +39,13 @@ pub enum Part {
     Attack,
     /// Authentication of callers that the fleet file names synthetic. Beside M1.
     Synthetic,
+    /// Versions that were found bad while they had a canary's part and no more. Beside M9.
+    Stopped,
 }
 
 impl Part {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Expected, Self::Attack, Self::Synthetic];
+    pub const ALL: [Self; 4] = [Self::Expected, Self::Attack, Self::Synthetic, Self::Stopped];
 
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Part {
             Self::Expected => "expected",
             Self::Attack => "attack",
             Self::Synthetic => "synthetic",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -59,6 +62,7 @@ impl Part {
         match self {
             Self::Expected | Self::Attack => Indicator::M3,
             Self::Synthetic => Indicator::M1,
+            Self::Stopped => Indicator::M9,
         }
     }
 }
@@ -135,7 +139,7 @@ impl Indicator {
             Self::M7 => ("incidents that took longer than four hours", "incidents"),
             Self::M8 => ("calls denied, handshakes refused for who came, identities refused", ""),
             Self::M9 => (
-                "reloads that were refused, and snapshots that a guard refused",
+                "reloads that were refused, snapshots that a guard refused, and those that gave a bad version more than a canary's part",
                 "snapshots published, and reloads that were refused",
             ),
             Self::M10 => ("images without a bill of materials", "images that run"),

@@ -66,7 +66,7 @@ pub struct PlaceStatus {
 /// What is counted beside an indicator and apart from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PartStatus {
-    /// `expected`, `attack` or `synthetic`.
+    /// `expected`, `attack`, `synthetic` or `stopped`.
     pub part: String,
     /// The last hour, day, seven and thirty days; `share` is as the indicator's, where it is one.
     pub windows: Vec<WindowStatus>,

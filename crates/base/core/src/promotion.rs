@@ -1,6 +1,7 @@
 //! Whether what the files say may be put in force, where an error budget says that it had better not.
 
 use crate::time::Timestamp;
+use crate::versions::HeldVersion;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ pub const OVERRIDE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 1_024;
 
-/// How promotion stands, where an objective locks it.
+/// How promotion stands, where an objective locks it, or a version was held back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PromotionStatus {
     /// Whether something else than what is in force, or was before, is refused now.
@@ -18,6 +19,9 @@ pub struct PromotionStatus {
     pub locks: Vec<PromotionLock>,
     /// Who said so, and until when.
     pub overridden: Option<Overridden>,
+    /// Versions that were to get a larger part of the calls by the last reload, which was refused therefore.
+    #[serde(default)]
+    pub held: Vec<HeldVersion>,
     /// Since when what is in force is in force, the newest first; those behind it can be gone back to.
     pub versions: Vec<Timestamp>,
 }

@@ -254,7 +254,12 @@ impl Histogram {
 
     /// Adds one value, in microseconds.
     pub fn record(&mut self, us: u64) {
-        self.counts[Self::bucket(us)] += 1;
+        self.record_times(us, 1);
+    }
+
+    /// Adds one value so many times, in microseconds.
+    pub fn record_times(&mut self, us: u64, times: u64) {
+        self.counts[Self::bucket(us)] += times;
     }
 
     /// Values in all.

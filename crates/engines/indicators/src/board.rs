@@ -2,7 +2,7 @@
 
 use crate::count::{OfEdge, attacks, of_service};
 use crate::indicator::{Indicator, Part, Place};
-use crate::limits::{PARTS_MAX, SERIES_MAX};
+use crate::limits::{CANARY_PART_MAX, PARTS_MAX, SERIES_MAX};
 use crate::rollouts::Rollouts;
 use crate::series::Series;
 use crate::tally::Tally;
@@ -175,6 +175,16 @@ impl Board {
         self.add(Indicator::M9, Place::Fleet, tally, now);
     }
 
+    /// A version was found bad, which this snapshot gave this part of the calls: a failed roll-out, unless it had a canary's part and no
+    /// more. That one was stopped in time, which is what canaries are for, and is counted beside.
+    pub fn found_bad(&mut self, (kind, epoch): (Kind, Epoch), part: f64, now: Timestamp) {
+        if part > CANARY_PART_MAX {
+            self.refused(kind, epoch, now);
+        } else {
+            self.add_part(Part::Stopped, Place::Fleet, Tally::new(1, 1), now);
+        }
+    }
+
     /// Forgets guards that are not in the fleet any more, and what is older than a month.
     pub fn tidy(&mut self, is_member: impl Fn(&Member) -> bool, now: Timestamp) {
         self.seen.retain(|(member, ..), _| is_member(member));
@@ -335,7 +345,7 @@ mod tests {
             assert_eq!(over(board.series(Indicator::M3, &place)), Tally::new(2, 1050), "{place}");
             assert_eq!(over(board.series(Indicator::M8, &place)), Tally::new(204, 0), "{place}");
             let parts = Part::ALL.map(|part| over(board.part(part, &place)));
-            assert_eq!(parts, [Tally::new(2, 0), Tally::new(207, 0), Tally::new(2, 250)], "{place}");
+            assert_eq!(parts[..3], [Tally::new(2, 0), Tally::new(207, 0), Tally::new(2, 250)], "{place}");
         }
         let edge = |from: &str| Place::Edge(from.to_owned(), name("ledger"));
         assert_eq!(over(board.series(Indicator::M1, &edge("web"))), Tally::new(1, 1000));

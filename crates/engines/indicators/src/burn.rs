@@ -125,7 +125,7 @@ fn poisson_at_least(k: u64, mean: f64) -> f64 {
 }
 
 /// ln(n!), by Stirling's series; exact to 1e-9 from 0 on.
-fn ln_factorial(n: f64) -> f64 {
+pub(crate) fn ln_factorial(n: f64) -> f64 {
     if n < 16.0 {
         return (2..=n as u64).map(|i| (i as f64).ln()).sum();
     }

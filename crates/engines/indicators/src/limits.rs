@@ -35,8 +35,18 @@ pub const VERSIONS_COUNTED_MAX: usize = 256;
 pub const VERSION_CALLS_MIN: u64 = 100;
 /// z of the two-sided interval of 99.9 %: one that is looked at all day must not be wrong by chance.
 pub const VERSION_Z: f64 = 3.290_526_731_491_895;
+/// The chance, 0 to 1, that a version is found bad at one look though both do alike: what such an interval leaves on one side.
+pub const VERSION_CHANCE_MAX: f64 = 0.000_5;
 /// By how much more of a version's calls may fail, as a share of its calls: less is not told from chance within a day's canary.
 pub const VERSION_FAILS_MORE_MAX: f64 = 0.005;
+/// By how much more of a version's calls policy may deny.
+pub const VERSION_DENIED_MORE_MAX: f64 = 0.005;
+/// The largest part of a service's calls that a version gets before there is a verdict, 0 to 1: what may be lost to find out.
+pub const CANARY_PART_MAX: f64 = 0.1;
+/// Windows of a version's own budget, the shorter first: the one says that it burns now, the other is sure where few call.
+pub const VERSION_BURN_OVER: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(3600)];
+/// How many times as often as they may a version's calls may fail since it has its part, before it gets no more.
+pub const VERSION_BURN_MAX: f64 = 3.0;
 /// The share of the old version's calls that counts as slow.
 pub const VERSION_SLOW_SHARE: f64 = 0.05;
 /// By how much more of a version's calls may be slow: twice as many as of the old one's.

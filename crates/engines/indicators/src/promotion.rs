@@ -131,9 +131,10 @@ impl Promotion {
         }
     }
 
-    /// Locks do not count until that one's end; `false` where there is nothing that could be said of.
-    pub fn override_by(&mut self, said: Overridden) -> bool {
-        let is_there = !self.locks.is_empty();
+    /// Locks do not count until that one's end, nor what holds versions back; `false` where there is nothing that could be said of:
+    /// neither a lock, nor (`is_held`) a version.
+    pub fn override_by(&mut self, said: Overridden, is_held: bool) -> bool {
+        let is_there = is_held || !self.locks.is_empty();
         if is_there {
             self.overridden = Some(said);
         }
@@ -147,7 +148,17 @@ impl Promotion {
 
     /// Whether something new is refused.
     pub fn is_locked(&self, now: Timestamp) -> bool {
-        !self.locks.is_empty() && self.overridden.as_ref().is_none_or(|it| now >= it.until)
+        !self.locks.is_empty() && self.overridden(now).is_none()
+    }
+
+    /// What somebody said, while it counts.
+    pub fn overridden(&self, now: Timestamp) -> Option<&Overridden> {
+        self.overridden.as_ref().filter(|it| now < it.until)
+    }
+
+    /// Forgets locks and what was in force, where no objective locks any more. What somebody said counts until its end.
+    pub fn forget(&mut self) {
+        *self = Self { overridden: self.overridden.take(), ..Self::default() };
     }
 
     /// How it stands.
@@ -155,7 +166,8 @@ impl Promotion {
         PromotionStatus {
             locked: self.is_locked(now),
             locks: self.locks.clone(),
-            overridden: self.overridden.clone().filter(|it| now < it.until),
+            overridden: self.overridden(now).cloned(),
+            held: Vec::new(),
             versions: self.versions.iter().rev().map(|it| it.at).collect(),
         }
     }
@@ -333,15 +345,19 @@ mod tests {
     fn somebody_may_say_that_it_does_not_count_for_a_while() {
         let said = |until| Overridden { by: "ana".into(), why: "w".into(), from: at(2), until: at(until) };
         let mut world = World::new().history(1_000_000);
-        assert!(!world.it.override_by(said(9)), "nothing is locked");
+        assert!(!world.it.override_by(said(9), false), "nothing is locked");
+        let mut other = world.it.clone();
+        assert!(other.override_by(said(9), true), "a version is held back");
+        other.forget();
+        assert_eq!((other.overridden(at(8)), other.overridden(at(9))), (Some(&said(9)), None));
         world.count(1, 50, 1000);
         world.look(2);
-        assert!(world.it.override_by(said(9)));
+        assert!(world.it.override_by(said(9), false));
         assert_eq!(world.it.judge("two", at(3)), Step::Forward);
         assert!(!world.it.status(at(3)).locked && world.it.status(at(3)).locks.len() == 1);
         assert!(matches!(world.it.judge("two", at(9)), Step::Locked(_)));
         assert!(world.look(9).contains(&Turn::OverrideEnded(said(9))));
-        world.it.override_by(said(20));
+        world.it.override_by(said(20), false);
         assert_eq!(world.it.end_override(), Some(said(20)));
         assert!(world.it.is_locked(at(10)));
     }

@@ -306,7 +306,7 @@ impl App {
         let changed = Box::pin(self.read_again()).await;
         // One that came into force counts with its snapshots.
         // One that was held back did not fail.
-        if changed.as_ref().is_err_and(|error| !matches!(error, ControlError::Locked(_))) {
+        if changed.as_ref().is_err_and(|error| !matches!(error, ControlError::Locked(_) | ControlError::Held(_))) {
             self.indicators.reload_refused(clock::now());
         }
         changed

@@ -89,6 +89,12 @@ pub enum ControlError {
         .0.join("; ")
     )]
     Locked(Vec<String>),
+    /// A version of a service would get a larger part of its calls than is known to be good. Give it less, wait for a verdict, or say why not.
+    #[error(
+        "a version gets no larger part of the calls, and nothing was changed: {}\nleave its weight as it is or lower it (that is let through), wait until it is found good (`bartizan versions` says how it does), or let an administrator say why it has to be: `bartizan slo override --why TEXT`, and reload again",
+        .0.join("; ")
+    )]
+    Held(Vec<String>),
     /// The data folder belongs to another fleet.
     #[error("data folder `{}` belongs to trust domain `{found}`, this fleet is `{wanted}`; name another folder", data.display())]
     ForeignData {

@@ -96,6 +96,11 @@ impl Book {
         self.lock().board.refused(kind, epoch, now);
     }
 
+    /// A version was found bad, to which this snapshot gave this part of the calls.
+    pub(crate) fn found_bad(&self, by: (Kind, Epoch), part: f64, now: Timestamp) {
+        self.lock().board.found_bad(by, part, now);
+    }
+
     /// One indicator at one place over the last `window`, in steps as it is kept. What is wrong with the question, else.
     pub(crate) fn over_time(
         &self,

@@ -5,7 +5,7 @@
 
 use crate::app::App;
 use crate::error::ControlError;
-use crate::fleet::{Away, Desired, directory, members};
+use crate::fleet::{Away, Desired, directory, members, programs, raises, splits, with_splits_of};
 use crate::indicators::objective;
 use crate::limits::{PROMOTION_BYTES_MAX, PROMOTION_EVERY};
 use bartizan_core::Timestamp;
@@ -15,8 +15,11 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::objectives::{Objectives, Said};
 use bartizan_core::promotion::{Overridden, PromotionStatus};
 use bartizan_core::snapshot::Kind;
+use bartizan_core::versions::HeldVersion;
 use bartizan_crypto::hash;
+use bartizan_indicators::Raise;
 use bartizan_indicators::promotion::{Locking, Promotion, Step, Turn};
+use bartizan_indicators::versions::Programs;
 use bartizan_runtime::{clock, files};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,8 @@ struct Inner {
     promotion: Promotion,
     /// What came of the start, until it can be told.
     begun: Begun,
+    /// Versions for which the last reload was refused.
+    held: Vec<HeldVersion>,
     /// Whether the file says something else.
     changed: bool,
 }
@@ -50,8 +55,10 @@ struct Begun {
 pub(crate) struct Admitted {
     /// Of what is to be in force; `None` where nothing is locked by any objective.
     mark: Option<String>,
-    /// Since when it had been in force, where it is one that was.
-    back: Option<Timestamp>,
+    /// A word for the record, where it was let through because it is a way back.
+    back: Option<String>,
+    /// What it was let through in spite of, because somebody said so.
+    in_spite_of: Option<String>,
 }
 
 impl Book {
@@ -75,32 +82,66 @@ impl Book {
                 }
                 begun.turns = promotion.took(&mark, now);
             }
-            None => promotion = Promotion::default(),
+            None => promotion.forget(),
         }
-        Self { path, inner: Mutex::new(Inner { promotion, begun, changed: true }) }
+        Self { path, inner: Mutex::new(Inner { promotion, begun, held: Vec::new(), changed: true }) }
     }
 
     /// Whether what the files say may be put in force.
     pub(crate) fn admit(&self, app: &App, desired: &Desired, now: Timestamp) -> Result<Admitted, ControlError> {
         let in_force = app.in_force();
+        let raised = raises(&in_force.desired.fleet, &desired.fleet);
+        let in_spite_of = self.admit_versions(app, &raised, &programs(&desired.fleet), now)?;
         let objectives = in_force.desired.fleet.objectives.as_ref();
         // Also what would lock from now on: from there on it can be gone back to.
         if !locks(objectives, now) && !locks(desired.fleet.objectives.as_ref(), now) {
-            return Ok(Admitted { mark: None, back: None });
+            return Ok(Admitted { mark: None, back: None, in_spite_of });
         }
         // As it stands now, and not as it stood a moment ago.
         self.look(app, now);
         let mark = mark_of(desired, now);
         let step = self.lock().promotion.judge(&mark, now);
-        match step {
+        let back = match step {
+            Step::Locked(_) if raised.is_empty() && is_less_alone(&in_force.desired, desired, now) => {
+                Some("versions get a smaller part of the calls, and nothing else changes".to_owned())
+            }
             Step::Locked(locks) => {
                 let why: Vec<String> = locks.into_iter().map(|it| it.text).collect();
                 tell(app, Change::HeldBack, format!("what the files say: {}", why.join("; ")));
-                Err(ControlError::Locked(why))
+                return Err(ControlError::Locked(why));
             }
-            Step::Back(since) => Ok(Admitted { mark: Some(mark), back: Some(since) }),
-            Step::Same | Step::Forward => Ok(Admitted { mark: Some(mark), back: None }),
+            Step::Back(since) => {
+                Some(format!("back to what was in force since {}", bartizan_core::moment::write(since)))
+            }
+            Step::Same | Step::Forward => None,
+        };
+        Ok(Admitted { mark: Some(mark), back, in_spite_of })
+    }
+
+    /// Whether versions may have the part of the calls that they would get. What it is in spite of, where somebody said that it may be.
+    fn admit_versions(
+        &self,
+        app: &App,
+        raised: &[Raise],
+        programs: &Programs,
+        now: Timestamp,
+    ) -> Result<Option<String>, ControlError> {
+        let held = app.alerts.held(raised, programs, now);
+        if held.is_empty() {
+            return Ok(None);
         }
+        let why: Vec<String> = held.iter().map(ToString::to_string).collect();
+        let said = {
+            let mut inner = self.lock();
+            inner.held = held;
+            inner.promotion.overridden(now).cloned()
+        };
+        if let Some(said) = said {
+            let why = why.join("; ");
+            return Ok(Some(format!("a larger part in spite of {why}; {} had said: {}", said.by, said.why)));
+        }
+        tell(app, Change::HeldBack, format!("what the files say: {}", why.join("; ")));
+        Err(ControlError::Held(why))
     }
 
     /// It came into force. A word for the record, where that was a way back.
@@ -108,29 +149,34 @@ impl Book {
         let turns = {
             let mut inner = self.lock();
             inner.changed = true;
+            inner.held.clear();
             match admitted.mark {
                 Some(mark) => inner.promotion.took(&mark, now),
                 None => {
-                    inner.promotion = Promotion::default();
+                    inner.promotion.forget();
                     Vec::new()
                 }
             }
         };
         turns.iter().for_each(|turn| told(app, turn));
-        admitted.back.map(|since| format!("back to what was in force since {}", bartizan_core::moment::write(since)))
+        admitted.in_spite_of.into_iter().for_each(|why| tell(app, Change::Overridden, why));
+        admitted.back
     }
 
-    /// How it stands; `None` where no objective locks promotion.
+    /// How it stands; `None` where no objective locks promotion, no version was held back, and nobody said anything of either.
     pub(crate) fn status(&self, objectives: Option<&Objectives>, now: Timestamp) -> Option<PromotionStatus> {
-        locks(objectives, now).then(|| self.lock().promotion.status(now))
+        let inner = self.lock();
+        let status = PromotionStatus { held: inner.held.clone(), ..inner.promotion.status(now) };
+        (locks(objectives, now) || !status.held.is_empty() || status.overridden.is_some()).then_some(status)
     }
 
-    /// Somebody says that locks do not count for a while; `false` where nothing is locked.
+    /// Somebody says that locks do not count for a while, nor what holds versions back; `false` where neither is there.
     pub(crate) fn override_by(&self, app: &App, said: &Overridden) -> bool {
         let done = {
             let mut inner = self.lock();
+            let is_held = !inner.held.is_empty();
             inner.changed = true;
-            inner.promotion.override_by(said.clone())
+            inner.promotion.override_by(said.clone(), is_held)
         };
         if done {
             let until = bartizan_core::moment::write(said.until);
@@ -251,6 +297,13 @@ fn mark_of(desired: &Desired, now: Timestamp) -> String {
         .collect();
     let all = format!("{plain:?}\n{}\n{directories:?}\n{locking:?}", json(&*desired.policies));
     hash::hex(&hash::sha256(all.as_bytes()))
+}
+
+/// Whether nothing changes but how calls are shared out among versions.
+fn is_less_alone(held: &Desired, wanted: &Desired, now: Timestamp) -> bool {
+    let is_other = splits(&held.fleet) != splits(&wanted.fleet);
+    let alike = || Desired { fleet: with_splits_of(&held.fleet, &wanted.fleet), ..wanted.clone() };
+    is_other && mark_of(&alike(), now) == mark_of(held, now)
 }
 
 fn json<T: Serialize>(value: &T) -> String {

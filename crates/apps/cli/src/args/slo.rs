@@ -40,7 +40,7 @@ pub(crate) enum SloCommand {
         after_help = "Examples:\n  bartizan slo advise\n  bartizan slo advise --indicator M3 --place 'payment -> ledger'"
     )]
     Advise(SloAdviseArgs),
-    /// Let changes through for a while although an error budget locks promotion (`locks: promotion`). It is recorded who, and why.
+    /// Let changes through for a while although an error budget locks promotion (`locks: promotion`), or a version of a service is held back. It is recorded who, and why.
     ///
     /// Going back to what was in force before needs none of it.
     #[command(after_help = "Examples:\n  \

@@ -4,7 +4,7 @@ use super::{place, print, print_json, unanswered};
 use crate::args::DataArgs;
 use crate::failure::Failure;
 use crate::render::{micros, table};
-use bartizan_core::versions::{VersionCounts, VersionStatus, VersionsStatus};
+use bartizan_core::versions::{Held, HeldBy, VersionCounts, VersionStatus, VersionsStatus};
 use bartizan_runtime::local;
 
 /// Columns of the table: it ends with a sentence.
@@ -23,7 +23,7 @@ fn told(status: &VersionsStatus) -> String {
         return "no service has other versions (`split`)\n".to_owned();
     }
     let rows = status.versions.iter().map(row).collect();
-    let headers = ["VERSION", "BESIDE", "PART", "", "CALLS", "FAILED", "P50", "P95", "WHY"];
+    let headers = ["VERSION", "BESIDE", "PART", "", "MORE", "CALLS", "FAILED", "DENIED", "P50", "P95", "WHY"];
     format!("{}\n", table(&headers, rows, WIDTH).trim_end())
 }
 
@@ -35,12 +35,23 @@ fn row(it: &VersionStatus) -> Vec<String> {
         it.service.to_string(),
         format!("{:.0} %", it.part * 100.0),
         it.judgement.as_str().to_uppercase(),
+        more(it.held.as_ref()).to_owned(),
         both(&|it| it.calls.to_string()),
         both(&|it| it.failed.to_string()),
+        both(&|it| it.denied.to_string()),
         both(&|it| time(it.p50_us)),
         both(&|it| time(it.p95_us)),
-        it.why.clone(),
+        it.held.as_ref().map_or_else(|| it.why.clone(), |held| held.why.clone()),
     ]
+}
+
+/// Whether it may get more of the calls.
+const fn more(held: Option<&Held>) -> &'static str {
+    match held {
+        None => "yes",
+        Some(Held { by: HeldBy::NotYet, .. }) => "not yet",
+        Some(_) => "NO",
+    }
 }
 
 #[cfg(test)]
@@ -60,15 +71,24 @@ mod tests {
             part: 0.1,
             judgement: Judgement::NotYet,
             why: "too few".to_owned(),
-            old: VersionCounts { calls: 900, failed: 1, p50_us: Some(1_000), p95_us: Some(2_000) },
+            old: VersionCounts { calls: 900, failed: 1, denied: 3, p50_us: Some(1_000), p95_us: Some(2_000) },
             new: VersionCounts { calls: 7, ..VersionCounts::default() },
             fails_more: None,
+            denied_more: None,
             slow_us: Some(2_000),
             slower: None,
+            raised: None,
+            calls_since: 7,
+            burn: None,
+            held: Some(Held { by: HeldBy::NotYet, why: "too few".to_owned() }),
         });
         let text = told(&status);
-        for part in ["api-v2", "10 %", "NOT YET", "7 / 900", "0 / 1", "too few"] {
+        for part in ["api-v2", "10 %", "NOT YET", "not yet", "7 / 900", "0 / 1", "0 / 3", "too few"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        status.versions[0].held = Some(Held { by: HeldBy::Bad, why: "it fails".to_owned() });
+        assert!(told(&status).contains(" NO ") && told(&status).contains("it fails"), "{}", told(&status));
+        status.versions[0].held = None;
+        assert!(told(&status).contains(" yes ") && told(&status).contains("too few"), "{}", told(&status));
     }
 }

@@ -10,10 +10,13 @@ pub(crate) fn promotion(it: &PromotionStatus) -> String {
     for lock in &it.locks {
         let _ = writeln!(text, "since {}: {}", utc(lock.since), lock.text); // a String takes everything
     }
+    for held in &it.held {
+        let _ = writeln!(text, "held back: {held}");
+    }
     let _ = match (&it.overridden, it.locked) {
         (Some(said), _) => writeln!(
             text,
-            "promotion is locked, and that does not count until {}, by {}: {}",
+            "what locks promotion or holds versions back does not count until {}, by {}: {}",
             utc(said.until),
             said.by,
             said.why
@@ -33,8 +36,9 @@ pub(crate) fn promotion(it: &PromotionStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::Timestamp;
     use bartizan_core::promotion::{LockCause, Overridden, PromotionLock};
+    use bartizan_core::versions::{Held, HeldBy, HeldVersion};
+    use bartizan_core::{ServiceName, Timestamp};
 
     #[test]
     fn says_what_locks_and_the_way_out() {
@@ -48,8 +52,13 @@ mod tests {
             version: None,
             text: "the error budget of M3 at ledger burns 7.5 times as fast as it may (over 5 minutes)".into(),
         };
-        let mut it =
-            PromotionStatus { locked: true, locks: vec![lock], overridden: None, versions: vec![at(2), at(1)] };
+        let mut it = PromotionStatus {
+            locked: true,
+            locks: vec![lock],
+            held: Vec::new(),
+            overridden: None,
+            versions: vec![at(2), at(1)],
+        };
         let text = promotion(&it);
         assert!(text.contains("7.5 times") && text.contains("LOCKED") && text.contains(&utc(at(1))), "{text}");
         let said = Overridden { by: "ana".into(), why: "ticket 7".into(), from: at(3), until: at(4) };
@@ -57,5 +66,10 @@ mod tests {
         let text = promotion(&it);
         assert!(text.contains("does not count") && text.contains("ana: ticket 7"), "{text}");
         assert_eq!(promotion(&PromotionStatus::default()), "promotion is not locked\n");
+        let name = |text: &str| ServiceName::parse(text).unwrap();
+        let held = Held { by: HeldBy::Bad, why: "it is bad".into() };
+        let held = vec![HeldVersion { service: name("api"), version: name("api-v2"), held }];
+        let text = promotion(&PromotionStatus { held, ..PromotionStatus::default() });
+        assert_eq!(text, "held back: `api-v2` beside `api`: it is bad\npromotion is not locked\n");
     }
 }

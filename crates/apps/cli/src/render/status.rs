@@ -123,7 +123,7 @@ pub(crate) fn text(status: &Status) -> String {
         let _ = writeln!(text, "DRIFT since {}: {what}; `bartizan reload` puts the files in force\n", utc(drift.since));
     }
 
-    if let Some(it) = promotion.as_ref().filter(|it| !it.locks.is_empty()) {
+    if let Some(it) = promotion.as_ref().filter(|it| !it.locks.is_empty() || !it.held.is_empty()) {
         text.push_str(&super::promotion(it));
         text.push('\n');
     }

@@ -40,6 +40,7 @@ mod own_fleet; // services that nobody here wrote
 mod people; // who sign in
 mod prometheus; // what scrapes us
 mod revoke;
+mod rollouts; // a bad version stays a canary
 mod rotation; // another root while everything goes on
 mod shadow; // policies that are tried out
 mod shared_limits; // several guards, one count

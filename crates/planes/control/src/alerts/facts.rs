@@ -13,7 +13,7 @@ use bartizan_core::alerts::{Measure, Urgency};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::indicator::{Indicator, Place};
 use bartizan_core::limits::LEAF_TTL;
-use bartizan_core::versions::{Judgement, VersionStatus};
+use bartizan_core::versions::VersionStatus;
 use bartizan_core::{ServiceName, Timestamp};
 use bartizan_indicators::burn::paces;
 use bartizan_indicators::{Board, Versions};
@@ -146,16 +146,19 @@ impl Measured {
         self.sent_to = sent.into_iter().map(|it| (it.service, it.to)).collect();
     }
 
-    /// Whether new versions do as well as those beside them: now and then, since it sums up an hour.
-    pub(super) fn look_at_versions(&mut self, versions: &Versions, now: Timestamp) {
-        let begun = Instant::now();
+    /// Whether new versions do as well as those beside them: now and then, since it sums up an hour. Those of which nobody knew that they
+    /// do not.
+    pub(super) fn look_at_versions(&mut self, versions: &mut Versions, now: Timestamp) -> Vec<VersionStatus> {
+        let (begun, mut bad) = (Instant::now(), Vec::new());
         if self.next_versions.is_none_or(|next| begun >= next) {
             self.next_versions = Some(begun + ALERTS_VERSIONS_EVERY);
             self.versions = versions.judge(now);
+            bad = versions.newly_bad(&self.versions);
         }
-        let worse = |it: &VersionStatus| f64::from(u8::from(it.judgement == Judgement::Bad));
+        let worse = |it: &VersionStatus| f64::from(u8::from(it.is_found_bad()));
         let all: Vec<_> = self.versions.iter().map(|it| (Some(it.version.clone()), worse(it))).collect();
         self.set_all(Measure::VersionWorse, all);
+        bad
     }
 
     /// Calls of the last full hour, held against the same hours of the weeks before: once an hour, since it reads a month.
@@ -239,7 +242,8 @@ impl Facts for Measured {
         }
         if measure == Measure::VersionWorse {
             let one = self.versions.iter().find(|it| Some(&it.version) == service)?;
-            return Some(format!("beside `{}`: {}", one.service, one.why));
+            let why = one.held.as_ref().map_or(&one.why, |held| &held.why);
+            return Some(format!("beside `{}`: {why}", one.service));
         }
         let is_outside = matches!(measure, Measure::NewPlacesBytes | Measure::NewPlacesSlowBytes);
         let to = service.filter(|_| is_outside).and_then(|it| self.sent_to.get(it))?;

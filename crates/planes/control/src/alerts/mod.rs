@@ -22,18 +22,23 @@ use self::facts::Measured;
 use self::prometheus::Prometheus;
 use self::routes::Routes;
 use crate::app::App;
+use crate::fleet::{programs, splits};
 use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
 use bartizan_alerts::book::Came;
 use bartizan_alerts::{
     Book, Causes, Changes, Context, Counters, Foreign, Outflow, Rehearsals, Silences, changes, in_force, limits,
     readings, state,
 };
-use bartizan_core::alerts::{Alert, AlertsStatus, ESCALATE_AFTER, Rehearsal, Rule, Severity, Urgency, Window};
+use bartizan_core::alerts::{
+    Alert, AlertsStatus, ESCALATE_AFTER, Rehearsal, Rule, Severity, Standing, Urgency, Window,
+};
 use bartizan_core::event::{AlertStep, Alerted, Event, What};
 use bartizan_core::fleet::Fleet;
-use bartizan_core::versions::VersionStatus;
+use bartizan_core::snapshot::Kind;
+use bartizan_core::versions::{Held, HeldBy, HeldVersion, VersionStatus};
 use bartizan_core::{ServiceName, Timestamp};
-use bartizan_indicators::Versions;
+use bartizan_indicators::versions::Programs;
+use bartizan_indicators::{Raise, Versions};
 use bartizan_runtime::{clock, files};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -114,8 +119,7 @@ impl Desk {
         inner.counters.renew(&rules);
         inner.rules = Arc::new(rules);
         inner.silences.set_file(&fleet.alerts.maintenance);
-        let split = fleet.services.iter().filter(|(_, service)| !service.versions.split.is_empty());
-        inner.versions.set(split.map(|(name, service)| (name.clone(), service.versions.split.clone())).collect());
+        inner.versions.set(splits(fleet), &programs(fleet), clock::now());
         self.routes.set(&fleet.alerts.routes);
     }
 
@@ -180,9 +184,26 @@ impl Desk {
         }
     }
 
-    /// Whether new versions do as well as those beside them.
+    /// Whether new versions do as well as those beside them, and whether they may get more of the calls.
     pub(crate) fn versions(&self, now: Timestamp) -> Vec<VersionStatus> {
-        self.lock().versions.judge(now)
+        let inner = self.lock();
+        let mut all = inner.versions.judge(now);
+        for it in all.iter_mut().filter(|it| it.held.is_none()) {
+            it.held = paged(&inner.book, &it.version);
+        }
+        all
+    }
+
+    /// Those of them that may not have the part of the calls that they would get.
+    pub(crate) fn held(&self, raised: &[Raise], programs: &Programs, now: Timestamp) -> Vec<HeldVersion> {
+        let inner = self.lock();
+        let held = |it: &Raise| {
+            let program = programs.get(&it.version).map_or("", String::as_str);
+            let verdict = inner.versions.may_get(it, program, now).err();
+            let held = verdict.or_else(|| paged(&inner.book, &it.version))?;
+            Some(HeldVersion { service: it.service.clone(), version: it.version.clone(), held })
+        };
+        raised.iter().filter_map(held).collect()
     }
 
     /// Alerts that are there or were, and silences.
@@ -245,7 +266,7 @@ impl Desk {
         } = &mut *inner;
         measured.look(app, fleet, self.started, now);
         measured.look_outside(outflow, now);
-        measured.look_at_versions(versions, now);
+        let bad = measured.look_at_versions(versions, now);
         // What went out changes all the time: what is lost of it with us is what guards told within a minute.
         let minute = now.as_secs() / 60;
         *changed |= std::mem::replace(kept_minute, minute) != minute;
@@ -265,6 +286,8 @@ impl Desk {
             notice.evidence = Some(evidence::rest(&mut inner, notice));
         }
         drop(inner);
+        let by = (Kind::Directory, current.epoch(Kind::Directory));
+        bad.iter().for_each(|it| app.indicators.found_bad(by, it.part, now));
         for notice in came.notices.iter_mut().filter(|it| it.evidence.is_some()) {
             let slis = evidence::slis(app, &rules, notice);
             notice.evidence.iter_mut().for_each(|it| it.slis.clone_from(&slis));
@@ -291,6 +314,24 @@ impl Desk {
         // Every change leaves it whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What pages somebody for a version, whatever it is that was found; that it is worse than the other is said by its verdict.
+fn paged(book: &Book, version: &ServiceName) -> Option<Held> {
+    let pages = |it: &&Alert| {
+        it.state == Standing::Firing
+            && it.urgency == Urgency::Page
+            && it.service.as_deref() == Some(version.as_str())
+            && it.silenced_by.is_none()
+            && it.rule != "VersionWorse"
+    };
+    let all = book.alerts();
+    let alert = all.iter().find(pages)?;
+    let since = bartizan_core::moment::write(alert.since);
+    Some(Held {
+        by: HeldBy::Alert,
+        why: format!("alert {} {} is there since {since}: {}", alert.id, alert.rule, alert.summary),
+    })
 }
 
 /// Looks several times a second, tells whom it concerns, and keeps the state, until the app stops.

@@ -81,7 +81,7 @@ impl From<ControlError> for Failure {
             | ControlError::Keys(KeysError::Full | KeysError::There(_) | KeysError::NotThere(_) | KeysError::Said(_))
             | ControlError::Revoked(RevokedError::Full | RevokedError::Unknown(..) | RevokedError::Name(_))
             | ControlError::Snapshot(_) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, text },
-            ControlError::Locked(_) => Self::conflict(text),
+            ControlError::Locked(_) | ControlError::Held(_) => Self::conflict(text),
             ControlError::ForeignData { .. }
             | ControlError::NotSettled(_)
             | ControlError::OtherFiles { .. }

@@ -38,7 +38,7 @@ pub(super) const OVERRIDE: Endpoint = Endpoint {
     method: Method::Post,
     path: "/v1/objectives/override",
     who: Who::Administrator,
-    about: "Let changes through for a while although an error budget locks promotion, with a reason",
+    about: "Let changes through for a while although an error budget locks promotion or a version is held back, with a reason",
     route: || post(override_for),
 };
 
@@ -78,7 +78,9 @@ async fn override_for(
     let now = clock::now();
     let said = Overridden { by: actor.by.to_string(), why, from: now, until: now.plus(time) };
     if !app.promotion.override_by(&app, &said) {
-        return Err(Failure::conflict("promotion is not locked: there is nothing that would not have to count"));
+        return Err(Failure::conflict(
+            "promotion is not locked, and no version is held back: there is nothing that would not have to count",
+        ));
     }
     Ok(Json(status(&app)))
 }

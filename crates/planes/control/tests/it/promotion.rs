@@ -222,3 +222,64 @@ async fn an_administrator_says_why_and_a_restart_forgets_nothing() {
     let control = Running::start(&place).await;
     wait_for("the lock, found anew", async || promotion(&control).await.filter(|it| it.locked)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_without_a_verdict_stays_a_canary_and_gets_less_while_all_else_is_locked() {
+    let place = place(", locks: promotion");
+    place.edit_fleet("    calls: [ledger]\n", "    calls: [ledger]\n    split: { accounts: 100, payment: 0 }\n");
+    let control = Running::start(&place).await;
+    let mut proxy = control.proxy_of("accounts").await;
+    let weights = |from: (u16, u16), to: (u16, u16)| {
+        let text = |(old, new)| format!("split: {{ accounts: {old}, payment: {new} }}");
+        place.edit_fleet(&text(from), &text(to));
+    };
+    let over = Override { why: "nobody uses it".into(), for_s: 600 };
+    let refused = control.post::<Value>("/v1/objectives/override", &over).await.unwrap_err().to_string();
+    assert!(refused.contains("no version is held back"), "{refused}");
+    weights((100, 0), (50, 50));
+    let (status, why) = control.reload().await.unwrap_err();
+    assert_eq!(status, 409, "{why}");
+    for word in
+        ["`payment` beside `accounts`", "there is no verdict yet", "10 % at most", "lower it", "slo override --why"]
+    {
+        assert!(why.contains(word), "no `{word}` in {why}");
+    }
+    let held = promotion(&control).await.unwrap();
+    assert_eq!((held.locked, held.held.len(), held.held[0].version.as_str()), (false, 1, "payment"), "{held:?}");
+    weights((50, 50), (90, 10));
+    control.reload().await.unwrap();
+    assert_eq!(promotion(&control).await.unwrap().held, [], "what was held back is not asked for any more");
+
+    // Something else locks: less for a version is let through, and nothing beside it.
+    burn(&control, &mut proxy).await;
+    wait_for("the lock", async || promotion(&control).await.filter(|it| it.locked)).await;
+    weights((90, 10), (95, 5));
+    control.reload().await.unwrap();
+    place.write("policies/n.cedar", &forbid(2));
+    weights((95, 5), (99, 1));
+    let (status, why) = control.reload().await.unwrap_err();
+    assert!(status == 409 && why.contains("promotion is locked"), "with a policy: {why}");
+    place.write("policies/n.cedar", &forbid(1));
+    control.reload().await.unwrap();
+    weights((99, 1), (98, 2));
+    let (status, why) = control.reload().await.unwrap_err();
+    assert!(status == 409 && why.contains("promotion is locked"), "more, though a canary's part: {why}");
+
+    // Both at once, and somebody says why.
+    weights((98, 2), (0, 1));
+    let (status, why) = control.reload().await.unwrap_err();
+    assert!(status == 409 && why.contains("there is no verdict yet"), "{why}");
+    let _: ObjectivesStatus = control.post("/v1/objectives/override", &over).await.unwrap();
+    control.reload().await.unwrap();
+    let on_record = wait_for("the record", async || {
+        let all = told(&control, "overridden").await;
+        all.into_iter().find(|it| it.starts_with("a larger part in spite of `payment` beside `accounts`"))
+    })
+    .await;
+    assert!(on_record.ends_with(": nobody uses it"), "{on_record}");
+    let less = told(&control, "published").await;
+    let less: Vec<_> = less.iter().filter(|it| it.starts_with("versions get a smaller part")).collect();
+    assert_eq!(less.len(), 2, "{less:?}");
+    let held = told(&control, "held_back").await;
+    assert_eq!(held.iter().filter(|it| it.contains("`payment` beside `accounts`")).count(), 2, "{held:?}");
+}
