@@ -37,6 +37,7 @@ mod ocsf;
 mod outage; // all of control is gone
 mod outside; // who may not come in
 mod own_fleet; // services that nobody here wrote
+mod packets;
 mod people; // who sign in
 mod prometheus; // what scrapes us
 mod revoke;
