@@ -36,6 +36,7 @@ mod migration; // from plain to strict
 mod ocsf;
 mod outage; // all of control is gone
 mod outside; // who may not come in
+mod overload;
 mod own_fleet; // services that nobody here wrote
 mod packets;
 mod people; // who sign in
