@@ -203,7 +203,8 @@ test('an event belongs to a filter as control has it', () => {
   const filter = { service: '', identity: '', outcome: [], class: [], text: '', request: '', version: '', image: '' }
   assert.equal(upshot(record), 'denied')
   assert.equal(upshot({ time: 1, status: 'Failure' }), 'failed')
-  for (const [more, holds] of [[{}, true], [{ service: 'users' }, false], [{ outcome: ['failed'] }, false], [{ outcome: ['denied'] }, true], [{ identity: 'gateway' }, true], [{ identity: 'way' }, false], [{ class: ['person'] }, false], [{ text: 'GATEWAY' }, true], [{ request: 'q' }, false], [{ version: '1.10' }, true], [{ version: '1.1' }, false], [{ image: 'r.test:5000/pay' }, true], [{ image: 'r.test:5000/pay:1.10' }, true], [{ image: `sha256:${'a'.repeat(64)}` }, true], [{ image: 'r.test:5000/pay:1' }, false], [{ image: 'pay' }, false]]) {
+  for (const [more, holds] of [[{}, true], [{ service: 'users' }, false], [{ outcome: ['failed'] }, false], [{ outcome: ['denied'] }, true], [{ identity: 'gateway' }, true], [{ identity: 'way' }, false], [{ class: ['person'] }, false],
+    [{ text: 'GATEWAY' }, true], [{ request: 'q' }, false], [{ version: '1.10' }, true], [{ version: '1.1' }, false], [{ image: 'r.test:5000/pay' }, true], [{ image: 'r.test:5000/pay:1.10' }, true], [{ image: `sha256:${'a'.repeat(64)}` }, true], [{ image: 'r.test:5000/pay:1' }, false], [{ image: 'pay' }, false]]) {
     assert.equal(fits(record, { ...filter, ...more }), holds, JSON.stringify(more))
   }
 })
