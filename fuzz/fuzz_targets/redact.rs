@@ -1,7 +1,7 @@
 //! Redaction: a planted secret is gone whatever stands around it, and nothing comes out that was not there.
 #![no_main]
 
-use bartizan_core::redact::{REDACTED, redact};
+use bartizan_core::redact::{REDACTED, find_all, redact, redact_all};
 use libfuzzer_sys::fuzz_target;
 
 const MARKER: &str = "PLANTED7marker";
@@ -23,6 +23,13 @@ fuzz_target!(|input: (u8, &str, &str)| {
     if !before.contains(MARKER) && !after.contains(MARKER) {
         assert!(!clean.contains(MARKER), "{clean}");
     }
+    let all = redact_all(&text);
+    for kept in all.split(REDACTED) {
+        assert!(text.contains(kept), "{kept:?} was not in the text");
+    }
+    let found = find_all(&text);
+    assert!(found.iter().all(|it| text.get(it.range.clone()).is_some_and(|it| !it.is_empty())));
+    assert!(found.windows(2).all(|two| two[0].range.end <= two[1].range.start), "{found:?}");
     for kept in clean.split(REDACTED) {
         assert!(text.contains(kept), "{kept:?} was not in the text");
     }

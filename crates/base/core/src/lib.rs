@@ -40,6 +40,7 @@ pub mod outputs; // where events go
 pub mod overview; // the fleet at a glance
 pub mod path;
 pub mod people;
+mod personal; // what a text says of people
 pub mod plan;
 pub mod prometheus_rules; // rules in the form of Prometheus
 pub mod promotion;

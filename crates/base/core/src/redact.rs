@@ -1,12 +1,14 @@
-//! Takes out of a text what must never be stored: credentials that slipped into a path, a reason or an error message.
+//! Takes out of a text what must never be stored: credentials that slipped into a path, a reason or an error message, and personal data.
 //!
 //! This is the last net, not the first: an event has no field for headers, queries or bodies. It works by looks, so it
 //! may take out an innocent value behind `token:`, and it cannot know a password that stands alone and looks like a word.
+//! Names of users and whoever acted stay in events, whatever they look like: an audit has to say who it was.
 
 use crate::event::{
     Alerted, Budget, Clock, Config, Connection, Egress, Ended, Event, Handshake, Identity, Judged, Loss, Person,
     Predicted, Process, Refused, Request, Rotation, Telemetry, What,
 };
+use crate::personal;
 use crate::redact_cards;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -54,10 +56,114 @@ const KNOWN: &[(&str, usize)] = &[
     ("hvs.", 20),
 ];
 
+/// What was found in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A password, a token behind `Bearer`, the value of a key that names a secret.
+    Credential,
+    /// A private key, a key of a known provider, a long run of hex or random characters.
+    Key,
+    /// A signed token.
+    Jwt,
+    /// The number of a payment card.
+    Card,
+    /// An address of mail.
+    Email,
+    /// The number of a telephone.
+    Phone,
+    /// The number of a bank account.
+    Iban,
+    /// A birthday, under a key that says so.
+    Birthdate,
+    /// A social security number of the United States.
+    UsSsn,
+    /// A national insurance number of the United Kingdom.
+    UkNino,
+    /// A social security number of France.
+    FrNir,
+    /// An identity number of Spain, of citizens and residents.
+    EsDni,
+    /// A fiscal code of Italy.
+    ItFiscalCode,
+    /// A taxpayer's number of Brazil.
+    BrCpf,
+}
+
+impl Kind {
+    /// Every kind, in the order of the manual.
+    pub const ALL: [Self; 14] = [
+        Self::Credential,
+        Self::Key,
+        Self::Jwt,
+        Self::Card,
+        Self::Email,
+        Self::Phone,
+        Self::Iban,
+        Self::Birthdate,
+        Self::UsSsn,
+        Self::UkNino,
+        Self::FrNir,
+        Self::EsDni,
+        Self::ItFiscalCode,
+        Self::BrCpf,
+    ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::Key => "key",
+            Self::Jwt => "jwt",
+            Self::Card => "card",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Iban => "iban",
+            Self::Birthdate => "birthdate",
+            Self::UsSsn => "us_ssn",
+            Self::UkNino => "uk_nino",
+            Self::FrNir => "fr_nir",
+            Self::EsDni => "es_dni",
+            Self::ItFiscalCode => "it_fiscal_code",
+            Self::BrCpf => "br_cpf",
+        }
+    }
+}
+
+/// One stretch of a text that is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands, in bytes.
+    pub range: Range<usize>,
+}
+
 /// `text` without what looks like a credential, each replaced by [`REDACTED`]; borrowed where there is none.
 ///
 /// Time is linear in the length of `text`. Kept although they are long: 32 hex digits (a request id) and UUIDs.
 pub fn redact(text: &str) -> Cow<'_, str> {
+    cleaned(text, &secrets(text))
+}
+
+/// The same, and without personal data.
+pub fn redact_all(text: &str) -> Cow<'_, str> {
+    cleaned(text, &find_all(text))
+}
+
+/// What [`redact_all`] takes out, in order and apart from each other.
+pub fn find_all(text: &str) -> Vec<Found> {
+    let mut found = secrets(text);
+    let before = found.len();
+    personal::find(text, &mut found);
+    if found.len() > before { apart(found) } else { found }
+}
+
+fn cleaned<'a>(text: &'a str, found: &[Found]) -> Cow<'a, str> {
+    if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, found)) }
+}
+
+/// What [`redact`] takes out.
+fn secrets(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -65,10 +171,10 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
     let cards = redact_cards::find(text.as_bytes());
     if !cards.is_empty() {
-        found.extend(cards);
+        found.extend(cards.into_iter().map(|range| Found { kind: Kind::Card, range }));
         found = apart(found);
     }
-    if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, &found)) }
+    found
 }
 
 /// Whether `key` is the name of a secret, so that its value is one whatever it looks like.
@@ -78,24 +184,24 @@ pub fn is_telling(key: &str) -> bool {
 }
 
 /// The same stretches in order, those that overlap as one.
-fn apart(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    found.sort_unstable_by_key(|range| range.start);
-    let mut apart: Vec<Range<usize>> = Vec::with_capacity(found.len());
-    for range in found {
+fn apart(mut found: Vec<Found>) -> Vec<Found> {
+    found.sort_by_key(|it| it.range.start);
+    let mut apart: Vec<Found> = Vec::with_capacity(found.len());
+    for it in found {
         match apart.last_mut() {
-            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-            _ => apart.push(range),
+            Some(last) if it.range.start < last.range.end => last.range.end = last.range.end.max(it.range.end),
+            _ => apart.push(it),
         }
     }
     apart
 }
 
 /// Looks at what begins at byte `at`, notes what has to go, and gives the byte at which to go on.
-fn step(text: &str, at: usize, found: &mut Vec<Range<usize>>) -> usize {
+fn step(text: &str, at: usize, found: &mut Vec<Found>) -> usize {
     let bytes = text.as_bytes();
     if bytes[at..].starts_with(PEM_BEGIN) {
         let end = pem_end(bytes, at);
-        found.push(at..end);
+        found.push(Found { kind: Kind::Key, range: at..end });
         return end;
     }
     if bytes[at..].starts_with(b"://") {
@@ -111,14 +217,14 @@ fn step(text: &str, at: usize, found: &mut Vec<Range<usize>>) -> usize {
     let follows = value_of_telling_key(bytes, word, end).or_else(|| credential_after(bytes, word, end));
     let follows = follows.map(|range| with_pem(bytes, range));
     let next = follows.as_ref().map_or(end, |range| range.end);
-    found.extend(follows);
+    found.extend(follows.map(|range| Found { kind: Kind::Credential, range }));
     next
 }
 
-fn without(text: &str, found: &[Range<usize>]) -> String {
+fn without(text: &str, found: &[Found]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut kept = 0;
-    for range in found {
+    for Found { kind: _, range } in found {
         out.push_str(&text[kept..range.start]);
         out.push_str(REDACTED);
         kept = range.end;
@@ -148,12 +254,12 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// `user:password` of `scheme://user:password@host`. The name goes along: some services take a token in its place.
-fn user_info(bytes: &[u8], at: usize, found: &mut Vec<Range<usize>>) -> usize {
+fn user_info(bytes: &[u8], at: usize, found: &mut Vec<Found>) -> usize {
     let end = run_end(bytes, at, |b| !b.is_ascii_whitespace() && !matches!(b, b'/' | b'?' | b'#' | b'"' | b'\''));
     let authority = &bytes[at..end];
     match authority.iter().rposition(|b| *b == b'@') {
         Some(host) if authority[..host].contains(&b':') => {
-            found.push(at..at + host);
+            found.push(Found { kind: Kind::Credential, range: at..at + host });
             at + host
         }
         _ => at,
@@ -259,7 +365,7 @@ fn credential_after(bytes: &[u8], word: &str, end: usize) -> Option<Range<usize>
 
 /// Notes tokens and keys inside one word. A word may be a whole path; its segments are judged one by one, and what is
 /// left between them as a whole, since base64 has slashes too.
-fn found_in_word(bytes: &[u8], word: Range<usize>, found: &mut Vec<Range<usize>>) {
+fn found_in_word(bytes: &[u8], word: Range<usize>, found: &mut Vec<Found>) {
     // The padding of base64 goes along with the last segment.
     let padded = |end: usize| if end == word.end { run_end(bytes, end, |b| b == b'=') } else { end };
     let mut at = word.start;
@@ -268,15 +374,22 @@ fn found_in_word(bytes: &[u8], word: Range<usize>, found: &mut Vec<Range<usize>>
         let end = at + segment.len();
         if is_key(segment) {
             if is_dense(&bytes[left..at]) {
-                found.push(left..at);
+                found.push(Found { kind: Kind::Key, range: left..at });
             }
-            found.push(at..padded(end));
+            let kind = if is_jwt(segment) { Kind::Jwt } else { Kind::Key };
+            found.push(Found { kind, range: at..padded(end) });
+            left = end;
+        } else if is_id(segment) {
+            // The hex of an identifier would make the path around it look like base64.
+            if is_dense(&bytes[left..at]) {
+                found.push(Found { kind: Kind::Key, range: left..at });
+            }
             left = end;
         }
         at = end + 1;
     }
     if is_dense(&bytes[left..word.end]) {
-        found.push(left..padded(word.end));
+        found.push(Found { kind: Kind::Key, range: left..padded(word.end) });
     }
 }
 
@@ -346,7 +459,7 @@ fn run_end(bytes: &[u8], from: usize, keep: impl Fn(u8) -> bool) -> usize {
     bytes[from..].iter().position(|b| !keep(*b)).map_or(bytes.len(), |len| from + len)
 }
 
-/// Applies [`redact`] to every text of an event that may come from outside.
+/// Applies [`redact_all`] to every text of an event that may come from outside, and [`redact`] to names of users and of whoever acted.
 pub fn redact_event(event: &mut Event) {
     // Destructured whole, so that a new field has to be placed on one side or the other.
     let Event { id: _, at: _, service: _, seen_by: _, request: _, what } = event;
@@ -368,7 +481,7 @@ pub fn redact_event(event: &mut Event) {
             span: _,
             parent_span: _,
         }) => {
-            clean_some(user);
+            name_some(user);
             clean(method);
             clean(path);
             clean_decision(decision);
@@ -394,14 +507,14 @@ pub fn redact_event(event: &mut Event) {
         What::Predicted(Predicted { policy, from: _, to: _, action: _, verdict: _, calls: _ }) => clean(policy),
         What::Alert(Alerted { id, rule, step: _, severity: _, urgency: _, incident: _, summary, count: _, by }) => {
             [id, rule, summary].into_iter().for_each(clean);
-            clean_some(by);
+            name_some(by);
         }
         What::Clock(Clock { of, ahead_s: _, wrong: _ }) => clean(of),
         What::Person(Person { subject: _, name, deed: _, factors, reason, remote: _, by }) => {
-            clean_some(name);
+            name_some(name);
             clean_some(factors);
             clean_some(reason);
-            clean_some(by);
+            name_some(by);
         }
         What::Egress(Egress {
             host,
@@ -457,12 +570,19 @@ fn clean_decision(decision: &mut Option<Judged>) {
 
 /// A password that looks like a word is known by the key that it stands under, here as in a text.
 fn clean_attribute((key, value): &mut (Arc<str>, Arc<str>)) {
-    if is_telling(key) {
+    if is_telling(key) || personal::is_value_under(key, value) {
         *value = REDACTED.into();
     } else {
         clean(value);
     }
     clean(key);
+}
+
+/// A name may be an address of mail, and says who it was; a credential is none.
+fn name_some(text: &mut Option<Arc<str>>) {
+    if let Some(text) = text {
+        put(text, redact);
+    }
 }
 
 fn clean_some(text: &mut Option<Arc<str>>) {
@@ -472,7 +592,11 @@ fn clean_some(text: &mut Option<Arc<str>>) {
 }
 
 fn clean(text: &mut Arc<str>) {
-    let cleaned = match redact(text) {
+    put(text, redact_all);
+}
+
+fn put(text: &mut Arc<str>, how: fn(&str) -> Cow<'_, str>) {
+    let cleaned = match how(text) {
         Cow::Borrowed(_) => return,
         Cow::Owned(cleaned) => cleaned,
     };

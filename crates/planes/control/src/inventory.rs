@@ -9,7 +9,7 @@ use crate::limits::{
 use bartizan_core::event::{Event, Request, SeenBy, What};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::name::{GATEWAY, Role};
-use bartizan_core::redact::redact;
+use bartizan_core::redact::redact_all;
 use bartizan_core::status::{ApiFinding, ApiInventory, ApiOperation, SeenOperation};
 use bartizan_core::{ServiceName, Timestamp, Verdict, path};
 use bartizan_runtime::{clock, files};
@@ -83,7 +83,7 @@ impl Book {
             return;
         }
         // What looks like a key or a token is no part of a path.
-        let path = redact(&request.path);
+        let path = redact_all(&request.path);
         let path = path::canonical(&path);
         let method = if &*request.method == "HEAD" { "GET" } else { &request.method };
         let template = template(declared.get(&request.to), method, &path);

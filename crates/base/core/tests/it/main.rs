@@ -15,6 +15,7 @@ mod narrow;
 mod objectives;
 mod ocsf;
 mod ocsf_schema;
+mod pii;
 mod prometheus_rules;
 mod redact;
 mod resilience;

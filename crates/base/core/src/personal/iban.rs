@@ -1,0 +1,127 @@
+//! Numbers of bank accounts (ISO 13616): the length of their country, and a remainder of one by 97.
+
+/// Length for each country, in characters (registry of SWIFT, release 99).
+const LENGTHS: &[(&[u8; 2], usize)] = &[
+    (b"AD", 24),
+    (b"AE", 23),
+    (b"AL", 28),
+    (b"AT", 20),
+    (b"AZ", 28),
+    (b"BA", 20),
+    (b"BE", 16),
+    (b"BG", 22),
+    (b"BH", 22),
+    (b"BI", 27),
+    (b"BR", 29),
+    (b"BY", 28),
+    (b"CH", 21),
+    (b"CR", 22),
+    (b"CY", 28),
+    (b"CZ", 24),
+    (b"DE", 22),
+    (b"DJ", 27),
+    (b"DK", 18),
+    (b"DO", 28),
+    (b"EE", 20),
+    (b"EG", 29),
+    (b"ES", 24),
+    (b"FI", 18),
+    (b"FK", 18),
+    (b"FO", 18),
+    (b"FR", 27),
+    (b"GB", 22),
+    (b"GE", 22),
+    (b"GI", 23),
+    (b"GL", 18),
+    (b"GR", 27),
+    (b"GT", 28),
+    (b"HN", 28),
+    (b"HR", 21),
+    (b"HU", 28),
+    (b"IE", 22),
+    (b"IL", 23),
+    (b"IQ", 23),
+    (b"IS", 26),
+    (b"IT", 27),
+    (b"JO", 30),
+    (b"KW", 30),
+    (b"KZ", 20),
+    (b"LB", 28),
+    (b"LC", 32),
+    (b"LI", 21),
+    (b"LT", 20),
+    (b"LU", 20),
+    (b"LV", 21),
+    (b"LY", 25),
+    (b"MC", 27),
+    (b"MD", 24),
+    (b"ME", 22),
+    (b"MK", 19),
+    (b"MN", 20),
+    (b"MR", 27),
+    (b"MT", 31),
+    (b"MU", 30),
+    (b"NI", 28),
+    (b"NL", 18),
+    (b"NO", 15),
+    (b"OM", 23),
+    (b"PK", 24),
+    (b"PL", 28),
+    (b"PS", 29),
+    (b"PT", 25),
+    (b"QA", 29),
+    (b"RO", 24),
+    (b"RS", 22),
+    (b"RU", 33),
+    (b"SA", 24),
+    (b"SC", 31),
+    (b"SD", 18),
+    (b"SE", 24),
+    (b"SI", 19),
+    (b"SK", 24),
+    (b"SM", 27),
+    (b"SO", 23),
+    (b"ST", 25),
+    (b"SV", 28),
+    (b"TL", 23),
+    (b"TN", 24),
+    (b"TR", 26),
+    (b"UA", 29),
+    (b"VA", 22),
+    (b"VG", 24),
+    (b"XK", 20),
+    (b"YE", 30),
+];
+/// Longest of them, in characters.
+const CHARACTERS_MAX: usize = 34;
+
+/// The end of the number that begins at `at`. Characters may stand in groups with one blank or `-` between them.
+pub(super) fn end(bytes: &[u8], at: usize) -> Option<usize> {
+    let country = [bytes[at].to_ascii_uppercase(), bytes.get(at + 1)?.to_ascii_uppercase()];
+    if !(bytes.get(at + 2)?.is_ascii_digit() && bytes.get(at + 3)?.is_ascii_digit()) {
+        return None;
+    }
+    let (_, length) = LENGTHS.iter().find(|(known, _)| **known == country)?;
+    let mut characters = [0; CHARACTERS_MAX];
+    let (mut count, mut end) = (0, at);
+    while count < *length {
+        let b = *bytes.get(end)?;
+        if b.is_ascii_alphanumeric() {
+            characters[count] = b.to_ascii_uppercase();
+            count += 1;
+        } else if !(matches!(b, b' ' | b'-') && bytes[end - 1].is_ascii_alphanumeric()) {
+            return None;
+        }
+        end += 1;
+    }
+    (super::ends(bytes, end) && remainder(&characters[..count]) == 1).then_some(end)
+}
+
+/// By 97, of the number that the characters are once the first four stand last and letters are 10 to 35.
+fn remainder(characters: &[u8]) -> u32 {
+    let moved = characters[4..].iter().chain(&characters[..4]);
+    moved.fold(0, |rest, b| match b {
+        b'0'..=b'9' => (rest * 10 + u32::from(b - b'0')) % 97,
+        _ => (rest * 100 + u32::from(b - b'A') + 10) % 97,
+    })
+}
