@@ -123,11 +123,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  bartizan cost\n  bartizan cost --seconds 60 --json | jq '.guards[] | {service, added_p99_us, cores}'"
     )]
     Cost(CostArgs),
-    /// Measure a fleet of your own with and without guards: latency, CPU and cost for each request, in modes off, mtls and full.
+    /// Measure a fleet of your own with and without guards: latency, CPU and cost for each request, in modes off, mtls and full; and what to do about it.
     #[command(
-        after_help = "Examples:\n  bartizan bench fleet.yaml\n  bartizan bench fleet.yaml --path /orders/7 --path /stock --seconds 20 --rounds 3 --json\n\n\
+        after_help = "Examples:\n  bartizan bench fleet.yaml\n  bartizan bench fleet.yaml --path /orders/7 --path /stock --seconds 20 --rounds 3 --json\n  \
+        bartizan bench fleet.yaml --path /orders --method POST --body @order.json --header 'content-type: application/json'\n  \
+        bartizan bench plain.yaml --full fleet.yaml --rounds 5 --core-hour 0.04\n\n\
         The fleet must not be running: it is started anew for each mode, with a data folder that is thrown away. Services that run \n\
-        already (`at:`) take part. Only GET requests are made."
+        already (`at:`) take part. For each service it says whether what its guard costs is worth a lighter one."
     )]
     Bench(BenchArgs),
     /// What happened: decisions, handshakes, refusals, changes, processes.
@@ -405,6 +407,21 @@ pub(crate) struct BenchArgs {
     /// A path to ask for, with its query; may be given more than once [default: one for each route of the gateway].
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Vec<String>,
+    /// The method of each request.
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// The body of each request, or `@` and a file with it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) body: Option<String>,
+    /// A header of each request; may be given more than once.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// The fleet file with all that FLEET leaves out (users, limits, documents of APIs), for the same paths: a row more, `full`; mode `full` of FLEET is called `policy` then.
+    #[arg(long, value_name = "FLEET")]
+    pub(crate) full: Option<PathBuf>,
+    /// What a core costs for an hour, in any currency: adds what a million requests cost.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub(crate) core_hour: Option<f64>,
     /// How long each mode is loaded.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=crate::limits::COST_SECONDS_MAX))]
     pub(crate) seconds: u64,
@@ -420,6 +437,11 @@ pub(crate) struct BenchArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    let price = text.parse::<f64>().ok().filter(|price| price.is_finite() && *price >= 0.0);
+    price.ok_or_else(|| "a price is a number such as 0.04".to_owned())
 }
 
 /// Arguments of `cost`.

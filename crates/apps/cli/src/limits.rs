@@ -100,6 +100,10 @@ pub(crate) const BENCH_READY_WITHIN: Duration = Duration::from_secs(120);
 pub(crate) const BENCH_STOP_WITHIN: Duration = Duration::from_secs(30);
 /// Time for one answer in `bench`; a longer one is an error.
 pub(crate) const BENCH_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// What a guard may add to a call at the 99th percentile, in microseconds, where the fleet file says nothing: `bench` judges by it.
+pub(crate) const BENCH_BUDGET_US: u32 = 3_000;
+/// Largest file with a body for `bench`, in bytes.
+pub(crate) const BENCH_BODY_BYTES_MAX: usize = 1 << 20;
 /// Load before `bench` measures: connections, certificates and caches are warm after it.
 pub(crate) const BENCH_WARM: Duration = Duration::from_secs(1);
 

@@ -117,18 +117,26 @@ impl Session {
         Ok(Self { sender, authority: authority.to_owned(), _driver: driver })
     }
 
-    /// GET of `path`; the status, once the whole answer was read and thrown away. Not cancel safe: open another one then.
+    /// Whether the other end has not closed it, as far as is known here.
+    pub async fn is_open(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// Asks `it` of `path`; the status, once the whole answer was read and thrown away. Not cancel safe: open another one then.
     ///
     /// # Errors
     /// [`GetError::Broken`]; the connection is of no use then.
-    pub async fn get(&mut self, path: &str) -> Result<u16, GetError> {
+    pub async fn ask(&mut self, path: &str, it: &Asking) -> Result<u16, GetError> {
         let broken = |e: hyper::Error| GetError::Broken(e.to_string());
         self.sender.ready().await.map_err(broken)?;
-        let request = Request::get(path)
+        let mut request = Request::builder().method(&it.method).uri(path);
+        request = request
             .header(header::HOST, &self.authority)
-            .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")))
-            .body(Full::<Bytes>::default())
-            .map_err(|e| GetError::Broken(e.to_string()))?;
+            .header(header::USER_AGENT, concat!("bartizan/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in &it.fields {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(it.body.clone())).map_err(|e| GetError::Broken(e.to_string()))?;
         let response = self.sender.send_request(request).await.map_err(broken)?;
         let status = response.status().as_u16();
         let mut body = response.into_body();
@@ -136,6 +144,37 @@ impl Session {
             frame.map_err(broken)?;
         }
         Ok(status)
+    }
+}
+
+/// What is asked on a [`Session`]: `GET` without anything where nothing else is said.
+#[derive(Clone, Debug, Default)]
+pub struct Asking {
+    method: Method,
+    /// Fields beside `Host` and `User-Agent`.
+    fields: Vec<(header::HeaderName, header::HeaderValue)>,
+    body: Bytes,
+}
+
+impl Asking {
+    /// With that method, those fields and that body.
+    ///
+    /// # Errors
+    /// What is no method or no field, in words.
+    pub fn new(method: &str, fields: &[(&str, &str)], body: impl Into<Bytes>) -> Result<Self, String> {
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is no method"))?;
+        let field = |(name, value): &(&str, &str)| {
+            let bad = || format!("`{name}` cannot be sent as a header with that value");
+            let mut value = header::HeaderValue::from_str(value).map_err(|_| bad())?;
+            value.set_sensitive(true); // it may be a token
+            Ok((header::HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value))
+        };
+        Ok(Self { method, fields: fields.iter().map(field).collect::<Result<_, String>>()?, body: body.into() })
+    }
+
+    /// Whether asking twice does what asking once does (RFC 9110 section 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        self.method.is_idempotent()
     }
 }
 

@@ -20,31 +20,31 @@ const BUSY_CORES: f64 = 0.25;
 
 /// What one guard costs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Cost {
-    service: String,
-    owner: Option<String>,
+pub(super) struct Cost {
+    pub(super) service: String,
+    pub(super) owner: Option<String>,
     /// Classes of data that the service handles.
-    data: Vec<String>,
-    protocol: Option<Protocol>,
+    pub(super) data: Vec<String>,
+    pub(super) protocol: Option<Protocol>,
     /// Calls into it in the time looked at.
-    calls: u64,
-    calls_per_s: f64,
+    pub(super) calls: u64,
+    pub(super) calls_per_s: f64,
     /// What the guard added to a call, by its own measure over the last seconds, in microseconds.
-    added_p50_us: Option<u64>,
-    added_p99_us: Option<u64>,
+    pub(super) added_p50_us: Option<u64>,
+    pub(super) added_p99_us: Option<u64>,
     /// Cores that it used on average.
-    cores: f64,
+    pub(super) cores: f64,
     /// CPU of the guard for each call into the service; what it spends on calls out of it is in here too.
-    cpu_us_per_call: Option<f64>,
-    resident_bytes: u64,
-    advice: Advice,
-    why: String,
+    pub(super) cpu_us_per_call: Option<f64>,
+    pub(super) resident_bytes: u64,
+    pub(super) advice: Advice,
+    pub(super) why: String,
 }
 
 /// What to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Advice {
+pub(super) enum Advice {
     /// As it is.
     Keep,
     /// Leave the guard, and make what it is asked cheaper.
@@ -53,12 +53,22 @@ enum Advice {
     Lighter,
 }
 
+impl Advice {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Tune => "tune",
+            Self::Lighter => "lighter",
+        }
+    }
+}
+
 /// The whole report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Report {
+pub(super) struct Report {
     /// Seconds that were looked at.
     seconds: f64,
-    guards: Vec<Cost>,
+    pub(super) guards: Vec<Cost>,
     /// What a guard may add at the 99th percentile, in microseconds.
     budget_us: Option<u32>,
     cores: f64,
@@ -72,15 +82,17 @@ pub(crate) async fn run(args: &CostArgs) -> Result<(), Failure> {
     let data = place(&args.data.place)?;
     let first = look(&data).await?;
     tokio::time::sleep(Duration::from_secs(args.seconds)).await;
-    let report = report(&first, &look(&data).await?);
+    let report = report(&first, &look(&data).await?, None);
     if args.data.json { print_json(&report) } else { print(&told(&report)) }
 }
 
-async fn look(data: &DataDir) -> Result<Status, Failure> {
+pub(super) async fn look(data: &DataDir) -> Result<Status, Failure> {
     local::get(&data.control_socket(), "/v1/status").await.map_err(|error| unanswered(data, &error))
 }
 
-fn report(before: &Status, after: &Status) -> Report {
+/// What lies between two looks; judged by the budget of the fleet file, or else by `otherwise`.
+pub(super) fn report(before: &Status, after: &Status, otherwise: Option<u32>) -> Report {
+    let budget = after.guard_p99_us.or(otherwise);
     let seconds = after.now.since(before.now).as_secs_f64();
     let guards: Vec<_> = after
         .proxies
@@ -88,13 +100,13 @@ fn report(before: &Status, after: &Status) -> Report {
         .filter(|proxy| proxy.attached)
         .map(|proxy| {
             let earlier = before.proxies.iter().find(|it| it.service == proxy.service && it.instance == proxy.instance);
-            cost(earlier, proxy, seconds, after.guard_p99_us)
+            cost(earlier, proxy, seconds, budget)
         })
         .collect();
     let (cores, resident_bytes) =
         (guards.iter().map(|it| it.cores).sum(), guards.iter().map(|it| it.resident_bytes).sum());
     let unguarded = after.unguarded.iter().map(|it| it.service.clone()).collect();
-    Report { seconds, guards, budget_us: after.guard_p99_us, cores, resident_bytes, unguarded }
+    Report { seconds, guards, budget_us: budget, cores, resident_bytes, unguarded }
 }
 
 /// `before` is `None` for a guard that was started within the time looked at: it has counted from nothing.
@@ -160,11 +172,6 @@ fn told(report: &Report) -> String {
         ["SERVICE", "DATA", "CALLS", "CALLS/s", "P50 µs", "P99 µs", "CORES", "CPU µs/CALL", "MiB", "ADVICE", "WHY"];
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let row = |it: &Cost| {
-        let advice = match it.advice {
-            Advice::Keep => "keep",
-            Advice::Tune => "tune",
-            Advice::Lighter => "lighter",
-        };
         vec![
             it.service.clone(),
             or_dash((!it.data.is_empty()).then(|| it.data.join(","))),
@@ -175,7 +182,7 @@ fn told(report: &Report) -> String {
             format!("{:.3}", it.cores),
             or_dash(it.cpu_us_per_call.map(|us| format!("{us:.0}"))),
             megabytes(it.resident_bytes),
-            advice.to_owned(),
+            it.advice.as_str().to_owned(),
             it.why.clone(),
         ]
     };

@@ -475,8 +475,13 @@ impl GatewayRoute {
 
     /// Whether a plain GET of a path gets there, with no host or header that it would have to know of.
     pub fn takes_plain_get(&self) -> bool {
-        let get = self.methods.is_empty() || self.methods.iter().any(|method| &**method == "GET");
-        get && self.host.is_none() && self.match_headers.is_empty()
+        self.takes_plain("GET")
+    }
+
+    /// The same for another method.
+    pub fn takes_plain(&self, method: &str) -> bool {
+        let takes = self.methods.is_empty() || self.methods.iter().any(|it| &**it == method);
+        takes && self.host.is_none() && self.match_headers.is_empty()
     }
 
     /// What it asks of a request besides host and path.

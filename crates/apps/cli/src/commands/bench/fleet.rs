@@ -1,5 +1,6 @@
 //! The fleet under measurement: `bartizan up` with a data folder that is thrown away.
 
+use crate::data_dir::DataDir;
 use crate::failure::Failure;
 use crate::limits::{BENCH_READY_WITHIN, BENCH_STOP_WITHIN};
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +58,11 @@ impl Running {
 
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its data folder.
+    pub(super) fn data(&self) -> DataDir {
+        DataDir::open(&self.data)
     }
 
     /// The roots by which the gateway is to be trusted, PEM.

@@ -3,10 +3,11 @@
 use super::targets::Door;
 use crate::failure::{Failure, chain};
 use crate::limits::BENCH_ANSWER_WITHIN;
-use bartizan_runtime::https::{self, GetError, Session};
+use bartizan_runtime::https::{self, Asking, GetError, Session};
 use bartizan_runtime::tls::WebClient;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -26,6 +27,7 @@ pub(super) struct Loaded {
 pub(super) async fn run(
     doors: &[Door],
     roots: Option<&str>,
+    what: &Arc<Asking>,
     connections: u64,
     span: Duration,
 ) -> Result<Loaded, Failure> {
@@ -34,7 +36,7 @@ pub(super) async fn run(
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for number in 0..connections {
-        tasks.spawn(drive(doors.to_vec(), tls.clone(), number, began + span));
+        tasks.spawn(drive(doors.to_vec(), tls.clone(), Arc::clone(what), number, began + span));
     }
     let mut all = Loaded::default();
     while let Some(one) = tasks.join_next().await {
@@ -51,7 +53,7 @@ pub(super) async fn run(
     Ok(all)
 }
 
-async fn drive(doors: Vec<Door>, tls: Option<WebClient>, first: u64, until: Instant) -> Loaded {
+async fn drive(doors: Vec<Door>, tls: Option<WebClient>, what: Arc<Asking>, first: u64, until: Instant) -> Loaded {
     let (mut loaded, mut sessions) = (Loaded::default(), HashMap::new());
     // Each connection begins at another path.
     let from = usize::try_from(first).unwrap_or_default() % doors.len().max(1);
@@ -60,7 +62,7 @@ async fn drive(doors: Vec<Door>, tls: Option<WebClient>, first: u64, until: Inst
         if began >= until {
             break;
         }
-        let asked = tokio::time::timeout(BENCH_ANSWER_WITHIN, ask(&mut sessions, tls.as_ref(), door)).await;
+        let asked = tokio::time::timeout(BENCH_ANSWER_WITHIN, ask(&mut sessions, tls.as_ref(), &what, door)).await;
         match asked {
             Ok(Ok(status)) => {
                 loaded.took_us.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -79,16 +81,20 @@ async fn drive(doors: Vec<Door>, tls: Option<WebClient>, first: u64, until: Inst
 async fn ask(
     sessions: &mut HashMap<SocketAddr, Session>,
     tls: Option<&WebClient>,
+    what: &Asking,
     door: &Door,
 ) -> Result<u16, GetError> {
-    // A server may close a connection after any answer; a GET may be repeated on a new one.
+    // A server may close a connection after any answer; what may be repeated is, on a new one.
     if let Some(session) = sessions.get_mut(&door.at)
-        && let Ok(status) = session.get(&door.path).await
+        && session.is_open().await
     {
-        return Ok(status);
+        match session.ask(&door.path, what).await {
+            Err(_) if what.is_idempotent() => {}
+            answered => return answered,
+        }
     }
     let mut session = open(tls, door.at).await?;
-    let status = session.get(&door.path).await?;
+    let status = session.ask(&door.path, what).await?;
     sessions.insert(door.at, session);
     Ok(status)
 }

@@ -20,10 +20,10 @@ pub(super) struct Door {
 }
 
 /// The given paths, or one for each route of the gateway.
-pub(super) fn of(fleet: &Fleet, paths: &[String]) -> Result<Vec<Target>, Failure> {
+pub(super) fn of(fleet: &Fleet, paths: &[String], method: &str) -> Result<Vec<Target>, Failure> {
     let none = || Failure::new("this fleet has no gateway, and `bench` comes in there; add `gateway:` with a route");
     let gateway = fleet.gateway.as_ref().ok_or_else(none)?;
-    let open = || gateway.routes.iter().filter(|route| route.from.is_empty() && route.takes_plain_get());
+    let open = || gateway.routes.iter().filter(|route| route.from.is_empty() && route.takes_plain(method));
     let paths =
         if paths.is_empty() { open().map(|route| example(route.path.as_str())).collect() } else { paths.to_vec() };
     if paths.is_empty() {
@@ -70,7 +70,7 @@ mod tests {
         let routes =
             "gateway:\n  listen: 0.0.0.0:8443\n  routes: [{ path: /**, to: web }, { path: /api/*/items, to: api }]\n";
         let fleet = parse(&format!("{FLEET}{routes}"), "f").unwrap();
-        let all = of(&fleet, &[]).unwrap();
+        let all = of(&fleet, &[], "GET").unwrap();
         let shown: Vec<_> = all.iter().map(|it| (it.path.as_str(), it.program.port())).collect();
         assert_eq!(shown, [("/", 7001), ("/api/1/items", 7002)]);
         assert_eq!(
@@ -78,14 +78,19 @@ mod tests {
             "127.0.0.1:8443",
             "one that listens everywhere is found on loopback"
         );
-        assert_eq!(of(&fleet, &["/api/7/items?x=1".to_owned()]).unwrap()[0].program.port(), 7002);
+        assert_eq!(of(&fleet, &["/api/7/items?x=1".to_owned()], "POST").unwrap()[0].program.port(), 7002);
     }
 
     #[test]
     fn refuses_what_cannot_be_asked() {
-        assert!(of(&parse(FLEET, "f").unwrap(), &[]).unwrap_err().to_string().contains("no gateway"));
+        assert!(of(&parse(FLEET, "f").unwrap(), &[], "GET").unwrap_err().to_string().contains("no gateway"));
         let narrow = "gateway:\n  listen: 127.0.0.1:8443\n  routes: [{ path: /api/**, to: api }]\n";
         let fleet = parse(&format!("{FLEET}{narrow}"), "f").unwrap();
-        assert!(of(&fleet, &["/other".to_owned()]).unwrap_err().to_string().contains("`/other`"));
+        let posts = "gateway:\n  listen: 127.0.0.1:8443\n  routes: [{ path: /api/**, to: api, methods: [POST] }]\n";
+        let posts = parse(&format!("{FLEET}{posts}"), "f").unwrap();
+        assert!(
+            of(&posts, &["/api/x".to_owned()], "GET").is_err() && of(&posts, &["/api/x".to_owned()], "POST").is_ok()
+        );
+        assert!(of(&fleet, &["/other".to_owned()], "GET").unwrap_err().to_string().contains("`/other`"));
     }
 }
