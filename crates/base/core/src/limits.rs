@@ -83,6 +83,12 @@ pub const DENY_ENTRIES_MAX: usize = 10_000;
 pub const DENY_REASON_BYTES_MAX: usize = 200;
 /// Destinations outside the fleet that one service may have, a count: what a guard walks for each connection.
 pub const EGRESS_DESTINATIONS_MAX: usize = 256;
+/// Audiences to which the guard of one service shows tokens outside, a count: each is a token that control signs again and again.
+pub const EGRESS_AUDIENCES_MAX: usize = 16;
+/// Shortest life of such a token: below it the way to control and back would be a good part of it.
+pub const EGRESS_TOKEN_LIFE_MIN: Duration = Duration::from_secs(60);
+/// Longest life of such a token, that of the certificate which stands for the same identity.
+pub const EGRESS_TOKEN_LIFE_MAX: Duration = LEAF_TTL;
 /// Ports, addresses, methods or paths of one such destination, a count each.
 pub const EGRESS_ITEMS_MAX: usize = 64;
 /// Longest document that describes an API, in bytes: the largest public ones have some three million.

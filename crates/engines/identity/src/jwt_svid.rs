@@ -13,6 +13,7 @@ use bartizan_crypto::jws::{self, TokenKey};
 use bartizan_crypto::{CryptoError, base64, hash};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Why a token is not believed, or not made. Only [`JwtError::Expired`] and [`JwtError::NotYet`] change with time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,8 +105,22 @@ struct Made<'a> {
 /// # Errors
 /// [`JwtError::Audiences`], [`JwtError::Crypto`].
 pub fn sign(key: &TokenKey, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Result<String, JwtError> {
+    sign_for(key, id, audiences, JWT_TTL, now)
+}
+
+/// As [`sign`], good for `life` from `now`.
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_for(
+    key: &TokenKey,
+    id: &SpiffeId,
+    audiences: &[String],
+    life: Duration,
+    now: Timestamp,
+) -> Result<String, JwtError> {
     check_audiences(audiences)?;
-    let (iat, exp) = (now.as_secs(), now.plus(JWT_TTL).as_secs());
+    let (iat, exp) = (now.as_secs(), now.plus(life).as_secs());
     let claims = Made { sub: id, aud: audiences, exp, iat };
     Ok(jose::sign(key, "JWT", &kid(key.public_spki()), &claims)?)
 }

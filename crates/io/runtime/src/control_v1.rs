@@ -62,7 +62,7 @@ pub struct Svid {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Up {
-    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12, 13, 14")]
+    #[prost(oneof = "up::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15")]
     pub message: ::core::option::Option<up::Message>,
 }
 /// Nested message and enum types in `Up`.
@@ -89,7 +89,16 @@ pub mod up {
         Delegate(super::Delegate),
         #[prost(message, tag = "14")]
         Login(super::LoginAsk),
+        #[prost(message, tag = "15")]
+        MintOutside(super::MintOutside),
     }
+}
+/// A guard asks for a token of its own service, to be shown outside the fleet.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MintOutside {
+    /// One that the fleet file names for the service.
+    #[prost(string, tag = "1")]
+    pub audience: ::prost::alloc::string::String,
 }
 /// The gateway asks about people who log in at it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -202,7 +211,7 @@ pub struct Clock {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Down {
-    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12")]
+    #[prost(oneof = "down::Message", tags = "1, 2, 3, 4, 5, 10, 11, 12, 13")]
     pub message: ::core::option::Option<down::Message>,
 }
 /// Nested message and enum types in `Down`.
@@ -225,7 +234,24 @@ pub mod down {
         Delegation(super::Delegation),
         #[prost(message, tag = "12")]
         Login(super::LoginAnswer),
+        #[prost(message, tag = "13")]
+        OutsideToken(super::OutsideToken),
     }
+}
+/// The answer to MintOutside.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutsideToken {
+    #[prost(string, tag = "1")]
+    pub audience: ::prost::alloc::string::String,
+    /// A JWT-SVID; empty where `refused`.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+    /// Its end, milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "3")]
+    pub until_ms: u64,
+    /// Empty where it was given.
+    #[prost(string, tag = "4")]
+    pub refused: ::prost::alloc::string::String,
 }
 /// The answer to LoginAsk.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

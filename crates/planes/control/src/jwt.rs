@@ -13,7 +13,7 @@ use bartizan_core::{SpiffeId, Timestamp, TrustDomain};
 use bartizan_crypto::jose::{Jwk, JwkSet};
 use bartizan_crypto::jws::{self, TokenKey};
 use bartizan_crypto::{CryptoError, base64};
-use bartizan_identity::jwt_svid::{JwtError, kid, sign};
+use bartizan_identity::jwt_svid::{JwtError, kid, sign, sign_for};
 use bartizan_identity::limits::JWT_KEYS_MAX;
 use bartizan_runtime::{clock, files};
 use bartizan_tokens::id_token::{IdToken, id_token};
@@ -238,6 +238,18 @@ impl JwtSigner {
     pub(crate) fn sign(&self, id: &SpiffeId, audiences: &[String], now: Timestamp) -> Option<Result<String, JwtError>> {
         let current = self.lock().current.clone()?;
         Some(sign(&current.key, id, audiences, now))
+    }
+
+    /// A token for `id` that somebody outside is shown. `None` where there is no key.
+    pub(crate) fn sign_for(
+        &self,
+        id: &SpiffeId,
+        audience: &str,
+        life: Duration,
+        now: Timestamp,
+    ) -> Option<Result<String, JwtError>> {
+        let current = self.lock().current.clone()?;
+        Some(sign_for(&current.key, id, &[audience.to_owned()], life, now))
     }
 
     /// Lets `key`, a JSON Web Key of the gateway `id` that showed `certificate`, mint transaction tokens; the delegation and its

@@ -345,6 +345,9 @@ pub const JWT_KEY_LEAD: Duration = Duration::from_secs(2 * 3600);
 pub const JWT_KEY_LOOK: Duration = Duration::from_secs(30);
 /// Largest file of public JWT keys in bytes: 64 keys at about 200 bytes.
 pub const JWT_KEYS_FILE_BYTES_MAX: usize = 64 << 10;
+/// Tokens for the outside that one stream may ask for within [`RENEWALS_PER`], a count: those of all its audiences at twice the
+/// pace of the shortest life, and as many for a stream that breaks.
+pub const OUTSIDE_TOKENS_MAX: u32 = 6 * bartizan_core::limits::EGRESS_AUDIENCES_MAX as u32;
 /// See [`RENEWALS_MAX`].
 pub const RENEWALS_PER: Duration = Duration::from_secs(60);
 /// How long records of certificates gather in the journal before the database takes them in, so that they share a transaction.

@@ -208,6 +208,7 @@ impl Attach {
         let mut leave_at = None;
         self.delegation.attached_again(&self.proxy);
         self.cookies.attached_again();
+        proxy.tokens.attached_again(clock::now());
         proxy.heard.now();
         loop {
             let leaving = async {
@@ -271,8 +272,10 @@ impl Attach {
             Some(down::Message::Snapshot(Snapshot { envelope })) => {
                 if let Some(taken) = self.intake.from_control(&envelope).await {
                     self.acknowledge(taken);
+                    self.ask_for_tokens(); // at once where its rules want some
                 }
             }
+            Some(down::Message::OutsideToken(given)) => self.proxy.tokens.given(given, clock::now()),
             Some(down::Message::Delegation(given)) => self.delegation.given(&self.proxy, given),
             Some(down::Message::Login(LoginAnswer { request, answer })) => {
                 let asker = self.asked.remove(&request);
@@ -333,6 +336,7 @@ impl Attach {
         predictions::tell(&self.proxy, false);
         self.outbox.extend(self.slots.due().into_iter().map(up::Message::Renew));
         self.outbox.extend(self.delegation.due(&self.proxy).map(up::Message::Delegate));
+        self.ask_for_tokens();
         if let Some((ask, asker)) = self.cookies.due(&self.proxy) {
             self.ask(ask, asker);
         }
@@ -340,6 +344,12 @@ impl Attach {
             self.acknowledge(taken);
         }
         Ok(())
+    }
+
+    fn ask_for_tokens(&mut self) {
+        let live = self.proxy.live();
+        let due = self.proxy.tokens.due(live.directory.as_deref(), clock::now());
+        self.outbox.extend(due.into_iter().map(up::Message::MintOutside));
     }
 
     /// Statistics are totals, so one waiting report is enough.

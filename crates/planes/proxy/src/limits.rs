@@ -289,6 +289,12 @@ pub const EGRESS_REPORT_EVERY: Duration = Duration::from_secs(10);
 pub const EGRESS_ANSWER_TIME: Duration = Duration::from_secs(300);
 /// How often an open connection out of the fleet looks whether control was silent for too long.
 pub const EGRESS_LOOK: Duration = Duration::from_secs(1);
+/// What a token for the outside has to have left, so that it counts when it arrives.
+pub const OUTSIDE_TOKEN_LEFT_MIN: Duration = Duration::from_secs(5);
+/// How long a guard waits for such a token before it asks anew.
+pub const OUTSIDE_TOKEN_RETRY: Duration = Duration::from_secs(5);
+/// Longest such token, in bytes: an ID of 2 KiB and an audience of 512 bytes, in base64.
+pub const OUTSIDE_TOKEN_BYTES_MAX: usize = 8 << 10;
 /// Longest file with a credential, in bytes.
 pub const CREDENTIAL_BYTES_MAX: usize = 8 << 10;
 /// Largest file with roots of the web, in bytes: three times what distributions ship.

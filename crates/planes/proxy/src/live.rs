@@ -71,6 +71,8 @@ pub struct Proxy {
     pub shortages: crate::shortage::Shortages,
     /// What policies that are tried out would have decided.
     pub predictions: crate::predictions::Predictions,
+    /// Tokens that say outside who the service is.
+    pub tokens: crate::egress::Tokens,
     began: Instant,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
@@ -139,6 +141,7 @@ impl Proxy {
             egress: crate::egress::Counters::default(),
             shortages: crate::shortage::Shortages::default(),
             predictions: crate::predictions::Predictions::default(),
+            tokens: crate::egress::Tokens::default(),
             carried: Carried::default(),
             proofs: Mutex::new(ProofReplays::of_proofs(PROOFS_MAX)),
             began: Instant::now(),

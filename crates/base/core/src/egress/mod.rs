@@ -14,5 +14,5 @@ pub use crate::host::HOST_BYTES_MAX;
 pub use address::{Range, RangeError, Special, special};
 pub use host::{HostError, HostName, HostPattern};
 pub use refusal::Refusal;
-pub use rule::{Destination, Egress, HeaderFrom, HttpRule, Originate, Outside};
+pub use rule::{Destination, Egress, HeaderFrom, HttpRule, Originate, Outside, TokenFor};
 pub use suggest::{Seen, suggestion};

@@ -74,6 +74,8 @@ refusals! {
     TooMany = "too_many", "too many at once";
     /// There is no directory, or control was silent for too long.
     NotReady = "not_ready", "the guard does not know (any more) what is allowed";
+    /// Control gave no token for that destination, or none that still counts.
+    NoToken = "no_token", "there is no token of this service for that destination that still counts";
 }
 
 #[cfg(test)]

@@ -92,6 +92,31 @@ pub struct Originate {
     /// A header that the guard adds, so that the program never holds the credential in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderFrom>,
+    /// A token of the service's own identity that the guard shows, so that there is no lasting credential at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenFor>,
+}
+
+/// A JWT-SVID of the service, for somebody outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenFor {
+    /// Who is to believe it, and nobody else.
+    pub audience: String,
+    /// Name of the header that it stands in, in lower case.
+    pub header: String,
+    /// How long it counts, in seconds.
+    pub life_s: u32,
+}
+
+impl TokenFor {
+    /// The header in which tokens are shown where nothing else is said.
+    pub const HEADER: &str = "authorization";
+
+    /// What stands before the token in its header.
+    pub fn prefix(&self) -> &'static str {
+        if self.header == Self::HEADER { "Bearer " } else { "" }
+    }
 }
 
 /// A header whose value is in a file.
@@ -143,6 +168,16 @@ impl Egress {
     /// Whether a host may be looked up: some rule names it, whatever the port.
     pub fn names(&self, host: &HostName) -> bool {
         self.to.iter().any(|it| it.is_for(host))
+    }
+
+    /// The tokens that the guard shows, one for each destination that wants one.
+    pub fn tokens(&self) -> impl Iterator<Item = &TokenFor> {
+        self.to.iter().filter_map(|it| it.http.originate.as_ref()?.token.as_ref())
+    }
+
+    /// How long a token for `audience` counts, in seconds; the shortest where several destinations have it. `None` where none has.
+    pub fn token_life_s(&self, audience: &str) -> Option<u32> {
+        self.tokens().filter(|it| it.audience == audience).map(|it| it.life_s).min()
     }
 
     /// Every rule that names `host`.

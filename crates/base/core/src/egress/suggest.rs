@@ -1,6 +1,6 @@
 //! The smallest allow-list under which everything that was seen still works.
 
-use super::{Destination, Egress, HostName, HostPattern, HttpRule, Outside, Range, special};
+use super::{Destination, Egress, HostName, HostPattern, HttpRule, Outside, Range, TokenFor, special};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -102,6 +102,9 @@ impl Destination {
                 let (name, file, prefix) = (quoted(&header.name), quoted(&header.file), quoted(&header.prefix));
                 let prefix = if header.prefix.is_empty() { String::new() } else { format!(", prefix: {prefix}") };
                 format!("header: {{ name: {name}, file: {file}{prefix} }}")
+            }));
+            keys.extend(originate.token.iter().map(|TokenFor { audience, header, life_s }| {
+                format!("token: {{ audience: {}, header: {}, life: {life_s}s }}", quoted(audience), quoted(header))
             }));
         }
         format!("{{ {} }}", keys.join(", "))

@@ -729,7 +729,7 @@ impl RawGatewayRoute {
 mod tests {
     use super::super::raw_alerts::{RawMaintenance, RawRoute};
     use super::super::raw_api::RawApiFull;
-    use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader};
+    use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader, RawTokenFull};
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
     use super::super::raw_gateway::RawEdits;
     use super::super::raw_workload::{RawContainer, RawSelectors};
@@ -768,6 +768,7 @@ mod tests {
             (&schema["$defs"]["EgressFull"], RawEgressFull::KEYS),
             (&schema["$defs"]["DestinationFull"], RawDestinationFull::KEYS),
             (&schema["$defs"]["EgressHeader"], RawHeader::KEYS),
+            (&schema["$defs"]["EgressTokenFull"], RawTokenFull::KEYS),
             (&schema["$defs"]["Instance"], RawInstance::KEYS),
             (&schema["$defs"]["Mirror"], RawMirror::KEYS),
             (&schema["$defs"]["Retry"], RawRetry::KEYS),

@@ -90,6 +90,35 @@ pub(super) struct RawDestinationFull {
     /// A header that the guard adds, so that the program never holds the credential in it; with `https_originate` alone.
     #[schemars(default)]
     pub(super) header: Field<RawHeader>,
+    /// A token of the service's own identity that the guard shows to that destination; with `https_originate` alone.
+    #[schemars(default)]
+    pub(super) token: Field<RawToken>,
+    #[schemars(skip)]
+    pub(super) spot: Spot,
+}
+
+/// A short-lived token of the service, for one audience: the audience, or a map.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "EgressToken", untagged)]
+pub(super) enum RawToken {
+    /// Who is to believe it, as the other side calls itself.
+    Audience(#[schemars(with = "String")] At<String>),
+    /// More about it.
+    Full(RawTokenFull),
+}
+
+/// A short-lived token of the service.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "EgressTokenFull", deny_unknown_fields)]
+pub(super) struct RawTokenFull {
+    /// Who is to believe it, as the other side calls itself.
+    pub(super) audience: Field<String>,
+    /// The header that it stands in; `authorization` where left out, with `Bearer ` before it there.
+    #[schemars(default)]
+    pub(super) header: Field<String>,
+    /// How long it counts, from 1m to 1h; 5m where left out.
+    #[schemars(default)]
+    pub(super) life: Field<String>,
     #[schemars(skip)]
     pub(super) spot: Spot,
 }
@@ -145,7 +174,7 @@ impl RawDestination {
 
 impl RawDestinationFull {
     pub(super) const KEYS: &[&str] =
-        &["host", "protocol", "ports", "addresses", "methods", "paths", "https_originate", "roots", "header"];
+        &["host", "protocol", "ports", "addresses", "methods", "paths", "https_originate", "roots", "header", "token"];
 
     fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
         let mut fields = report.fields(node, key, Self::KEYS)?;
@@ -159,6 +188,7 @@ impl RawDestinationFull {
             https_originate: fields.take("https_originate", Report::scalar),
             roots: fields.text("roots"),
             header: fields.take("header", RawHeader::read),
+            token: fields.take("token", RawToken::read),
             spot: fields.spot,
         })
     }
@@ -171,5 +201,26 @@ impl RawHeader {
         let mut fields = report.fields(node, key, Self::KEYS)?;
         let value = Self { name: fields.text("name"), file: fields.text("file"), prefix: fields.text("prefix") };
         Ok(At { value, spot: fields.spot })
+    }
+}
+
+impl RawToken {
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
+        let spot = Spot { place: node.place, key: key.clone() };
+        let value = match node.value {
+            Value::Map(_) => Self::Full(RawTokenFull::read(report, node, key)?),
+            _ => Self::Audience(report.text(node, key)?),
+        };
+        Ok(At { value, spot })
+    }
+}
+
+impl RawTokenFull {
+    pub(super) const KEYS: &[&str] = &["audience", "header", "life"];
+
+    fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        let (audience, header, life) = (fields.text("audience"), fields.text("header"), fields.text("life"));
+        Ok(Self { audience, header, life, spot: fields.spot })
     }
 }

@@ -58,6 +58,46 @@ fn what_cannot_be_held_to_is_refused_where_it_is_written() {
             "f.yaml:6:69: services.a.egress[0].header.name = `Host`: this header says how a request is framed or routed; choose another",
         ),
         (
+            "    egress: [{ host: a.test, token: \"https://a.test\" }]\n",
+            "f.yaml:6:37: services.a.egress[0].token: cannot be enforced: the guard speaks no TLS there; let the guard speak the TLS with `https_originate: true`, or delete it",
+        ),
+        (
+            "    egress: [{ host: \"*.a.test\", https_originate: true, token: \"https://a.test\" }]\n",
+            "f.yaml:6:14: services.a.egress[0]: a credential for `*.` would go to hosts that nobody named; name each host that may have it",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: a }]\n",
+            "f.yaml:6:60: services.a.egress[0].token = `a`: this is somebody of this fleet, who would believe whoever got the token outside; use the name by which the other side calls itself",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: { audience: \"spiffe://f.test/svc/a\" } }]\n",
+            "f.yaml:6:72: services.a.egress[0].token.audience = `spiffe://f.test/svc/a`: this is somebody of this fleet, who would believe whoever got the token outside; use the name by which the other side calls itself",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: \"a b\" }]\n",
+            "f.yaml:6:60: services.a.egress[0].token = `a b`: not an audience: 1 to 512 visible characters of ASCII; such as `https://api.partner.example`",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: { header: x } }]\n",
+            "f.yaml:6:60: services.a.egress[0].token.audience: is missing; say who is to believe the token, such as `https://api.partner.example`",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: { audience: p, header: Host } }]\n",
+            "f.yaml:6:83: services.a.egress[0].token.header = `Host`: this header says how a request is framed or routed; choose another",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: { audience: p, life: 59s } }]\n",
+            "f.yaml:6:81: services.a.egress[0].token.life = `59s`: not a time from 1m to 1h; write it as `5m`",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: { audience: p, life: 61m } }]\n",
+            "f.yaml:6:81: services.a.egress[0].token.life = `61m`: not a time from 1m to 1h; write it as `5m`",
+        ),
+        (
+            "    egress: [{ host: a.test, https_originate: true, token: p, header: { name: Authorization, file: t } }]\n",
+            "f.yaml:6:60: services.a.egress[0].token: `header` says what stands in `authorization` already; choose one of the two, or another header for the token",
+        ),
+        (
             "    egress: [{ host: db.test, protocol: tcp, ports: [5432] }]\n",
             "f.yaml:6:14: services.a.egress[0]: in `tcp` there is nothing to check a name by; name its `addresses`; where it speaks TLS, `protocol: https` goes by the name",
         ),
@@ -95,7 +135,7 @@ fn what_cannot_be_held_to_is_refused_where_it_is_written() {
         ),
         (
             "    egress: [{ hots: a.test }]\n",
-            "f.yaml:6:16: services.a.egress[0].hots: unknown key; did you mean `host`? known here: host, protocol, ports, addresses, methods, paths, https_originate, roots, header",
+            "f.yaml:6:16: services.a.egress[0].hots: unknown key; did you mean `host`? known here: host, protocol, ports, addresses, methods, paths, https_originate, roots, header, token",
         ),
     ] {
         assert_eq!(refused(egress), message);
@@ -122,6 +162,27 @@ fn a_name_is_https_and_nothing_is_nothing() {
     assert_eq!(http.originate.as_ref().unwrap().header.as_ref().unwrap().name, "x-api-key");
 }
 
+#[test]
+fn a_token_is_for_an_audience_and_the_shortest_life_counts() {
+    let rules = read(
+        "    egress:\n      - { host: p.test, https_originate: true, token: \"https://p.test\" }\n      - { host: q.test, https_originate: true, token: { audience: \"https://p.test\", header: X-Token, life: 1m } }\n      - { host: r.test, https_originate: true, token: { audience: r, life: 1h } }\n",
+    );
+    let rules = rules.unwrap().rules;
+    let said: Vec<_> = rules.tokens().map(|it| (&*it.audience, &*it.header, it.prefix(), it.life_s)).collect();
+    let expected = [
+        ("https://p.test", "authorization", "Bearer ", 300),
+        ("https://p.test", "x-token", "", 60),
+        ("r", "authorization", "Bearer ", 3_600),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!((rules.token_life_s("https://p.test"), rules.token_life_s("r")), (Some(60), Some(3_600)));
+    assert_eq!((rules.token_life_s("https://q.test"), rules.token_life_s("")), (None, None));
+    let many: String =
+        (0..17).map(|n| format!("{{ host: p{n}.test, https_originate: true, token: p{n} }}, ")).collect();
+    let refused = refused(&format!("    egress: [{many}]\n"));
+    assert!(refused.contains("tokens for 17 audiences, more than the 16 of one service"), "{refused}");
+}
+
 /// What `bartizan egress suggest` prints is to be pasted.
 #[test]
 fn a_suggestion_reads_back_as_what_was_meant() {
@@ -132,7 +193,7 @@ fn a_suggestion_reads_back_as_what_was_meant() {
         protocol,
     };
     let now = read(
-        "    egress: { learn: true, to: [{ host: p.test, https_originate: true, methods: [GET], header: { name: a, file: 'it''s \"k\"', prefix: \"Bearer \" } }] }\n",
+        "    egress: { learn: true, to: [{ host: p.test, https_originate: true, methods: [GET], header: { name: a, file: 'it''s \"k\"', prefix: \"Bearer \" }, token: { audience: 'it''s', life: 90s } }] }\n",
     );
     let all = [
         seen("api.example.com", "1.1.1.1", 443, Outside::Https),

@@ -39,6 +39,7 @@ mod outside; // who may not come in
 mod overload;
 mod own_fleet; // services that nobody here wrote
 mod packets;
+mod partners; // third parties
 mod people; // who sign in
 mod prometheus; // what scrapes us
 mod revoke;

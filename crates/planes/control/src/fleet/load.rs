@@ -72,7 +72,9 @@ impl Desired {
     /// Whether anything is to be signed with the key of tokens: JWT-SVIDs, or delegations to the gateway.
     pub(crate) fn wants_tokens(&self) -> bool {
         let vouches = self.fleet.gateway.iter().flat_map(|it| &it.routes).any(|route| route.auth.is_vouched_here());
-        vouches || self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
+        let mut egress = self.fleet.services.values().filter_map(|it| it.egress.as_ref());
+        let shows = egress.any(|it| it.rules.tokens().next().is_some());
+        vouches || shows || self.fleet.users.is_some() || self.fleet.workloads.values().any(|entry| entry.jwt)
     }
 }
 

@@ -8,6 +8,7 @@ mod join;
 mod node; // one node, from its first message to the end
 mod node_answer; // what a node gets for its workloads
 mod node_hello;
+mod outside_token; // a service shows outside who it is
 mod refusal;
 mod renew;
 mod session; // one proxy, from its first message to the end

@@ -15,6 +15,7 @@ use crate::stream::admit::{Admitted, admit, certificate_of};
 use crate::stream::batches::Batches;
 use crate::stream::delegate::delegate;
 use crate::stream::hello::Hello;
+use crate::stream::outside_token;
 use crate::stream::refusal::{Refusal, report_issued, report_refused, report_unreadable};
 use crate::stream::renew::{Allowance, renew};
 use crate::stream::{Peer, first_message, wire};
@@ -24,8 +25,8 @@ use bartizan_core::{Member, ServiceName, SpiffeId, Timestamp, limits};
 use bartizan_runtime::clock;
 use bartizan_runtime::control_stream::{Status, Streaming};
 use bartizan_runtime::control_v1::{
-    self, Ack, Delegate, Delegation, Down, EventsStored, LoginAnswer, LoginAsk, Renew, Snapshot, Stats, Tick, Up, down,
-    up,
+    self, Ack, Delegate, Delegation, Down, EventsStored, LoginAnswer, LoginAsk, MintOutside, OutsideToken, Renew,
+    Snapshot, Stats, Tick, Up, down, up,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -115,6 +116,8 @@ struct Session {
     batches: Batches,
     /// How often delegations were asked for lately.
     delegations: Allowance,
+    /// How often tokens for the outside were.
+    outside_tokens: Allowance,
     /// Questions about people who log in that are worked on.
     logins: Arc<Semaphore>,
     clock: Watched,
@@ -173,6 +176,7 @@ impl Session {
             certificate,
             allowance: Allowance::default(),
             delegations: Allowance::default(),
+            outside_tokens: Allowance::default(),
             logins: Arc::new(Semaphore::new(LOGIN_ASKS_MAX)),
             batches: Batches::default(),
             clock,
@@ -251,6 +255,7 @@ impl Session {
             Some(up::Message::Renew(request)) => self.renew(request).await,
             Some(up::Message::Delegate(request)) => self.delegate(&request).await,
             Some(up::Message::Login(asked)) => Ok(self.login(asked)?),
+            Some(up::Message::MintOutside(request)) => self.mint_outside(request).await,
             Some(up::Message::Installed(installed)) => {
                 self.installed(installed);
                 Ok(())
@@ -330,6 +335,21 @@ impl Session {
                 }
             };
         self.send(answer).await
+    }
+
+    async fn mint_outside(&mut self, request: MintOutside) -> Result<(), End> {
+        let now = clock::now();
+        let minted = outside_token::mint(&self.app, &request, &self.member, &self.id, &mut self.outside_tokens, now);
+        let (token, until_ms, refused) = match minted {
+            Ok((token, until)) => (token, until.as_millis(), String::new()),
+            Err(refusal) => {
+                report_refused(&self.app, Some(self.member.service()), self.id.clone(), true, &refusal);
+                (String::new(), 0, refusal.detail().to_owned())
+            }
+        };
+        // As long as what was asked for may be: it goes back.
+        let audience = cut(request.audience, limits::AUDIENCE_BYTES_MAX);
+        self.send(down::Message::OutsideToken(OutsideToken { audience, token, until_ms, refused })).await
     }
 
     /// Answered beside the stream: a provider may take its time.

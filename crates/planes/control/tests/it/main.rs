@@ -28,6 +28,7 @@ mod outputs;
 mod outputs_kafka;
 mod outputs_otlp;
 mod outputs_tls;
+mod outside_tokens;
 mod promotion;
 mod publish;
 mod rotation;

@@ -23,13 +23,22 @@ pub(super) fn add(headers: &mut HeaderMap, from: &HeaderFrom) -> Result<(), Refu
     if value.is_empty() {
         return Err(Refusal::Credential);
     }
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Refusal::Credential)?;
-    let text = Secret::new(format!("{prefix}{value}"));
-    let mut value = HeaderValue::from_str(text.expose()).map_err(|_| Refusal::Credential)?;
+    put(headers, name, &Secret::new(format!("{prefix}{value}"))).ok_or(Refusal::Credential)
+}
+
+/// Says `text` under `name` and nothing else, also not under a name that servers take for the same: some read `x_key` as `x-key`.
+/// `None` where it is no value of a header.
+pub(super) fn put(headers: &mut HeaderMap, name: &str, text: &Secret<String>) -> Option<()> {
+    let mut value = HeaderValue::from_str(text.expose()).ok()?;
     value.set_sensitive(true);
-    headers.remove(&name);
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let is_same = |other: &&HeaderName| other.as_str().replace('_', "-") == name.as_str();
+    let same: Vec<HeaderName> = headers.keys().filter(is_same).cloned().collect();
+    for other in same {
+        headers.remove(other);
+    }
     headers.insert(name, value);
-    Ok(())
+    Some(())
 }
 
 #[cfg(test)]
@@ -45,6 +54,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("authorization", HeaderValue::from_static("the program's"));
         headers.append("authorization", HeaderValue::from_static("twice"));
+        headers.append("x_key", HeaderValue::from_static("kept"));
         assert_eq!(add(&mut headers, &from), Err(Refusal::Credential), "no file");
         for bad in ["", " \n", "a\nb", "a\u{7f}"] {
             std::fs::write(&path, bad).unwrap();

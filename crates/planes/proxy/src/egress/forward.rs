@@ -12,6 +12,7 @@ use crate::framing::check_method;
 use crate::limits;
 use bartizan_core::egress::{Outside, Refusal};
 use bartizan_core::path;
+use bartizan_runtime::clock;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
@@ -64,7 +65,7 @@ pub(super) async fn forward(
     let trip = Trip::to(&way, Some(wish.asked.clone()), wish.port, "http");
     let dialled = captured.map(|at| at.ip());
     let leave = Box::pin(judge(&way, &wish.asked, wish.port, &[Outside::Http], dialled)).await;
-    let prepared = leave.and_then(|leave| prepare(request, &wish, &leave).map(|request| (request, leave)));
+    let prepared = leave.and_then(|leave| prepare(&way, request, &wish, &leave).map(|request| (request, leave)));
     match prepared {
         Ok((request, leave)) => Box::pin(send(way, trip, request, wish.asked, leave)).await,
         Err(why) => {
@@ -122,7 +123,7 @@ fn place(authority: &str) -> Option<(Asked, Option<u16>)> {
 }
 
 /// The request as it goes out.
-fn prepare(request: Request<Incoming>, wish: &Wish, leave: &Leave) -> Result<Request<Incoming>, Refusal> {
+fn prepare(way: &Way, request: Request<Incoming>, wish: &Wish, leave: &Leave) -> Result<Request<Incoming>, Refusal> {
     let (mut head, body) = request.into_parts();
     let outside = leave.to.first().map_or(wish.port, SocketAddr::port);
     strip(&mut head.headers);
@@ -139,6 +140,9 @@ fn prepare(request: Request<Incoming>, wish: &Wish, leave: &Leave) -> Result<Req
             plain_port = HTTPS_PORT;
             if let Some(from) = &originate.header {
                 credential::add(&mut head.headers, from)?;
+            }
+            if let Some(token) = &originate.token {
+                way.proxy.tokens.add(&mut head.headers, token, clock::now())?;
             }
         }
     }

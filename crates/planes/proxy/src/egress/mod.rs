@@ -28,7 +28,9 @@ mod metered;
 pub mod resolve; // the host's resolver
 mod roots; // TLS on the program's behalf
 mod serve; // one connection of the program
+mod tokens; // that say outside who the service is
 mod trip; // what it came to
 mod way; // what all of them share
 
 pub use counters::Counters;
+pub use tokens::Tokens;

@@ -68,7 +68,7 @@ where
 /// What the program is told: the reason, and not how the rest of the list looks.
 pub(super) fn refusal(refusal: Refusal) -> Response<OutBody> {
     let status = match refusal {
-        Refusal::NotReady | Refusal::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::NotReady | Refusal::TooMany | Refusal::NoToken => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::BadRequest => StatusCode::BAD_REQUEST,
         Refusal::NoAddress | Refusal::Credential => StatusCode::BAD_GATEWAY,
         _ => StatusCode::FORBIDDEN,

@@ -125,7 +125,7 @@ impl Stub {
                 answers.extend(snapshots.into_iter().map(|envelope| Down::Snapshot(v1::Snapshot { envelope })));
                 answers
             }
-            Up::Clock(_) | Up::Retiring(_) | Up::Delegate(_) | Up::Login(_) => vec![],
+            Up::Clock(_) | Up::Retiring(_) | Up::Delegate(_) | Up::Login(_) | Up::MintOutside(_) => vec![],
             Up::Ack(ack) => {
                 state.acks.push(ack);
                 vec![]

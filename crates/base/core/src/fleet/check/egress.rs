@@ -2,14 +2,20 @@
 //! where it is asked for is refused.
 
 use super::super::ServiceEgress;
-use super::super::raw_egress::{Destinations, RawDestination, RawDestinationFull, RawEgress, RawEgressFull, RawHeader};
+use super::super::raw_egress::{
+    Destinations, RawDestination, RawDestinationFull, RawEgress, RawEgressFull, RawHeader, RawToken, RawTokenFull,
+};
 use super::super::reader::{At, Field, Read, Report, Reported, Spot};
 use super::ports::{Network, Ports};
-use super::{os_text, required, truth};
-use crate::egress::{Destination, Egress, HeaderFrom, HostPattern, HttpRule, Originate, Outside, Range};
-use crate::limits::{EGRESS_DESTINATIONS_MAX, EGRESS_ITEMS_MAX};
+use super::{Known, os_text, required, truth};
+use crate::egress::{Destination, Egress, HeaderFrom, HostPattern, HttpRule, Originate, Outside, Range, TokenFor};
+use crate::limits::{
+    AUDIENCE_BYTES_MAX, EGRESS_AUDIENCES_MAX, EGRESS_DESTINATIONS_MAX, EGRESS_ITEMS_MAX, EGRESS_TOKEN_LIFE_MAX,
+    EGRESS_TOKEN_LIFE_MIN, JWT_TTL,
+};
 use crate::path::PathPattern;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 /// Methods that a rule may name: all that a guard lets through.
 const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
@@ -32,6 +38,7 @@ const HEADER_BYTES_MAX: usize = 64;
 
 pub(super) fn check(
     report: &mut Report<'_>,
+    known: &Known,
     ports: &mut Ports,
     network: &Network,
     egress: At<RawEgress>,
@@ -47,15 +54,16 @@ pub(super) fn check(
             Err(report.refuse_value(&at, "not a list of destinations", way_out))
         }
         RawEgress::List(list) => {
-            let rules = Egress { learn: false, to: check_list(report, list)? };
+            let rules = Egress { learn: false, to: check_list(report, known, list)? };
             Ok(ServiceEgress { rules, proxy: None, dns: None })
         }
-        RawEgress::Full(full) => check_full(report, ports, network, &spot, full),
+        RawEgress::Full(full) => check_full(report, known, ports, network, &spot, full),
     }
 }
 
 fn check_full(
     report: &mut Report<'_>,
+    known: &Known,
     ports: &mut Ports,
     network: &Network,
     spot: &Spot,
@@ -64,14 +72,14 @@ fn check_full(
     let RawEgressFull { to, learn, proxy, dns } = full;
     let learn = truth(report, learn);
     let to = required(report, to, spot, "to", "list the destinations, or write `to: []` for none")
-        .and_then(|list| check_list(report, list));
+        .and_then(|list| check_list(report, known, list));
     let proxy = proxy.optional().and_then(|at| at.map(|at| ports.loopback(report, &at, network)).transpose());
     let dns = dns.optional().and_then(|at| at.map(|at| ports.loopback(report, &at, network)).transpose());
     let rules = Egress { learn: learn?.unwrap_or(false), to: to? };
     Ok(ServiceEgress { rules, proxy: proxy?, dns: dns? })
 }
 
-fn check_list(report: &mut Report<'_>, list: Destinations) -> Result<Vec<Destination>, Reported> {
+fn check_list(report: &mut Report<'_>, known: &Known, list: Destinations) -> Result<Vec<Destination>, Reported> {
     let At { value, spot } = list;
     if value.len() > EGRESS_DESTINATIONS_MAX {
         let problem = format!("{} destinations, more than the {EGRESS_DESTINATIONS_MAX} of one service", value.len());
@@ -80,9 +88,16 @@ fn check_list(report: &mut Report<'_>, list: Destinations) -> Result<Vec<Destina
     let mut lines = HashMap::new();
     let mut checked = Vec::with_capacity(value.len());
     for item in value {
-        checked.push(item.and_then(|item| check_destination(report, &mut lines, item)));
+        checked.push(item.and_then(|item| check_destination(report, known, &mut lines, item)));
     }
-    checked.into_iter().collect()
+    let rules = Egress { learn: false, to: checked.into_iter().collect::<Result<_, _>>()? };
+    let audiences: BTreeSet<&str> = rules.tokens().map(|it| it.audience.as_str()).collect();
+    if audiences.len() > EGRESS_AUDIENCES_MAX {
+        let problem =
+            format!("tokens for {} audiences, more than the {EGRESS_AUDIENCES_MAX} of one service", audiences.len());
+        return Err(report.refuse(&spot, problem, "let destinations of one owner have one audience"));
+    }
+    Ok(rules.to)
 }
 
 /// Name and port of each rule that came before, with its line: two rules for one of them would be a matter of luck.
@@ -90,6 +105,7 @@ type Lines = HashMap<(String, u16), u64>;
 
 fn check_destination(
     report: &mut Report<'_>,
+    known: &Known,
     lines: &mut Lines,
     item: RawDestination,
 ) -> Result<Destination, Reported> {
@@ -101,7 +117,7 @@ fn check_destination(
         }
         RawDestination::Full(full) => {
             let spot = full.spot.clone();
-            (check_destination_full(report, *full)?, spot)
+            (check_destination_full(report, known, *full)?, spot)
         }
     };
     let Some(host) = &destination.host else { return Ok(destination) };
@@ -114,12 +130,27 @@ fn check_destination(
     Ok(destination)
 }
 
-fn check_destination_full(report: &mut Report<'_>, full: RawDestinationFull) -> Result<Destination, Reported> {
-    let RawDestinationFull { host, protocol, ports, addresses, methods, paths, https_originate, roots, header, spot } =
-        full;
+fn check_destination_full(
+    report: &mut Report<'_>,
+    known: &Known,
+    full: RawDestinationFull,
+) -> Result<Destination, Reported> {
+    let RawDestinationFull {
+        host,
+        protocol,
+        ports,
+        addresses,
+        methods,
+        paths,
+        https_originate,
+        roots,
+        header,
+        token,
+        spot,
+    } = full;
     let originates = truth(report, https_originate)?.unwrap_or(false);
     let protocol = check_protocol(report, protocol, originates)?;
-    check_enforceable(report, protocol, originates, &methods, &paths, &roots, &header)?;
+    check_enforceable(report, protocol, originates, [&methods, &paths], &roots, (&header, &token))?;
     let host = host.optional().and_then(|at| at.map(|at| check_host(report, &at)).transpose());
     let ports = check_ports(report, &spot, protocol, originates, ports);
     let addresses = check_addresses(report, addresses);
@@ -127,6 +158,14 @@ fn check_destination_full(report: &mut Report<'_>, full: RawDestinationFull) -> 
     let paths = check_each(report, paths, check_path);
     let roots = roots.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let header = header.optional().and_then(|at| at.map(|at| check_header(report, at)).transpose());
+    let token_spot = token.get().map(|at| at.spot.clone());
+    let token = token.optional().and_then(|at| at.map(|at| check_token(report, known, at)).transpose());
+    if let (Ok(Some(header)), Ok(Some(token)), Some(spot)) = (&header, &token, token_spot)
+        && header.name == token.header
+    {
+        let problem = format!("`header` says what stands in `{}` already", header.name);
+        return Err(report.refuse(&spot, problem, "choose one of the two, or another header for the token"));
+    }
 
     let (host, addresses) = (host?, addresses?);
     if protocol == Outside::Tcp && addresses.is_empty() {
@@ -137,11 +176,14 @@ fn check_destination_full(report: &mut Report<'_>, full: RawDestinationFull) -> 
         let way_out = "name the `host`; addresses alone are for `protocol: tcp`";
         return Err(report.refuse(&spot, format!("a destination in `{}` has a name", protocol.as_str()), way_out));
     }
-    if originates && matches!(host, Some(HostPattern::OneLabelBefore(_))) && !matches!(header, Ok(None)) {
+    if originates
+        && matches!(host, Some(HostPattern::OneLabelBefore(_)))
+        && !matches!((&header, &token), (Ok(None), Ok(None)))
+    {
         let way_out = "name each host that may have it";
         return Err(report.refuse(&spot, "a credential for `*.` would go to hosts that nobody named", way_out));
     }
-    let originate = originates.then_some(Originate { roots: roots?, header: header? });
+    let originate = originates.then_some(Originate { roots: roots?, header: header?, token: token? });
     let http = HttpRule { methods: methods?, paths: paths?, originate };
     Ok(Destination { host, protocol, ports: ports?, addresses, http })
 }
@@ -151,10 +193,9 @@ fn check_enforceable(
     report: &mut Report<'_>,
     protocol: Outside,
     originates: bool,
-    methods: &Field<Vec<Read<String>>>,
-    paths: &Field<Vec<Read<String>>>,
+    methods_and_paths: [&Field<Vec<Read<String>>>; 2],
     roots: &Field<String>,
-    header: &Field<RawHeader>,
+    (header, token): (&Field<RawHeader>, &Field<RawToken>),
 ) -> Result<(), Reported> {
     let way_out = "let the guard speak the TLS with `https_originate: true`, or delete it";
     if protocol != Outside::Http {
@@ -162,7 +203,7 @@ fn check_enforceable(
             Outside::Https => "in `https` the guard passes TLS on and sees no request",
             _ => "in `tcp` there are no requests",
         };
-        for field in [methods, paths] {
+        for field in methods_and_paths {
             if let Some(at) = field.get() {
                 return Err(report.refuse(&at.spot, format!("cannot be enforced: {why}"), way_out));
             }
@@ -172,7 +213,7 @@ fn check_enforceable(
         return Ok(());
     }
     let spots = roots.get().map(|at| &at.spot).into_iter().chain(header.get().map(|at| &at.spot));
-    match spots.into_iter().next() {
+    match spots.chain(token.get().map(|at| &at.spot)).next() {
         Some(spot) => Err(report.refuse(spot, "cannot be enforced: the guard speaks no TLS there", way_out)),
         None => Ok(()),
     }
@@ -255,14 +296,7 @@ fn check_path(report: &mut Report<'_>, at: At<String>) -> Result<PathPattern, Re
 fn check_header(report: &mut Report<'_>, at: At<RawHeader>) -> Result<HeaderFrom, Reported> {
     let At { value: RawHeader { name, file, prefix }, spot } = at;
     let name = required(report, name, &spot, "name", "name the header, such as `authorization`")?;
-    let lower = name.value.to_ascii_lowercase();
-    let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if lower.is_empty() || lower.len() > HEADER_BYTES_MAX || !lower.bytes().all(token) {
-        return Err(report.refuse_value(&name, "not a name of a header", "letters, digits and `-`"));
-    }
-    if HEADERS_KEPT.contains(&lower.as_str()) {
-        return Err(report.refuse_value(&name, "this header says how a request is framed or routed", "choose another"));
-    }
+    let lower = check_header_name(report, &name)?;
     let file = required(report, file, &spot, "file", "name the file with the value")?;
     let file = os_text(report, file)?;
     let prefix = match prefix.optional()? {
@@ -273,6 +307,59 @@ fn check_header(report: &mut Report<'_>, at: At<RawHeader>) -> Result<HeaderFrom
         Some(at) => at.value,
     };
     Ok(HeaderFrom { name: lower, file, prefix })
+}
+
+/// The name of a header with a credential, in lower case.
+fn check_header_name(report: &mut Report<'_>, name: &At<String>) -> Result<String, Reported> {
+    let lower = name.value.to_ascii_lowercase();
+    let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if lower.is_empty() || lower.len() > HEADER_BYTES_MAX || !lower.bytes().all(token) {
+        return Err(report.refuse_value(name, "not a name of a header", "letters, digits and `-`"));
+    }
+    if HEADERS_KEPT.contains(&lower.as_str()) {
+        return Err(report.refuse_value(name, "this header says how a request is framed or routed", "choose another"));
+    }
+    Ok(lower)
+}
+
+fn check_token(report: &mut Report<'_>, known: &Known, at: At<RawToken>) -> Result<TokenFor, Reported> {
+    let (audience, header, life) = match at.value {
+        RawToken::Audience(audience) => (audience, Field::Absent, Field::Absent),
+        RawToken::Full(RawTokenFull { audience, header, life, spot }) => {
+            let way_out = "say who is to believe the token, such as `https://api.partner.example`";
+            (required(report, audience, &spot, "audience", way_out)?, header, life)
+        }
+    };
+    let audience = check_audience(report, known, audience);
+    let header = header.optional().and_then(|at| at.map(|at| check_header_name(report, &at)).transpose());
+    let life_s = check_life(report, life);
+    let header = header?.unwrap_or_else(|| TokenFor::HEADER.to_owned());
+    Ok(TokenFor { audience: audience?, header, life_s: life_s? })
+}
+
+/// Whoever gets a token can show it in turn: to nobody of this fleet.
+fn check_audience(report: &mut Report<'_>, known: &Known, at: At<String>) -> Result<String, Reported> {
+    let printable = at.value.bytes().all(|byte| byte.is_ascii_graphic());
+    if at.value.is_empty() || at.value.len() > AUDIENCE_BYTES_MAX || !printable {
+        let problem = format!("not an audience: 1 to {AUDIENCE_BYTES_MAX} visible characters of ASCII");
+        return Err(report.refuse_value(&at, problem, "such as `https://api.partner.example`"));
+    }
+    if known.is_own_audience(&at.value) {
+        let problem = "this is somebody of this fleet, who would believe whoever got the token outside";
+        return Err(report.refuse_value(&at, problem, "use the name by which the other side calls itself"));
+    }
+    Ok(at.value)
+}
+
+fn check_life(report: &mut Report<'_>, field: Field<String>) -> Result<u32, Reported> {
+    let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    let Some(at) = field.optional()? else { return Ok(seconds(JWT_TTL)) };
+    let read = [('s', 1), ('m', 60), ('h', 3_600)].into_iter().find_map(|(unit, unit_s)| {
+        let number = at.value.strip_suffix(unit).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+        number.parse::<u64>().ok()?.checked_mul(unit_s).map(Duration::from_secs)
+    });
+    let read = read.filter(|time| (EGRESS_TOKEN_LIFE_MIN..=EGRESS_TOKEN_LIFE_MAX).contains(time));
+    read.map(seconds).ok_or_else(|| report.refuse_value(&at, "not a time from 1m to 1h", "write it as `5m`"))
 }
 
 /// A list where each item is looked at, also after one was bad.

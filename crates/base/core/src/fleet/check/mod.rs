@@ -175,6 +175,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     // What follows from a word that makes no sense would be no second error.
     let (guards, guards_are_good) = guards.map_or_else(|bad| (Guards::All, Err(bad)), |guards| (guards, Ok(())));
     let known = Known::of(&services.value, &workloads, &federation, (guards, guards::clients(&gateway)));
+    let known = Known { domain: trust_domain.as_ref().ok().cloned(), ..known };
     let for_all = guards::refuse_for_all(report, &known, [&isolate, &capture]);
     let isolate = isolate::of_fleet(report, isolate);
     let capture = capture::of_fleet(report, capture);
@@ -282,6 +283,8 @@ struct Known {
     /// Clients of the gateway with a name, and whom a route leads them to.
     clients: HashSet<(String, String)>,
     guards: Guards,
+    /// The trust domain, where it makes sense.
+    domain: Option<TrustDomain>,
 }
 
 impl Known {
@@ -309,7 +312,17 @@ impl Known {
             .flat_map(|(_, domain)| named(&domain.workloads))
             .filter_map(|(name, it)| Some((name.clone(), RawOther::speaks(&it.mesh, &it.protocol)?)));
         let others = workloads.chain(foreign).collect();
-        Self { services, others, permissive, clients, guards }
+        Self { services, others, permissive, clients, guards, domain: None }
+    }
+
+    /// Whether somebody in this fleet may go by `audience`.
+    fn is_own_audience(&self, audience: &str) -> bool {
+        let domain = self.domain.as_ref().map(TrustDomain::as_str);
+        let of_ours = |domain: &str| {
+            let rest = audience.strip_prefix("spiffe://").unwrap_or(audience).strip_prefix(domain);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.has(audience) || domain.is_some_and(of_ours)
     }
 
     fn has(&self, name: &str) -> bool {

@@ -105,7 +105,8 @@ pub(super) fn check(
     let software = software::check(report, version, image);
     let calls = check_calls(report, known, ports, &network, (&name.value, all.users), calls);
     let routes = check_routes(report, protocol.as_ref().ok(), routes);
-    let egress = egress.optional().and_then(|at| at.map(|at| egress::check(report, ports, &network, at)).transpose());
+    let egress =
+        egress.optional().and_then(|at| at.map(|at| egress::check(report, known, ports, &network, at)).transpose());
     let versions = versions::check(report, known, &name.value, protocol.as_ref().ok().copied(), split, mirror);
     let mtls = versions::check_mtls(report, mtls);
     let limits = check_limits(report, protocol.as_ref().ok(), all, limits);

@@ -5,6 +5,7 @@ mod corpus; // one attempt for each way round it
 mod credential; // what the program never holds
 mod names; // DNS
 mod namespace; // the same with a program that has no other network
+mod token; // who the service is
 mod tunnels; // what works, and its events
 
 use crate::client::{plain, talk};
