@@ -161,6 +161,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  bartizan versions\n  bartizan versions --json | jq -e 'all(.versions[]; .judgement == \"good\")'"
     )]
     Versions(DataArgs),
+    /// What a week brought beside the one before, with owners: alerts, denials, versions, what runs out, indicators, error budgets.
+    #[command(
+        after_help = "Examples:\n  bartizan report --week\n  bartizan report --week current\n  bartizan report --week 2026-W48 --json | jq '.denials[] | {service, owner, attempts}'\n\n\
+        Control writes one when a week is over (Sunday night, UTC) and keeps them for two years."
+    )]
+    Report(ReportArgs),
     /// The counters of control and of every proxy, as Prometheus text.
     #[command(
         after_help = "Examples:\n  bartizan metrics | grep denied\n  bartizan metrics --listen 127.0.0.1:9464    # for Prometheus"
@@ -483,6 +489,16 @@ pub(crate) struct RequestArgs {
     /// Request id: 32 hex digits.
     #[arg(value_name = "REQUEST_ID", value_parser = request_id)]
     pub(crate) request: RequestId,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Which week: such as `2026-W48`, `current` for the running one so far, or `last`, also where left out.
+    #[arg(long, value_name = "WEEK", num_args = 0..=1, default_missing_value = "last")]
+    pub(crate) week: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

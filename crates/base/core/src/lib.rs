@@ -63,6 +63,7 @@ pub mod trace;
 pub mod upstream; // identity providers elsewhere
 pub mod user;
 pub mod versions;
+pub mod weekly; // what a week brought
 pub mod workload;
 
 pub use decision::{Action, Decision, Denial, Verdict};

@@ -56,7 +56,7 @@ impl Series {
     }
 
     /// What was counted in the time `window` that ends at `until`, both in whole slots.
-    pub(crate) fn between(&self, now: Timestamp, until: Timestamp, window: Duration) -> Tally {
+    pub fn between(&self, now: Timestamp, until: Timestamp, window: Duration) -> Tally {
         let back = now.since(until) + window;
         let reach = |(length, slots): (Duration, usize)| length * (slots as u32 - 1);
         let at = RINGS.iter().position(|ring| back <= reach(*ring)).unwrap_or(RINGS.len() - 1);

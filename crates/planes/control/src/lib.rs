@@ -59,6 +59,7 @@ mod settled; // others have it too
 mod start; // start here: what happens in which order, from the files to serving
 mod stream; // the gRPC side: proxies and nodes
 mod web_certificate; // of files, read anew where they change
+mod weekly; // reports of weeks
 mod workloads_until;
 
 #[cfg(test)]

@@ -534,3 +534,16 @@ pub(crate) const HOP_TOLD_WITHIN: Duration = Duration::from_secs(15);
 pub(crate) const HOPS_WATCHED_MAX: usize = 65_536;
 /// For how long a hop that told nothing counts as missing.
 pub(crate) const HOPS_MISSING_WITHIN: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether a week is over that has no report.
+pub(crate) const WEEKLY_LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Reports of weeks that are kept, a count: two years.
+pub(crate) const WEEKLY_KEPT: usize = 104;
+/// Largest of them that is read, in bytes: all its rows, with long names.
+pub(crate) const WEEKLY_BYTES_MAX: usize = 16 << 20;
+/// Most rows of one part of a report, a count: more than anybody reads.
+pub(crate) const WEEKLY_ROWS_MAX: usize = 512;
+/// Most events of one kind that are looked at for a week, a count: a second or two of reading.
+pub(crate) const WEEKLY_EVENTS_MAX: usize = 100_000;
+/// Events that are read at once for it, a count.
+pub(crate) const WEEKLY_PAGE_EVENTS: u32 = 2_000;

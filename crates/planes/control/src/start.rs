@@ -35,6 +35,7 @@ use crate::rotation::{self, Book};
 use crate::series;
 use crate::settled::{check_files, note_files, stand_in_front};
 use crate::stream::{Desk, judge, on_failure};
+use crate::weekly;
 use crate::workloads_until::WorkloadsUntil;
 use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
@@ -110,6 +111,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     let sending = tokio::spawn(alerts::keep_routes(Arc::clone(&app)));
     let answering = tokio::spawn(alerts::serve_alertmanager(Arc::clone(&app)));
     let locking = tokio::spawn(promotion::keep(Arc::clone(&app)));
+    let reporting = tokio::spawn(weekly::keep(Arc::clone(&app)));
     let handed_in = tokio::spawn(intake::keep(Arc::clone(&app)));
     let going_out = tokio::spawn(outputs::keep(Arc::clone(&app)));
     let api = tokio::spawn(local::serve(socket, api::router(Arc::clone(&app)), stop.clone()));
@@ -124,6 +126,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
         api,
         handed_in,
         locking,
+        reporting,
         going_out,
         seeing,
         renewing,

@@ -33,6 +33,7 @@ mod policies;
 mod porter;
 mod query;
 mod reload;
+mod report;
 mod revoke;
 mod slo;
 mod status;
@@ -81,6 +82,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Balance(args) => waiting(balance::run(&args)),
         Command::Expiry(args) => waiting(expiry::run(&args)),
         Command::Versions(args) => waiting(versions::run(&args)),
+        Command::Report(args) => waiting(report::run(&args)),
         Command::Metrics(args) => waiting(metrics::run(&args)),
         Command::Query(args) => waiting(query::run(&args)),
         Command::Plaintext(args) => waiting(plaintext::run(&args)),

@@ -53,5 +53,6 @@ mod upgrade; // guards are replaced under load
 mod users; // on whose behalf
 mod versions; // a new one beside the old
 mod webhooks; // signed events
+mod weekly; // reports of weeks
 mod workloads; // programs that ask who they are
 mod wrong_files; // refused before anything starts

@@ -41,6 +41,7 @@ mod table; // start here: which endpoints there are, and who may call them
 mod trace;
 mod users;
 mod versions;
+mod weekly;
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! What goes into endpoints and what comes out, for [`super::openapi`]: of each the types that are really read and written.
 
 use super::promql::described as prom;
-use super::{events, inventory, issued, objectives, overview as glance, users};
+use super::{events, inventory, issued, objectives, overview as glance, users, weekly as week};
 use crate::api::table::{Endpoint, Method};
 use bartizan_core::{
     alerts, balance, client, console as door, federation, group, issued as certificates, rotation, status, versions,
 };
-use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion};
+use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion, weekly};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// See above.
@@ -305,6 +305,7 @@ const ALERTS: &[Shape] = &[
     ),
     post("/v1/alerts/rehearse", json::<Vec<alerts::Rehearsal>>(), &[]),
     get("/v1/versions", json::<versions::VersionsStatus>(), &[]),
+    asked(of::<week::Asked>, get("/v1/reports/weekly", json::<weekly::WeeklyReport>(), ASKED)),
 ];
 
 /// Who comes to the console.

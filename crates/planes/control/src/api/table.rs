@@ -4,7 +4,7 @@ use crate::api::actor::Actor;
 use crate::api::{
     alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, group, indicators,
     inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, promql,
-    record, reload, revoke_tokens, sessions, status, stream, trace, users, versions,
+    record, reload, revoke_tokens, sessions, status, stream, trace, users, versions, weekly,
 };
 use crate::app::App;
 use crate::settled::before_answers;
@@ -132,6 +132,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     alerts::END,
     alerts::REHEARSE,
     versions::IT,
+    weekly::IT,
     objectives::ADVICE,
     objectives::OVERRIDE,
     objectives::END_OVERRIDE,
