@@ -25,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
         bearer: false,
         workload: None,
         pushed: false,
+        back_channel: None,
     };
     let Ok(form) = Form::parse(data) else { return };
     let (to, state) = match Request::read(&form, "shop", &app) {
