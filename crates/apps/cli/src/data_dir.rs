@@ -58,6 +58,11 @@ impl DataDir {
         Self(self.0.join("members").join(number.to_string()))
     }
 
+    /// Is there once several controls have run.
+    pub(crate) fn group_began(&self) -> PathBuf {
+        self.0.join("members").join("began")
+    }
+
     /// By which several controls know each other.
     pub(crate) fn group_key(&self) -> PathBuf {
         self.0.join("group.key")

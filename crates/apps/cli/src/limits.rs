@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// After which time a member of a group of controls shows the others a new identity, which counts for an hour.
 pub(crate) const GROUP_RENEW_AFTER: Duration = Duration::from_secs(20 * 60);
+/// How long a member that leads waits before it looks again whether it may answer.
+pub(crate) const GROUP_LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a member that leads no more waits for its control to end, before it begins anew.
+pub(crate) const GROUP_END_WITHIN: Duration = Duration::from_secs(8);
 /// How often `ca rotate --watch` asks control.
 pub(crate) const ROTATION_POLL: Duration = Duration::from_millis(250);
 /// How often a thing that is being started is asked whether it is ready: quick enough not to be felt.

@@ -495,7 +495,8 @@ pub fn redact_event(event: &mut Event) {
             clean_some(detail);
         }
         What::Refused(Refused { peer: _, remote: _, rule, status: _ }) => clean(rule),
-        What::Config(Config { kind: _, epoch: _, change: _, detail }) => clean_some(detail),
+        // Control's own words, in which stands who did it to whom.
+        What::Config(Config { kind: _, epoch: _, change: _, detail }) => name_some(detail),
         What::Process(Process { kind: _, executable, pid: _, started: _, exit }) => {
             clean(executable);
             clean_some(exit);

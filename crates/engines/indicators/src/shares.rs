@@ -15,6 +15,8 @@ pub struct Raise {
     pub version: ServiceName,
     /// The part of the calls that it is to get, 0 to 1.
     pub part: f64,
+    /// What the other versions of the service get beside it.
+    pub beside: Vec<(ServiceName, f64)>,
 }
 
 /// What a version and the service beside it get, as weights, and the sum of all.
@@ -32,7 +34,9 @@ pub fn raises(before: &Splits, after: &Splits) -> Vec<Raise> {
         for version in split.iter().map(|(version, _)| version).filter(|version| *version != service) {
             let (then, now) = (weights(before, service, version), weights(after, service, version));
             if is_more(then, now) {
-                all.push(Raise { service: service.clone(), version: version.clone(), part: now.part() });
+                let others = split.iter().map(|(it, _)| it).filter(|it| *it != service && *it != version);
+                let beside = others.map(|it| (it.clone(), part(after, service, it))).collect();
+                all.push(Raise { service: service.clone(), version: version.clone(), part: now.part(), beside });
             }
         }
     }
@@ -100,9 +104,8 @@ mod tests {
             (&[("v2", 100)], &[("v2", 90), ("v3", 10)], &[("v3", 0.1)], "a new one, with nobody beside"),
         ] {
             let found = raises(&splits(before), &splits(after));
-            let expected: Vec<Raise> =
-                more.iter().map(|(it, part)| Raise { service: name("api"), version: name(it), part: *part }).collect();
-            assert_eq!(found, expected, "{why}");
+            let found: Vec<(&str, f64)> = found.iter().map(|it| (it.version.as_str(), it.part)).collect();
+            assert_eq!(found, more, "{why}");
         }
     }
 

@@ -28,6 +28,9 @@ use bartizan_core::versions::{Held, HeldBy, Judgement, VersionCounts, VersionSta
 use bartizan_core::{ServiceName, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
+/// What sums of parts may be beside by rounding.
+const ROUNDING: f64 = 1e-9;
+
 /// How calls are shared out, by whom callers name.
 pub type Splits = BTreeMap<ServiceName, Vec<(ServiceName, u16)>>;
 
@@ -195,7 +198,10 @@ impl Versions {
         let is_same = self.counted.get(version).is_some_and(|it| it.program == program);
         let known = is_same && self.parts.contains_key(&(service.clone(), version.clone()));
         let status = known.then(|| self.judged(service, version, &self.sum(service, now), now));
-        let is_canary = more.part <= CANARY_PART_MAX;
+        // Of several versions that nobody knows anything of, all together are the canary.
+        let unsure = |(other, _): &&(ServiceName, f64)| self.has_no_good_verdict(service, other, now);
+        let beside: f64 = more.beside.iter().filter(unsure).map(|(_, part)| part).sum();
+        let is_canary = more.part + beside <= CANARY_PART_MAX + ROUNDING;
         match status.map(|it| it.held) {
             Some(Some(held)) if held.by == HeldBy::NotYet && is_canary => Ok(()),
             Some(Some(held)) => Err(held),
@@ -203,6 +209,11 @@ impl Versions {
             None if is_canary => Ok(()),
             None => Err(not_yet("it had no calls yet")),
         }
+    }
+
+    fn has_no_good_verdict(&self, service: &ServiceName, version: &ServiceName, now: Timestamp) -> bool {
+        let known = self.parts.contains_key(&(service.clone(), version.clone()));
+        !known || self.judged(service, version, &self.sum(service, now), now).held.is_some()
     }
 
     /// Those of which nobody was told yet that they fail or burn, each once for the part that they have.
@@ -515,7 +526,7 @@ mod tests {
     }
 
     fn more(part: f64) -> Raise {
-        Raise { service: name("api"), version: name("api-v2"), part }
+        Raise { service: name("api"), version: name("api-v2"), part, beside: Vec::new() }
     }
 
     fn by(it: &Versions, part: f64, now: Timestamp) -> Result<(), HeldBy> {

@@ -1,7 +1,7 @@
 //! How a connection to the file is set up.
 
 use crate::error::StoreError;
-use crate::limits::{BUSY_TIMEOUT, ISSUED_PAGES, PAGE_BYTES, RESERVED_PAGES, WAL_BYTES_KEPT};
+use crate::limits::{BUSY_TIMEOUT, PAGE_BYTES, RESERVED_PAGES, WAL_BYTES_KEPT};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
@@ -30,12 +30,12 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Opens a connection of the writer. Flushed at every commit: a number of an epoch that was used once must never be used again,
-/// and the journal drops the certificates that are here.
-pub(crate) async fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+/// and the journal drops the certificates that are here. `issued` is the count of pages for these.
+pub(crate) async fn open(path: &Path, purpose: Purpose, issued: u64) -> Result<SqliteConnection, StoreError> {
     // Counts for this connection alone, which is what keeps room for epochs when certificates have filled theirs.
     let pages_max = match purpose {
-        Purpose::Issued => ISSUED_PAGES,
-        Purpose::State => ISSUED_PAGES + RESERVED_PAGES,
+        Purpose::Issued => issued,
+        Purpose::State => issued + RESERVED_PAGES,
     };
     open_with(path, pages_max).await
 }

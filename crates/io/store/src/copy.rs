@@ -12,11 +12,16 @@ use crate::error::StoreError;
 use crate::look::Look;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes of the log's head, in which a new one differs from the one before.
 const HEAD_BYTES: usize = 32;
+/// By how much a file is read at a time beyond what it was measured to be.
+const READ_BYTES: usize = 64 << 10;
 /// How often a log may begin anew under our eyes before that is an error; once is rare.
 const ATTEMPTS_MAX: usize = 8;
 
@@ -25,6 +30,9 @@ const ATTEMPTS_MAX: usize = 8;
 pub struct Copier {
     path: PathBuf,
     connection: Option<SqliteConnection>,
+    /// Opened once and never closed: with any descriptor of the file that a process closes, it loses all its locks on it (fcntl(2)), also
+    /// those by which SQLite knows that somebody uses the database.
+    file: Option<Arc<File>>,
     /// What file and log looked like when they were read last.
     seen: [Option<Look>; 2],
 }
@@ -41,7 +49,12 @@ pub struct Copied {
 impl Copier {
     /// For the database at `path`, which may not be there yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), connection: None, seen: [None; 2] }
+        Self { path: path.to_owned(), connection: None, file: None, seen: [None; 2] }
+    }
+
+    /// Reads all of it at the next call.
+    pub fn forget(&mut self) {
+        self.seen = [None; 2];
     }
 
     /// The database with everything that was committed before this was called; `None` where there is none.
@@ -74,8 +87,16 @@ impl Copier {
         connection.execute("BEGIN").await.map_err(failed)?;
         // Only a statement that reads takes the place in the log.
         connection.execute("SELECT count(*) FROM sqlite_schema").await.map_err(failed)?;
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let opened = File::open(&self.path);
+                let opened = opened.map_err(|source| StoreError::Open { path: self.path.clone(), source })?;
+                Arc::clone(self.file.insert(Arc::new(opened)))
+            }
+        };
         let (path, seen) = (self.path.clone(), self.seen);
-        let read = tokio::task::spawn_blocking(move || read(&path, seen)).await;
+        let read = tokio::task::spawn_blocking(move || read(&path, &file, seen)).await;
         let read = read.expect("reading does not panic, and nothing aborts the task");
         connection.execute("COMMIT").await.map_err(failed)?;
         let read = read.map_err(|source| StoreError::Open { path: self.path.clone(), source })?;
@@ -87,29 +108,47 @@ impl Copier {
 }
 
 /// `None` where another log began meanwhile.
-fn read(path: &Path, seen: [Option<Look>; 2]) -> std::io::Result<Option<(Copied, [Option<Look>; 2])>> {
+fn read(path: &Path, file: &File, seen: [Option<Look>; 2]) -> std::io::Result<Option<(Copied, [Option<Look>; 2])>> {
     let mut log_path = path.as_os_str().to_owned();
     log_path.push("-wal");
     let log_path = PathBuf::from(log_path);
     let head = head(&log_path)?;
-    let (file, file_look) = read_changed(path, seen[0])?;
-    let (log, log_look) = match read_changed(&log_path, seen[1]) {
+    let (file, file_look) = read_changed(file, seen[0])?;
+    let (log, log_look) = match File::open(&log_path) {
         Err(error) if error.kind() == ErrorKind::NotFound => (Some(Vec::new()), None),
-        read => read?,
+        opened => read_changed(&opened?, seen[1])?,
     };
     let is_same = head == self::head(&log_path)?;
     Ok(is_same.then_some((Copied { file, log }, [file_look, log_look])))
 }
 
-fn read_changed(path: &Path, seen: Option<Look>) -> std::io::Result<(Option<Vec<u8>>, Option<Look>)> {
-    let look = Look::at(&std::fs::metadata(path)?);
+fn read_changed(file: &File, seen: Option<Look>) -> std::io::Result<(Option<Vec<u8>>, Option<Look>)> {
+    let about = file.metadata()?;
+    let look = Look::at(&about);
     let is_new = look.is_none() || look != seen;
-    Ok((is_new.then(|| std::fs::read(path)).transpose()?, look))
+    Ok((is_new.then(|| whole(file, about.len())).transpose()?, look))
+}
+
+/// What is in it from its beginning; it may have grown since it was measured.
+fn whole(file: &File, about: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(about).unwrap_or(usize::MAX)];
+    let mut end = 0;
+    loop {
+        if end == bytes.len() {
+            bytes.resize(end + READ_BYTES, 0);
+        }
+        match file.read_at(&mut bytes[end..], end as u64)? {
+            0 => break,
+            read => end += read,
+        }
+    }
+    bytes.truncate(end);
+    Ok(bytes)
 }
 
 fn head(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    match std::fs::File::open(path) {
+    match File::open(path) {
         Ok(file) => file.take(HEAD_BYTES as u64).read_to_end(&mut head).map(drop)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -120,7 +159,6 @@ fn head(path: &Path) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
     async fn open(path: &Path) -> SqliteConnection {

@@ -10,6 +10,8 @@ pub(crate) const RESERVED_PAGES: u64 = 8192;
 /// Pages that records of certificates may use, a count: 256 MiB, 600,000 certificates. Where these are full, certificates that
 /// ran out longest ago make room.
 pub(crate) const ISSUED_PAGES: u64 = 65_536;
+/// The same where a group of controls keeps the database: 48 MiB, 110,000 certificates. Each member has it in memory.
+pub(crate) const ISSUED_PAGES_IN_GROUP: u64 = 12_288;
 /// Requests that wait for the writer, a count. Each is a whole batch; callers wait beyond that.
 pub(crate) const WRITER_QUEUE_MAX: usize = 16;
 /// Rows of one INSERT, a count: 8 values a row, far below SQLite's 32,766 variables a statement.

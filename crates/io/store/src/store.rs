@@ -4,7 +4,7 @@ use crate::connection;
 use crate::epoch::{self, Content, Published};
 use crate::error::StoreError;
 use crate::issued;
-use crate::limits::{READER_WAIT, READERS_MAX, WRITER_QUEUE_MAX};
+use crate::limits::{ISSUED_PAGES, ISSUED_PAGES_IN_GROUP, READER_WAIT, READERS_MAX, WRITER_QUEUE_MAX};
 use crate::schema;
 use crate::writer::{Job, Writer};
 use bartizan_core::Timestamp;
@@ -34,13 +34,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`], each variant with its way out.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, ISSUED_PAGES).await
+    }
+
+    /// As [`Store::open`], with less room for records of certificates: the file is kept by a group of controls.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_in_group(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, ISSUED_PAGES_IN_GROUP).await
+    }
+
+    async fn open_with(path: &Path, issued_pages: u64) -> Result<Self, StoreError> {
         connection::make_file(path)?;
-        let mut first = connection::open(path, connection::Purpose::State).await?;
+        let mut first = connection::open(path, connection::Purpose::State, issued_pages).await?;
         schema::migrate(&mut first, path, schema::STEPS).await?;
         drop(sqlx::Connection::close(first).await);
 
         let (jobs, queue) = mpsc::channel(WRITER_QUEUE_MAX);
-        tokio::spawn(Writer::new(path.to_owned()).run(queue));
+        tokio::spawn(Writer::new(path.to_owned(), issued_pages).run(queue));
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .min_connections(0)

@@ -25,13 +25,15 @@ pub(crate) enum Job {
 /// Owns the writing connections; opens them when needed and again after a failure.
 pub(crate) struct Writer {
     path: PathBuf,
+    /// Pages for records of certificates, a count.
+    issued_pages: u64,
     issued: Option<SqliteConnection>,
     state: Option<SqliteConnection>,
 }
 
 impl Writer {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, issued: None, state: None }
+    pub(crate) fn new(path: PathBuf, issued_pages: u64) -> Self {
+        Self { path, issued_pages, issued: None, state: None }
     }
 
     /// Does one job after the other until it is told to close or nobody is left who could ask.
@@ -109,7 +111,7 @@ impl Writer {
         };
         match held {
             Some(connection) => Ok(connection),
-            None => connection::open(&self.path, purpose).await,
+            None => connection::open(&self.path, purpose, self.issued_pages).await,
         }
     }
 

@@ -114,6 +114,8 @@ pub(crate) struct App {
     own: ArcSwap<OwnIdentity>,
     /// What the listener shows; follows `own`.
     pub(crate) tls: Arc<ArcSwap<tls::Server>>,
+    /// One report of a week at a time is made: it reads a fortnight of events.
+    pub(crate) making_report: tokio::sync::Mutex<()>,
     /// One reload at a time: each compares with what the one before made.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     tokens: Mutex<JoinTokens>,
@@ -234,6 +236,7 @@ impl App {
             attestation,
             own: ArcSwap::from_pointee(own),
             tls,
+            making_report: tokio::sync::Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             tokens: Mutex::default(),
             nonces: Mutex::default(),

@@ -110,7 +110,7 @@ pub enum ControlError {
     NotSettled(String),
     /// The leader before had other files. Copy those that are in force to this machine, or say that these are to be.
     #[error(
-        "member {member} has other files than those in force (fleet file and policies: {here} here, {in_force} in force): copy them here from the machine where they were reloaded, or start this member with `--take-files` where its files are to be put in force"
+        "member {member} has other files than those in force (fleet file, policies, plan: {here} here, {in_force} in force): copy them here from the machine where they were reloaded, or start this member with `--take-files` where its files are to be put in force"
     )]
     OtherFiles {
         /// The hash of those in force.

@@ -68,6 +68,8 @@ pub(crate) async fn publish(
     }
     let denied = DenyIndex::read(&deny_list, &desired.fleet.trust_domain).map_err(DenyListError::Rule)?;
     let published = store.publish(contents(&desired, &deny_list, &bundles, mark), floor).await?;
+    // What was refused above is not in force.
+    note_files(options.leading.as_ref(), &options.data, &desired.digest)?;
     // Nobody sees a number that another leader could give to something else.
     settle(options.leading.as_ref()).await?;
     let epochs: BTreeMap<Kind, Epoch> = published.iter().map(|(kind, it)| (*kind, it.epoch)).collect();
@@ -95,7 +97,6 @@ pub(crate) async fn republish(app: &App, desired: Desired) -> Result<Vec<Kind>, 
     app.federation.settle(&desired.fleet.federation, &desired.sources);
     let bundles = anchors(&app.authority(), &app.jwt, &app.federation, &desired, &deny_list, now);
     let wanted = Wanted { desired, deny_list, bundles, mark: &app.rotation.mark() };
-    note_files(app.options.leading.as_ref(), &app.options.data, &wanted.desired.digest)?;
     // Boxed: it is large, and so would be everything that leads here.
     let after = Box::pin(publish(wanted, &app.own(), &app.store, app.epoch_floor, &app.options, now)).await?;
     app.events.set_retention(app.options.retention(&after.desired.fleet));

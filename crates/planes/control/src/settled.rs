@@ -5,6 +5,7 @@
 use crate::app::App;
 use crate::error::ControlError;
 use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -55,7 +56,9 @@ pub(crate) async fn settle(leading: Option<&Leading>) -> Result<(), ControlError
 
 /// Lets an answer to something that changes anything go out once all have the change.
 pub(crate) async fn before_answers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let may_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    // What is asked with a token is who somebody is: nobody says so who does not lead any more.
+    let may_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+        || request.headers().contains_key(AUTHORIZATION);
     let answer = next.run(request).await;
     // Where a browser is sent on, it carries something that is stored here.
     if !may_change && !answer.status().is_redirection() {

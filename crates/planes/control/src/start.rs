@@ -33,7 +33,7 @@ use crate::promotion;
 use crate::publish::{Wanted, anchors, publish};
 use crate::rotation::{self, Book};
 use crate::series;
-use crate::settled::{check_files, note_files, stand_in_front};
+use crate::settled::{check_files, stand_in_front};
 use crate::stream::{Desk, judge, on_failure};
 use crate::weekly;
 use crate::workloads_until::WorkloadsUntil;
@@ -256,7 +256,6 @@ async fn assemble(
     let wanted = Wanted { desired, deny_list, bundles, mark: &rotation.mark() };
     let leading = options.leading.as_ref();
     check_files(leading, &options.data, &wanted.desired.digest)?;
-    note_files(leading, &options.data, &wanted.desired.digest)?;
     let in_force = publish(wanted, &own, &store, epoch_floor, &options, now).await?;
     ledger.keep_within(options.ledger_bounds(&in_force.desired.fleet));
     let alerts = alerts::Desk::open(&options.data, &in_force.desired.fleet, now);
@@ -312,7 +311,10 @@ async fn open_ledger(options: &Options, domain: &TrustDomain) -> Result<Ledger, 
 
 async fn open_store(options: &Options, domain: &TrustDomain) -> Result<Store, ControlError> {
     let path = options.data.join(DATABASE);
-    let store = Store::open(&path).await?;
+    let store = match options.leading {
+        None => Store::open(&path).await?,
+        Some(_) => Store::open_in_group(&path).await?,
+    };
     let found = store.claim("trust_domain", domain.as_str()).await?;
     if found != domain.as_str() {
         store.close().await;

@@ -388,7 +388,7 @@ pub const LOGOUT_BODY_BYTES_MAX: usize = 16 << 10;
 pub const LOGOUT_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Policies that are tried out, times the edges on which they would decide otherwise, a count: some dozens of callers under
-/// some policies. They travel to control every second, so at most 40 KB of it.
+/// some policies. They travel to control every second: some 40 KB of it, and at most four times that with the longest names.
 pub const PREDICTIONS_MAX: usize = 512;
 /// How often an event tells what a policy that is tried out would have decided on an edge: a minute is soon enough for who
 /// tries something out, and few events however many calls there are.

@@ -23,8 +23,8 @@ type Answer = oneshot::Sender<Result<Vec<u8>, AskError>>;
 /// What the driver is asked or told.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    Change { change: Arc<[u8]>, answer: Answer },
-    Look { question: Vec<u8>, answer: Answer },
+    Change { change: Arc<[u8]>, term: Option<u64>, answer: Answer },
+    Look { question: Vec<u8>, term: Option<u64>, answer: Answer },
     Heard { from: Member, letter: Letter },
 }
 
@@ -121,8 +121,9 @@ impl<M: Machine> Driver<M> {
             let mut looks = Vec::new();
             for ask in batch.drain(..) {
                 match ask {
-                    Ask::Change { change, answer } => self.propose(change, answer)?,
-                    Ask::Look { question, answer } => looks.push((question, answer)),
+                    Ask::Change { term, answer, .. } if self.is_other(term) => self.refuse(answer),
+                    Ask::Change { change, answer, .. } => self.propose(change, answer)?,
+                    Ask::Look { question, term, answer } => looks.push((question, term, answer)),
                     Ask::Heard { from, letter } => {
                         let out = self.replica.hear(self.now_ms(), random::u64(), from, letter.message);
                         self.take(out, &letter.state)?;
@@ -130,14 +131,31 @@ impl<M: Machine> Driver<M> {
                 }
             }
             self.settle()?;
-            for (question, answer) in looks {
-                self.look(&question, answer);
+            for (question, term, answer) in looks {
+                if self.is_other(term) { self.refuse(answer) } else { self.look(&question, answer) }
             }
         }
     }
 
     fn now_ms(&self) -> u64 {
         now_ms().saturating_sub(self.began_ms)
+    }
+
+    /// Whether somebody means another term than this: what was true then need not be now.
+    fn is_other(&self, term: Option<u64>) -> bool {
+        term.is_some_and(|term| term != self.replica.term())
+    }
+
+    fn refuse(&self, answer: Answer) {
+        // Whoever asked may have gone.
+        let _ = answer.send(Err(AskError::NotLeading { leader: self.leader() }));
+    }
+
+    fn leader(&self) -> Option<Member> {
+        match self.replica.role() {
+            Role::Follower(leader) => leader,
+            Role::Candidate | Role::Leader => None,
+        }
     }
 
     fn propose(&mut self, change: Arc<[u8]>, answer: Answer) -> Result<(), GroupError> {
@@ -162,11 +180,7 @@ impl<M: Machine> Driver<M> {
     fn look(&self, question: &[u8], answer: Answer) {
         let said = self.machine.look(question);
         let may = self.replica.may_answer(self.now_ms()) && self.applied >= self.replica.commit();
-        let leader = match self.replica.role() {
-            Role::Follower(leader) => leader,
-            Role::Candidate | Role::Leader => None,
-        };
-        let _ = answer.send(if may { Ok(said) } else { Err(AskError::NotLeading { leader }) });
+        let _ = answer.send(if may { Ok(said) } else { Err(AskError::NotLeading { leader: self.leader() }) });
     }
 
     /// Adds a step's output to what is to be kept and said. `state` came along with what caused it.

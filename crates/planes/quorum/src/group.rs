@@ -194,11 +194,23 @@ impl Group {
     /// # Errors
     /// [`AskError`].
     pub async fn change(&self, change: impl Into<Arc<[u8]>>) -> Result<Vec<u8>, AskError> {
-        let change: Arc<[u8]> = change.into();
+        self.change_in(None, change).await
+    }
+
+    /// As [`Group::change`], only while the term is this one: whoever works on what it knew in that term undoes nothing of a later one.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn change_in(
+        &self,
+        term: impl Into<Option<u64>>,
+        change: impl Into<Arc<[u8]>>,
+    ) -> Result<Vec<u8>, AskError> {
+        let (term, change): (_, Arc<[u8]>) = (term.into(), change.into());
         if change.is_empty() {
             return Err(AskError::Empty);
         }
-        self.ask(|answer| Ask::Change { change, answer }).await
+        self.ask(|answer| Ask::Change { change, term, answer }).await
     }
 
     /// Asks the machine. The answer knows every change that anybody was told of before this was called.
@@ -206,8 +218,20 @@ impl Group {
     /// # Errors
     /// [`AskError`].
     pub async fn look(&self, question: impl Into<Vec<u8>>) -> Result<Vec<u8>, AskError> {
-        let question = question.into();
-        self.ask(|answer| Ask::Look { question, answer }).await
+        self.look_in(None, question).await
+    }
+
+    /// As [`Group::look`], only while the term is this one.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn look_in(
+        &self,
+        term: impl Into<Option<u64>>,
+        question: impl Into<Vec<u8>>,
+    ) -> Result<Vec<u8>, AskError> {
+        let (term, question) = (term.into(), question.into());
+        self.ask(|answer| Ask::Look { question, term, answer }).await
     }
 
     /// How it stood a moment ago.

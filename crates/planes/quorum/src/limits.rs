@@ -40,6 +40,10 @@ pub const CONNECTIONS_MAX: usize = 2 * bartizan_consensus::limits::MEMBERS_MAX;
 pub const BLOCK_BYTES: usize = 4 << 10;
 /// Bytes of what changes in a folder that go into one entry: well below the longest.
 pub const PART_BYTES: usize = 1 << 20;
+/// Bytes of a folder that a group keeps: half of the largest state, since both are in memory while one is written.
+pub const FOLDER_BYTES_MAX: usize = bartizan_replica::limits::STATE_BYTES_MAX / 2;
+/// How often a folder is read anew at once, where a file was missed that is there: it was being replaced.
+pub const READ_AGAIN_MAX: usize = 8;
 /// How often the folder of a leader is read where nobody asks for it: what is lost with a leader that nobody was told of.
 pub const SWEEP: Duration = Duration::from_secs(1);
 /// Files in a folder that a group keeps, a count.

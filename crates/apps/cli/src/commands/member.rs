@@ -4,14 +4,14 @@
 //! after a restart. When it does not lead any more it ends and begins anew as the same process: nothing of it can be half a leader.
 
 use crate::failure::{Failure, chain};
-use crate::limits::GROUP_RENEW_AFTER;
+use crate::limits::{GROUP_END_WITHIN, GROUP_LOOK_AGAIN, GROUP_RENEW_AFTER};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use bartizan_control::{Elsewhere, Leading, Options, Settling};
 use bartizan_core::group::{GroupStatus, OtherStatus, Place};
 use bartizan_quorum::folder::{Folder, Kept, Own};
-use bartizan_quorum::{Ends, Group, GroupKey, Member, Options as GroupOptions, OtherMember, Running, Standing};
+use bartizan_quorum::{Ends, Group, GroupKey, Member, Options as GroupOptions, OtherMember, Running, Standing, Status};
 use bartizan_runtime::{clock, files, listen, local, stop};
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -81,7 +81,9 @@ fn begin_anew() -> Failure {
         Ok(program) => program,
         Err(error) => return Failure::new(format!("cannot find myself: {error}")),
     };
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    // This member has run: an empty folder would be one that was lost.
+    let args = std::env::args_os().skip(1).filter(|arg| arg != "--new-group");
+    let error = std::process::Command::new(program).args(args).exec();
     Failure::new(format!("cannot begin anew: {error}"))
 }
 
@@ -133,7 +135,8 @@ async fn join(
         founding: member.is_new,
         ends: Arc::clone(&ends),
         judge: key.judge(),
-        log_bytes: None,
+        // Not all write their state down at the same moment, and are mute for so long.
+        log_bytes: Some(bartizan_quorum::limits::LOG_BYTES + (u64::from(member.number % 8) << 22)),
     };
     let started = Group::start(group_options, listener, folder.clone(), over.clone()).await;
     let (group, running) = started.map_err(|error| failed(&error))?;
@@ -147,9 +150,9 @@ fn refuse_another_state(data: &Path, member: &MemberOptions, members: usize) -> 
         return Ok(());
     }
     Err(Failure::new(format!(
-        "`{}` holds the state of a control that was alone, and no group's: to bring it into a group, start one with member {} as \
-         its only member on this folder, stop it, and copy `{FOLDER}` from it into the data folders of the others; else name an \
-         empty folder",
+        "`{}` holds the state of a control that was alone, or of a member whose `{FOLDER}` was lost. A member that lost it: empty the \
+         folder, and start it without `--new-group`. To bring a control that was alone into a group: start one with member {} as its \
+         only member on this folder, stop it, and copy `{FOLDER}` from it into the empty data folders of the others",
         data.display(),
         member.number
     )))
@@ -194,10 +197,12 @@ impl Seat {
             if began.is_none() {
                 return Ok(End::Asked);
             }
-            // Everything that anybody was told of is here once this answers.
-            if self.group.look(Vec::new()).await.is_ok() {
-                return self.lead(options, member, asked).await;
+            // Everything that anybody was told of before this term is here once this answers.
+            let term = self.group.status().term;
+            if self.group.look_in(term, Vec::new()).await.is_ok() {
+                return self.lead(term, options, member, asked).await;
             }
+            tokio::time::sleep(GROUP_LOOK_AGAIN).await;
         }
     }
 
@@ -210,14 +215,20 @@ impl Seat {
         }
     }
 
-    async fn lead(&self, options: &Options, member: &MemberOptions, asked: &CancellationToken) -> Result<End, Failure> {
+    async fn lead(
+        &self,
+        term: u64,
+        options: &Options,
+        member: &MemberOptions,
+        asked: &CancellationToken,
+    ) -> Result<End, Failure> {
         let Some(place) = self.places.get(&self.number) else { return Err(Failure::new("there is no such member")) };
         let (folder, data) = (self.folder.clone(), options.data.clone());
         let laid = tokio::task::spawn_blocking(move || folder.lay_out(&data, &OWN)).await;
         laid.map_err(|error| Failure::new(error.to_string()))?.map_err(|error| Failure::new(chain(&error)))?;
         let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
         let (group, folder) = (self.group.clone(), self.folder.clone());
-        let kept = Kept::start(group, folder, options.data.clone(), OWN, lost.clone(), stop.clone());
+        let kept = Kept::start((group, term), folder, options.data.clone(), OWN, lost.clone(), stop.clone());
         let leading = Leading {
             elsewhere: Arc::new(Others { seat: self.clone(), kept: kept.clone() }),
             listen: place.listen,
@@ -230,20 +241,28 @@ impl Seat {
         let serving = bartizan_control::serve(options, serving_stop.clone());
         let mut serving = std::pin::pin!(serving);
         let mut status = self.group.watch();
+        let leads = |status: &Status| status.standing == Standing::Leads && status.term == term;
         let end = tokio::select! {
-            served = &mut serving => {
-                return served.map(|()| End::Asked).map_err(|error| Failure::new(chain(&error)));
-            }
+            served = &mut serving => return match served {
+                Ok(()) => Ok(End::Asked),
+                // It may have failed for the reason that it is to end.
+                Err(_) if lost.is_cancelled() || !leads(&self.group.status()) => Ok(End::Lost),
+                Err(error) => Err(Failure::new(chain(&error))),
+            },
             () = asked.cancelled() => End::Asked,
             () = lost.cancelled() => End::Lost,
-            _ = status.wait_for(|status| status.standing != Standing::Leads) => End::Lost,
+            _ = status.wait_for(|status| !leads(status)) => End::Lost,
         };
         serving_stop.cancel();
-        let served = serving.await;
-        if matches!(end, End::Asked) {
-            // What was written on the way to the end; where the others are gone, it is lost with this member.
-            let _ = kept.settle().await;
+        if matches!(end, End::Lost) {
+            // Nothing of what is still written is to be kept, and nobody waits for long for what cannot be.
+            stop.cancel();
+            let _ = tokio::time::timeout(GROUP_END_WITHIN, serving).await;
+            return Ok(end);
         }
+        let served = serving.await;
+        // What was written on the way to the end; where the others are gone, it is lost with this member.
+        let _ = kept.settle().await;
         stop.cancel();
         served.map(|()| end).map_err(|error| Failure::new(chain(&error)))
     }

@@ -44,8 +44,6 @@ pub(crate) struct Launcher {
     pub(crate) programs: BTreeMap<Member, Ready>,
     /// Their network namespaces.
     pub(crate) spaces: Arc<Spaces>,
-    /// Whether the controls of the fleet, where there are several, have never run.
-    pub(crate) new_group: bool,
 }
 
 impl Launcher {
@@ -112,7 +110,7 @@ impl Launcher {
         ]);
         let mut spec = self.ours(&self.bartizan, Some("control"), &args, Input::Open, &Part::ControlMember(number));
         spec.args.push("--take-files".into());
-        spec.args.extend(self.new_group.then(|| "--new-group".into()));
+        spec.args.extend((!self.data.group_began().exists()).then(|| "--new-group".into()));
         spec
     }
 

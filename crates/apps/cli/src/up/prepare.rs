@@ -100,9 +100,9 @@ fn plan_all(args: &UpArgs, checked: Checked, stamp: String, mode: Mode, screen: 
         warn_of_fixed_places(&fleet, screen);
     }
     let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
-    let new_group = prepare_group(&fleet, &data)?;
+    prepare_group(&fleet, &data)?;
     let fleet = Arc::new(fleet);
-    let launcher = Launcher { bartizan, proxy, fleet_file, fleet, plan, data, programs, spaces, new_group };
+    let launcher = Launcher { bartizan, proxy, fleet_file, fleet, plan, data, programs, spaces };
     Ok(Prepared { launcher, policy_files, stamp, mode, held: Held { _data: lock, _ports: ports } })
 }
 
@@ -122,10 +122,10 @@ fn sockets_fit(fleet: &Fleet, data: &DataDir) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Folders and key of several controls. True where none of them ever ran.
-fn prepare_group(fleet: &Fleet, data: &DataDir) -> Result<bool, Failure> {
+/// Folders and key of several controls.
+fn prepare_group(fleet: &Fleet, data: &DataDir) -> Result<(), Failure> {
     if fleet.control.is_empty() {
-        return Ok(false);
+        return Ok(());
     }
     if data.path().join("bartizan.db").exists() {
         return Err(Failure::new(format!(
@@ -134,15 +134,13 @@ fn prepare_group(fleet: &Fleet, data: &DataDir) -> Result<bool, Failure> {
             data.path().display()
         )));
     }
-    let mut is_new = true;
     for member in fleet.control.keys().map(|number| data.member(*number)) {
         make_private(member.path())?;
-        is_new &= !member.path().join("group").exists();
     }
     if !data.group_key().exists() {
         GroupKey::make(&data.group_key()).map_err(|error| Failure::new(chain(&error)))?;
     }
-    Ok(is_new)
+    Ok(())
 }
 
 /// Which programs get a network namespace; says aloud which do not, and why.

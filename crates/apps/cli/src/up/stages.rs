@@ -33,7 +33,7 @@ use bartizan_core::fleet::Program;
 use bartizan_core::snapshot::{Epoch, Mode};
 use bartizan_core::{Decision, Member};
 use bartizan_policy::{Ask, Engine};
-use bartizan_runtime::{clock, local};
+use bartizan_runtime::{clock, files, local};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -152,7 +152,11 @@ impl Up {
         }
         let members = fleet.control.keys().copied().map(Part::ControlMember).collect();
         let text = format!("{} keep one state, one of them leads", fleet.control.len());
-        self.stage("control", members, PART_READY_WITHIN, |_| text).await
+        self.stage("control", members, PART_READY_WITHIN, |_| text).await?;
+        // Somebody leads, so a majority has run: from now on an empty folder of a member is one that was lost.
+        let path = self.launcher().data.group_began();
+        files::write_atomic(&path, b"", 0o600)
+            .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))
     }
 
     async fn programs(&mut self) -> Result<(), Failure> {

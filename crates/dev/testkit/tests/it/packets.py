@@ -10,12 +10,12 @@ import struct
 import sys
 
 WORD, PORTS = sys.argv[1].encode(), {int(port) for port in sys.argv[2:]}
-ALL_PROTOCOLS, TCP, ETHERNET = 3, 6, 14
+ALL_PROTOCOLS, TCP, ETHERNET, SYN = 3, 6, 14, 2
 TLS_RECORDS = range(0x14, 0x18)  # RFC 8446, section 5.1
 
 
 def segment(frame):
-    """Ports, sequence number and payload of a segment of TCP over IPv4; nothing for everything else."""
+    """Ports, sequence number, whether it begins a connection, and payload of a segment of TCP over IPv4; nothing for everything else."""
     if len(frame) < ETHERNET + 20 or frame[12:14] != b"\x08\x00" or frame[ETHERNET + 9] != TCP:
         return None
     head = (frame[ETHERNET] & 0x0F) * 4
@@ -24,7 +24,7 @@ def segment(frame):
     if len(tcp) < 20:
         return None
     source, target, number = struct.unpack_from("!HHI", tcp)
-    return source, target, number, tcp[(tcp[12] >> 4) * 4:]
+    return source, target, number, bool(tcp[13] & SYN), tcp[(tcp[12] >> 4) * 4:]
 
 
 def main():
@@ -41,25 +41,28 @@ def main():
         readable, _, _ = select.select([sniffer, sys.stdin], [], [])
         if sniffer not in readable:
             break
-        found = segment(sniffer.recv(1 << 17))
+        frame, about = sniffer.recvfrom(1 << 17)
+        found = segment(frame) if about[2] != socket.PACKET_OUTGOING else None  # on loopback each comes twice
         if not found:
             continue
-        source, target, number, payload = found
+        source, target, number, begins, payload = found
         side = {source, target} & PORTS
         key = (source, target, number, len(payload))
+        flow = (source, target)
+        if begins and side:
+            first[flow] = False  # its first bytes are to come
         if not payload or not side or key in seen:
-            continue  # on loopback each is seen twice
+            continue  # sent again
         seen.add(key)
         for port in side:
             ports[port] = ports.get(port, 0) + len(payload)
         words += WORD in payload
-        flow = (source, target)
-        if flow not in first:
+        if first.get(flow) is False:
             first[flow] = True
             if payload[0] not in TLS_RECORDS or payload[1:2] != b"\x03":
                 plain.append({"from": source, "to": target, "bytes": payload[:60].decode("latin-1")})
     lost = struct.unpack("II", sniffer.getsockopt(263, 6, 8))[1]  # SOL_PACKET, PACKET_STATISTICS
-    print(json.dumps({"ports": ports, "flows": len(first), "plain": plain, "words": words, "lost": lost}))
+    print(json.dumps({"ports": ports, "flows": sum(first.values()), "plain": plain, "words": words, "lost": lost}))
 
 
 main()

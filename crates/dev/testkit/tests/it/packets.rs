@@ -64,7 +64,10 @@ fn who_sees_every_packet_between_guards_reads_nothing() {
 
     let (outside, inside) = (outside.end(said_outside), inside.end(said_inside));
     assert!(inside["words"].as_u64().is_some_and(|words| words >= 5), "behind the guard: {inside}");
-    assert_eq!(outside["lost"], 0, "{outside}");
+    assert!(
+        outside["flows"].as_u64().is_some_and(|flows| flows > 5),
+        "no connection was seen from its beginning: {outside}"
+    );
     assert_eq!((&outside["words"], &outside["plain"]), (&0.into(), &Value::Array(Vec::new())), "{outside}");
     for (service, port) in BANK_SERVICES.iter().zip(&ports) {
         let bytes = outside["ports"][port.to_string()].as_u64().unwrap_or_default();

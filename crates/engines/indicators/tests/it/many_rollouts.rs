@@ -157,7 +157,7 @@ impl World {
         for minute in 0..MINUTES_MAX {
             let now = begin.plus(MINUTE * minute);
             let wanted = f64::from(steps[at]) / 100.0;
-            let more = Raise { service: old.clone(), version: new.clone(), part: wanted };
+            let more = Raise { service: old.clone(), version: new.clone(), part: wanted, beside: Vec::new() };
             if wanted > part && it.may_get(&more, "", now).is_ok() {
                 self.share_out(&mut it, steps[at], now);
                 part = wanted;

@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::limits::{ALERT_TOKEN_BYTES_MAX, ALERTMANAGER_BODY_BYTES_MAX, ALERTMANAGER_POSTED_MAX, ALERTS_LISTEN_LOOK};
+use crate::settled::before_answers;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -79,6 +80,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/-/ready", get(|| async { "OK\n" }))
         .route("/-/healthy", get(|| async { "OK\n" }))
         .route("/-/reload", post(|| async { (StatusCode::FORBIDDEN, "use `bartizan reload`\n") }))
+        .layer(from_fn_with_state(Arc::clone(&app), before_answers))
         .layer(from_fn_with_state(Arc::clone(&app), admit))
         .layer(DefaultBodyLimit::max(ALERTMANAGER_BODY_BYTES_MAX))
         .with_state(app)

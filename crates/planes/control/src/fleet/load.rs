@@ -38,7 +38,7 @@ pub(crate) struct Desired {
     pub(crate) fleet: Fleet,
     /// What tells the fleet file from another state of it; empty where it was changed while it was read.
     pub(crate) stamp: String,
-    /// SHA-256 over fleet file and policies, hexadecimal.
+    /// SHA-256 over fleet file, policies and plan, hexadecimal.
     pub(crate) digest: String,
     pub(crate) plan: Plan,
     pub(crate) policies: Arc<Policies>,
@@ -111,8 +111,9 @@ pub(crate) fn write_plan(plan: &Plan, path: &Path) -> Result<(), ControlError> {
 }
 
 /// Of a file that cannot be read nobody reads more than that; it was read a moment ago.
-fn digest(fleet: &Path, policies: &BTreeMap<String, String>) -> String {
+fn digest(fleet: &Path, policies: &BTreeMap<String, String>, plan: &Plan) -> String {
     let mut text = std::fs::read(fleet).unwrap_or_default();
+    text.extend(serde_json::to_vec(plan).unwrap_or_default());
     for (name, policy) in policies {
         text.extend(format!("\0{name}\0{policy}").into_bytes());
     }
@@ -122,7 +123,7 @@ fn digest(fleet: &Path, policies: &BTreeMap<String, String>) -> String {
 fn read(options: &Options, plan: Plan) -> Result<Desired, ControlError> {
     let stamp = files::stamp(&options.fleet).unwrap_or_default();
     let (mut fleet, files) = files::load_fleet(&options.fleet)?;
-    let digest = digest(&options.fleet, &files);
+    let digest = digest(&options.fleet, &files, &plan);
     let summary = bartizan_policy::check(&fleet, &files)?;
     for warning in &fleet.warnings {
         tracing::warn!("{warning}");

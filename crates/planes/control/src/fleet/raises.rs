@@ -11,9 +11,13 @@ pub(crate) fn splits(fleet: &Fleet) -> Splits {
     split.map(|(name, service)| (name.clone(), service.versions.split.clone())).collect()
 }
 
-/// What tells a program from another one. Of those that somebody else starts nothing is known.
+/// What tells a program from another one. Of those that somebody else starts it is what the file says of version and image.
 pub(crate) fn programs(fleet: &Fleet) -> Programs {
-    fleet.services.iter().map(|(name, service)| (name.clone(), format!("{:?}", service.program))).collect()
+    fleet
+        .services
+        .iter()
+        .map(|(name, service)| (name.clone(), format!("{:?} {:?}", service.program, service.software)))
+        .collect()
 }
 
 /// Versions that get more: by their weight, and those that come to all of it another way, by being run as the service itself, or being
@@ -27,7 +31,7 @@ pub(crate) fn raises(before: &Fleet, after: &Fleet) -> Vec<Raise> {
             let is_listed = all.iter().any(|it| it.service == *service && it.version == *version);
             let is_whole = runs_as(before, after, service, version) || is_called_for(before, after, service, version);
             if is_whole && !has_all && !is_listed {
-                all.push(Raise { service: service.clone(), version: version.clone(), part: 1.0 });
+                all.push(Raise { service: service.clone(), version: version.clone(), part: 1.0, beside: Vec::new() });
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::limits::{DOWN_WITHIN, NODE_ISSUES_MAX, REFUSED_BYTES_MAX};
 use crate::publish::Current;
 use crate::registry::StreamId;
 use crate::rotation::{Orders, node_member};
+use crate::settled::settle;
 use crate::stream::refusal::{Refusal, report_unreadable};
 use crate::stream::renew::Allowance;
 use crate::stream::session::cut;
@@ -247,7 +248,9 @@ impl Session {
     }
 
     async fn mint(&mut self, asked: MintJwt) -> Result<(), End> {
-        let answer = self.may_ask().and_then(|()| node_answer::mint(&self.app, &self.name, &asked, clock::now()));
+        let leads = settle(self.app.options.leading.as_ref()).await.map_err(|error| Refusal::unable(error.to_string()));
+        let may = leads.and_then(|()| self.may_ask());
+        let answer = may.and_then(|()| node_answer::mint(&self.app, &self.name, &asked, clock::now()));
         let request = asked.request;
         self.send(match answer {
             Ok(token) => node_down::Message::Jwt(Jwt { request, token }),

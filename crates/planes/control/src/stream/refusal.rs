@@ -44,6 +44,11 @@ impl Refusal {
         Self { code: Code::ResourceExhausted, told: "a limit was reached; come back later", detail: detail.into() }
     }
 
+    /// Whether it is for asking too often.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.code == Code::ResourceExhausted
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

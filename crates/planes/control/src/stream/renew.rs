@@ -22,8 +22,13 @@ impl Allowance {
         if now.since(self.since) >= RENEWALS_PER {
             *self = Self { since: now, count: 0 };
         }
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.count <= most
+    }
+
+    /// Whether the last one was the first beyond `most`.
+    pub(crate) fn is_first_beyond(&self, most: u32) -> bool {
+        self.count == most.saturating_add(1)
     }
 }
 

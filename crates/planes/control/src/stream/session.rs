@@ -6,11 +6,14 @@ use self::certificates::remembered;
 use crate::app::App;
 use crate::clocks::Watched;
 use crate::fleet::{id_of, is_member};
-use crate::limits::{DOWN_WITHIN, LOGIN_ASK_BYTES_MAX, LOGIN_ASKS_MAX, REFUSED_BYTES_MAX, STATS_BYTES_MAX};
+use crate::limits::{
+    DOWN_WITHIN, LOGIN_ASK_BYTES_MAX, LOGIN_ASKS_MAX, OUTSIDE_TOKENS_MAX, REFUSED_BYTES_MAX, STATS_BYTES_MAX,
+};
 use crate::login;
 use crate::publish::Current;
 use crate::registry::{Certificate, Introduction, Issued, StreamId};
 use crate::rotation::Orders;
+use crate::settled::settle;
 use crate::stream::admit::{Admitted, admit, certificate_of};
 use crate::stream::batches::Batches;
 use crate::stream::delegate::delegate;
@@ -324,6 +327,10 @@ impl Session {
 
     async fn delegate(&mut self, request: &Delegate) -> Result<(), End> {
         let now = clock::now();
+        if let Err(error) = settle(self.app.options.leading.as_ref()).await {
+            let why = error.to_string();
+            return self.send(down::Message::Refusal(control_v1::Refusal { what: "delegation".to_owned(), why })).await;
+        }
         let answer =
             match delegate(&self.app, request, &self.member, (&self.id, &self.certificate), &mut self.delegations, now)
             {
@@ -339,11 +346,18 @@ impl Session {
 
     async fn mint_outside(&mut self, request: MintOutside) -> Result<(), End> {
         let now = clock::now();
-        let minted = outside_token::mint(&self.app, &request, &self.member, &self.id, &mut self.outside_tokens, now);
+        // Who leads no more knows nothing of what was revoked since.
+        let leads = settle(self.app.options.leading.as_ref()).await.map_err(|error| Refusal::unable(error.to_string()));
+        let minted = leads.and_then(|()| {
+            outside_token::mint(&self.app, &request, &self.member, &self.id, &mut self.outside_tokens, now)
+        });
         let (token, until_ms, refused) = match minted {
             Ok((token, until)) => (token, until.as_millis(), String::new()),
             Err(refusal) => {
-                report_refused(&self.app, Some(self.member.service()), self.id.clone(), true, &refusal);
+                // Who asks without end is told of once a minute, and not as often as it asks.
+                if !refusal.is_exhausted() || self.outside_tokens.is_first_beyond(OUTSIDE_TOKENS_MAX) {
+                    report_refused(&self.app, Some(self.member.service()), self.id.clone(), true, &refusal);
+                }
                 (String::new(), 0, refusal.detail().to_owned())
             }
         };

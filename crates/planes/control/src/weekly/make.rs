@@ -29,6 +29,7 @@ pub(crate) async fn make(app: &Arc<App>, week: Week, now: Timestamp) -> Result<W
     let shared = Arc::clone(app);
     let before =
         tokio::task::spawn_blocking(move || Archive::of(&shared.options.data).get(week.before())).await.ok().flatten();
+    let _one_at_a_time = app.making_report.lock().await;
     let until = week.ends().min(now);
     let status = app.indicators.report(fleet.objectives.as_ref(), now);
     let (denials, indicators) = app.indicators.with_board(|board| {

@@ -86,10 +86,11 @@ fn decide(desk: &Desk, live: &Live, asked: &Asked<'_>, found: &mut Found) -> Res
     };
     let mut memo = desk.memo.lock().unwrap_or_else(PoisonError::into_inner);
     let decision = memo.decide(policies, &ask);
-    if let Some(prediction) = memo.predict(policies, &ask, &decision) {
+    let prediction = memo.predict(policies, &ask, &decision);
+    drop(memo);
+    if let Some(prediction) = prediction {
         desk.proxy.predictions.note(&prediction, &ask, Some(asked.trace.request));
     }
-    drop(memo);
     found.decision = Some(Arc::clone(&decision));
     if decision.is_allow() { Ok(()) } else { Err(Answer::denied(&decision)) }
 }

@@ -40,6 +40,15 @@ impl Image {
         self.files.iter().map(|(path, file)| path.len() + file.bytes.len()).sum()
     }
 
+    /// The same, once these changes are made.
+    pub(super) fn bytes_with(&self, edits: &[Edit]) -> usize {
+        let had = |edit: &&Edit| self.files.get(&edit.path).map_or(0, |file| edit.path.len() + file.bytes.len());
+        let has = |edit: &Edit| edit.is.map_or(0, |(length, _)| edit.path.len() as u64 + length);
+        let gone: usize = edits.iter().map(|edit| had(&edit)).sum();
+        let come: u64 = edits.iter().map(has).sum();
+        (self.bytes() - gone).saturating_add(usize::try_from(come).unwrap_or(usize::MAX))
+    }
+
     /// Takes one part of a change. What makes no sense in it is left out, by all members alike.
     pub fn take(&mut self, part: Part) {
         if part.first {

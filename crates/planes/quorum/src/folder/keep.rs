@@ -1,11 +1,10 @@
 //! Asked to settle, it reads the folder, and has the group keep what differs.
 
-use super::edit::{differences, parts};
+use super::edit::parts;
 use super::image::Folder;
 use super::read::{Own, ReadError, Reader};
-use crate::group::{AskError, Group};
-use crate::limits::{QUEUE_MAX, SWEEP};
-use bartizan_replica::limits::STATE_BYTES_MAX;
+use crate::group::{AskError, Group, Standing};
+use crate::limits::{FOLDER_BYTES_MAX, QUEUE_MAX, SWEEP};
 use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -36,10 +35,11 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Keeps what changes in `dir` from now on, whoever asks; without being asked once a second. Fires `lost` where this member does not
-    /// lead any more, and ends then, or with `stop`. Needs a tokio runtime.
+    /// Keeps what changes in `dir` from now on, whoever asks; without being asked once a second. The folder was laid out in `term`, and nothing
+    /// of it is kept in another one. Fires `lost` where this member does not lead any more, and ends then, or with `stop`. Needs a tokio
+    /// runtime.
     pub fn start(
-        group: Group,
+        (group, term): (Group, u64),
         folder: Folder,
         dir: PathBuf,
         own: Own,
@@ -47,7 +47,7 @@ impl Kept {
         stop: CancellationToken,
     ) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE_MAX);
-        let keeper = Keeper { group, folder, reader: Reader::new(dir, own) };
+        let keeper = Keeper { group, term, folder, reader: Reader::new(dir, own) };
         tokio::spawn(keeper.run(queue, lost, stop));
         Self { asks }
     }
@@ -65,6 +65,8 @@ impl Kept {
 
 struct Keeper {
     group: Group,
+    /// In which the folder was laid out: it knows nothing of changes in a later one.
+    term: u64,
     folder: Folder,
     reader: Reader,
 }
@@ -98,9 +100,8 @@ impl Keeper {
     }
 
     async fn keep(&mut self) -> Result<(), NotKept> {
-        let found = self.reader.read().await;
-        let edits = match found {
-            Ok(found) => differences(&self.folder.image(), &found),
+        let edits = match self.reader.edits(&self.folder).await {
+            Ok(edits) => edits,
             Err(error) => {
                 self.reader.forget();
                 return Err(NotKept::Folder(said(&error)));
@@ -117,25 +118,32 @@ impl Keeper {
     async fn change(&self, edits: Vec<super::Edit>) -> Result<(), NotKept> {
         if edits.is_empty() {
             // Who answers as a leader has to be one.
-            return self.group.look(Vec::new()).await.map(drop).map_err(NotKept::Lost);
+            return self.group.look_in(self.term, Vec::new()).await.map(drop).map_err(|error| self.failed(error));
         }
-        let more: usize = edits.iter().flat_map(|edit| &edit.blocks).map(|(_, bytes)| bytes.len()).sum();
-        let bytes = self.folder.image().bytes() + more;
-        if bytes > STATE_BYTES_MAX / 2 {
-            let why = format!("the folder has about {bytes} bytes, a group keeps {} at most", STATE_BYTES_MAX / 2);
+        let (before, after) = {
+            let image = self.folder.image();
+            (image.bytes(), image.bytes_with(&edits))
+        };
+        if after > FOLDER_BYTES_MAX && after > before {
+            let why = format!("the folder would have {after} bytes, a group keeps {FOLDER_BYTES_MAX} at most");
             return Err(NotKept::Folder(why));
         }
         for part in parts(edits) {
             let bytes = postcard::to_stdvec(&part).map_err(|error| NotKept::Folder(error.to_string()))?;
-            match self.group.change(bytes).await {
-                Ok(_) => {}
-                Err(error @ (AskError::Busy | AskError::TooLong | AskError::Empty)) => {
-                    return Err(NotKept::Folder(error.to_string()));
-                }
-                Err(error) => return Err(NotKept::Lost(error)),
-            }
+            self.group.change_in(self.term, bytes).await.map_err(|error| self.failed(error))?;
         }
         Ok(())
+    }
+
+    /// A leader whose lease ran out for a moment may have it again: until somebody else leads, only the answer is lost.
+    fn failed(&self, error: AskError) -> NotKept {
+        let status = self.group.status();
+        let leads = status.standing == Standing::Leads && status.term == self.term;
+        match error {
+            AskError::Busy | AskError::TooLong | AskError::Empty => NotKept::Folder(error.to_string()),
+            AskError::NotLeading { .. } if leads => NotKept::Folder("no majority answers at the moment".to_owned()),
+            error => NotKept::Lost(error),
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// Where what the group does not know goes; what begins with a dot is nobody's.
+const ASIDE: &str = ".left";
+
 /// A file could not be read, written or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot lay out `{}`", path.display())]
@@ -40,7 +43,14 @@ fn put(at: &Path, file: &File) -> io::Result<()> {
     new.set_permissions(PermissionsExt::from_mode(file.mode & 0o777))
 }
 
-/// Removes what the group has not. The index of a database's log goes in any case: it stands for another log.
+/// What the group does not know may be somebody's who did not know where he put it; one of a name is kept.
+fn put_aside(dir: &Path, path: &str) -> io::Result<()> {
+    let aside = dir.join(ASIDE);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&aside)?;
+    std::fs::rename(dir.join(path), aside.join(path.replace('/', "_")))
+}
+
+/// Puts aside what the group has not. The index of a database's log goes in any case: it stands for another log.
 fn clear(files: &BTreeMap<String, File>, dir: &Path, own: &Own, below: &str) -> Result<(), LayError> {
     let here = dir.join(below);
     let failed = |source| LayError { path: here.clone(), source };
@@ -52,9 +62,11 @@ fn clear(files: &BTreeMap<String, File>, dir: &Path, own: &Own, below: &str) -> 
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() && own.shares(&path) {
             clear(files, dir, own, &path)?;
-        } else if kind.is_file() && (path.ends_with(".db-shm") || own.shares(&path) && !files.contains_key(&path)) {
+        } else if kind.is_file() && path.ends_with(".db-shm") {
             let at = entry.path();
             std::fs::remove_file(&at).map_err(|source| LayError { path: at, source })?;
+        } else if kind.is_file() && own.shares(&path) && !files.contains_key(&path) {
+            put_aside(dir, &path).map_err(|source| LayError { path: entry.path(), source })?;
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! What there is in a folder.
 
-use super::edit::is_inside;
-use crate::limits::FILES_MAX;
+use super::edit::{Edit, differences, is_inside};
+use super::image::Folder;
+use crate::limits::{FILES_MAX, READ_AGAIN_MAX};
 use bartizan_store::{Copier, Look, StoreError};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -45,6 +46,8 @@ pub(super) enum ReadError {
     File { path: PathBuf, source: io::Error },
     #[error("`{}` has more than {FILES_MAX} files", dir.display())]
     TooMany { dir: PathBuf },
+    #[error("files of `{}` are replaced all the time", dir.display())]
+    Missed { dir: PathBuf },
     #[error(transparent)]
     Database(#[from] StoreError),
 }
@@ -57,7 +60,23 @@ impl Reader {
     /// Forgets what was read: all is read anew.
     pub(super) fn forget(&mut self) {
         self.seen.clear();
-        self.databases.clear();
+        self.databases.values_mut().for_each(Copier::forget);
+    }
+
+    /// What has to change in `folder` for it to be what is here.
+    pub(super) async fn edits(&mut self, folder: &Folder) -> Result<Vec<Edit>, ReadError> {
+        for _ in 0..READ_AGAIN_MAX {
+            let edits = {
+                let found = self.read().await?;
+                differences(&folder.image(), &found)
+            };
+            // A file that is replaced while its folder is listed may be in no list, and is there all the same.
+            let is_missed = |edit: &Edit| edit.is.is_none() && self.dir.join(&edit.path).symlink_metadata().is_ok();
+            if !edits.iter().any(is_missed) {
+                return Ok(edits);
+            }
+        }
+        Err(ReadError::Missed { dir: self.dir.clone() })
     }
 
     /// Everything that is everybody's. Databases last: what moves from a file into one is then seen twice rather than never.
@@ -71,7 +90,6 @@ impl Reader {
         let (mut files, seen) = files.await.expect("reading does not panic, and nothing aborts the task")?;
         self.seen = seen;
         let databases: Vec<String> = files.keys().filter(|path| path.ends_with(".db")).cloned().collect();
-        self.databases.retain(|path, _| databases.contains(path));
         for path in databases {
             let at = self.dir.join(&path);
             let copier = self.databases.entry(path.clone()).or_insert_with(|| Copier::new(&at));

@@ -53,7 +53,8 @@ impl Alone {
 
     fn kept(&self) -> Kept {
         let (lost, stop) = (self.lost.clone(), self.stop.clone());
-        Kept::start(self.group.clone(), self.folder.clone(), self.dir.path().join("live"), OWN, lost, stop)
+        let term = self.group.status().term;
+        Kept::start((self.group.clone(), term), self.folder.clone(), self.dir.path().join("live"), OWN, lost, stop)
     }
 
     fn put(&self, path: &str, bytes: &[u8]) {
@@ -114,7 +115,9 @@ async fn what_was_settled_is_laid_out_and_what_is_a_members_own_stays() {
         std::fs::write(out.join(path), b"left").unwrap();
     }
     let laid = alone.laid_out();
-    assert_eq!(laid.keys().map(String::as_str).collect::<Vec<_>>(), ["events/mine", "issued/0001", "root.sealed"]);
+    let aside = [".left/deny.json", ".left/issued_left", ".left/left.json"];
+    let kept = ["events/mine", "issued/0001", "root.sealed"];
+    assert_eq!(laid.keys().map(String::as_str).collect::<Vec<_>>(), [&aside[..], &kept].concat());
     assert_eq!(laid["root.sealed"], b"root.SEALED");
 }
 
@@ -151,8 +154,14 @@ async fn nothing_is_settled_once_the_member_has_ended_and_whoever_leads_is_told_
     kept.settle().await.unwrap();
     // The group alone: whoever keeps finds out by itself.
     let lost = alone.lost.clone();
-    let gone =
-        Kept::start(alone.group.clone(), alone.folder.clone(), "/nowhere".into(), OWN, lost, CancellationToken::new());
+    let gone = Kept::start(
+        (alone.group.clone(), alone.group.status().term),
+        alone.folder.clone(),
+        "/nowhere".into(),
+        OWN,
+        lost,
+        CancellationToken::new(),
+    );
     alone.stop.cancel();
     while alone.group.look(Vec::new()).await.is_ok() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
