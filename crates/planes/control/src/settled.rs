@@ -115,3 +115,49 @@ pub(crate) fn stand_in_front(leading: Option<&Leading>, data: &Path, names: &[&s
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Others;
+
+    impl Elsewhere for Others {
+        fn settle(&self) -> Settling<'_> {
+            Box::pin(async { Err("no majority answers".to_owned()) })
+        }
+
+        fn status(&self) -> GroupStatus {
+            GroupStatus { member: 2, leader: Some(2), term: 1, applied: 1, state_bytes: 0, others: Vec::new() }
+        }
+    }
+
+    fn leading(takes_files: bool) -> Leading {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 1));
+        Leading { elsewhere: Arc::new(Others), listen, takes_files, front: None }
+    }
+
+    #[test]
+    fn a_leader_with_other_files_than_those_in_force_is_refused_unless_it_is_to_take_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (careful, taking) = (leading(false), leading(true));
+        check_files(Some(&careful), dir.path(), "first").unwrap();
+        note_files(Some(&careful), dir.path(), "first").unwrap();
+        let error = check_files(Some(&careful), dir.path(), "second").unwrap_err();
+        assert!(matches!(error, ControlError::OtherFiles { member: 2, .. }), "{error}");
+        assert!(error.to_string().contains("--take-files"), "it says the way out: {error}");
+        check_files(Some(&careful), dir.path(), "first").unwrap();
+        check_files(Some(&taking), dir.path(), "second").unwrap();
+        check_files(None, dir.path(), "second").unwrap();
+        note_files(None, dir.path(), "third").unwrap();
+        check_files(Some(&careful), dir.path(), "first").unwrap(); // one that is alone notes nothing
+    }
+
+    #[tokio::test]
+    async fn who_cannot_settle_confirms_nothing_and_who_is_alone_waits_for_nobody() {
+        let error = settle(Some(&leading(false))).await.unwrap_err();
+        assert!(matches!(&error, ControlError::NotSettled(why) if why == "no majority answers"), "{error}");
+        settle(None).await.unwrap();
+    }
+}

@@ -14,6 +14,18 @@ impl Drop for Ended {
     }
 }
 
+/// A Prometheus of this configuration, with its data in `folder`, that answers at port `own`.
+fn scraping(config: &Path, folder: &Path, own: u16) -> Ended {
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{own}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Ended(prometheus.expect("prometheus is installed; see xtask/needs.sh"))
+}
+
 fn monitoring() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../monitoring").canonicalize().unwrap()
 }
@@ -97,14 +109,7 @@ fn a_prometheus_scrapes_the_bank_and_answers_every_query_of_the_boards() {
         ),
     )
     .unwrap();
-    let prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{own}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _prometheus = Ended(prometheus.expect("prometheus is installed; see xtask/needs.sh"));
+    let _prometheus = scraping(&config, folder.path(), own);
     let ask = |query: &str| {
         let url = format!("http://127.0.0.1:{own}/api/v1/query?query={}", encoded(query));
         let answer = get(&url, None);
@@ -259,14 +264,7 @@ fn control_and_a_prometheus_come_to_the_same_alerts_by_the_same_rules() {
         ),
     )
     .unwrap();
-    let prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{own}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _prometheus = Ended(prometheus.expect("prometheus is installed; see xtask/needs.sh"));
+    let _prometheus = scraping(&config, folder.path(), own);
 
     // Refused on the way, and kept out of what is in force: a rule that nobody owns.
     std::fs::write(rules.join("more.yml"), DENIED.replace("owner: core-banking, ", "")).unwrap();

@@ -37,25 +37,21 @@ pub(super) fn is_inside(path: &str) -> bool {
 /// What has to change in `image` for it to be what was found.
 pub(super) fn differences(image: &Image, found: &BTreeMap<String, Found>) -> Vec<Edit> {
     let gone = image.files().keys().filter(|path| !found.contains_key(*path));
-    let gone = gone.map(|path| Edit { path: clone(path), is: None, blocks: Vec::new() });
+    let gone = gone.map(|path| Edit { path: path.clone(), is: None, blocks: Vec::new() });
     let none = File::default();
     let changed = found.iter().filter_map(|(path, found)| {
         let before = image.files().get(path);
         let Some(bytes) = &found.bytes else {
             let file = before?;
             let is = Some((file.bytes.len() as u64, found.mode));
-            return (file.mode != found.mode).then(|| Edit { path: clone(path), is, blocks: Vec::new() });
+            return (file.mode != found.mode).then(|| Edit { path: path.clone(), is, blocks: Vec::new() });
         };
         let blocks = blocks(&before.unwrap_or(&none).bytes, bytes);
         let is = (bytes.len() as u64, found.mode);
         let is_other = before.is_none_or(|file| (file.bytes.len() as u64, file.mode) != is) || !blocks.is_empty();
-        is_other.then(|| Edit { path: clone(path), is: Some(is), blocks })
+        is_other.then(|| Edit { path: path.clone(), is: Some(is), blocks })
     });
     gone.chain(changed).collect()
-}
-
-fn clone(path: &str) -> String {
-    path.to_owned()
 }
 
 fn blocks(before: &[u8], now: &[u8]) -> Vec<(u32, Vec<u8>)> {

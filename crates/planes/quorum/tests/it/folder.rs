@@ -172,6 +172,26 @@ async fn nothing_is_settled_once_the_member_has_ended_and_whoever_leads_is_told_
     assert_eq!(alone.laid_out()["a"], b"1");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_known_in_another_term_changes_nothing_and_is_told_so() {
+    let alone = Alone::start().await;
+    let term = alone.group.status().term;
+    for (other, has_change) in [(term - 1, false), (term + 1, false), (term - 1, true), (term + 1, true)] {
+        if has_change {
+            alone.put("a", b"1");
+        }
+        let (lost, live) = (CancellationToken::new(), alone.dir.path().join("live"));
+        let group = (alone.group.clone(), other);
+        let stale = Kept::start(group, alone.folder.clone(), live, OWN, lost.clone(), CancellationToken::new());
+        let said = stale.settle().await;
+        assert!(matches!(said, Err(NotKept::Lost(_))), "{other} of {term}, {has_change}: {said:?}");
+        lost.cancelled().await;
+    }
+    assert!(alone.folder.image().is_empty(), "nothing of it is kept");
+    alone.kept().settle().await.unwrap();
+    assert_eq!(alone.laid_out()["a"], b"1");
+}
+
 fn part(first: bool, last: bool, path: &str, bytes: &[u8]) -> Part {
     let edit = Edit { path: path.to_owned(), is: Some((bytes.len() as u64, 0o600)), blocks: vec![(0, bytes.to_vec())] };
     Part { first, last, edits: vec![edit] }
