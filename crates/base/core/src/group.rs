@@ -48,10 +48,3 @@ pub struct OtherStatus {
     /// Whether it has not answered for some seconds.
     pub away: bool,
 }
-
-impl GroupStatus {
-    /// Whether this member leads.
-    pub fn leads(&self) -> bool {
-        self.leader == Some(self.member)
-    }
-}
