@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
+.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench-hop bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,11 @@ doc: ## the code's own documentation, in target/doc
 bench-bank: needs-demo ## the bank in modes off, mtls and full, interleaved; table to benches/results/
 	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
 	python3 benches/bank_modes.py
+
+bench-hop: needs-demo ## one guarded hop at 5,000 requests a second: off, mtls, policy, full, interleaved
+	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
+	PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan bench benches/hop/plain.yaml --full benches/hop/full.yaml \
+		--rate 5000 --seconds 10 --rounds 5 --core-hour 0.04
 
 bench: needs ## engines and control: issuance, decisions, handshakes, closing of connections, nodes that come back
 	$(CARGO) run --release --package bartizan-identity --example issue_rate

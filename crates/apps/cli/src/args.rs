@@ -127,7 +127,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  bartizan bench fleet.yaml\n  bartizan bench fleet.yaml --path /orders/7 --path /stock --seconds 20 --rounds 3 --json\n  \
         bartizan bench fleet.yaml --path /orders --method POST --body @order.json --header 'content-type: application/json'\n  \
-        bartizan bench plain.yaml --full fleet.yaml --rounds 5 --core-hour 0.04\n\n\
+        bartizan bench plain.yaml --full fleet.yaml --rounds 5 --core-hour 0.04\n  bartizan bench fleet.yaml --rate 1000   # latency at a load that you know, not at the most that goes through\n\n\
         The fleet must not be running: it is started anew for each mode, with a data folder that is thrown away. Services that run \n\
         already (`at:`) take part. For each service it says whether what its guard costs is worth a lighter one."
     )]
@@ -434,6 +434,9 @@ pub(crate) struct BenchArgs {
     /// Connections that ask at once, each one request after the other.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=crate::limits::BENCH_CONNECTIONS_MAX))]
     pub(crate) connections: u64,
+    /// Requests a second, by all connections together, asked whether or not the one before was answered in time; what a late answer keeps waiting is counted with it [default: as many as are answered].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=crate::limits::BENCH_RATE_MAX))]
+    pub(crate) rate: Option<u64>,
     /// How often all modes are gone through; medians are printed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(crate) rounds: u64,

@@ -98,6 +98,8 @@ pub(crate) const QUIET_FOR: Duration = Duration::from_secs(10);
 pub(crate) const ADOPTED_WITHIN: Duration = Duration::from_secs(30);
 /// Most connections of `bench`, a count: beyond, the client is what is measured.
 pub(crate) const BENCH_CONNECTIONS_MAX: u64 = 1024;
+/// Most requests a second that `bench` can be told to ask: more than one client asks.
+pub(crate) const BENCH_RATE_MAX: u64 = 100_000;
 /// Time for the fleet of `bench` to be ready, and to stop.
 pub(crate) const BENCH_READY_WITHIN: Duration = Duration::from_secs(120);
 /// See [`BENCH_READY_WITHIN`].

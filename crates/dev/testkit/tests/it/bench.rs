@@ -109,11 +109,21 @@ fn a_second_fleet_with_more_in_it_is_measured_beside_and_each_guard_is_judged() 
         assert!(web["advice"] == "keep" || web["advice"] == "tune", "it handles data, so never lighter: {web}");
     }
 
-    let told = bench(&[&post[..], &["--modes", "mtls,full", "--core-hour", "0.04"]].concat());
+    let paced = bench(&[&post[..], &["--modes", "off", "--rate", "40", "--json"]].concat());
+    let paced: Value = serde_json::from_slice(&paced.stdout).unwrap();
+    let requests = paced["modes"][0]["requests"].as_u64().unwrap();
+    assert!((20..=41).contains(&requests) && paced["rate"] == 40, "{paced}");
+
+    let told = bench(&[&post[..], &["--modes", "mtls,full", "--core-hour", "0.04", "--rate", "40"]].concat());
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    for part in
-        ["POST /orders/7 from 2 connections", "PER MILLION", "policy", "P99 µs mtls", "advice is for `full`", "WHY"]
-    {
+    for part in [
+        "POST /orders/7 from 2 connections, 40 requests/s",
+        "PER MILLION",
+        "policy",
+        "P99 µs mtls",
+        "advice is for `full`",
+        "WHY",
+    ] {
         assert!(told.contains(part), "no {part:?} in {told}");
     }
 }

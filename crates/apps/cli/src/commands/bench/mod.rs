@@ -13,7 +13,7 @@ use crate::limits::{BENCH_BODY_BYTES_MAX, BENCH_BUDGET_US, BENCH_WARM};
 use crate::render::{grouped, micros, rate, table};
 use bartizan_runtime::files;
 use bartizan_runtime::https::Asking;
-use load::Loaded;
+use load::{Loaded, Pace};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,8 +71,9 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let rows: Vec<Row> = measured.iter().filter_map(|one| median(one.name, &rounds)).collect();
     let paths: Vec<&str> = measured.first().iter().flat_map(|it| &it.targets).map(|it| it.path.as_str()).collect();
     if args.json {
-        let (method, connections) = (&args.method, args.connections);
-        let said = serde_json::json!({ "method": method, "paths": paths, "connections": connections, "modes": rows });
+        let said = serde_json::json!({
+            "method": &args.method, "paths": paths, "connections": args.connections, "rate": args.rate, "modes": rows,
+        });
         return print_json(&said);
     }
     print(&format!("{}{}", told(&rows, &paths, args), advice(&rows)))
@@ -120,7 +121,8 @@ fn measure(args: &BenchArgs, one: &Measured, what: &Arc<Asking>) -> Result<Row, 
     let guarded = one.mode != ModeArg::Off;
     let roots = if guarded { Some(fleet.roots()?) } else { None };
     let doors = targets::doors(&one.targets, guarded);
-    let run = |span| super::waiting_for(load::run(&doors, roots.as_deref(), what, args.connections, span));
+    let pace = Pace { connections: args.connections, rate: args.rate };
+    let run = |span| super::waiting_for(load::run(&doors, roots.as_deref(), what, pace, span));
     let look = || if guarded { super::waiting_for(cost::look(&fleet.data())).map(Some) } else { Ok(None) };
     run(BENCH_WARM)?;
     let (looked, before) = (look()?, spent::below(fleet.pid()));
@@ -202,10 +204,11 @@ fn told(rows: &[Row], paths: &[&str], args: &BenchArgs) -> String {
         row
     };
     format!(
-        "{} {} from {} connections, {} s in each mode, {} rounds; the client runs on the same machine and is not counted\n{}\n",
+        "{} {} from {} connections{}, {} s in each mode, {} rounds; the client runs on the same machine and is not counted\n{}\n",
         args.method,
         paths.join(" "),
         args.connections,
+        args.rate.map_or(String::new(), |rate| format!(", {} requests/s", grouped(rate))),
         args.seconds,
         args.rounds,
         table(&headers, rows.iter().map(row).collect(), WIDTH).trim_end()
