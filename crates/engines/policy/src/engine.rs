@@ -129,6 +129,10 @@ impl Engine {
         self.shadow.as_ref()
     }
 
+    pub(crate) fn has(&self, policy: &str) -> bool {
+        self.rules.iter().any(|rule| <PolicyId as AsRef<str>>::as_ref(&rule.id) == policy)
+    }
+
     /// Decides. The first call of a kind (principal, action, resource, route) gathers the policies that can be about
     /// it; later ones evaluate only those of them that look at method or path.
     pub fn decide(&self, ask: &Ask<'_>) -> Decision {

@@ -15,6 +15,11 @@ pub struct Prediction {
 }
 
 impl Engine {
+    /// Whether a policy of that name is tried out.
+    pub fn tries_out(&self, policy: &str) -> bool {
+        self.shadow().is_some_and(|shadow| shadow.has(policy))
+    }
+
     /// What the policies in shadow would make of `decision`, which is this engine's about `ask`; `None` where nothing, and at
     /// once where there are no such policies.
     pub fn predict(&self, ask: &Ask<'_>, decision: &Decision) -> Option<Prediction> {

@@ -6,6 +6,7 @@ use crate::egress::doors::Doors;
 use crate::egress::resolve::Resolver;
 use crate::listeners::{BindError, Listeners};
 use crate::live::Proxy;
+use crate::predictions;
 use crate::users::EdgeUsers;
 use bartizan_core::deny::{DenyError, DenyList};
 use bartizan_core::event::{Change, Config, SeenBy, What};
@@ -243,6 +244,8 @@ impl Intake {
             return Err(IntakeError::NotOurShare { own: self.proxy.name.to_string(), found: found.to_string() });
         }
         let engine = Arc::new(Engine::compile(&signed.payload, signed.epoch)?);
+        predictions::tell(&self.proxy, true);
+        self.proxy.predictions.keep(|policy| engine.tries_out(policy));
         self.proxy.change(|live| {
             live.policies = Some(engine);
             live.epochs.insert(Kind::Policies, signed.epoch);

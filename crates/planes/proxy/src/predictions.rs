@@ -64,6 +64,11 @@ impl Predictions {
         }
     }
 
+    /// Leaves room for those that are tried out now: what others would have decided is over.
+    pub fn keep(&self, is_tried_out: impl Fn(&str) -> bool) {
+        self.lock().retain(|key, _| is_tried_out(&key.policy));
+    }
+
     /// The counters, for control: by policy and edge, and what there was no room for.
     pub fn stats(&self) -> (Vec<PredictedStats>, u64) {
         let edges = self.lock();
@@ -150,5 +155,9 @@ mod tests {
         let (stats, unlisted) = predictions.stats();
         assert_eq!((stats.len(), unlisted), (PREDICTIONS_MAX, 14));
         assert!(stats.iter().all(|it| it.calls == 2 && it.verdict == Verdict::Allow));
+        let other = Prediction { verdict: Verdict::Deny, policies: vec!["tight".into()] };
+        predictions.keep(|policy| policy == "tight");
+        predictions.note(&other, &ask(&to, &to), None);
+        assert_eq!(predictions.stats().0.iter().map(|it| &*it.policy).collect::<Vec<_>>(), ["tight"]);
     }
 }

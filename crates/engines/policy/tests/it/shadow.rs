@@ -76,6 +76,8 @@ fn it_decides_nothing_and_says_what_it_would() {
         assert_eq!(predicted(&engine, call), expected, "{call}");
         assert_eq!(predicted(&without, call), None, "{call}");
     }
+    assert!(engine.tries_out("no-admin") && engine.tries_out("open"));
+    assert!(!engine.tries_out("another") && !without.tries_out("no-admin"));
 }
 
 #[test]
