@@ -15,9 +15,10 @@ thread_local! {
 /// Where one direction stands.
 #[derive(Debug, Default)]
 pub(super) struct Copy {
-    /// Read and not written, from `taken` on.
+    /// Read and not written: `taken..until` of it.
     held: Vec<u8>,
     taken: usize,
+    until: usize,
     /// Something was written that may not have left yet.
     unflushed: bool,
     /// The end of what is read was seen.
@@ -41,7 +42,11 @@ impl Copy {
             let mut room = ROOM.take();
             room.resize(RELAY_BYTES, 0);
             let moved = self.poll_through(cx, &mut room, from, to);
-            ROOM.set(room);
+            if self.until > 0 {
+                self.keep(room);
+            } else {
+                ROOM.set(room);
+            }
             ready!(moved)?;
         }
         ready!(Pin::new(to).poll_shutdown(cx))?;
@@ -83,7 +88,7 @@ impl Copy {
                 match Pin::new(&mut *to).poll_write(cx, &bytes[written..]) {
                     Poll::Ready(n) => written += some(n?)?,
                     Poll::Pending => {
-                        self.held = bytes[written..].to_vec();
+                        (self.taken, self.until) = (written, bytes.len());
                         return Poll::Pending;
                     }
                 }
@@ -92,14 +97,36 @@ impl Copy {
         }
     }
 
+    /// Holds on to what was read into `room` and not written: to a copy where that is little, so that many slow readers keep no more
+    /// than they have to, and else to the room itself, since a stream that is read slower than it comes would copy all of it.
+    fn keep(&mut self, room: Vec<u8>) {
+        let rest = &room[self.taken..self.until];
+        if rest.len() > RELAY_BYTES / 4 {
+            self.held = room;
+        } else {
+            (self.held, self.taken, self.until) = (rest.to_vec(), 0, rest.len());
+            ROOM.set(room);
+        }
+    }
+
     fn write_held<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, to: &mut W) -> Poll<io::Result<()>> {
-        while self.taken < self.held.len() {
-            self.taken += some(ready!(Pin::new(&mut *to).poll_write(cx, &self.held[self.taken..]))?)?;
+        if self.until == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        while self.taken < self.until {
+            self.taken += some(ready!(Pin::new(&mut *to).poll_write(cx, &self.held[self.taken..self.until]))?)?;
             self.unflushed = true;
         }
-        // Given back, not kept for the next time.
-        (self.held, self.taken) = (Vec::new(), 0);
+        (self.taken, self.until) = (0, 0);
+        give_back(std::mem::take(&mut self.held));
         Poll::Ready(Ok(()))
+    }
+}
+
+/// To the thread where it is room, not a copy of less.
+fn give_back(room: Vec<u8>) {
+    if room.len() == RELAY_BYTES {
+        ROOM.set(room);
     }
 }
 
