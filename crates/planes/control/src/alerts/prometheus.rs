@@ -20,7 +20,9 @@ const ALERTS: &str = "ALERTS";
 /// The rules in force, with what they remember.
 #[derive(Debug, Default)]
 pub(crate) struct Prometheus {
+    /// Held for as long as rules are asked, which may be seconds: whoever only looks takes `shown`.
     inner: Mutex<Inner>,
+    shown: Mutex<Shown>,
 }
 
 #[derive(Debug, Default)]
@@ -28,8 +30,14 @@ struct Inner {
     groups: Vec<Group>,
     /// When the book was told of an alert last.
     told: BTreeMap<Labels, Timestamp>,
-    asked: u64,
-    failed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// What the files say, where that was not taken over yet.
+    next: Option<Vec<file::Group>>,
+    rules: Vec<PrometheusRuleStatus>,
+    asked: Asked,
 }
 
 #[derive(Debug)]
@@ -43,7 +51,7 @@ struct Group {
 }
 
 /// How often rules were asked, since this process began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// Rules, each time.
     pub(crate) asked: u64,
@@ -60,39 +68,35 @@ pub fn check_prometheus_rules(groups: &[file::Group]) -> Result<(), Vec<FleetErr
 }
 
 impl Prometheus {
-    /// Takes over what the files say. A group that says the same goes on with what it remembers.
+    /// What the files say from the next measurement on.
     pub(super) fn set(&self, fleet: &Fleet) {
-        let mut inner = self.lock();
-        let mut before = std::mem::take(&mut inner.groups);
-        for said in &fleet.alerts.prometheus {
-            if let Some(at) = before.iter().position(|it| it.said == *said) {
-                inner.groups.push(before.swap_remove(at));
-                continue;
-            }
-            // They were read before the fleet was taken over.
-            match compile(std::slice::from_ref(said)) {
-                Ok(rules) => inner.groups.push(Group {
-                    said: said.clone(),
-                    rules: Rules::new(rules.into_iter().flatten().collect()),
-                    wrong: BTreeMap::new(),
-                    there: BTreeMap::new(),
-                }),
-                Err(errors) => tracing::error!(group = said.name, ?errors, "rules cannot be read"),
-            }
-        }
+        let mut shown = lock(&self.shown);
+        let groups = fleet.alerts.prometheus.clone();
+        let before = std::mem::take(&mut shown.rules);
+        let rules = groups.iter().flat_map(|group| group.rules.iter().map(|rule| status(group, rule)));
+        let as_before = |now: PrometheusRuleStatus| {
+            let same =
+                |it: &&PrometheusRuleStatus| (&it.group, &it.name, &it.expr) == (&now.group, &now.name, &now.expr);
+            let (alerts, wrong) = before.iter().find(same).map_or((0, None), |it| (it.alerts, it.wrong.clone()));
+            PrometheusRuleStatus { alerts, wrong, ..now }
+        };
+        shown.rules = rules.map(as_before).collect();
+        shown.next = Some(groups);
     }
 
     /// Asks all of them at the moment of a measurement, and tells of what changed. Blocks for as long as they take.
     pub(crate) fn step(&self, app: &App, now: Timestamp) {
         let at_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
+        if let Some(groups) = lock(&self.shown).next.take() {
+            inner.take_over(groups);
+        }
         let mut moment = Moment { kept: &app.series, at_ms, recorded: BTreeMap::new() };
-        let mut there = Vec::new();
-        let Inner { groups, asked, failed, .. } = &mut *inner;
-        for group in groups {
+        let (mut there, mut asked) = (Vec::new(), Asked::default());
+        for group in &mut inner.groups {
             let (alerts, wrong) = group.rules.step(at_ms, &mut moment);
-            *asked += group.said.rules.len() as u64;
-            *failed += wrong.len() as u64;
+            asked.asked += group.said.rules.len() as u64;
+            asked.failed += wrong.len() as u64;
             group.note(&alerts, wrong);
             for alert in &alerts {
                 let state = if alert.fires { "firing" } else { "pending" };
@@ -101,6 +105,7 @@ impl Prometheus {
             there.extend(alerts);
         }
         app.series.record(at_ms, moment.recorded.into_iter().filter(|(_, value)| !is_stale(*value)).collect());
+        self.show(&inner, asked);
         let foreign = inner.news(app, &there, now);
         drop(inner);
         if !foreign.is_empty() {
@@ -108,37 +113,57 @@ impl Prometheus {
         }
     }
 
-    /// Every rule, and how it stands.
+    /// Every rule, and how it stood when it was asked last.
     pub(super) fn status(&self) -> Vec<PrometheusRuleStatus> {
-        let inner = self.lock();
-        let of = |group: &Group, rule: &file::Rule| PrometheusRuleStatus {
-            name: rule.name.clone(),
-            group: group.said.name.clone(),
-            records: rule.does == file::Does::Record,
-            expr: rule.expr.text.trim().to_owned(),
-            owner: rule.label("owner").to_owned(),
-            severity: rule.label("severity").to_owned(),
-            runbook: rule.runbook().to_owned(),
-            place: format!("{}:{}", group.said.file, rule.line),
-            alerts: group.there.get(&rule.name).copied().unwrap_or_default(),
-            wrong: group.wrong.get(&rule.name).cloned(),
-        };
-        inner.groups.iter().flat_map(|group| group.said.rules.iter().map(move |rule| of(group, rule))).collect()
+        lock(&self.shown).rules.clone()
     }
 
     /// How often they were asked.
     pub(crate) fn asked(&self) -> Asked {
-        let inner = self.lock();
-        Asked { asked: inner.asked, failed: inner.failed }
+        lock(&self.shown).asked
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change leaves it whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn show(&self, inner: &Inner, asked: Asked) {
+        let mut shown = lock(&self.shown);
+        shown.asked.asked += asked.asked;
+        shown.asked.failed += asked.failed;
+        // Else these are the rules of a file that is another one by now.
+        if shown.next.is_none() {
+            shown.rules = inner.groups.iter().flat_map(Group::status).collect();
+        }
+    }
+}
+
+/// Every change leaves it whole.
+fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A rule that was not asked yet.
+fn status(group: &file::Group, rule: &file::Rule) -> PrometheusRuleStatus {
+    PrometheusRuleStatus {
+        name: rule.name.clone(),
+        group: group.name.clone(),
+        records: rule.does == file::Does::Record,
+        expr: rule.expr.text.trim().to_owned(),
+        owner: rule.label("owner").to_owned(),
+        severity: rule.label("severity").to_owned(),
+        runbook: rule.runbook().to_owned(),
+        place: format!("{}:{}", group.file, rule.line),
+        alerts: 0,
+        wrong: None,
     }
 }
 
 impl Group {
+    fn status(&self) -> impl Iterator<Item = PrometheusRuleStatus> {
+        self.said.rules.iter().map(|rule| PrometheusRuleStatus {
+            alerts: self.there.get(&rule.name).copied().unwrap_or_default(),
+            wrong: self.wrong.get(&rule.name).cloned(),
+            ..status(&self.said, rule)
+        })
+    }
+
     fn note(&mut self, alerts: &[Alert], wrong: Vec<(String, Error)>) {
         self.there.clear();
         for alert in alerts {
@@ -153,6 +178,27 @@ impl Group {
 }
 
 impl Inner {
+    /// A group that says the same goes on with what it remembers.
+    fn take_over(&mut self, groups: Vec<file::Group>) {
+        let mut before = std::mem::take(&mut self.groups);
+        for said in groups {
+            if let Some(at) = before.iter().position(|it| it.said == said) {
+                self.groups.push(before.swap_remove(at));
+                continue;
+            }
+            // They were read before the fleet was taken over.
+            match compile(std::slice::from_ref(&said)) {
+                Ok(rules) => self.groups.push(Group {
+                    rules: Rules::new(rules.into_iter().flatten().collect()),
+                    said,
+                    wrong: BTreeMap::new(),
+                    there: BTreeMap::new(),
+                }),
+                Err(errors) => tracing::error!(group = said.name, ?errors, "rules cannot be read"),
+            }
+        }
+    }
+
     /// What the book has to be told: what fires, now and then again, and what is over.
     fn news(&mut self, app: &App, there: &[Alert], now: Timestamp) -> Vec<Foreign> {
         let mut news = Vec::new();
