@@ -15,6 +15,7 @@ mod key;
 mod metrics;
 mod moment;
 mod overview;
+mod pre_prod;
 mod query;
 mod slo;
 mod token;
@@ -37,6 +38,7 @@ pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use moment::{Moment, moment};
 pub(crate) use overview::{ChangesArgs, MapArgs, TopArgs};
+pub(crate) use pre_prod::{CheckCommand, PreProdArgs};
 pub(crate) use query::QueryArgs;
 pub(crate) use slo::{SloAdviseArgs, SloArgs, SloCheckArgs, SloCommand, SloOverrideArgs};
 pub(crate) use token::{InspectArgs, KeygenArgs, MintArgs, RevokeTokenArgs, TokenCommand};
@@ -81,8 +83,10 @@ pub(crate) enum Command {
         Ctrl-C stops everything in order; a second Ctrl-C kills at once.")]
     Up(UpArgs),
     /// Check a fleet file and its policies, and start nothing.
-    #[command(after_help = "Examples:\n  bartizan check fleet.yaml\n  bartizan check fleet.yaml --json")]
-    Check(CheckArgs),
+    #[command(
+        after_help = "Examples:\n  bartizan check fleet.yaml\n  bartizan check fleet.yaml --json\n  bartizan check pre-prod fleet.yaml"
+    )]
+    Check(CheckFleetArgs),
     /// Work with policies.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -287,6 +291,9 @@ pub(crate) enum Command {
     /// Run a program that dies with its parent; `up` starts programs through this.
     #[command(hide = true)]
     ExecProgram(ExecProgramArgs),
+    /// Make the call that standard input has, in JSON, and print its status; `check pre-prod` runs this in the networks of programs.
+    #[command(hide = true)]
+    CallInside,
     /// Make a network namespace for a program and hand out sockets in it; `up` keeps one of these per program.
     #[command(hide = true)]
     Porter(PorterArgs),
@@ -334,6 +341,20 @@ pub(crate) struct CheckArgs {
     /// The fleet file.
     #[arg(value_name = "FLEET")]
     pub(crate) fleet: PathBuf,
+    /// Print one JSON document instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `check`, and what else can be checked.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct CheckFleetArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<CheckCommand>,
+    /// The fleet file.
+    #[arg(value_name = "FLEET", required = true)]
+    pub(crate) fleet: Option<PathBuf>,
     /// Print one JSON document instead of lines.
     #[arg(long)]
     pub(crate) json: bool,

@@ -122,3 +122,21 @@ pub(crate) const TOKEN_INPUT_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const CONSOLE_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has.
 pub(crate) const CONSOLE_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long `check pre-prod` waits for one answer.
+pub(crate) const PRE_PROD_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Largest call that is made in the network of a program, in bytes.
+pub(crate) const PRE_PROD_CALL_BYTES_MAX: u64 = 256 << 10;
+/// Ways to a service that are tried, a count: callers, and the gateway.
+pub(crate) const PRE_PROD_WAYS_MAX: usize = 8;
+/// Events looked at for one question, a count.
+pub(crate) const PRE_PROD_EVENTS_MAX: u32 = 200;
+/// How long an event may take from a guard into the store: batches go off twice a second.
+pub(crate) const PRE_PROD_TOLD_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked for.
+pub(crate) const PRE_PROD_LOOK: Duration = Duration::from_millis(100);
+/// How long a call that is caused by another is waited for: some are made after the answer.
+pub(crate) const PRE_PROD_ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// How far back calls and logs count where the call just made caused none.
+pub(crate) const PRE_PROD_LOOK_BACK: Duration = Duration::from_secs(15 * 60);
+/// Calls of which it is asked by what they were caused, a count.
+pub(crate) const PRE_PROD_TRACES_MAX: usize = 20;

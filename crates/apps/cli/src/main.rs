@@ -11,6 +11,7 @@ mod commands; // one file per subcommand
 mod data_dir; // where a running fleet is found
 mod failure; // how a command fails
 mod limits;
+mod pre_prod; // a running fleet, asked service by service
 mod prompt;
 mod render; // numbers, tables, events for people
 mod up; // `bartizan up`

@@ -1,15 +1,20 @@
 //! `bartizan check` and `bartizan policy check`.
 
-use super::{print, print_json};
-use crate::args::CheckArgs;
+use super::{pre_prod, print, print_json};
+use crate::args::{CheckArgs, CheckCommand, CheckFleetArgs};
 use crate::check::{Checked, Finding, check};
 use crate::failure::Failure;
 use serde_json::json;
 use std::fmt::Write as _;
 
-/// Checks a fleet with its policies.
-pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
-    report(args, |checked| checked.summary())
+/// Checks a fleet with its policies, or what else was asked for.
+pub(crate) fn run(args: CheckFleetArgs) -> Result<(), Failure> {
+    let CheckFleetArgs { command, fleet, json } = args;
+    match (command, fleet) {
+        (Some(CheckCommand::PreProd(args)), _) => pre_prod::run(&args),
+        (None, Some(fleet)) => report(&CheckArgs { fleet, json }, Checked::summary),
+        (None, None) => Err(Failure::Usage("name a fleet file".to_owned())),
+    }
 }
 
 /// The same, told from the policies' side.

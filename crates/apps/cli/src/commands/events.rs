@@ -109,7 +109,7 @@ fn joined<T: ToString>(words: &[T]) -> Option<String> {
 }
 
 /// Percent-encoding (RFC 3986 section 2.1) of all but unreserved characters.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

@@ -5,7 +5,7 @@ mod alerts;
 mod api;
 mod audit;
 mod balance;
-mod bench;
+pub(crate) mod bench;
 mod ca;
 mod ca_issued;
 mod ca_rotation;
@@ -31,6 +31,7 @@ mod node;
 mod plaintext;
 mod policies;
 mod porter;
+mod pre_prod;
 mod query;
 mod reload;
 mod report;
@@ -47,6 +48,8 @@ mod upgrade;
 mod user;
 mod versions;
 mod whoami;
+
+pub(crate) use events::escaped;
 
 use crate::args::{Command, EventCommand, PlaceArgs, PolicyCommand, SvidCommand, TokenCommand};
 use crate::data_dir::{DataDir, find};
@@ -66,7 +69,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     logs::start(if matches!(command, Command::Control(_) | Command::Node(_)) { "info" } else { "warn" });
     match command {
         Command::Up(args) => up::run(&args),
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(args),
         Command::Policy(PolicyCommand::Check(args)) => check::policies(&args),
         Command::Explain(args) => waiting(explain::run(&args)),
         Command::Trace(args) => waiting(trace::run(&args)),
@@ -117,6 +120,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Node(args) => node::run(args),
         Command::Schema => print(&bartizan_core::fleet::json_schema()),
         Command::ExecProgram(args) => exec_program::run(&args),
+        Command::CallInside => waiting(pre_prod::inside()),
         Command::Porter(args) => porter::run(&args),
         Command::Bury => {
             up::bury(std::io::stdin().lock());

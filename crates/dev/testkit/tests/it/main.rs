@@ -41,6 +41,7 @@ mod own_fleet; // services that nobody here wrote
 mod packets;
 mod partners; // third parties
 mod people; // who sign in
+mod pre_prod; // may it go into production
 mod prometheus; // what scrapes us
 mod revoke;
 mod rollouts; // a bad version stays a canary

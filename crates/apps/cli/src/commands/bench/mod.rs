@@ -5,6 +5,8 @@ mod load;
 mod spent; // CPU, by kind of process
 mod targets;
 
+pub(crate) use targets::example;
+
 use super::cost::{self, Cost};
 use super::{print, print_json};
 use crate::args::{BenchArgs, ModeArg};

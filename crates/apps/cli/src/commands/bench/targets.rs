@@ -47,7 +47,7 @@ pub(super) fn of(fleet: &Fleet, paths: &[String], method: &str) -> Result<Vec<Ta
 }
 
 /// A path that a pattern fits.
-fn example(pattern: &str) -> String {
+pub(crate) fn example(pattern: &str) -> String {
     pattern.trim_end_matches("/**").replace('*', "1") + if pattern == "/**" { "/" } else { "" }
 }
 
