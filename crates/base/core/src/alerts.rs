@@ -122,11 +122,48 @@ pub enum Measure {
     VersionWorse,
     /// How far the calls of the last full hour are above what is usual at that time of the week, in standard deviations of it.
     CallsUnusual,
+    /// Sign-ins refused within five minutes from one address, for one user from several, or at one service from many, in what others log.
+    SignInsRefused,
+    /// Things of one kind that were asked for within ten minutes by one user or address and are not its, or half of the steps where somebody counts through them.
+    IdsWalked,
+    /// Paths that are not there and that one address asked for within five minutes; those that only somebody asks for who searches count more.
+    PathsSearched,
+    /// Requests of one address within ten minutes that look like attacks by themselves.
+    AttackProbes,
+    /// Calls within ten minutes from one service to another that the fleet file does not declare, in what others log.
+    UndeclaredCalls,
+    /// Bytes that a service answered to one user or address within ten minutes, in what others log.
+    SentToOneBytes,
+    /// Secrets of Kubernetes that a subject read within ten minutes that had not read any of that namespace.
+    SecretsRead,
+    /// Commands and connections into pods within ten minutes by one subject.
+    PodsEntered,
+    /// Roles that may do everything, given or changed within ten minutes by one subject.
+    AdminGrants,
+    /// Calls of a Kubernetes API server within ten minutes by somebody without a name.
+    AnonymousCalls,
+    /// Tokens of service accounts that one subject asked for within ten minutes.
+    TokenRequests,
 }
 
 impl Measure {
+    /// Those that are found in what others log.
+    pub const SUSPECTS: [Self; 11] = [
+        Self::SignInsRefused,
+        Self::IdsWalked,
+        Self::PathsSearched,
+        Self::AttackProbes,
+        Self::UndeclaredCalls,
+        Self::SentToOneBytes,
+        Self::SecretsRead,
+        Self::PodsEntered,
+        Self::AdminGrants,
+        Self::AnonymousCalls,
+        Self::TokenRequests,
+    ];
+
     /// Each of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 27] = [
         Self::GuardSilentS,
         Self::CertificateLeft,
         Self::CertificatesRunningOut,
@@ -143,6 +180,17 @@ impl Measure {
         Self::NewPlacesBytes,
         Self::NewPlacesSlowBytes,
         Self::CallsUnusual,
+        Self::SignInsRefused,
+        Self::IdsWalked,
+        Self::PathsSearched,
+        Self::AttackProbes,
+        Self::UndeclaredCalls,
+        Self::SentToOneBytes,
+        Self::SecretsRead,
+        Self::PodsEntered,
+        Self::AdminGrants,
+        Self::AnonymousCalls,
+        Self::TokenRequests,
     ];
 
     /// The word of rules.
@@ -164,6 +212,17 @@ impl Measure {
             Self::NewPlacesBytes => "new_places_bytes",
             Self::NewPlacesSlowBytes => "new_places_slow_bytes",
             Self::CallsUnusual => "calls_unusual",
+            Self::SignInsRefused => "sign_ins_refused",
+            Self::IdsWalked => "ids_walked",
+            Self::PathsSearched => "paths_searched",
+            Self::AttackProbes => "attack_probes",
+            Self::UndeclaredCalls => "undeclared_calls",
+            Self::SentToOneBytes => "sent_to_one_bytes",
+            Self::SecretsRead => "secrets_read",
+            Self::PodsEntered => "pods_entered",
+            Self::AdminGrants => "admin_grants",
+            Self::AnonymousCalls => "anonymous_calls",
+            Self::TokenRequests => "token_requests",
         }
     }
 }

@@ -42,6 +42,7 @@ pub mod path;
 pub mod people;
 mod personal; // what a text says of people
 pub mod plan;
+pub mod profile;
 pub mod prometheus_rules; // rules in the form of Prometheus
 pub mod promotion;
 pub mod redact;

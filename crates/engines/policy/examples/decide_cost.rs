@@ -134,6 +134,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         counts: None,
         console: Default::default(),
         control: Default::default(),
+        profile: Default::default(),
         synthetic: Default::default(),
         workloads: Default::default(),
         others: Default::default(),

@@ -1,6 +1,7 @@
 //! Audit records as a Kubernetes API server posts them (`audit.k8s.io/v1`, `EventList`).
 //!
-//! What was sent and answered (`requestObject`, `responseObject`) is left behind: there are secrets in it.
+//! What was sent and answered (`requestObject`, `responseObject`) is left behind, since there are secrets in it; but for the name of the role
+//! that a binding gives.
 
 use crate::draft::Draft;
 use crate::handed::{Handed, Malformed, Scene, Taken};
@@ -57,6 +58,8 @@ fn record(item: &Value, scene: &Scene) -> Result<Handed, Malformed> {
         ("responseStatus.message", "/responseStatus/message"),
         ("decision", "/annotations/authorization.k8s.io~1decision"),
         ("reason", "/annotations/authorization.k8s.io~1reason"),
+        // The one thing of what was sent: which role is given to somebody.
+        ("roleRef.name", "/requestObject/roleRef/name"),
     ] {
         if let Some(value) = text(pointer).filter(|value| !value.is_empty()) {
             draft.attribute(key, value);

@@ -1,5 +1,6 @@
 //! A record under way: every part is bounded as it is added.
 
+use crate::access;
 use crate::any::Any;
 use crate::handed::{Handed, Scene};
 use crate::limits::{
@@ -148,6 +149,7 @@ impl Draft {
     }
 
     pub(crate) fn finish(mut self) -> Handed {
+        access::understand(&mut self.it);
         self.it.failed |= self.it.signal == Signal::Log && self.it.severity >= SEVERITY_ERROR;
         self.it.security |= self.is_about_security();
         Handed { telemetry: self.it, request: self.request }

@@ -9,6 +9,7 @@
 
 mod handed; // start here: what comes of a message
 
+mod access; // of gateways, meshes, web servers
 mod any; // values as OpenTelemetry has them
 pub mod audit; // Kubernetes
 mod draft; // a record under way

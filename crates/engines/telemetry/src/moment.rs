@@ -54,6 +54,25 @@ pub(crate) fn bsd(text: &[u8], now: Timestamp) -> Option<(Timestamp, &[u8])> {
     Some((Timestamp::from_millis(u64::try_from(ms).ok()?), rest))
 }
 
+/// `15/Jan/2027:08:59:58 +0100`, as web servers write it.
+pub(crate) fn common_log(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let signs = [(2, b'/'), (6, b'/'), (11, b':'), (14, b':'), (17, b':'), (20, b' ')];
+    if bytes.len() != 26 || signs.iter().any(|(at, sign)| bytes[*at] != *sign) {
+        return None;
+    }
+    let n = |range: std::ops::Range<usize>| number(&bytes[range]);
+    let month = MONTHS.iter().position(|month| bytes[3..6] == month[..])? as i64 + 1;
+    let ms = days(n(7..11)?, month, n(0..2)?)? * DAY_MS + clock(n(12..14)?, n(15..17)?, n(18..20)?)?;
+    let minutes = n(22..24)? * 60 + n(24..26)?;
+    let offset_min = match bytes[21] {
+        b'+' => minutes,
+        b'-' => -minutes,
+        _ => return None,
+    };
+    u64::try_from(ms - offset_min * 60_000).ok().map(Timestamp::from_millis)
+}
+
 /// The inverse of [`rfc3339`], in UTC with milliseconds.
 pub(crate) fn to_rfc3339(at: Timestamp) -> String {
     let ms = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
@@ -137,6 +156,20 @@ mod tests {
         fn what_is_written_reads_back(ms in 0_u64..253_402_300_800_000) {
             let at = Timestamp::from_millis(ms);
             proptest::prop_assert_eq!(rfc3339(&to_rfc3339(at)), Some(at));
+        }
+    }
+
+    #[test]
+    fn web_servers_have_times_of_their_own() {
+        assert_eq!(common_log("10/Oct/2000:13:55:36 -0700"), rfc3339("2000-10-10T20:55:36Z"));
+        for text in [
+            "",
+            "10/Okt/2000:13:55:36 -0700",
+            "10/Oct/2000:13:55:36 *0700",
+            "32/Oct/2000:13:55:36 -0700",
+            "10/Oct/2000 13:55:36 -0700",
+        ] {
+            assert_eq!(common_log(text), None, "{text}");
         }
     }
 

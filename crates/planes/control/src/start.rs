@@ -40,6 +40,7 @@ use crate::workloads_until::WorkloadsUntil;
 use bartizan_core::TrustDomain;
 use bartizan_core::event::{Process, What};
 use bartizan_core::limits::LEAF_TTL;
+use bartizan_core::profile::Profile;
 use bartizan_core::snapshot::{Epoch, Kind};
 use bartizan_events::Events;
 use bartizan_runtime::{clock, control_stream, listen, local, stop};
@@ -118,8 +119,14 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Cont
     tracing::info!(listen = %app.listen, "control is ready");
 
     let desk = Desk::new(Arc::clone(&app));
-    let served =
-        control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await;
+    let served = if app.in_force().desired.fleet.profile == Profile::Observe {
+        // Nobody gets an identity, so nobody has any business there.
+        drop((listener, desk));
+        stop.cancelled().await;
+        Ok(())
+    } else {
+        control_stream::serve(listener, Arc::clone(&app.tls), judge(&app), desk, on_failure(&app), stop.clone()).await
+    };
     // Also where serving failed: the rest must not go on without it.
     stop.cancel();
     let tasks = [

@@ -29,7 +29,8 @@ use crate::limits::{
     AT_READY_WITHIN, DRAW_EVERY, GONE_WITHIN, LOG_CHECK_EVERY, PART_READY_WITHIN, PROGRAM_READY_WITHIN,
     START_ATTEMPTS_MAX, SUMMARY_EVERY,
 };
-use bartizan_core::fleet::Program;
+use bartizan_core::fleet::{Program, Service};
+use bartizan_core::profile::Profile;
 use bartizan_core::snapshot::{Epoch, Mode};
 use bartizan_core::{Decision, Member};
 use bartizan_policy::{Ask, Engine};
@@ -115,13 +116,16 @@ impl Up {
     async fn start(&mut self) -> Result<(), Failure> {
         let fleet = Arc::clone(&self.launcher().fleet);
         let guarded = self.mode != Mode::Off;
+        let observes = fleet.profile == Profile::Observe;
         if guarded {
             self.hear_upgrades()?;
             self.controls().await?;
-            self.stage("node", vec![Part::Node], PART_READY_WITHIN, |up| {
-                format!("vouches for {}", up.launcher().proxy.display())
-            })
-            .await?;
+            if !observes {
+                self.stage("node", vec![Part::Node], PART_READY_WITHIN, |up| {
+                    format!("vouches for {}", up.launcher().proxy.display())
+                })
+                .await?;
+            }
             let spaces = &self.launcher().spaces;
             let porters: Vec<_> = fleet.instances().filter(|member| spaces.has(member)).map(Part::Porter).collect();
             if !porters.is_empty() {
@@ -162,7 +166,10 @@ impl Up {
     async fn programs(&mut self) -> Result<(), Failure> {
         let fleet = Arc::clone(&self.launcher().fleet);
         let started: Vec<_> = self.launcher().programs.keys().cloned().map(Part::Program).collect();
-        let already: Vec<_> = fleet.services.iter().filter(|(_, s)| matches!(s.program, Program::Already)).collect();
+        // What is only watched may be anywhere, and need not be reached from here.
+        let is_waited_for =
+            |service: &Service| matches!(service.program, Program::Already) && fleet.profile != Profile::Observe;
+        let already: Vec<_> = fleet.services.iter().filter(|(_, service)| is_waited_for(service)).collect();
         let result = match already.len() {
             0 => format!("{} started", counted(started.len(), "program")),
             n => format!("{} started, {n} running already", counted(started.len(), "program")),
@@ -327,6 +334,11 @@ impl Up {
             }
             return Ok(text);
         };
+        if launcher.fleet.profile == Profile::Observe {
+            text.push_str("; profile `observe`: nothing is guarded, and what others log is taken in\n");
+            text.push_str(console);
+            return Ok(text);
+        }
         let here = std::env::current_dir().unwrap_or_default();
         let ca = tries::short(&launcher.data.roots(), &here);
         let gateway = launcher.fleet.gateway.as_ref().map(|gateway| wait::loopback_of(gateway.listen));

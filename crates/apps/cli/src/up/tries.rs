@@ -311,6 +311,7 @@ mod tests {
             counts: None,
             console: Default::default(),
             control: Default::default(),
+            profile: Default::default(),
             synthetic: Default::default(),
             workloads: Default::default(),
             others: Default::default(),

@@ -55,6 +55,8 @@ pub enum Signal {
     Metric,
     /// What was asked of a Kubernetes API server.
     Audit,
+    /// A request in the log of a gateway, mesh or web server.
+    Access,
 }
 
 impl Signal {
@@ -65,6 +67,7 @@ impl Signal {
             Self::Span => "span",
             Self::Metric => "metric",
             Self::Audit => "audit",
+            Self::Access => "access",
         }
     }
 }

@@ -67,6 +67,7 @@ use crate::narrow::Narrow;
 use crate::objectives::Objectives;
 use crate::outputs::Output;
 use crate::path::PathPattern;
+use crate::profile::Profile;
 use crate::retention::{LedgerKept, Retention};
 use crate::signed::{EventRule, EventSender};
 use crate::slow_down::SlowDown;
@@ -88,6 +89,8 @@ pub struct Fleet {
     pub name: ServiceName,
     /// The trust domain of all its identities.
     pub trust_domain: TrustDomain,
+    /// Whether anything is guarded.
+    pub profile: Profile,
     /// Its services.
     pub services: BTreeMap<ServiceName, Service>,
     /// The edge, where there is one.

@@ -33,6 +33,7 @@ use crate::gateway::{HOST_BYTES_MAX, MATCHES_MAX, RANGES_MAX};
 use crate::limit::LIMITS_MAX;
 use crate::limits::INSTANCES_MAX;
 use crate::name::{SERVICE_NAME_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX};
+use crate::profile::Profile;
 use crate::signed::ROUTE_SENDERS_MAX;
 use crate::software::IMAGE_BYTES_MAX;
 use crate::synthetic::Synthetic;
@@ -125,6 +126,9 @@ pub(super) struct RawFleet {
     /// is called, and calls, in plain; nobody asks who calls.
     #[schemars(default)]
     pub(super) guards: Field<RawGuards>,
+    /// What the fleet has of Bartizan: `guard` where left out; `observe` for no guards and no identities, with alerts from what others log.
+    #[schemars(default, with = "Profile")]
+    pub(super) profile: Field<String>,
     /// Who calls without needing the answer, by name: `checks` of health, or a `drill` of attacks. Their calls count for indicators
     /// apart from the others.
     #[schemars(default, with = "BTreeMap<String, Synthetic>")]
@@ -482,6 +486,7 @@ impl RawFleet {
         "isolate",
         "capture",
         "guards",
+        "profile",
         "synthetic",
     ];
 
@@ -512,6 +517,7 @@ impl RawFleet {
             isolate: fields.take("isolate", Report::scalar),
             capture: fields.take("capture", Report::scalar),
             guards: fields.take("guards", RawGuards::read),
+            profile: fields.text("profile"),
             synthetic: fields.take("synthetic", |report, node, key| report.named(node, key, Report::text)),
             spot: fields.spot,
         })

@@ -151,9 +151,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, synthetic",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, synthetic",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, synthetic",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
             ],
         ),
         (

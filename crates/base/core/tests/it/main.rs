@@ -16,6 +16,7 @@ mod objectives;
 mod ocsf;
 mod ocsf_schema;
 mod pii;
+mod profile;
 mod prometheus_rules;
 mod redact;
 mod resilience;

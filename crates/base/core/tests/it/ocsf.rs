@@ -64,6 +64,8 @@ fn every_kind_has_what_its_class_requires() {
         (4001, "egress", 4),
         (6008, "telemetry", 6),
         (6003, "telemetry", 6),
+        (4002, "telemetry", 4),
+        (3002, "telemetry", 3),
         (0, "telemetry", 0),
     ];
     let (events, schema) = (all("text"), Schema::published());
@@ -245,7 +247,7 @@ fn outcomes() -> Vec<What> {
                 all.push(What::Identity(issued));
             }
             What::Telemetry(it) => {
-                for signal in [Signal::Log, Signal::Span, Signal::Metric, Signal::Audit] {
+                for signal in [Signal::Log, Signal::Span, Signal::Metric, Signal::Audit, Signal::Access] {
                     for (severity, name) in [(0, "list"), (9, "create"), (13, ""), (17, "exec"), (24, "delete")] {
                         let (name, span) = (name.into(), 7);
                         all.push(What::Telemetry(Telemetry { signal, severity, name, span, ..it.clone() }));

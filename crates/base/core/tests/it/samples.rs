@@ -226,8 +226,26 @@ pub(crate) fn all(text: &str) -> Vec<Event> {
         ),
         event(SeenBy::Intake, What::Telemetry(telemetry(Signal::Log, text))),
         event(SeenBy::Intake, What::Telemetry(telemetry(Signal::Audit, text))),
+        event(SeenBy::Intake, What::Telemetry(logged(Signal::Access, text))),
+        event(SeenBy::Intake, What::Telemetry(logged(Signal::Log, text))),
         event(SeenBy::Intake, What::Telemetry(Telemetry { failed: true, ..telemetry(Signal::Span, text) })),
     ]
+}
+
+/// A request in an access log, or a sign-in.
+fn logged(signal: Signal, text: &str) -> Telemetry {
+    let attributes = [
+        ("client.address", "192.0.2.7"),
+        ("user.name", text),
+        ("http.request.method", "GET"),
+        ("url.path", "/accounts/17"),
+        ("http.response.status_code", "403"),
+        ("destination.service", "accounts"),
+        ("event.category", "authentication"),
+        ("event.outcome", "failure"),
+    ];
+    let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    Telemetry { attributes, ..telemetry(signal, text) }
 }
 
 pub(crate) fn telemetry(signal: Signal, text: &str) -> Telemetry {

@@ -65,6 +65,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         counts: None,
         console: Default::default(),
         control: Default::default(),
+        profile: Default::default(),
         synthetic: Default::default(),
         workloads: Default::default(),
         others: Default::default(),

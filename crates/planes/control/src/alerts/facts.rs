@@ -15,6 +15,7 @@ use bartizan_core::indicator::{Indicator, Place};
 use bartizan_core::limits::LEAF_TTL;
 use bartizan_core::versions::VersionStatus;
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_detect::{Suspects, Suspicion};
 use bartizan_indicators::burn::paces;
 use bartizan_indicators::{Board, Versions};
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub(super) struct Measured {
     lost_total: Option<u64>,
     /// Where most of what a service sent to new places went.
     sent_to: BTreeMap<ServiceName, String>,
+    /// Who did what is suspicious, and the event that shows it.
+    suspects: BTreeMap<(Measure, Option<ServiceName>), String>,
     /// The hour in which it was looked back last, and what came of it.
     looked_back: Option<u64>,
     unusual: Vec<(Option<ServiceName>, f64)>,
@@ -52,7 +55,7 @@ const HOUR_S: u64 = 3600;
 
 impl Default for Measured {
     fn default() -> Self {
-        let (values, burning, counted, wanted, sent_to, looked_back, unusual) = Default::default();
+        let (values, burning, counted, wanted, sent_to, suspects, looked_back, unusual) = Default::default();
         Self {
             values,
             burning,
@@ -66,6 +69,7 @@ impl Default for Measured {
             lost: Window::new(EVENTS_LOST_WITHIN),
             lost_total: None,
             sent_to,
+            suspects,
             looked_back,
             unusual,
         }
@@ -144,6 +148,15 @@ impl Measured {
         self.set_all(Measure::NewPlacesBytes, of(|it| it.at_once));
         self.set_all(Measure::NewPlacesSlowBytes, of(|it| it.slowly));
         self.sent_to = sent.into_iter().map(|it| (it.service, it.to)).collect();
+    }
+
+    /// What others log.
+    pub(super) fn look_at_suspects(&mut self, suspects: &mut Suspects, now: Timestamp) {
+        self.suspects.clear();
+        for Suspicion { measure, service, value, about } in suspects.found(now) {
+            self.values.entry(measure).or_default().push((service.clone(), value));
+            self.suspects.insert((measure, service), about);
+        }
     }
 
     /// Whether new versions do as well as those beside them: now and then, since it sums up an hour. Those of which nobody knew that they
@@ -244,6 +257,9 @@ impl Facts for Measured {
             let one = self.versions.iter().find(|it| Some(&it.version) == service)?;
             let why = one.held.as_ref().map_or(&one.why, |held| &held.why);
             return Some(format!("beside `{}`: {why}", one.service));
+        }
+        if let Some(about) = self.suspects.get(&(measure, service.cloned())) {
+            return Some(about.clone());
         }
         let is_outside = matches!(measure, Measure::NewPlacesBytes | Measure::NewPlacesSlowBytes);
         let to = service.filter(|_| is_outside).and_then(|it| self.sent_to.get(it))?;

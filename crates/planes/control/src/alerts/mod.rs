@@ -37,6 +37,7 @@ use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::Kind;
 use bartizan_core::versions::{Held, HeldBy, HeldVersion, VersionStatus};
 use bartizan_core::{ServiceName, Timestamp};
+use bartizan_detect::{Declared, Suspects};
 use bartizan_indicators::versions::Programs;
 use bartizan_indicators::{Raise, Versions};
 use bartizan_runtime::{clock, files};
@@ -62,6 +63,9 @@ struct Inner {
     /// What failed lately; begins anew with this process.
     causes: Causes,
     outflow: Outflow,
+    /// Who does what attackers do, in what others log; begins anew with this process.
+    suspects: Suspects,
+    declared: Declared,
     rehearsals: Rehearsals,
     book: Book,
     silences: Silences,
@@ -92,6 +96,8 @@ impl Desk {
             changes,
             causes: Causes::default(),
             outflow,
+            suspects: Suspects::default(),
+            declared: Declared::default(),
             rehearsals,
             book,
             silences,
@@ -118,6 +124,7 @@ impl Desk {
         let rules = in_force(&fleet.alerts.rules);
         inner.counters.renew(&rules);
         inner.rules = Arc::new(rules);
+        inner.declared = Declared::of(fleet);
         inner.silences.set_file(&fleet.alerts.maintenance);
         inner.versions.set(splits(fleet), &programs(fleet), clock::now());
         self.routes.set(&fleet.alerts.routes);
@@ -127,10 +134,12 @@ impl Desk {
     pub(crate) fn note(&self, events: &[Event]) {
         let now = clock::now();
         let mut inner = self.lock();
+        let inner = &mut *inner;
         for event in events {
             inner.counters.note(event, now);
             inner.causes.note(event, now);
             inner.outflow.note(event, now);
+            inner.suspects.note(event, &inner.declared, now);
             inner.versions.note(event, now);
             if let Some(change) = changes::change(event) {
                 inner.changes.note(change);
@@ -180,7 +189,8 @@ impl Desk {
             left_out: inner.book.left_out()
                 + inner.counters.left_out()
                 + inner.causes.left_out()
-                + inner.outflow.left_out(),
+                + inner.outflow.left_out()
+                + inner.suspects.left_out(),
         }
     }
 
@@ -256,6 +266,8 @@ impl Desk {
             changes,
             causes: _,
             outflow,
+            suspects,
+            declared: _,
             rehearsals: _,
             book,
             silences,
@@ -266,6 +278,7 @@ impl Desk {
         } = &mut *inner;
         measured.look(app, fleet, self.started, now);
         measured.look_outside(outflow, now);
+        measured.look_at_suspects(suspects, now);
         let bad = measured.look_at_versions(versions, now);
         // What went out changes all the time: what is lost of it with us is what guards told within a minute.
         let minute = now.as_secs() / 60;

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::routing::post;
 use bartizan_core::limits::JOIN_TOKEN_TTL;
+use bartizan_core::profile::Profile;
 use bartizan_core::status::NodeToken;
 use bartizan_crypto::random;
 use bartizan_runtime::clock;
@@ -21,6 +22,9 @@ pub(super) const IT: Endpoint = Endpoint {
 };
 
 async fn answer(State(app): State<Arc<App>>) -> Result<Json<NodeToken>, Failure> {
+    if app.in_force().desired.fleet.profile == Profile::Observe {
+        return Err(Failure::conflict("this fleet is observed alone (`profile: observe`): no identity is handed out"));
+    }
     let now = clock::now();
     let token = app.tokens().issue(now, random::bytes()).map_err(|error| Failure::unavailable(error.to_string()))?;
     Ok(Json(NodeToken { token: token.expose().clone(), expires: now.plus(JOIN_TOKEN_TTL) }))

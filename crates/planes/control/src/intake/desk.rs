@@ -9,6 +9,7 @@ use bartizan_core::ServiceName;
 use bartizan_core::event::{Event, EventId, SeenBy, What};
 use bartizan_core::fleet::Fleet;
 use bartizan_crypto::random;
+use bartizan_detect::mark;
 use bartizan_runtime::clock;
 use bartizan_telemetry::{Handed, Malformed, Scene, Taken};
 use std::sync::Arc;
@@ -93,7 +94,8 @@ impl Desk {
     ) -> Vec<Event> {
         let mut foreign = 0;
         let mut events = Vec::with_capacity(records.len());
-        for handed in records {
+        for mut handed in records {
+            mark(&mut handed.telemetry);
             let named = handed.telemetry.emitter.as_deref().and_then(|name| ServiceName::parse(name).ok());
             let named = named.filter(|name| fleet.services.contains_key(name));
             let service = match (&client.service, named) {
@@ -101,7 +103,7 @@ impl Desk {
                     foreign += 1;
                     continue;
                 }
-                (own, named) => named.or_else(|| own.clone()),
+                (own, named) => named.or_else(|| own.clone()).or_else(|| asked(&handed, fleet)),
             };
             let id = EventId(self.prefix, self.written.fetch_add(1, Ordering::Relaxed));
             let (at, request, what) = (handed.at(), handed.request, What::Telemetry(handed.telemetry));
@@ -141,6 +143,12 @@ impl Desk {
         told.refuse(surplus, "more records a second than one client may bring (`intake.records_per_s`)");
         events
     }
+}
+
+/// The service that an access log says was asked: what a gateway or mesh logs is about that one.
+fn asked(handed: &Handed, fleet: &Fleet) -> Option<ServiceName> {
+    let name = ServiceName::parse(handed.telemetry.attribute("destination.service")?).ok()?;
+    fleet.services.contains_key(&name).then_some(name)
 }
 
 impl Told {

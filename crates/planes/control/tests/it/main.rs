@@ -24,6 +24,7 @@ mod machines;
 mod mail;
 mod metrics;
 mod nodes;
+mod observed; // attacks in what others log
 mod outputs;
 mod outputs_kafka;
 mod outputs_otlp;

@@ -1,8 +1,8 @@
 //! What came in from outside, as records: 6003 API Activity for what was asked of an API server, 6008 Application Error for logs that tell of
 //! an error, and the base event (0) for the rest, about which the schema has nothing to say.
 
-use super::Scene;
-use super::record::{API_ACTIVITY, APPLICATION_ERROR, BASE_EVENT, Record, Severity};
+use super::record::{API_ACTIVITY, APPLICATION_ERROR, AUTHENTICATION, BASE_EVENT, HTTP_ACTIVITY, Record, Severity};
+use super::{Scene, http_activity};
 use crate::event::telemetry::{SEVERITY_ERROR, SEVERITY_FATAL, SEVERITY_WARN};
 use crate::event::{Signal, Telemetry};
 use serde_json::{Map, Value, json};
@@ -29,6 +29,8 @@ impl Scene<'_> {
         } = it;
         let record = match signal {
             Signal::Audit => audit(it),
+            Signal::Access => access(it),
+            Signal::Log if it.attribute("event.category") == Some("authentication") => sign_in(it),
             Signal::Log if *severity >= SEVERITY_ERROR => {
                 Record::new(APPLICATION_ERROR, (1, "General Error"), text(it))
             }
@@ -79,6 +81,54 @@ fn text(it: &Telemetry) -> String {
         _ if it.body.is_empty() => format!("{who}: {}", it.name),
         _ => format!("{who}: {}: {}", it.name, it.body),
     }
+}
+
+/// Both ends and the request, as far as the log said.
+fn access(it: &Telemetry) -> Record {
+    let method = it.attribute("http.request.method").unwrap_or_default();
+    let activity = http_activity(method);
+    let mut request = json!({ "url": { "path": it.attribute("url.path").unwrap_or_default() } });
+    if activity.0 != 99 {
+        request["http_method"] = method.into();
+    }
+    if let Some(agent) = it.attribute("user_agent.original") {
+        request["user_agent"] = agent.into();
+    }
+    let code: u16 = it.attribute("http.response.status_code").and_then(|code| code.parse().ok()).unwrap_or_default();
+    let mut source = endpoint(it, "source.service", it.attribute("client.address"));
+    if let Some(user) = it.attribute("user.name") {
+        source["owner"] = json!({ "name": user });
+    }
+    Record::new(HTTP_ACTIVITY, activity, text(it))
+        .with("http_request", request)
+        .with("http_response", json!({ "code": code }))
+        .with("http_status", code)
+        .with("src_endpoint", source)
+        .with("dst_endpoint", endpoint(it, "destination.service", None))
+}
+
+/// Somebody was let in, or was not.
+fn sign_in(it: &Telemetry) -> Record {
+    let user = it.attribute("user.name").unwrap_or("unknown");
+    Record::new(AUTHENTICATION, (1, "Logon"), text(it))
+        .with("user", json!({ "name": user }))
+        .with("service", json!({ "name": it.emitter.as_deref().unwrap_or("unknown") }))
+        .with("src_endpoint", endpoint(it, "source.service", it.attribute("client.address")))
+}
+
+/// An end of which at least something is known.
+fn endpoint(it: &Telemetry, service: &str, ip: Option<&str>) -> Value {
+    let mut end = Map::new();
+    if let Some(name) = it.attribute(service).or(it.emitter.as_deref().filter(|_| ip.is_none())) {
+        end.insert("svc_name".to_owned(), name.into());
+    }
+    if let Some(ip) = ip {
+        end.insert("ip".to_owned(), ip.into());
+    }
+    if end.is_empty() {
+        end.insert("name".to_owned(), "unknown".into());
+    }
+    Value::Object(end)
 }
 
 fn audit(it: &Telemetry) -> Record {

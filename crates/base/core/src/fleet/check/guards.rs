@@ -33,6 +33,11 @@ pub(super) enum Guards {
 }
 
 impl Guards {
+    /// Nobody has one.
+    pub(super) fn none() -> Self {
+        Self::Named(HashSet::new())
+    }
+
     /// Whether `service` has one.
     pub(super) fn has(&self, service: &str) -> bool {
         match self {

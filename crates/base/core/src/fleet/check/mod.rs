@@ -31,6 +31,7 @@ mod outputs;
 mod people;
 mod pod;
 mod ports;
+mod profile;
 mod routes;
 mod senders;
 mod service;
@@ -59,6 +60,7 @@ use crate::authorization::Authorization;
 use crate::limits::{FLEET_FILE_BYTES_MAX, SERVICES_MAX};
 use crate::name::{GATEWAY, ServiceName, TrustDomain};
 use crate::objectives::Objectives;
+use crate::profile::Profile;
 use crate::user::Users;
 use std::collections::{HashMap, HashSet};
 
@@ -107,6 +109,7 @@ fn read(report: &mut Report<'_>, text: &str) -> Result<RawFleet, Reported> {
 }
 
 fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
+    let profile = profile::check(report, &raw);
     let RawFleet {
         fleet,
         trust_domain,
@@ -132,6 +135,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         isolate,
         capture,
         guards,
+        profile: _, // looked at above, beside all the others
         synthetic,
         spot,
     } = raw;
@@ -171,7 +175,10 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     }
 
     let declared: Vec<&str> = services.value.iter().map(|(name, _)| name.value.as_str()).collect();
-    let guards = guards::check(report, &declared, &gateway, guards);
+    let guards = match profile {
+        Ok(Profile::Observe) => Ok(Guards::none()),
+        _ => guards::check(report, &declared, &gateway, guards),
+    };
     // What follows from a word that makes no sense would be no second error.
     let (guards, guards_are_good) = guards.map_or_else(|bad| (Guards::All, Err(bad)), |guards| (guards, Ok(())));
     let known = Known::of(&services.value, &workloads, &federation, (guards, guards::clients(&gateway)));
@@ -230,6 +237,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let mut fleet = Fleet {
         name: name?,
         trust_domain: trust_domain?,
+        profile: profile?,
         services: checked.into_iter().collect::<Result<_, _>>()?,
         gateway: gateway?,
         workloads: workloads?,
@@ -254,7 +262,9 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         warnings: Vec::new(),
     };
     fleet.alerts.maintenance = alerts::maintenance(report, maintenance, &fleet)?;
-    warn_of_uncalled(report, &fleet, &names);
+    if fleet.profile == Profile::Guard {
+        warn_of_uncalled(report, &fleet, &names);
+    }
     registered.and(guards_are_good).and(for_all).and(isolate).and(capture).map(|_| fleet)
 }
 

@@ -566,7 +566,8 @@ fn check_route(
 }
 
 fn warn_of_unreachable(report: &mut Report<'_>, spot: &Spot, service: &Service) {
-    if service.program != Program::Already {
+    // Where there is no guard, the program calls its callees by itself.
+    if service.program != Program::Already || !service.guarded {
         return;
     }
     let lost: Vec<_> = service.calls.iter().filter(|call| call.via.is_none()).map(|call| call.to.as_str()).collect();
