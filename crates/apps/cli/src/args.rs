@@ -11,6 +11,7 @@ mod console;
 mod egress;
 mod event;
 mod federation;
+mod hold;
 mod key;
 mod metrics;
 mod moment;
@@ -34,6 +35,7 @@ pub(crate) use console::{ConsoleCommand, LinkArgs, SignOutArgs};
 pub(crate) use egress::{EgressArgs, EgressCommand};
 pub(crate) use event::{EventCommand, SignEventArgs};
 pub(crate) use federation::FederationCommand;
+pub(crate) use hold::{EventsCommand, HoldArgs, ReleaseArgs};
 pub(crate) use key::{AddKeyArgs, KeyCommand, RevokeKeyArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use moment::{Moment, moment};
@@ -144,7 +146,8 @@ pub(crate) enum Command {
         bartizan events --text /accounts/17 --since 2026-08-01T12:00:00Z --until 2026-08-01T13:00:00Z\n  \
         bartizan events --image registry.bank.example/accounts:1.4 --outcome failed\n  \
         bartizan events --all --json > events.ndjson\n  \
-        bartizan events --follow --json | jq .message")]
+        bartizan events --follow --json | jq .message\n  \
+        bartizan events holds")]
     Events(EventsArgs),
     /// What became of events on each arrow of their way: received, stored, refused, dropped by cause, waiting.
     #[command(
@@ -542,7 +545,10 @@ pub(crate) struct ExpiryArgs {
 
 /// Which events.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct EventsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<EventsCommand>,
     /// Go on printing what happens until interrupted.
     #[arg(long, short)]
     pub(crate) follow: bool,

@@ -14,7 +14,7 @@ use crate::issued::IssuedStatus;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::plan::Isolation;
 use crate::promotion::PromotionStatus;
-use crate::retention::WhenFull;
+use crate::retention::{Sort, WhenFull};
 use crate::snapshot::{Epoch, Facts, Freshness, Kind, Mode};
 use crate::stats::{PlaintextStats, PredictedStats, SendingStats};
 use crate::time::Timestamp;
@@ -579,12 +579,24 @@ pub struct EventsHeld {
     pub bytes_max: Option<u64>,
     /// Age at which they go, in seconds; `None`: they stay.
     pub keep_s: Option<u64>,
+    /// The same for sorts that have an age of their own.
+    #[serde(default)]
+    pub keep_each_s: BTreeMap<Sort, u64>,
     /// What happens when they have taken all that they may.
     pub when_full: WhenFull,
     /// Events that went since control started since they were too old.
     pub aged: u64,
     /// Events that went since then to make room for newer ones.
     pub displaced: u64,
+    /// Those that were too old, by sort.
+    #[serde(default)]
+    pub aged_each: BTreeMap<Sort, u64>,
+    /// Those that made room, by sort.
+    #[serde(default)]
+    pub displaced_each: BTreeMap<Sort, u64>,
+    /// Legal holds in force, a count: nothing that is under one goes.
+    #[serde(default)]
+    pub holds: u64,
 }
 
 /// `GET /v1/policies`: every policy in force, and who enforces it.

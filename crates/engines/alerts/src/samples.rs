@@ -143,6 +143,8 @@ pub(crate) fn all() -> Vec<What> {
         Deed::KeyLost,
         Deed::Acted,
         Deed::Forbidden,
+        Deed::EventsHeld,
+        Deed::EventsReleased,
     ] {
         all.push(What::Person(Person {
             subject: None,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum EventsError {
     /// The disk is full, or events have taken the room that they may. The same call succeeds once there is space.
     #[error(
-        "`{path}` has no space left: free some on its disk, raise `events.bytes`, or say `events: {{ when_full: drop }}` in the fleet file"
+        "`{path}` has no space left: free some on its disk, raise `events.bytes`, or say `events: {{ when_full: drop }}` in the fleet file; where that stands there, all that is left is held: `bartizan events holds`"
     )]
     Full {
         /// The folder of events.

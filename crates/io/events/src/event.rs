@@ -5,6 +5,7 @@ use crate::limits::QUERY_EVENTS_MAX;
 use crate::record;
 use crate::text::Needle;
 use bartizan_core::event::{Class, Event, EventId, Upshot};
+use bartizan_core::retention::Sort;
 use bartizan_core::{RequestId, ServiceName, Timestamp};
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +47,11 @@ impl StoredEvent {
             upshot: event.upshot(),
             record,
         }
+    }
+
+    /// By which it is kept.
+    pub fn sort(&self) -> Sort {
+        Sort::of(self.class, self.upshot)
     }
 
     /// Its place among all others.

@@ -3,7 +3,7 @@
 //! In: batches of events with their records ([`record::write`] makes them, redacted and with their context). Out: pages of events by
 //! time, service, identity, request, outcome, class and text, from the newest or the oldest on, with a cursor.
 //! How much: [`Retention`](bartizan_core::retention::Retention) bounds age and bytes, and says what happens when they are full: further events
-//! are refused, or the oldest partitions go. Both are counted ([`Events::status`]). A query looks at a bounded number of bytes and
+//! are refused, or the oldest go, plain ones first; each sort of events may have an age of its own, and what is held stays. All is counted ([`Events::status`]). A query looks at a bounded number of bytes and
 //! tells where to go on.
 //! A batch is stored whole or not at all, also after `kill -9`; a power cut may cost the last second. What is damaged is never
 //! served; it costs the blocks that it touches.
@@ -20,6 +20,7 @@ mod earlier; // the layout before
 mod error;
 mod find;
 mod folder;
+mod hold;
 mod keeper;
 mod keys;
 mod known;
@@ -29,6 +30,7 @@ mod outline;
 mod pack;
 mod reading;
 mod segment;
+mod sorts;
 mod summary;
 mod text;
 

@@ -10,6 +10,7 @@ use crate::error::EventsError;
 use crate::event::{Appended, Filter, Page, StoredEvent};
 use crate::find::{self, Candidate, Sources};
 use crate::folder::Folder;
+use crate::hold::Held;
 use crate::known::Known;
 use crate::limits::{
     PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_MIN, READERS_HOLD,
@@ -19,14 +20,16 @@ use crate::reading::{Place, Readers, Reading, Step};
 use crate::segment::Segment;
 use crate::summary::Asked;
 use bartizan_core::Timestamp;
-use bartizan_core::retention::{Retention, WhenFull};
+use bartizan_core::retention::{HoldScope, Retention, Sort};
 use bartizan_core::status::EventsHeld;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use aging::{Gone, Looked};
 
 /// An open log. Every call may read or write the disk.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ struct State {
     /// Until it is closed; those who still read then have it until they are done.
     folder: Option<Arc<Folder>>,
     retention: Retention,
+    held: Arc<Held>,
+    looked: Looked,
     /// Oldest first.
     closed: Vec<Arc<Segment>>,
     /// The last one, while it is written on.
@@ -61,8 +66,8 @@ struct State {
 /// What became of events since the log was opened.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
-    aged: u64,
-    displaced: u64,
+    aged: Gone,
+    displaced: Gone,
 }
 
 #[derive(Debug)]
@@ -84,11 +89,17 @@ impl Log {
     ///
     /// # Errors
     /// [`EventsError::File`], [`EventsError::Full`], [`EventsError::InUse`].
-    pub(crate) fn open(dir: &Path, retention: Retention) -> Result<Self, EventsError> {
+    pub(crate) fn open(dir: &Path, retention: Retention, holds: &[HoldScope]) -> Result<Self, EventsError> {
         let failed = |error| failed(dir, error);
         let folder = Some(Arc::new(Folder::take(dir).map_err(failed)?));
         let listing = Segment::list(dir).map_err(failed)?;
-        let mut state = State { folder, retention, earlier: listing.earlier.into(), ..State::default() };
+        let mut state = State {
+            folder,
+            retention,
+            held: Arc::new(Held::of(holds)),
+            earlier: listing.earlier.into(),
+            ..State::default()
+        };
         if !state.earlier.is_empty() {
             tracing::info!(
                 files = state.earlier.len(),
@@ -157,11 +168,6 @@ impl Log {
         find::page(&sources, filter).map_err(|error| failed(&self.dir, error))
     }
 
-    /// What is to hold from now on.
-    pub(crate) fn set_retention(&self, retention: Retention) {
-        self.state().retention = retention;
-    }
-
     pub(crate) fn status(&self) -> EventsHeld {
         let state = self.state();
         let all = || state.closed.iter().map(Arc::as_ref).chain(state.open.as_ref().map(|open| &open.segment));
@@ -173,8 +179,12 @@ impl Log {
             bytes_max: state.retention.bytes_max,
             keep_s: state.retention.keep.map(|keep| keep.as_secs()),
             when_full: state.retention.when_full,
-            aged: state.counts.aged,
-            displaced: state.counts.displaced,
+            keep_each_s: keep_each(&state.retention),
+            aged: state.counts.aged.all,
+            displaced: state.counts.displaced.all,
+            aged_each: state.counts.aged.by_sort(),
+            displaced_each: state.counts.displaced.by_sort(),
+            holds: state.held.count() as u64,
         }
     }
 
@@ -229,7 +239,7 @@ impl Log {
     }
 
     /// What there is to do from time to time: puts on the disk what was written, lets go what is too old, closes the partition that has
-    /// grown for long enough, and packs one that is closed. True where there is more to pack.
+    /// grown for long enough, and packs one that is closed or writes one anew without what is to go. True where there is more of that.
     pub(crate) fn tend(&self, now: Timestamp) -> bool {
         let _alone = self.tending();
         self.sync();
@@ -245,7 +255,7 @@ impl Log {
                 state.close_open();
             }
         }
-        self.take_over() || self.pack()
+        self.take_over() || self.look_up() || self.thin(now) || self.pack()
     }
 
     /// Puts what was written on the disk, waits for who packs, and gives the folder back. Every further call answers
@@ -304,7 +314,7 @@ impl Log {
     /// Packs one partition. True where there was one.
     fn pack(&self) -> bool {
         let next = {
-            let state = self.state();
+            let mut state = self.state();
             // Who is in the midst of one reads on in it, unless it is too far behind.
             let held =
                 state.readers.lowest().map_or(u64::MAX, |lowest| lowest.max(state.last.saturating_sub(READERS_HOLD)));
@@ -315,10 +325,14 @@ impl Log {
                     && !it.blocks.is_empty()
                     && !state.unpackable.contains(&it.number)
             };
-            state.closed.iter().find(packable).cloned()
+            let next = state.closed.iter().find(packable).cloned();
+            state.looked.begin(next.as_deref());
+            next
         };
         let Some(segment) = next else { return false };
-        match pack::pack(&self.dir, &segment) {
+        let packed = pack::pack(&self.dir, &segment);
+        self.state().looked.begin(None);
+        match packed {
             Ok(Some(packed)) => self.state().replace(&segment, packed),
             Ok(None) => {
                 tracing::error!(file = %segment.path.display(), "a file of events is damaged, and stays as it is");
@@ -347,7 +361,7 @@ impl State {
         if self.ended {
             return Err(io::Error::other("closed meanwhile"));
         }
-        self.make_room(block.len() as u64)?;
+        self.make_room(dir, block.len() as u64)?;
         self.make_ready(dir, batch, block.len() as u64)?;
         let Some(open) = &mut self.open else { return Err(io::Error::other("no file is open")) };
         if let Err(error) = open.segment.add(&open.file, batch, block) {
@@ -368,44 +382,6 @@ impl State {
     fn bytes(&self) -> u64 {
         let open = self.open.as_ref().map_or(0, |open| open.segment.bytes);
         self.closed.iter().map(|it| it.bytes).sum::<u64>() + open
-    }
-
-    /// Makes room for a block as it was declared. Files that somebody took away do not count.
-    fn make_room(&mut self, block: u64) -> io::Result<()> {
-        let Some(bytes_max) = self.retention.bytes_max else { return Ok(()) };
-        if self.bytes() + block > bytes_max {
-            self.forget_moved();
-        }
-        while self.retention.when_full == WhenFull::Drop && self.bytes() + block > bytes_max {
-            if self.closed.is_empty() {
-                self.close_open();
-            }
-            if self.closed.is_empty() {
-                break;
-            }
-            let oldest = self.closed.remove(0);
-            self.counts.displaced += oldest.events();
-            self.readers.gone(&oldest);
-            tracing::warn!(
-                events = oldest.events(), file = %oldest.path.display(),
-                "the oldest events made room for new ones, as `events.when_full: drop` says"
-            );
-            oldest.take_away();
-        }
-        if self.bytes() + block <= bytes_max { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
-    }
-
-    /// Lets whole partitions go whose last event is too old.
-    fn let_age(&mut self, now: Timestamp) {
-        let Some(keep) = self.retention.keep else { return };
-        let limit = now.minus(keep);
-        let aged = |it: &Arc<Segment>| it.last_at().is_some_and(|last| last < limit);
-        for segment in self.closed.iter().filter(|it| aged(it)) {
-            self.counts.aged += segment.events();
-            self.readers.gone(segment);
-            segment.take_away();
-        }
-        self.closed.retain(|it| !aged(it));
     }
 
     /// Sees to it that a file is open, is the one that lies there, and has room for the block.
@@ -510,12 +486,12 @@ impl State {
     fn replace(&mut self, segment: &Arc<Segment>, packed: Segment) {
         match self.closed.iter().position(|it| Arc::ptr_eq(it, segment)) {
             Some(at) => {
+                self.readers.replaced(segment, &packed);
                 self.closed[at] = Arc::new(packed);
-                self.readers.packed(segment);
                 segment.take_away();
             }
             // Where another packed form of it is there, these are the very files of that one.
-            None if self.closed.iter().any(|it| it.number == packed.number) => {}
+            None if self.closed.iter().any(|it| it.path == packed.path) => {}
             None => packed.take_away(),
         }
     }
@@ -526,7 +502,7 @@ impl State {
     }
 
     fn span(&self) -> Duration {
-        self.retention.keep.map_or(PARTITION_SPAN, |keep| PARTITION_SPAN.min(keep / PARTITION_SPANS_KEPT))
+        self.retention.shortest().map_or(PARTITION_SPAN, |keep| PARTITION_SPAN.min(keep / PARTITION_SPANS_KEPT))
     }
 }
 
@@ -563,6 +539,14 @@ fn failed(dir: &Path, source: io::Error) -> EventsError {
         _ => EventsError::File { path, source },
     }
 }
+
+/// The ages of sorts that have one of their own, in seconds.
+fn keep_each(retention: &Retention) -> BTreeMap<Sort, u64> {
+    let age = |sort: Sort| Some((sort, retention.keep_each[sort as usize]?.as_secs()));
+    Sort::ALL.into_iter().filter_map(age).collect()
+}
+
+mod aging;
 
 #[cfg(test)]
 mod tests;

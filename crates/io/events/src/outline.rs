@@ -3,6 +3,7 @@
 use crate::bloom::Bloom;
 use crate::event::StoredEvent;
 use crate::limits::PARTITION_REQUEST_BITS;
+use crate::sorts::Sorts;
 use crate::summary::{Asked, Summary, hashed};
 use bartizan_core::Timestamp;
 
@@ -15,18 +16,20 @@ pub(crate) struct Outline {
     pub(crate) span: Option<(Timestamp, Timestamp)>,
     /// The requests of a packed partition; `None`: there may be any.
     pub(crate) requests: Option<Bloom>,
+    /// What of each sort lies in it; `None` where that was not told yet.
+    pub(crate) sorts: Option<Sorts>,
 }
 
 impl Outline {
-    /// Of these blocks, whose requests are those.
-    pub(crate) fn of(blocks: &[Summary], requests: Option<Bloom>) -> Self {
+    /// Of these blocks, whose requests and sorts are those.
+    pub(crate) fn of(blocks: &[Summary], requests: Option<Bloom>, sorts: Option<Sorts>) -> Self {
         let mut it = Self::default();
         blocks.iter().for_each(|block| it.add(block));
-        it.requests = requests;
+        (it.requests, it.sorts) = (requests, sorts);
         it
     }
 
-    /// One more block. Its requests are not known here.
+    /// One more block. Its requests and sorts are not known here.
     pub(crate) fn add(&mut self, block: &Summary) {
         self.events += u64::from(block.events);
         let (first, last) = self.span.unwrap_or((block.first_at, block.last_at));
@@ -63,7 +66,7 @@ mod tests {
         let (first, second): (Vec<_>, Vec<_>) = ((10..20).map(event).collect(), (30..40).map(event).collect());
         let blocks = [block(&second), block(&first)];
         let all = [first.as_slice(), &second].concat();
-        let it = Outline::of(&blocks, Some(requests(&all)));
+        let it = Outline::of(&blocks, Some(requests(&all)), None);
         let at = |n: u64| Some(Timestamp::from_millis(n * 7));
         assert_eq!((it.events, it.span), (20, at(10).zip(at(39))));
         for (filter, expected) in [
@@ -86,8 +89,8 @@ mod tests {
     fn where_its_requests_are_not_known_there_may_be_any() {
         let events: Vec<_> = (10..20).map(event).collect();
         let asked = Asked::of(&Filter::of_request(event(50).request.unwrap(), 1));
-        assert!(Outline::of(&[block(&events)], None).may_hold(&asked));
-        let mut grown = Outline::of(&[block(&events)], Some(requests(&events)));
+        assert!(Outline::of(&[block(&events)], None, None).may_hold(&asked));
+        let mut grown = Outline::of(&[block(&events)], Some(requests(&events)), None);
         assert!(!grown.may_hold(&asked));
         grown.add(&block(&[event(50)]));
         assert!(grown.may_hold(&asked), "a block came whose requests it was not told");

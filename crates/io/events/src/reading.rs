@@ -14,6 +14,22 @@ pub struct Place {
     blocks: u64,
     /// Whether these are blocks of its packed form, which stand in another order.
     packed: bool,
+    /// Of which edition; 0 where it is not packed, or nothing was said of it.
+    #[serde(default)]
+    edition: u32,
+}
+
+impl Place {
+    /// So many blocks of this partition.
+    fn within(segment: &Segment, blocks: u64) -> Self {
+        Self { partition: segment.number, blocks, packed: segment.is_packed(), edition: segment.edition() }
+    }
+
+    fn is_of(&self, segment: &Segment) -> bool {
+        // Before there were further editions, nobody wrote down which one it was.
+        let edition = if self.packed { self.edition.max(1) } else { 0 };
+        edition == segment.edition()
+    }
 }
 
 /// What became of events for one reader since it was opened, counts.
@@ -54,9 +70,7 @@ impl Readers {
     /// Opens one at `place`, or behind everything. `line` are the partitions, the oldest first; `last` is the number of the last one there ever was.
     pub(crate) fn open(&mut self, name: &str, place: Option<Place>, line: &[&Segment], last: u64) {
         let mut place = place.unwrap_or_else(|| match line.last() {
-            Some(newest) => {
-                Place { partition: newest.number, blocks: newest.blocks.len() as u64, packed: newest.is_packed() }
-            }
+            Some(newest) => Place::within(newest, newest.blocks.len() as u64),
             None => Place { partition: last + 1, ..Place::default() },
         });
         if place.partition > last + 1 {
@@ -64,10 +78,8 @@ impl Readers {
         }
         if let Some(at) = line.iter().find(|it| it.number == place.partition) {
             // It was packed while nobody looked, or has lost its end with the power: from its beginning, or from what is its end now.
-            place = match at.is_packed() == place.packed {
-                true => Place { blocks: place.blocks.min(at.blocks.len() as u64), ..place },
-                false => Place { blocks: 0, packed: at.is_packed(), ..place },
-            };
+            let blocks = if place.is_of(at) { place.blocks.min(at.blocks.len() as u64) } else { 0 };
+            place = Place::within(at, blocks);
         }
         let waiting = behind(place, line);
         self.0.insert(name.to_owned(), Reader { place, counts: Reading { received: waiting, ..Reading::default() } });
@@ -108,18 +120,23 @@ impl Readers {
         }
     }
 
-    /// A partition has another form: who was in the midst of it begins it anew.
-    pub(crate) fn packed(&mut self, segment: &Segment) {
-        for it in self.0.values_mut().filter(|it| it.place.partition == segment.number && !it.place.packed) {
+    /// A partition has another form, in which there may be less: who was in the midst of it begins it anew.
+    pub(crate) fn replaced(&mut self, segment: &Segment, by: &Segment) {
+        for it in self.0.values_mut().filter(|it| it.place.partition <= segment.number) {
+            if it.place.partition < segment.number {
+                it.counts.missed += segment.events().saturating_sub(by.events());
+                continue;
+            }
             let left = events_from(segment, it.place.blocks);
             if left == 0 {
                 it.place = Place { partition: segment.number + 1, ..Place::default() };
                 continue;
             }
-            let again = segment.events() - left;
+            let again = by.events().saturating_sub(left);
             it.counts.received += again;
             it.counts.repeated += again;
-            it.place = Place { partition: segment.number, blocks: 0, packed: true };
+            it.counts.missed += left.saturating_sub(by.events());
+            it.place = Place::within(by, 0);
         }
     }
 
@@ -129,9 +146,9 @@ impl Readers {
         loop {
             let segment = line.iter().find(|segment| segment.number >= it.place.partition)?;
             if segment.number > it.place.partition {
-                it.place = Place { partition: segment.number, blocks: 0, packed: segment.is_packed() };
+                it.place = Place::within(segment, 0);
             }
-            it.place.packed = segment.is_packed();
+            it.place = Place::within(segment, it.place.blocks);
             let block = usize::try_from(it.place.blocks).ok()?;
             if let Some(summary) = segment.blocks.get(block) {
                 let after = Place { blocks: it.place.blocks + 1, ..it.place };
@@ -140,7 +157,7 @@ impl Readers {
             }
             // Its end, unless it still grows.
             let later = line.iter().find(|later| later.number > segment.number)?;
-            it.place = Place { partition: later.number, blocks: 0, packed: later.is_packed() };
+            it.place = Place::within(later, 0);
         }
     }
 

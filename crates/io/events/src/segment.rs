@@ -1,5 +1,6 @@
 //! One partition of the store: a file of blocks, one behind the other. While it grows it is `N.events`; closed and packed it is
-//! `N.packed`, with an index of its blocks beside it.
+//! `N.packed`, with an index of its blocks beside it. Written anew without what had to go, it is `N.packed2`, `N.packed3` and so on, its
+//! editions: the one before stays until nobody reads in it, and after a kill the last one that is whole counts.
 
 use crate::block::{self, HEADER_BYTES, Header};
 use crate::bloom::Bloom;
@@ -7,9 +8,11 @@ use crate::event::StoredEvent;
 use crate::known::Known;
 use crate::limits::{BLOCK_BYTES_MAX, INDEX_BYTES_MAX};
 use crate::outline::Outline;
+use crate::sorts::Sorts;
 use crate::summary::Summary;
 use bartizan_core::Timestamp;
 use bartizan_crypto::hash;
+use std::cmp::Reverse;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -19,9 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// First bytes of every file.
 pub(crate) const MAGIC: &[u8; 8] = b"BZEVENT2";
 /// First bytes of every index.
-const INDEX_MAGIC: &[u8; 8] = b"BZINDEX3";
+const INDEX_MAGIC: &[u8; 8] = b"BZINDEX4";
+/// The same before an index said how much of each sort is in its partition.
+const INDEX_MAGIC_WITHOUT_SORTS: &[u8; 8] = b"BZINDEX3";
 /// The same before an index said which requests are in its partition.
-const INDEX_MAGIC_BEFORE: &[u8; 8] = b"BZINDEX2";
+const INDEX_MAGIC_WITHOUT_REQUESTS: &[u8; 8] = b"BZINDEX2";
 const CHECKSUM: usize = 32;
 const GROWING: &str = "events";
 const PACKED: &str = "packed";
@@ -78,14 +83,14 @@ impl Segment {
     }
 
     fn empty(number: u64, path: PathBuf, bytes: u64) -> Self {
-        let (blocks, outline) = (Vec::new(), Outline::default());
+        let (blocks, outline) = (Vec::new(), Outline { sorts: Some(Sorts::default()), ..Outline::default() });
         Self { number, path, bytes, blocks, outline, damaged: 0, gone: AtomicBool::new(false) }
     }
 
-    /// Puts a packed file on the disk as a whole, with its index.
-    pub(crate) fn finish(&mut self, file: &File) -> io::Result<()> {
+    /// Puts a packed file on the disk as a whole, with its index. Up to the moment in which it gets its name, it is nothing.
+    pub(crate) fn finish(&mut self, file: &File, edition: u32) -> io::Result<()> {
         file.sync_all()?;
-        let path = self.path.with_extension(PACKED);
+        let path = self.path.with_extension(numbered(PACKED, edition));
         std::fs::rename(&self.path, &path)?;
         self.path = path;
         if let Some(dir) = self.path.parent() {
@@ -97,9 +102,10 @@ impl Segment {
         Ok(())
     }
 
-    /// The files of a folder, which whoever calls this has for himself: what somebody else packs meanwhile would be missed, or removed. Where a packed one is there, what it was packed from is not needed any more and is taken away.
+    /// The files of a folder, which whoever calls this has for himself: what somebody else packs meanwhile would be missed, or removed. Where a packed one is there, what it was packed from is not needed any more and is taken away; of several editions the last one counts.
     pub(crate) fn list(dir: &Path) -> io::Result<Listing> {
         let mut growing = Vec::new();
+        let mut packed = Vec::new();
         let mut listing = Listing::default();
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
@@ -107,17 +113,19 @@ impl Segment {
             let Some(number) = number else { continue };
             match path.extension().and_then(|it| it.to_str()) {
                 Some(GROWING) => growing.push((number, path)),
-                Some(PACKED) => listing.files.push((number, path)),
                 Some(UNFINISHED) => std::fs::remove_file(&path)?,
-                _ => {}
+                _ => packed.extend(edition_of(&path).map(|edition| (number, Reverse(edition), path))),
+            }
+        }
+        packed.sort_unstable();
+        for (number, _, path) in packed {
+            match listing.files.last() {
+                Some((last, _)) if *last == number => take_packed_away(&path)?,
+                _ => listing.files.push((number, path)),
             }
         }
         for (number, path) in growing {
-            if listing
-                .files
-                .iter()
-                .any(|(packed, it)| *packed == number && it.extension().is_some_and(|it| it == PACKED))
-            {
+            if listing.files.iter().any(|(packed, it)| *packed == number && edition_of(it).is_some()) {
                 std::fs::remove_file(&path)?;
             } else if crate::earlier::is_one(&path) {
                 listing.earlier.push((number, path));
@@ -132,23 +140,28 @@ impl Segment {
 
     /// What the index beside a packed file says, where it is of this very file.
     pub(crate) fn indexed(number: u64, path: &Path) -> Option<Self> {
-        let index = path.with_extension(INDEX);
-        if path.extension()? != PACKED || std::fs::metadata(&index).ok()?.len() > INDEX_BYTES_MAX {
+        let index = index_of(path)?;
+        if std::fs::metadata(&index).ok()?.len() > INDEX_BYTES_MAX {
             return None;
         }
         let bytes = std::fs::read(index).ok()?;
         let (magic, rest) = bytes.split_first_chunk()?;
         let (sum, rest) = rest.split_first_chunk::<CHECKSUM>()?;
-        if ![INDEX_MAGIC, INDEX_MAGIC_BEFORE].contains(&magic) || hash::sha256(rest) != *sum {
+        let known = [INDEX_MAGIC, INDEX_MAGIC_WITHOUT_SORTS, INDEX_MAGIC_WITHOUT_REQUESTS];
+        if !known.contains(&magic) || hash::sha256(rest) != *sum {
             return None;
         }
         let (index, rest): ((u64, u64, u64, Vec<Summary>), _) = postcard::take_from_bytes(rest).ok()?;
         let (of, length, damaged, blocks) = index;
-        let requests: Option<Bloom> = if magic == INDEX_MAGIC { postcard::from_bytes(rest).ok()? } else { None };
+        let (requests, sorts): (Option<Bloom>, Option<Sorts>) = match magic {
+            INDEX_MAGIC => postcard::from_bytes(rest).ok()?,
+            INDEX_MAGIC_WITHOUT_SORTS => (postcard::from_bytes(rest).ok()?, None),
+            _ => (None, None),
+        };
         let is_of_it = of == number && std::fs::metadata(path).is_ok_and(|about| about.len() == length);
         is_of_it.then(|| {
             let mut it = Self::empty(number, path.to_owned(), length);
-            it.outline = Outline::of(&blocks, requests);
+            it.outline = Outline::of(&blocks, requests, sorts);
             (it.blocks, it.damaged) = (blocks, damaged);
             it
         })
@@ -157,10 +170,10 @@ impl Segment {
     /// Writes the index. Without it, the next start reads the file itself.
     fn write_index(&self) -> io::Result<()> {
         let Self { number, bytes, damaged, blocks, outline, .. } = self;
-        let body =
-            postcard::to_stdvec(&(number, bytes, damaged, blocks, &outline.requests)).map_err(io::Error::other)?;
+        let body = postcard::to_stdvec(&(number, bytes, damaged, blocks, &outline.requests, &outline.sorts));
+        let body = body.map_err(io::Error::other)?;
         let bytes = [INDEX_MAGIC.as_slice(), &hash::sha256(&body), &body].concat();
-        let path = self.path.with_extension(INDEX);
+        let Some(path) = index_of(&self.path) else { return Ok(()) };
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
         file.write_all_at(&bytes, 0)
     }
@@ -180,7 +193,7 @@ impl Segment {
             match block_at(&file, at, bytes)? {
                 Some((header, events)) => {
                     events.iter().for_each(|event| known.note(event.id));
-                    it.push(Summary::of(at, header, &events));
+                    it.push(Summary::of(at, header, &events), &events);
                     at += header.bytes();
                 }
                 None => {
@@ -207,14 +220,25 @@ impl Segment {
     pub(crate) fn add(&mut self, file: &File, events: &[StoredEvent], block: &[u8]) -> io::Result<()> {
         let header = Header::read(block).ok_or_else(|| io::Error::other("a block without header"))?;
         file.write_all_at(block, self.bytes)?;
-        self.push(Summary::of(self.bytes, header, events));
+        self.push(Summary::of(self.bytes, header, events), events);
         self.bytes += block.len() as u64;
         Ok(())
     }
 
-    fn push(&mut self, block: Summary) {
+    fn push(&mut self, block: Summary, events: &[StoredEvent]) {
         self.outline.add(&block);
+        self.outline.sorts.iter_mut().for_each(|sorts| sorts.add(events));
         self.blocks.push(block);
+    }
+
+    /// The same with what of each sort is in it, which its index did not say; from now on it does.
+    pub(crate) fn with_sorts(&self, sorts: Sorts) -> Option<Self> {
+        let mut it = Self::indexed(self.number, &self.path)?;
+        it.outline.sorts = Some(sorts);
+        if let Err(error) = it.write_index() {
+            tracing::warn!(%error, file = %it.path.display(), "an index cannot be written; the next start looks again what is in its file");
+        }
+        Some(it)
     }
 
     /// Opens it to be written on, where it is whole and still what it was.
@@ -234,7 +258,12 @@ impl Segment {
     }
 
     pub(crate) fn is_packed(&self) -> bool {
-        self.path.extension().is_some_and(|it| it == PACKED)
+        self.edition() > 0
+    }
+
+    /// How often it was written as a whole; 0 for one that is not packed.
+    pub(crate) fn edition(&self) -> u32 {
+        edition_of(&self.path).unwrap_or(0)
     }
 
     /// When the first event in it happened; `None` where there is none.
@@ -263,15 +292,38 @@ impl Drop for Segment {
         if !*self.gone.get_mut() {
             return;
         }
-        let index = self.is_packed().then(|| self.path.with_extension(INDEX));
-        for path in [Some(self.path.clone()), index].into_iter().flatten() {
-            if let Err(error) = std::fs::remove_file(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, file = %path.display(), "a file of events that is not needed any more cannot be removed");
-            }
+        if let Err(error) = take_packed_away(&self.path) {
+            tracing::warn!(%error, file = %self.path.display(), "a file of events that is not needed any more cannot be removed");
         }
     }
+}
+
+/// A file, with its index where it is packed. One that is not there any more is fine.
+fn take_packed_away(path: &Path) -> io::Result<()> {
+    for path in [Some(path.to_owned()), index_of(path)].into_iter().flatten() {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Which edition lies in a file of this name; `None` where it is not packed.
+fn edition_of(path: &Path) -> Option<u32> {
+    match path.extension()?.to_str()?.strip_prefix(PACKED)? {
+        "" => Some(1),
+        number => number.parse().ok().filter(|edition| *edition > 1),
+    }
+}
+
+/// Where the index of a packed file lies.
+fn index_of(path: &Path) -> Option<PathBuf> {
+    Some(path.with_extension(numbered(INDEX, edition_of(path)?)))
+}
+
+fn numbered(word: &str, edition: u32) -> String {
+    if edition > 1 { format!("{word}{edition}") } else { word.to_owned() }
 }
 
 /// The block at byte `at` of a file of `end` bytes; `None` where there is none, or not all of it.
@@ -321,24 +373,50 @@ mod tests {
     use crate::tests::event;
 
     #[test]
-    fn an_index_of_the_form_before_is_read_and_knows_no_requests() {
+    fn an_index_of_a_form_before_is_read_and_does_not_know_what_it_did_not_say() {
         let dir = tempfile::tempdir().unwrap();
         let made = pack::of_events(dir.path(), 3, (0..50).map(event).collect()).unwrap();
         let read = Segment::indexed(3, &made.path).unwrap();
         assert_eq!((read.events(), &read.outline.requests), (50, &made.outline.requests));
-        assert!(read.outline.requests.is_some());
+        assert!(read.outline.requests.is_some() && read.outline.sorts.is_some_and(|it| it.events() == 50));
+        assert_eq!(read.outline.sorts, made.outline.sorts);
 
-        let body = postcard::to_stdvec(&(made.number, made.bytes, made.damaged, &made.blocks)).unwrap();
         let index = made.path.with_extension(INDEX);
-        std::fs::write(&index, [INDEX_MAGIC_BEFORE.as_slice(), &hash::sha256(&body), &body].concat()).unwrap();
-        let before = Segment::indexed(3, &made.path).unwrap();
+        let put = |magic: &[u8; 8], body: &[u8]| {
+            std::fs::write(&index, [magic.as_slice(), &hash::sha256(body), body].concat()).unwrap();
+            Segment::indexed(3, &made.path)
+        };
+        let Segment { number, bytes, damaged, blocks, outline, .. } = &made;
+        let oldest = postcard::to_stdvec(&(number, bytes, damaged, blocks)).unwrap();
+        let before = put(INDEX_MAGIC_WITHOUT_REQUESTS, &oldest).unwrap();
         assert_eq!((before.events(), before.outline.span), (50, made.outline.span));
-        assert_eq!(before.outline.requests, None);
+        assert_eq!((&before.outline.requests, before.outline.sorts), (&None, None));
+        let older = postcard::to_stdvec(&(number, bytes, damaged, blocks, &outline.requests)).unwrap();
+        let before = put(INDEX_MAGIC_WITHOUT_SORTS, &older).unwrap();
+        assert_eq!((&before.outline.requests, before.outline.sorts), (&made.outline.requests, None));
 
-        // Cut before its requests, or of a form that nobody has written yet.
-        std::fs::write(&index, [INDEX_MAGIC.as_slice(), &hash::sha256(&body), &body].concat()).unwrap();
-        assert!(Segment::indexed(3, &made.path).is_none());
-        std::fs::write(&index, [b"BZINDEX9".as_slice(), &hash::sha256(&body), &body].concat()).unwrap();
-        assert!(Segment::indexed(3, &made.path).is_none());
+        // What it did not say is looked up once.
+        let told = before.with_sorts(pack::sorts(&before).unwrap()).unwrap();
+        assert_eq!(told.outline.sorts, made.outline.sorts);
+        assert_eq!(Segment::indexed(3, &made.path).unwrap().outline.sorts, made.outline.sorts);
+
+        // Cut before its requests or its sorts, or of a form that nobody has written yet.
+        assert!(put(INDEX_MAGIC, &oldest).is_none() && put(INDEX_MAGIC, &older).is_none());
+        assert!(put(b"BZINDEX9", &older).is_none());
+    }
+
+    #[test]
+    fn of_several_editions_the_last_whole_one_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = pack::of_events(dir.path(), 3, (0..50).map(event).collect()).unwrap();
+        let pack::Thinned::Less(less, _) = pack::thin(dir.path(), &made, |it| it.id.1 < 20).unwrap() else { panic!() };
+        let pack::Thinned::Less(least, _) = pack::thin(dir.path(), &less, |it| it.id.1 < 40).unwrap() else { panic!() };
+        assert_eq!((made.edition(), less.edition(), least.edition()), (1, 2, 3));
+        // As after a kill that came before the ones before were removed, and in the midst of another one.
+        std::fs::write(dir.path().join("000000000003.new"), b"BZEVENT2 and half a block").unwrap();
+        std::fs::write(dir.path().join("000000000003.packed1"), b"nobody writes that").unwrap();
+        assert_eq!(Segment::list(dir.path()).unwrap().files, [(3, least.path.clone())]);
+        assert!(!made.path.exists() && !less.path.exists() && !index_of(&less.path).unwrap().exists());
+        assert_eq!(Segment::indexed(3, &least.path).unwrap().events(), 10);
     }
 }

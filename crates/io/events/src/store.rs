@@ -6,7 +6,7 @@ use crate::keeper;
 use crate::log::Log;
 use crate::reading::{Place, Reading, Step};
 use bartizan_core::Timestamp;
-use bartizan_core::retention::Retention;
+use bartizan_core::retention::{HoldScope, Retention};
 use bartizan_core::status::EventsHeld;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,9 +27,17 @@ impl Events {
     /// # Errors
     /// [`EventsError`], each variant with its way out.
     pub async fn open(dir: &Path, retention: Retention) -> Result<Self, EventsError> {
+        Self::open_holding(dir, retention, Vec::new()).await
+    }
+
+    /// The same, where something is held from the first moment on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_holding(dir: &Path, retention: Retention, holds: Vec<HoldScope>) -> Result<Self, EventsError> {
         let dir = dir.to_owned();
         off_the_runtime(move || {
-            let log = Arc::new(Log::open(&dir, retention)?);
+            let log = Arc::new(Log::open(&dir, retention, &holds)?);
             keeper::start(&log).map_err(|source| EventsError::File { path: dir, source })?;
             Ok(Self { log })
         })
@@ -62,6 +70,11 @@ impl Events {
     /// How long events are kept, and how many, from now on.
     pub fn set_retention(&self, retention: Retention) {
         self.log.set_retention(retention);
+    }
+
+    /// What is held from now on, and never goes. Waits for the lock alone: for who makes room, a second at most.
+    pub fn set_holds(&self, holds: &[HoldScope]) {
+        self.log.set_holds(holds);
     }
 
     /// What it holds.

@@ -15,6 +15,7 @@ use crate::events::{OwnEvents, Pipeline};
 use crate::federation;
 use crate::fleet::{Grown, changes, load_growing, write_plan};
 use crate::glance::Glance;
+use crate::holds;
 use crate::indicators;
 use crate::intake;
 use crate::inventory;
@@ -78,6 +79,7 @@ pub(crate) struct App {
     pub(crate) alerts: Arc<alerts::Desk>,
     /// Whether something new may be put in force.
     pub(crate) promotion: promotion::Book,
+    pub(crate) holds: holds::Book,
     /// Our own metrics, over time.
     pub(crate) series: series::Kept,
     /// What became of what went out.
@@ -136,6 +138,7 @@ pub(crate) struct Parts {
     pub(crate) pipeline: Pipeline,
     pub(crate) alerts: Arc<alerts::Desk>,
     pub(crate) promotion: promotion::Book,
+    pub(crate) holds: holds::Book,
     pub(crate) in_force: watch::Sender<Current>,
     pub(crate) authority: Authority,
     pub(crate) own: OwnIdentity,
@@ -171,6 +174,7 @@ impl App {
             pipeline,
             alerts,
             promotion,
+            holds,
             in_force,
             authority,
             own,
@@ -213,6 +217,7 @@ impl App {
             indicators,
             alerts,
             promotion,
+            holds,
             series: series::Kept::default(),
             intake: intake::Counts::default(),
             web_certificates: Standings::default(),

@@ -4,6 +4,7 @@ use crate::authorization::RevokedError;
 use crate::ca::CaError;
 use crate::deny::DenyListError;
 use crate::federation::SourceError;
+use crate::holds::HoldsError;
 use crate::jwt::JwtKeysError;
 use crate::keys::KeysError;
 use crate::ledger::LedgerKeyError;
@@ -138,6 +139,9 @@ pub enum ControlError {
     /// The store of events cannot be used.
     #[error(transparent)]
     Events(#[from] EventsError),
+    /// It cannot be read what of the events is held.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
     /// The ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerKeyError),

@@ -32,6 +32,7 @@ mod explain;
 mod federation; // other trust domains
 mod fleet; // from the files to what each proxy has to know
 mod glance; // what pages are shown again and again
+mod holds; // what of the events stays
 mod hops;
 mod indicators; // M1 to M10
 mod intake; // what others hand in

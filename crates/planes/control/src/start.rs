@@ -15,6 +15,7 @@ use crate::error::ControlError;
 use crate::events::{self, Pipeline, Sources};
 use crate::federation;
 use crate::fleet::{Desired, load};
+use crate::holds;
 use crate::indicators;
 use crate::intake;
 use crate::inventory;
@@ -202,7 +203,9 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
 
     // After the port: another control that runs has it open.
     let journal = issuance::open(&options.data)?;
-    let events = Events::open(&options.data.join(EVENTS), options.retention(&desired.fleet)).await?;
+    let holds = holds::Book::open(&options.data)?;
+    let retention = options.retention(&desired.fleet);
+    let events = Events::open_holding(&options.data.join(EVENTS), retention, holds.scopes()).await?;
     let ledger = open_ledger(&options, &domain).await?;
     // Before the root is opened: a rotation may be about to put another one in its place.
     let rotation = Book::open(&options.data)?;
@@ -213,7 +216,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
     issuance::record_own(&journal, &authority, &own).await;
     // It is large, and whoever starts is not to carry it.
     let assembling =
-        assemble(options, desired, (store, events, ledger), journal, listen, authority, own, rotation, stop);
+        assemble(options, desired, (store, events, holds, ledger), journal, listen, authority, own, rotation, stop);
     let app = Box::pin(assembling).await?;
     let path = app.options.data.join(SOCKET);
     let socket = local::bind(&path).map_err(|source| ControlError::Socket { source })?;
@@ -225,7 +228,7 @@ pub(crate) async fn start(options: Options, stop: CancellationToken) -> Result<O
 async fn assemble(
     options: Options,
     mut desired: Desired,
-    (store, events, ledger): (Store, Events, Ledger),
+    (store, events, holds, ledger): (Store, Events, holds::Book, Ledger),
     journal: Journal,
     listen: SocketAddr,
     authority: Authority,
@@ -287,6 +290,7 @@ async fn assemble(
         pipeline,
         alerts,
         promotion,
+        holds,
         in_force,
         authority,
         own,

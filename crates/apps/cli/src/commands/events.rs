@@ -1,6 +1,6 @@
 //! `bartizan events`.
 
-use super::{place, print, unanswered};
+use super::{holds, place, print, unanswered};
 use crate::args::EventsArgs;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
@@ -17,6 +17,9 @@ const NEXT: &str = "bartizan-next";
 
 /// Prints events, oldest first, and goes on where asked to follow.
 pub(crate) async fn run(args: &EventsArgs) -> Result<(), Failure> {
+    if let Some(command) = &args.command {
+        return holds::run(command).await;
+    }
     let data = place(&args.data.place)?;
     let asked = query(args, Timestamp::from(SystemTime::now()));
     if args.all {

@@ -22,6 +22,7 @@ mod exec_program;
 mod expiry;
 mod explain;
 mod federation;
+mod holds;
 mod inside;
 mod key;
 mod map;

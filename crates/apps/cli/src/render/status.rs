@@ -365,17 +365,24 @@ fn enforces(proxy: &ProxyStatus, status: &Status) -> String {
 
 /// What is kept of events, in a line; nothing where nothing is.
 fn held(held: &EventsHeld) -> String {
-    let EventsHeld { events, bytes, partitions: _, oldest_at, bytes_max, keep_s, when_full, aged, displaced } = held;
+    let EventsHeld {
+        events, bytes, oldest_at, bytes_max, keep_s, keep_each_s, when_full, aged, displaced, holds, ..
+    } = held;
     let Some(oldest) = oldest_at else { return String::new() };
     let of = bytes_max.map(|bytes| format!(" of {}", megabytes(bytes))).unwrap_or_default();
     let full = bytes_max.map(|_| format!(", when full: {}", when_full.as_str())).unwrap_or_default();
     let keep = keep_s.map(|keep| format!(", kept for {}", left(Duration::from_secs(keep)))).unwrap_or_default();
+    let each = keep_each_s.iter().map(|(sort, keep)| format!(", {sort} for {}", left(Duration::from_secs(*keep))));
+    let each: String = each.collect();
     let mut text =
-        format!("held: {} since {}, in {}{of} MB{full}{keep}", grouped(*events), utc(*oldest), megabytes(*bytes));
+        format!("held: {} since {}, in {}{of} MB{full}{keep}{each}", grouped(*events), utc(*oldest), megabytes(*bytes));
     for (count, why) in [(aged, "went by age"), (displaced, "MADE ROOM for newer ones")] {
         if *count > 0 {
             let _ = write!(text, "; {} {why}", grouped(*count));
         }
+    }
+    if *holds > 0 {
+        let _ = write!(text, "; {holds} legal holds (`bartizan events holds`)");
     }
     text.push('\n');
     text

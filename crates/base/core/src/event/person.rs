@@ -64,6 +64,10 @@ pub enum Deed {
     Acted,
     /// Wanted to, and may not.
     Forbidden,
+    /// Has events held, so that none of them goes.
+    EventsHeld,
+    /// Let events go again that were held.
+    EventsReleased,
 }
 
 impl Deed {
@@ -88,6 +92,8 @@ impl Deed {
             Self::KeyLost => "key_lost",
             Self::Acted => "acted",
             Self::Forbidden => "forbidden",
+            Self::EventsHeld => "events_held",
+            Self::EventsReleased => "events_released",
         }
     }
 

@@ -1594,22 +1594,31 @@ fn a_retention_of_events_that_makes_no_sense_is_refused() {
         "{when_full: Drop}",
         "{kept: 30d}",
         "30d",
+        "{keep_each: 30d}",
+        "{keep_each: {calls: 30}}",
+        "{keep_each: {calls: 59m}}",
+        "{keep_each: {denied: 3651d}}",
+        "{keep_each: {denials: 30d}}",
     ] {
         assert!(bartizan_core::fleet::parse(&file(events), "fleet.yaml").is_err(), "{events}");
     }
     let parsed = |events: &str| {
         bartizan_core::fleet::parse(&file(events), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}")).events
     };
-    use bartizan_core::retention::{Retention, WhenFull};
+    use bartizan_core::retention::{Retention, Sort, WhenFull};
     assert_eq!(parsed("{}"), Retention::default());
     assert_eq!(
         parsed("{keep: 12h, bytes: 10G, when_full: drop}"),
         Retention {
             keep: Some(std::time::Duration::from_secs(12 * 3600)),
             bytes_max: Some(10 << 30),
-            when_full: WhenFull::Drop
+            when_full: WhenFull::Drop,
+            ..Retention::default()
         }
     );
+    let each = parsed("{keep: 30d, keep_each: {calls: 7d, denied: 400d}}");
+    let days = |sort| each.age(sort).map(|age| age.as_secs() / 86_400);
+    assert_eq!((days(Sort::Calls), days(Sort::Denied), days(Sort::People)), (Some(7), Some(400), Some(30)));
     assert_eq!(parsed("{bytes: 500M, when_full: refuse}").bytes_max, Some(500 << 20));
 }
 

@@ -260,7 +260,7 @@ fn outcomes() -> Vec<What> {
     all
 }
 
-const DEEDS: [Deed; 18] = [
+const DEEDS: [Deed; 20] = [
     Deed::SignedIn,
     Deed::NotSignedIn,
     Deed::Locked,
@@ -279,6 +279,8 @@ const DEEDS: [Deed; 18] = [
     Deed::KeyLost,
     Deed::Acted,
     Deed::Forbidden,
+    Deed::EventsHeld,
+    Deed::EventsReleased,
 ];
 
 const STEPS: [AlertStep; 6] = [

@@ -316,6 +316,14 @@ def act(it):
     it.call("get", "/api/v1/alerts")
     post("/api/v1/alerts/silence/end", {"id": silence["id"]})
     post("/api/v1/alerts/rehearse")
+    case = {"name": "case-17", "reason": "a court asks for it", "scope": {"from": 1790000000000, "service": "accounts"}}
+    post("/api/v1/holds/hold", case)
+    post("/api/v1/holds/hold", case, wants=409)
+    post("/api/v1/holds/hold", case | {"name": "case-18", "reason": ""}, wants=400)
+    post("/api/v1/holds/hold", {"name": "case-18", "reason": "x", "scope": {"service": "nobody"}}, wants=404)
+    it.call("get", "/api/v1/holds")
+    post("/api/v1/holds/release", {"name": "case-17", "reason": "the case is closed"})
+    post("/api/v1/holds/release", {"name": "case-17", "reason": "the case is closed"}, wants=404)
     post("/api/v1/objectives/override", {"why": "", "for_s": 60}, wants=400)
     # Nothing locks here.
     post("/api/v1/objectives/override", {"why": "a test", "for_s": 60})

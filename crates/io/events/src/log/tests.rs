@@ -7,7 +7,7 @@ const DAY_S: u64 = 86_400;
 
 /// A log with `count` closed partitions of three events each, and one that grows.
 fn with_closed(dir: &Path, count: u64) -> Log {
-    let log = Log::open(dir, Retention::default()).unwrap();
+    let log = Log::open(dir, Retention::default(), &[]).unwrap();
     for day in 0..=count {
         let at = Timestamp::from_secs(day * 2 * DAY_S);
         log.append((0..3).map(|n| StoredEvent { at, ..event(day * 3 + n) }).collect()).unwrap();
@@ -34,7 +34,7 @@ fn a_partition_that_was_packed_twice_is_still_there() {
     log.state().replace(&segment, second);
     assert_eq!(numbers(&log), (0..6).collect::<Vec<_>>());
     log.close();
-    assert_eq!(numbers(&Log::open(&dir, Retention::default()).unwrap()), (0..6).collect::<Vec<_>>());
+    assert_eq!(numbers(&Log::open(&dir, Retention::default(), &[]).unwrap()), (0..6).collect::<Vec<_>>());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 const BATCH: u64 = 100;
 
 fn at_most(bytes: u64, when_full: WhenFull) -> Retention {
-    Retention { keep: None, bytes_max: Some(bytes), when_full }
+    Retention { bytes_max: Some(bytes), when_full, ..Retention::default() }
 }
 
 /// What hardly can be packed.

@@ -93,6 +93,7 @@ impl From<ControlError> for Failure {
             | ControlError::Keys(KeysError::File { .. })
             | ControlError::Store(_)
             | ControlError::Events(_)
+            | ControlError::Holds(_)
             | ControlError::Ledger(_)
             | ControlError::Journal(_)
             | ControlError::Listen(_)

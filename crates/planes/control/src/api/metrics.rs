@@ -14,6 +14,7 @@ use bartizan_core::Timestamp;
 use bartizan_core::balance::Balance;
 use bartizan_core::federation::Standing;
 use bartizan_core::indicators::Indicators;
+use bartizan_core::retention::Sort;
 use bartizan_core::rotation::Forecast;
 use bartizan_core::stats::{EdgeStats, ProxyStats, SendingStats};
 use bartizan_core::status::{Handshakes, ProxyStatus, Status};
@@ -451,6 +452,15 @@ fn events(page: &mut Page, status: &Status) {
     for (reason, count) in [("age", held.aged), ("room", held.displaced)] {
         page.value(&[("reason", reason)], count);
     }
+    page.family("bartizan_events_gone_by_sort_total", "counter", "Those of each sort, as far as it is known");
+    for (reason, each) in [("age", &held.aged_each), ("room", &held.displaced_each)] {
+        for sort in Sort::ALL {
+            let count = each.get(&sort).copied().unwrap_or(0);
+            page.value(&[("reason", reason), ("sort", sort.as_str())], count);
+        }
+    }
+    page.family("bartizan_events_holds", "gauge", "Legal holds in force");
+    page.value(&[], held.holds);
     page.family("bartizan_ledger_entries", "gauge", "Entries of the ledger, on disk and signed");
     page.value(&[], status.ledger.entries);
     page.family("bartizan_ledger_lost_total", "counter", "Events that belong in the ledger and are not in it");

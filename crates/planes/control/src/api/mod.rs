@@ -17,6 +17,7 @@ mod expiry;
 mod explain;
 mod federation;
 mod group;
+mod holds;
 mod indicators;
 mod inspect_token;
 mod inventory;

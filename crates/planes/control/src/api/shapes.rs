@@ -6,7 +6,7 @@ use crate::api::table::{Endpoint, Method};
 use bartizan_core::{
     alerts, balance, client, console as door, federation, group, issued as certificates, rotation, status, versions,
 };
-use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion, weekly};
+use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion, retention, weekly};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// See above.
@@ -84,7 +84,7 @@ const fn promql(path: &'static str, query: Maker, answer: Maker) -> Shape {
 /// Both ways of going wrong by what is asked: it makes no sense, or there is nothing of that name.
 const ASKED: &[u16] = &[400, 404];
 
-const ALL: &[&[Shape]] = &[LOOKING, TRUST, USERS, CLIENTS, AUTHORITIES, ALERTS, DOOR];
+const ALL: &[&[Shape]] = &[LOOKING, TRUST, USERS, CLIENTS, AUTHORITIES, ALERTS, HOLDS, DOOR];
 
 /// What is looked at.
 const LOOKING: &[Shape] = &[
@@ -306,6 +306,21 @@ const ALERTS: &[Shape] = &[
     post("/v1/alerts/rehearse", json::<Vec<alerts::Rehearsal>>(), &[]),
     get("/v1/versions", json::<versions::VersionsStatus>(), &[]),
     asked(of::<week::Asked>, get("/v1/reports/weekly", json::<weekly::WeeklyReport>(), ASKED)),
+];
+
+/// What of the events stays.
+const HOLDS: &[Shape] = &[
+    get("/v1/holds", json::<retention::Holds>(), &[]),
+    sent(
+        of::<retention::HoldWanted>,
+        r#"{ "name": "case-17", "reason": "a court asks for it", "scope": { "from": 1790000000000, "service": "payment" } }"#,
+        post("/v1/holds/hold", json::<retention::Hold>(), &[404, 409]),
+    ),
+    sent(
+        of::<retention::ReleaseWanted>,
+        r#"{ "name": "case-17", "reason": "the case is closed" }"#,
+        post("/v1/holds/release", json::<retention::Hold>(), &[404]),
+    ),
 ];
 
 /// Who comes to the console.

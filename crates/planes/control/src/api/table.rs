@@ -2,9 +2,9 @@
 
 use crate::api::actor::Actor;
 use crate::api::{
-    alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, group, indicators,
-    inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview, policies, promql,
-    record, reload, revoke_tokens, sessions, status, stream, trace, users, versions, weekly,
+    alerts, authorize, balance, ca, clients, crl, deny, egress, events, expiry, explain, federation, group, holds,
+    indicators, inspect_token, inventory, issued, keys, me, metrics, node_tokens, objectives, openapi, overview,
+    policies, promql, record, reload, revoke_tokens, sessions, status, stream, trace, users, versions, weekly,
 };
 use crate::app::App;
 use crate::settled::before_answers;
@@ -133,6 +133,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     alerts::REHEARSE,
     versions::IT,
     weekly::IT,
+    holds::LIST,
+    holds::HOLD,
+    holds::RELEASE,
     objectives::ADVICE,
     objectives::OVERRIDE,
     objectives::END_OVERRIDE,

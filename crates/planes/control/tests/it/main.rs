@@ -12,6 +12,7 @@ mod events;
 mod explain;
 mod full;
 mod guards;
+mod holds;
 mod indicators;
 mod instances;
 mod intake;

@@ -24,6 +24,8 @@ impl Scene<'_> {
             Deed::FactorRemoved => (ACCOUNT_CHANGE, (11, "MFA Factor Disable")),
             Deed::RolesSet => (ACCOUNT_CHANGE, (99, "roles")),
             Deed::Acted | Deed::Forbidden => (API_ACTIVITY, (3, "Update")),
+            Deed::EventsHeld => (API_ACTIVITY, (1, "Create")),
+            Deed::EventsReleased => (API_ACTIVITY, (4, "Delete")),
         };
         let by = by.as_deref();
         let text = by.map(|by| format!(" by {by}")).unwrap_or_default();

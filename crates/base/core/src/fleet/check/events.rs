@@ -1,16 +1,36 @@
 //! Checks how long events are kept, and how many.
 
-use super::super::raw_events::RawEvents;
+use super::super::raw_events::{RawEvents, RawKeepEach};
 use super::super::reader::{At, Field, Report, Reported};
 use crate::limits::{EVENTS_BYTES_MAX, EVENTS_BYTES_MIN, EVENTS_KEEP_MAX, EVENTS_KEEP_MIN};
-use crate::retention::{Retention, WhenFull};
+use crate::retention::{Retention, Sort, WhenFull};
 use std::time::Duration;
 
 pub(super) fn check(report: &mut Report<'_>, events: At<RawEvents>) -> Result<Retention, Reported> {
-    let RawEvents { keep, bytes, when_full } = events.value;
-    let (keep, bytes) = (age(report, keep), size(report, bytes));
+    let RawEvents { keep, keep_each, bytes, when_full } = events.value;
+    let (keep, each, bytes) = (age(report, keep), ages(report, keep_each), size(report, bytes));
     let when_full = full(report, when_full);
-    Ok(Retention { keep: keep?, bytes_max: bytes?, when_full: when_full? })
+    Ok(Retention { keep: keep?, keep_each: each?, bytes_max: bytes?, when_full: when_full? })
+}
+
+fn ages(report: &mut Report<'_>, field: Field<RawKeepEach>) -> Result<[Option<Duration>; Sort::COUNT], Reported> {
+    let Some(at) = field.optional()? else { return Ok(Default::default()) };
+    let RawKeepEach { calls, telemetry, denied, people, changes, findings } = at.value;
+    // All are looked at before the first that is wrong ends it.
+    let read = [
+        (Sort::Calls, calls),
+        (Sort::Telemetry, telemetry),
+        (Sort::Denied, denied),
+        (Sort::People, people),
+        (Sort::Changes, changes),
+        (Sort::Findings, findings),
+    ]
+    .map(|(sort, field)| (sort, age(report, field)));
+    let mut ages: [Option<Duration>; Sort::COUNT] = Default::default();
+    for (sort, age) in read {
+        ages[sort as usize] = age?;
+    }
+    Ok(ages)
 }
 
 fn age(report: &mut Report<'_>, field: Field<String>) -> Result<Option<Duration>, Reported> {
@@ -19,7 +39,11 @@ fn age(report: &mut Report<'_>, field: Field<String>) -> Result<Option<Duration>
     let read = seconds.map(Duration::from_secs).filter(|span| (EVENTS_KEEP_MIN..=EVENTS_KEEP_MAX).contains(span));
     let problem = || "not a time from 1h to 3650d".to_owned();
     read.map(Some).ok_or_else(|| {
-        report.refuse_value(&at, problem(), "write hours or days, such as `12h` or `30d`; delete the line to keep all")
+        report.refuse_value(
+            &at,
+            problem(),
+            "write hours or days, such as `12h` or `30d`; delete the line to keep all, or as `keep` says",
+        )
     })
 }
 
