@@ -675,6 +675,46 @@ pub struct Hop {
     pub took_us: u64,
     /// The proxy's own share, in microseconds.
     pub added_us: Option<u64>,
+    /// What to do, where this hop denied it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+}
+
+/// What to do about a denial: whom to ask, by what it came, and what would have to change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Denied {
+    /// The policies or the rule that said no, or `no permit`.
+    pub by: Vec<String>,
+    /// What it depended on, by name.
+    pub inputs: BTreeMap<String, String>,
+    /// Whom to ask.
+    pub owners: Vec<Owner>,
+    /// What would let exactly this call through; all of them together. Tried out before they are told.
+    pub changes: Vec<SuggestedChange>,
+    /// What to do instead, where there are no changes, or what to think of before they are made.
+    pub advice: Option<String>,
+}
+
+/// Who answers for what was in the way of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Owner {
+    /// What it is: a service, or a file of policies with its line.
+    pub of: String,
+    /// Who; `None` where nobody was named.
+    pub owner: Option<String>,
+}
+
+/// A change of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SuggestedChange {
+    /// Which file; `None` for the fleet file.
+    pub file: Option<String>,
+    /// The policy that it takes the place of; `None` where the text is new.
+    pub replaces: Option<String>,
+    /// The line where that begins.
+    pub line: Option<u32>,
+    /// What is to stand there.
+    pub text: String,
 }
 
 /// A decision with everything that led to it.

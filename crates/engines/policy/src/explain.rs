@@ -32,6 +32,39 @@ pub fn explain(decision: &Decision, policies: &Policies) -> Vec<String> {
     lines
 }
 
+/// Where a policy stands, and who answers for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name.
+    pub id: String,
+    /// Its file.
+    pub file: String,
+    /// The line where it begins.
+    pub line: u32,
+    /// Its `@owner`.
+    pub owner: Option<String>,
+    /// Whether it has an `@expected`.
+    pub is_expected: bool,
+}
+
+/// Where these policies stand; those that are not in `policies`, or were compiled from the fleet file, are left out.
+pub fn places(ids: &[std::sync::Arc<str>], policies: &Policies) -> Vec<Place> {
+    let read = read(&policies.files);
+    let of = |id: &std::sync::Arc<str>| {
+        let written = read.policies.iter().find(|it| it.id == *id && !it.is_own())?;
+        let text = policies.files.get(&*written.file).map_or("", String::as_str);
+        let (line, _) = Page::new(&written.file, text).place(written.span.start);
+        Some(Place {
+            id: id.to_string(),
+            file: written.file.to_string(),
+            line,
+            owner: written.policy.annotation("owner").map(str::to_owned),
+            is_expected: written.expected,
+        })
+    };
+    ids.iter().filter_map(of).collect()
+}
+
 /// Lines for a person about a policy that is tried out: its place and source text. None where it is not in `policies`.
 pub fn explain_shadow(id: &str, policies: &Policies) -> Vec<String> {
     let read = read(&policies.files);

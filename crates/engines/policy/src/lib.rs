@@ -29,6 +29,7 @@ mod scope; // the part of a policy before `when`
 mod shadow; // policies that are tried out
 mod shares; // what each guard needs of them
 mod slots; // what was prepared for the calls seen so far
+mod suggest; // what would let a denied call through
 mod validate; // types, and entities that do not exist
 mod warnings; // controls that do less than they seem to, or more
 
@@ -36,10 +37,11 @@ pub use between::{Between, Edges};
 pub use check::{Summary, check};
 pub use engine::{Ask, Engine};
 pub use error::{PolicyError, PolicyErrors};
-pub use explain::{explain, explain_shadow};
+pub use explain::{Place, explain, explain_shadow, places};
 pub use from_fleet::{CALLS_FILE, OWN_PREFIX, from_fleet};
 pub use matrix::{Matrix, matrix};
 pub use memo::Memo;
 pub use reach::{Reach, reach};
 pub use shadow::Prediction;
 pub use shares::Shares;
+pub use suggest::{Change, NoChange, suggest};

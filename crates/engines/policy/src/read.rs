@@ -207,7 +207,7 @@ fn check_size(page: &Page<'_>, piece: Piece<'_>) -> Result<(), PolicyError> {
 }
 
 /// Annotations that mean something to us.
-pub(crate) const ANNOTATIONS: [&str; 5] = ["id", "reason", "expected", "declared", MODE];
+pub(crate) const ANNOTATIONS: [&str; 6] = ["id", "reason", "owner", "expected", "declared", MODE];
 /// Whether a policy is enforced.
 const MODE: &str = "mode";
 

@@ -1,16 +1,20 @@
 //! Why a request was allowed or denied, hop by hop; and everything that was recorded about it.
 
+mod advice; // what to do where nothing is suggested
+mod denied; // whom to ask, and what would have to change
+
 use crate::app::App;
 use crate::error::ControlError;
 use crate::events;
 use crate::hops;
-use crate::limits::REQUEST_EVENTS_MAX;
+use crate::limits::{DENIALS_TRIED_MAX, REQUEST_EVENTS_MAX};
 use crate::publish::InForce;
 use bartizan_core::decision::{Decision, Denial, Verdict};
-use bartizan_core::event::{Connection, Event, Judged, Refused, Request, What};
+use bartizan_core::event::{Connection, Event, Judged, Refused, Request, SeenBy, What};
+use bartizan_core::fleet::Fleet;
 use bartizan_core::snapshot::{Epoch, Facts, Kind, Policies};
 use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
-use bartizan_core::{Action, RequestId, Role, ServiceName, SpiffeId, TrustDomain};
+use bartizan_core::{Action, RequestId, Role, ServiceName, SpiffeId};
 use bartizan_events::Filter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +27,15 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
     let events = recorded(app, request).await?.into_iter().map(|record| record.event);
     let (predicted, events): (Vec<Event>, Vec<Event>) =
         events.partition(|event| matches!(event.what, What::Predicted(_)));
+    let mut tried = 0;
     for (_, event) in hops::in_order(events) {
-        if let Some(hop) = hop(&event, &mut past).await? {
-            explained.push(hop);
+        let Some(mut hop) = hop(&event, &mut past).await? else { continue };
+        if event.is_denial() && tried < DENIALS_TRIED_MAX {
+            tried += 1;
+            let caller = caller(hop.from.as_ref(), &event, &in_force.desired.fleet);
+            hop.denied = denied::aside(event, hop.clone(), caller, Arc::clone(&in_force)).await;
         }
+        explained.push(hop);
     }
     for event in predicted {
         predict(&event, &mut explained, &mut past).await?;
@@ -100,6 +109,7 @@ async fn hop(event: &Event, past: &mut Past<'_>) -> Result<Option<Hop>, ControlE
         decision: None,
         took_us: took_us.unwrap_or(0),
         added_us,
+        denied: None,
     };
     let (peer, judged) = match &event.what {
         What::Request(Request { peer, to, method, path, route, action, decision, status, error, .. }) => {
@@ -154,7 +164,7 @@ impl Past<'_> {
             Some(policies) => bartizan_policy::explain(&decision, policies),
             None => vec![format!("the policies of epoch {} are not kept any more", judged.epoch.0)],
         };
-        let caller = caller(peer, event, &self.in_force.desired.fleet.trust_domain);
+        let caller = caller(peer, event, &self.in_force.desired.fleet);
         let facts = |name: Option<&ServiceName>| -> Option<Facts> { policies.as_ref()?.services.get(name?).cloned() };
         Ok(ExplainedDecision {
             verdict: judged.verdict,
@@ -186,12 +196,14 @@ impl Past<'_> {
 }
 
 /// Who asked, in the words of policies. At the gateway it is the gateway itself.
-fn caller(peer: Option<&SpiffeId>, event: &Event, domain: &TrustDomain) -> Option<ServiceName> {
+fn caller(peer: Option<&SpiffeId>, event: &Event, fleet: &Fleet) -> Option<ServiceName> {
     match peer {
-        Some(id) => match id.role_in(domain)? {
-            Role::Service(name) => Some(name),
-            Role::Control | Role::Node(_) => None,
+        Some(id) => match id.role_in(&fleet.trust_domain) {
+            Some(Role::Service(name)) => Some(name),
+            Some(Role::Control | Role::Node(_)) => None,
+            None => fleet.others.iter().find(|(_, it)| it.id == *id).map(|(name, _)| name.clone()),
         },
+        None if event.seen_by == SeenBy::Inbound => Some(ServiceName::unauthenticated()),
         None => event.service.clone(),
     }
 }

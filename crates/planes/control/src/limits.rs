@@ -514,6 +514,8 @@ pub(crate) const ALERTMANAGER_POSTED_MAX: usize = 20_000;
 pub(crate) const ALERTS_LISTEN_LOOK: Duration = Duration::from_secs(2);
 /// How often it is looked at whether an error budget locks promotion.
 pub(crate) const PROMOTION_EVERY: Duration = Duration::from_secs(1);
+/// Denials of one request for which it is tried out what would let them through, a count: each compiles all policies a few times.
+pub(crate) const DENIALS_TRIED_MAX: usize = 2;
 /// Largest file of legal holds, in bytes: all that there may be, with their texts.
 pub(crate) const HOLDS_BYTES_MAX: usize = 1 << 20;
 /// Largest file of what was in force and what locks, in bytes.

@@ -5,7 +5,7 @@ use super::{event, grouped, utc};
 use bartizan_core::Verdict;
 use bartizan_core::event::SeenBy;
 use bartizan_core::snapshot::Facts;
-use bartizan_core::status::{ExplainedDecision, Explanation, Hop, Step, Trace};
+use bartizan_core::status::{Denied, ExplainedDecision, Explanation, Hop, Owner, Step, SuggestedChange, Trace};
 use std::fmt::Write as _;
 
 /// Deepest indent of a trace, in calls: a line must stay readable.
@@ -24,6 +24,9 @@ pub(crate) fn why(found: &Explanation) -> String {
             None => {
                 let _ = writeln!(text, "   nothing was decided here{}", outcome(hop));
             }
+        }
+        if let Some(denied) = &hop.denied {
+            what_to_do(&mut text, denied);
         }
     }
     text
@@ -129,6 +132,36 @@ fn explain(text: &mut String, decision: &ExplainedDecision, hop: &Hop) {
     attributes(text, "resource", resource.as_ref());
 }
 
+/// By what it was denied, whom to ask, and what would have to change.
+fn what_to_do(text: &mut String, denied: &Denied) {
+    let Denied { by, inputs, owners, changes, advice } = denied;
+    let _ = writeln!(text, "   denied by  {}", event::printable(&by.join(", ")));
+    // The rest stands above.
+    if let Some(user) = inputs.get("user") {
+        let _ = writeln!(text, "   user       {}", event::printable(user));
+    }
+    for Owner { of, owner } in owners {
+        let owner = owner.as_deref().unwrap_or("nobody is named");
+        let _ = writeln!(text, "   ask        {} ({of})", event::printable(owner));
+    }
+    if let Some(advice) = advice {
+        let _ = writeln!(text, "   {}", event::printable(advice));
+    }
+    if !changes.is_empty() {
+        text.push_str("   this would let exactly this call through, where that is right:\n");
+    }
+    for SuggestedChange { file, replaces, line, text: change } in changes {
+        let file = file.as_deref().unwrap_or("the fleet file");
+        let _ = match (replaces, line) {
+            (Some(policy), Some(line)) => writeln!(text, "   in {file}, line {line}, in the place of `{policy}`:"),
+            _ => writeln!(text, "   in {file}:"),
+        };
+        for line in change.lines() {
+            let _ = writeln!(text, "       {}", event::printable(line));
+        }
+    }
+}
+
 fn attributes(text: &mut String, who: &str, facts: Option<&Facts>) {
     if let Some(Facts { owner, data, routes: _, params: _ }) = facts {
         let owner = if owner.is_empty() { "nobody" } else { owner };
@@ -158,6 +191,7 @@ mod tests {
             decision: None,
             took_us: 1240,
             added_us: Some(90),
+            denied: None,
         };
         let denied = Hop {
             service: ServiceName::parse("accounts").ok(),

@@ -16,5 +16,6 @@ mod refusals;
 mod shadow; // tried out
 mod shares; // what one guard needs
 mod soup;
+mod suggest; // what to do after a denial
 mod support;
 mod users;

@@ -91,6 +91,67 @@ async fn a_denied_call_is_explained_by_the_policy_that_denied_it_also_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_suggested_can_be_put_in_force_and_lets_the_call_through() {
+    let place = Place::new();
+    place.write("policies/night.cedar", &format!("@owner(\"nights\")\n{NIGHT}"));
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    accounts.deliver(1, &[denied(&["no-night"], 1, 1000)]).await;
+    let what_to_do = async || {
+        let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+        explanation.hops[0].denied.clone().unwrap()
+    };
+    let found = what_to_do().await;
+    assert_eq!((&found.by[..], found.inputs["path"].as_str()), (&["no-night".to_owned()][..], "/accounts/7/debit"));
+    let asked: Vec<_> = found.owners.iter().map(|it| (it.of.as_str(), it.owner.as_deref().unwrap_or("-"))).collect();
+    let policy = "policy `no-night` at night.cedar:1";
+    assert_eq!(asked, [("service accounts", "core-banking"), ("service payment", "payments"), (policy, "nights")]);
+    let [change] = &found.changes[..] else { panic!("{found:?}") };
+    assert_eq!((change.file.as_deref(), change.line), (Some("night.cedar"), Some(1)));
+    assert!(change.text.contains("context.path == \"/accounts/7/debit\""), "{}", change.text);
+
+    place.write("policies/night.cedar", &change.text);
+    control.reload().await.unwrap();
+    let found = what_to_do().await;
+    assert!(found.changes.is_empty() && found.advice.as_ref().unwrap().contains("try it again"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_on_the_deny_list_and_what_no_policy_decides_get_a_word_and_no_change() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    let refused = |n: u64, word: &str| {
+        let mut event = hop("accounts", SeenBy::Inbound, 3, 2, 1000 + n);
+        let What::Request(request) = &mut event.what else { unreachable!() };
+        request.peer = Some("spiffe://bank.test/svc/payment".parse().unwrap());
+        request.error = Some(word.into());
+        Event { id: EventId(9, n), request: RequestId::parse(&format!("{:032x}", n + 1)), ..event }
+    };
+    let mut limited = denied(&["fleet:limits"], 1, 1000);
+    limited.request = RequestId::parse(&format!("{:032x}", 100));
+    let words = ["revoked", "peer_expired", "mtls_required", "token_refused", "cross_site", "bare_lf"];
+    let events = words.iter().zip(0..).map(|(word, n)| refused(n, word)).chain([limited]).collect::<Vec<_>>();
+    accounts.deliver(1, &events).await;
+    let found = async |n: u64| {
+        let explanation: Explanation = control.get(&format!("/v1/explain/{n:032x}")).await;
+        explanation.hops[0].denied.clone().unwrap()
+    };
+    for (word, n) in words.iter().zip(1..) {
+        let found = found(n).await;
+        assert_eq!((&found.by[..], found.changes.len()), (&[(*word).to_owned()][..], 0));
+        assert!(found.advice.as_ref().unwrap().starts_with("nothing is suggested: "), "{found:?}");
+    }
+    assert!(found(100).await.advice.unwrap().contains("retry-after"));
+
+    let wanted = serde_json::json!({ "subject": "id:spiffe://bank.test/svc/payment", "reason": "taken over" });
+    control.post::<serde_json::Value>("/v1/revoke", &wanted).await.unwrap();
+    let revoked = found(100).await;
+    assert_eq!((&revoked.by[..], revoked.changes.len()), (&["deny list".to_owned()][..], 0));
+    assert!(revoked.advice.unwrap().contains("bartizan revoked"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deny_without_a_policy_says_what_is_missing() {
     let place = Place::new();
     let control = Running::start(&place).await;
