@@ -234,7 +234,7 @@ export class Documents {
       now,
       alerts: !first ? [] : [
         made('budget-burns-m3', 'Denied calls use up the error budget', {
-          severity: 'critical', urgency: 'page', service: first.name, owner: first.owner, summary: this.text('14.9 times as fast as it may, over one hour and five minutes'), value: 14.9, threshold: 14.4, group: 'M3', count: 3,
+          severity: 'critical', urgency: 'page', service: first.name, owner: first.owner, summary: this.text('14.9 times as fast as it may, over one hour and five minutes'), value: 14.9, threshold: 14.4, group: 'M3', count: 3, called: [{ escalation: this.text('security'), level: 1, rotation: this.text('security'), who: this.text('ana'), routes: [this.text('ana')], at: now - HOUR * 0.8 }],
           changes: this.changes(null, null, 2).changes, after_change: this.changes(null, null, 1).changes[0],
         }),
         made('guard-away', 'A guard is not heard', { severity: 'high', urgency: 'page', service: second.name, owner: second.owner, runbook: 'runbooks.md#bartizanguardaway', since: now - 400_000, summary: this.text('no stream to control for six minutes') }),
@@ -251,6 +251,21 @@ export class Documents {
       })),
       routes: !first ? [] : [{ name: this.text('pager'), sent: 41, failed: 2, waiting: 0, why: this.text('answered with 503') }],
       left_out: 0,
+    }
+  }
+
+  onCall() {
+    const now = Date.now()
+    const [security, ana, ben] = ['security', 'ana', 'ben'].map((it) => this.text(it))
+    const shift = (who, from, is_override) => ({ who, routes: [who], from, until: from + DAY, is_override })
+    if (this.fleet.services.length === 0) return { at: now, rotations: [], escalations: [] }
+    return {
+      at: now,
+      rotations: [{ name: security, shifts: [shift(ana, now - HOUR, false), shift(ben, now + 23 * HOUR, true)] }],
+      escalations: [{ name: security, takes: this.text('owner security, severity critical or high'), levels: [
+        { level: 1, rotation: security, who: ana, routes: [ana], after_s: 0 },
+        { level: 2, rotation: null, who: null, routes: [this.text('chief')], after_s: 300 },
+      ] }],
     }
   }
 }

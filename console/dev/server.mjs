@@ -210,6 +210,7 @@ export class Fixture {
       ca: () => this.documents.ca(),
       'ca/issued': () => this.documents.issued(),
       alerts: () => this.documents.alerts(),
+      'alerts/on-call': () => this.documents.onCall(),
       objectives: () => this.documents.objectives(),
       'objectives/advice': () => this.documents.advice(query.get('indicator') ?? 'M1', query.get('place') ?? 'fleet'),
       sessions: () => ({ sessions: [...this.sessions.values(), { name: this.documents.text('wall'), role: 'viewer', way: 'link', until: Date.now() + 9e6 }].map((it, n) => ({ session: `s${n}`, name: it.name, role: it.role, way: it.way, began: Date.now() - 9e5, seen: Date.now() - 4e3, until: it.until, address: '127.0.0.1', agent: this.documents.text('Chromium') })) }),

@@ -244,8 +244,17 @@ export interface Alert {
   group?: string | null
   labels?: Record<string, string>
   acknowledged_by?: string | null
+  called?: Called[]
   note?: string | null
   silenced_by?: string | null
+}
+export interface Called { escalation: string; level: number; rotation?: string | null; who?: string | null; routes: string[]; at: Millis }
+export interface Shift { who: string; routes: string[]; from: Millis; until: Millis; is_override: boolean }
+export interface EscalationLevel { level: number; rotation?: string | null; who?: string | null; routes: string[]; after_s: number }
+export interface OnCall {
+  at: Millis
+  rotations: { name: string; shifts: Shift[] }[]
+  escalations: { name: string; takes: string; levels: EscalationLevel[] }[]
 }
 export interface Muted { id: string; rule: string; service?: string | null; reason: string }
 export interface Matcher { name: string; value: string; is_regex?: boolean; is_equal?: boolean }

@@ -2,16 +2,17 @@
 
 import { useState } from 'preact/hooks'
 import { me, post } from '../api/client.ts'
-import type { Alert, Alerts as AlertsStatus, ChangeNote, QuietWindow, RouteStatus, Rule } from '../api/types.ts'
+import type { Alert, Alerts as AlertsStatus, Called, ChangeNote, EscalationLevel, OnCall, QuietWindow, RouteStatus, Rule, Shift } from '../api/types.ts'
 import { at } from '../lib/address.ts'
 import { beyond, byPriority, matchers, measured } from '../lib/alerts.ts'
-import { count, moment, plural } from '../lib/format.ts'
+import { count, moment, plural, stretch } from '../lib/format.ts'
 import { runbookHref } from '../lib/safe.ts'
 import { Badge, SeverityBadge, When } from '../parts/badges.tsx'
 import { Facts, PageHead, Panel, Sheet } from '../parts/panel.tsx'
 import { Empty, Shown } from '../parts/states.tsx'
 import { Table, type Column } from '../parts/table.tsx'
 import { useAlerts } from '../state/alerts.ts'
+import { useLoad } from '../state/load.ts'
 import { ask, query } from '../state/router.ts'
 import { changeHref } from '../parts/chart.tsx'
 
@@ -47,6 +48,7 @@ export function Alerts() {
                 {rows.length === 0 ? <Empty title="Nothing fires">{it.rules ? `${plural(it.rules.length, 'rule')} watch.` : null}</Empty> : <List rows={rows} open={open ?? null} />}
                 {it.left_out ? <p class="banner banner-warn">{count(it.left_out)} alerts could not be remembered: there were too many.</p> : null}
                 <Muted of={it} done={loaded.again} />
+                <WhoIsOnCall />
                 <Routes of={it} />
                 <Rules of={it} />
               </div>
@@ -128,6 +130,7 @@ function Details({ it, done }: { it: Alert; done: () => void }) {
         ['Owner', it.owner],
         ['Incident', it.group],
         ['Runbook', href ? <a href={href} rel="noreferrer">{it.runbook}</a> : it.runbook],
+        ['Called', (it.called ?? []).map((one) => <span class="tag" key={one.level}>{told(one)}</span>)],
         ['Acknowledged', it.acknowledged_by],
         ['Note', it.note],
         ['Quiet', it.silenced_by],
@@ -234,6 +237,37 @@ function Quiet({ it, done }: { it: QuietWindow; done: () => void }) {
     </>
   )
 }
+
+const told = (it: Called | EscalationLevel) => (it.who && it.rotation ? `${it.who} (${it.rotation})` : it.routes.join(', '))
+
+/** A hand-over is shown within this time. */
+const ON_CALL_EVERY_MS = 30_000
+
+/** Whose turn it is, and who is told of what; nothing where the fleet file says nothing of it. */
+function WhoIsOnCall() {
+  const { data } = useLoad<OnCall>('alerts/on-call', ON_CALL_EVERY_MS)
+  if (!data || (data.rotations.length === 0 && data.escalations.length === 0)) return null
+  return (
+    <Panel title="Who is on call" id="who-is-on-call" wide>
+      <ul class="plain-list rows">
+        {data.rotations.map(({ name, shifts: [now, next] }) => now && (
+          <li key={name}>
+            <Badge tone="quiet">{name}</Badge> <b>{turn(now)}</b>
+            <span class="muted"> until <When at={now.until} />{next ? `, then ${turn(next)}` : ''}</span>
+          </li>
+        ))}
+        {data.escalations.map((it) => (
+          <li key={`escalation ${it.name}`}>
+            <Badge tone="info">{it.name}</Badge> {it.levels.map((one) => (one.level === 1 ? told(one) : `${told(one)} after ${stretch(one.after_s * 1000)}`)).join(', ')}
+            <span class="muted"> takes {it.takes}</span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  )
+}
+
+const turn = (it: Shift) => (it.is_override ? `${it.who} (override)` : it.who)
 
 const RULES: Column<Rule>[] = [
   { name: 'Rule', wide: true, cell: (it) => <><b>{it.name}</b> <span class="muted">{it.summary}</span></>, by: (it) => it.name },

@@ -23,7 +23,7 @@ mod token;
 mod user;
 
 pub(crate) use adopt::{AdoptArgs, AdoptCommand, AdoptPlace};
-pub(crate) use alerts::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, SilenceArgs};
+pub(crate) use alerts::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, OnCallArgs, SilenceArgs};
 pub(crate) use api::{ApiCommand, InventoryArgs};
 pub(crate) use audit::{AuditCheckArgs, AuditCommand, AuditLedgerArgs, AuditProveArgs, AuditShowArgs, AuditVerifyArgs};
 pub(crate) use ca::{

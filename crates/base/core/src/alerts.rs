@@ -6,6 +6,7 @@ use crate::event::{Class, Upshot};
 use crate::indicator::Indicator;
 use crate::indicators::PlaceStatus;
 use crate::name::ServiceName;
+use crate::on_call::{Called, Roster};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -357,6 +358,9 @@ pub struct Route {
     pub takes: Option<Urgency>,
     /// 1 for those who are told first, 2 for those who are told once nobody has taken notice.
     pub level: u8,
+    /// Whether it is named by who is on call: then it is told what an escalation says, and nothing else.
+    #[serde(default)]
+    pub on_call: bool,
 }
 
 /// Which way alerts go.
@@ -456,6 +460,9 @@ pub struct Alerting {
     pub prometheus: Vec<crate::prometheus_rules::Group>,
     /// Where alerts go, by name.
     pub routes: Vec<Route>,
+    /// Who is on call.
+    #[serde(default)]
+    pub roster: Roster,
     /// When nobody is paged.
     pub maintenance: Vec<Maintenance>,
     /// Where an API like Alertmanager's is served.
@@ -559,6 +566,9 @@ pub struct Alert {
     pub silenced_by: Option<String>,
     /// How many levels were told.
     pub level: u8,
+    /// Who was told, where an escalation takes it: one for each level.
+    #[serde(default)]
+    pub called: Vec<Called>,
 }
 
 /// What whoever is told needs first: how far from what is asked, why, and what was changed.

@@ -36,6 +36,7 @@ pub mod moment; // as people write it
 pub mod name; // start here: SpiffeId, TrustDomain, ServiceName
 pub mod narrow; // of a user's token, on one edge
 pub mod objectives; // what is asked of indicators
+pub mod on_call; // who is told of alerts, and who after that
 pub mod outputs; // where events go
 pub mod overview; // the fleet at a glance
 pub mod path;

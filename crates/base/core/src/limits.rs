@@ -115,7 +115,19 @@ pub const PROMETHEUS_RULES_MAX: usize = 512;
 pub const PROMETHEUS_EXPR_BYTES_MAX: usize = 16 << 10;
 /// Longest label or annotation of such a rule, in bytes: what an alert may carry.
 pub const PROMETHEUS_TEXT_BYTES_MAX: usize = 1_024;
-/// Most routes of alerts, and most mailboxes of one, a count.
-pub const ALERT_ROUTES_MAX: usize = 16;
+/// Most routes of alerts, a count: one or two for each person who is on call.
+pub const ALERT_ROUTES_MAX: usize = 64;
+/// Most mailboxes of one route, a count.
+pub const ALERT_MAILBOXES_MAX: usize = 16;
+/// Most rotations, and most escalations, a count.
+pub const ROTATIONS_MAX: usize = 32;
+/// Most members of a rotation, a count.
+pub const ROTATION_MEMBERS_MAX: usize = 64;
+/// Most overrides of a rotation, a count: two years of one a week.
+pub const ROTATION_OVERRIDES_MAX: usize = 104;
+/// Longest time between two hand-overs: a year.
+pub const ROTATION_EVERY_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// Most levels of an escalation, a count.
+pub const ESCALATION_LEVELS_MAX: usize = 5;
 /// Most times in the fleet file in which nobody is paged, a count.
 pub const MAINTENANCE_MAX: usize = 64;

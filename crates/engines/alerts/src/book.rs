@@ -12,6 +12,7 @@ use crate::notice::Notice;
 use crate::silence::Silences;
 use bartizan_core::alerts::{Alert, Muted, Rule, Standing};
 use bartizan_core::event::AlertStep;
+use bartizan_core::on_call::Roster;
 use bartizan_core::{ServiceName, Timestamp};
 use group::Incident;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,9 @@ pub struct Context<'a> {
     pub changes: &'a Changes,
     /// When nobody is told.
     pub silences: &'a Silences,
-    /// For how long a page waits for somebody to take notice.
+    /// Who is on call.
+    pub roster: &'a Roster,
+    /// For how long a page waits for somebody to take notice, where no level says it.
     pub escalate_after: Duration,
     /// Until when what was restored stays, although nothing is measured yet.
     pub settled: bool,
@@ -71,6 +74,9 @@ pub(crate) struct Entry {
     until: Option<Timestamp>,
     /// Whether somebody was told that it is there.
     told: bool,
+    /// Since when the level that was told last has not taken notice.
+    #[serde(default)]
+    waits_since: Option<Timestamp>,
     /// Whether it comes from before a restart, and was not seen since.
     #[serde(skip)]
     restored: bool,
@@ -154,12 +160,6 @@ impl Book {
             entry.alert.acknowledged_by = Some(by.to_owned());
             entry.alert.note = note.map(str::to_owned);
             all.push(entry.alert.clone());
-        }
-        for incident in &mut self.incidents {
-            let open = self.entries.iter().any(|it| it.is_of(incident) && it.waits());
-            if !open {
-                incident.waiting_since = None;
-            }
         }
         all
     }
@@ -286,7 +286,7 @@ impl Book {
         // Those of services first: what is said of the whole fleet follows from them.
         due.sort_by_key(|at| self.entries[*at].alert.service.is_none());
         for at in due {
-            let group = self.group(at, context.edges, now);
+            let group = self.group(at, context, now);
             let alert = &mut self.entries[at].alert;
             let service = alert.service.as_deref();
             alert.changes = context.changes.before(service, now);
@@ -341,6 +341,7 @@ impl Book {
             note: None,
             silenced_by: None,
             level: 0,
+            called: Vec::new(),
         }
     }
 }
@@ -359,6 +360,7 @@ impl Entry {
             deploy_grace_s: 0,
             until: None,
             told: false,
+            waits_since: None,
             restored: false,
         }
     }

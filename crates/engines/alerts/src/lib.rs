@@ -6,7 +6,7 @@
 //! Absent on purpose: clocks, sockets, files; sending is for `crates/planes/control/src/alerts`.
 //!
 //! Reading order: [`rules`] are those that come with the product, [`window`] counts events, [`evaluate`] holds rules against what is
-//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`changes`] what happened before, [`causes`] what failed, [`outflow`] what went out and [`baseline`] what is usual, [`rehearse`] lets a rule's fault happen, and
+//! measured, [`book`] keeps what is there, [`silence`] says of what nobody is told, [`on_call`] who is told, [`changes`] what happened before, [`causes`] what failed, [`outflow`] what went out and [`baseline`] what is usual, [`rehearse`] lets a rule's fault happen, and
 //! [`rehearsals`] remembers when that was.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod foreign;
 pub mod limits;
 pub mod notice;
+pub mod on_call;
 pub mod outflow;
 pub mod rehearsals;
 pub mod rehearse;

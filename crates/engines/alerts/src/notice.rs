@@ -2,6 +2,7 @@
 
 use bartizan_core::Timestamp;
 use bartizan_core::alerts::{Alert, Evidence};
+use bartizan_core::on_call::Called;
 use serde::Serialize;
 
 /// Something to tell.
@@ -13,6 +14,8 @@ pub struct Notice {
     pub incident: String,
     /// Who: 1 for those who are told first.
     pub level: u8,
+    /// Whom an escalation says, each who was told where it is over; those who are told of all else where empty.
+    pub called: Vec<Called>,
     /// When.
     pub at: Timestamp,
     /// The alerts, the worst first.

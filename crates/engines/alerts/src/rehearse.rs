@@ -10,6 +10,7 @@ use bartizan_core::alerts::{Bound, Condition, ESCALATE_AFTER, Measure, Rule, Urg
 use bartizan_core::decision::{Action, Verdict};
 use bartizan_core::event::{Event, EventId, Request, SeenBy, What};
 use bartizan_core::indicator::{Indicator, Place};
+use bartizan_core::on_call::Roster;
 use bartizan_core::{ServiceName, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
@@ -76,14 +77,15 @@ impl Facts for Scene<'_> {
 /// Lets it happen.
 pub fn rehearse(rule: &Rule) -> Rehearsed {
     let rules = std::slice::from_ref(rule);
-    let (mut book, mut counters, changes, silences) =
-        (Book::default(), Counters::default(), Changes::default(), Silences::default());
+    let (mut book, mut counters, changes, silences, roster) =
+        (Book::default(), Counters::default(), Changes::default(), Silences::default(), Roster::default());
     counters.renew(rules);
     let context = Context {
         rules,
         edges: &[],
         changes: &changes,
         silences: &silences,
+        roster: &roster,
         escalate_after: ESCALATE_AFTER,
         settled: true,
     };

@@ -1,6 +1,6 @@
 //! `bartizan alerts` and everything below it.
 
-use super::{DataArgs, PlaceArgs};
+use super::{DataArgs, Moment, PlaceArgs, moment};
 use bartizan_core::ServiceName;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -49,9 +49,25 @@ pub(crate) enum AlertsCommand {
         after_help = "Examples:\n  bartizan alerts rehearse\n  bartizan alerts rehearse --json | jq '.[] | select(.wrong)'"
     )]
     Rehearse(DataArgs),
+    /// Who is on call, when they hand over, and who is told of which alerts.
+    #[command(
+        name = "on-call",
+        after_help = "Examples:\n  bartizan alerts on-call\n  bartizan alerts on-call --at 2026-12-24T18:00:00+01:00 --json"
+    )]
+    OnCall(OnCallArgs),
     /// Print the JSON Schema of a file of rules, for editors.
     #[command(after_help = "Example:\n  bartizan alerts schema > alert-rules.schema.json")]
     Schema,
+}
+
+/// Arguments of `alerts on-call`.
+#[derive(Debug, Args)]
+pub(crate) struct OnCallArgs {
+    /// At this time in place of now, also one to come: `2026-12-24T18:00:00+01:00`, or `2h` ago.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<Moment>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// Arguments of `alerts ack`.

@@ -1,6 +1,6 @@
 //! `bartizan alerts`.
 
-use super::{place, print, print_json, unanswered};
+use super::{on_call, place, print, print_json, unanswered};
 use crate::args::{AckArgs, AlertsArgs, AlertsCheckArgs, AlertsCommand, AlertsTestArgs, DataArgs, SilenceArgs};
 use crate::failure::{Failure, chain};
 use crate::render::{table, utc};
@@ -27,6 +27,7 @@ pub(crate) async fn run(args: AlertsArgs) -> Result<(), Failure> {
         Some(AlertsCommand::Check(args)) => check(args),
         Some(AlertsCommand::Test(args)) => test(args),
         Some(AlertsCommand::Rehearse(args)) => rehearse_all(args).await,
+        Some(AlertsCommand::OnCall(args)) => on_call::run(args).await,
         Some(AlertsCommand::Schema) => print(&bartizan_core::fleet::rules_schema()),
     }
 }

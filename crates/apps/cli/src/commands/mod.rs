@@ -29,6 +29,7 @@ mod map;
 mod member; // one of several controls
 mod metrics;
 mod node;
+mod on_call;
 mod plaintext;
 mod policies;
 mod porter;

@@ -27,6 +27,7 @@ mod raw_intake;
 mod raw_ledger;
 mod raw_limit;
 mod raw_login;
+mod raw_on_call;
 mod raw_outputs;
 mod raw_people;
 mod raw_senders;

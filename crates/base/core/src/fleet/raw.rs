@@ -89,7 +89,7 @@ pub(super) struct RawFleet {
     /// File of objectives, such as `slo.yaml`, relative to this file: what is asked of indicators where that is not what is asked everywhere.
     #[schemars(default)]
     pub(super) objectives: Field<String>,
-    /// Folder of alert rules, such as `alerts/`; or rules, routes and maintenance.
+    /// Folder of alert rules, such as `alerts/`; or rules, routes, who is on call, and maintenance.
     #[schemars(default, with = "AlertsSchema")]
     pub(super) alerts: Field<RawAlerts>,
     /// Where programs, collectors and machines hand in what they have to say; nowhere where left out.
@@ -738,6 +738,7 @@ mod tests {
     use super::super::raw_egress::{RawDestinationFull, RawEgressFull, RawHeader, RawTokenFull};
     use super::super::raw_federation::{RawDomain, RawEndpoint, RawForeign};
     use super::super::raw_gateway::RawEdits;
+    use super::super::raw_on_call::{RawEscalation, RawLevel, RawOverride, RawRotation};
     use super::super::raw_workload::{RawContainer, RawSelectors};
     use super::*;
     use serde_json::Value as Json;
@@ -792,6 +793,10 @@ mod tests {
             (&schema["$defs"]["Sender"], RawSender::KEYS),
             (&schema["$defs"]["Alerts"], RawAlerts::KEYS),
             (&schema["$defs"]["AlertRoute"], RawRoute::KEYS),
+            (&schema["$defs"]["Rotation"], RawRotation::KEYS),
+            (&schema["$defs"]["RotationOverride"], RawOverride::KEYS),
+            (&schema["$defs"]["Escalation"], RawEscalation::KEYS),
+            (&schema["$defs"]["EscalationLevel"], RawLevel::KEYS),
             (&schema["$defs"]["Maintenance"], RawMaintenance::KEYS),
         ] {
             let mut keys = keys.to_vec();

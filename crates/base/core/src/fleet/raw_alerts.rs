@@ -1,6 +1,7 @@
 //! `alerts` of the fleet file as it is written.
 
 use super::node::{Node, Value};
+use super::raw_on_call::{RawEscalation, RawRotation};
 use super::reader::{At, Field, Named, Read, Report, Reported};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -18,6 +19,12 @@ pub(super) struct RawAlerts {
     /// Where alerts go, by name.
     #[schemars(default, with = "BTreeMap<String, RawRoute>")]
     pub(super) routes: Field<Named<Read<RawRoute>>>,
+    /// Who takes turns at being on call, by name.
+    #[schemars(default, with = "BTreeMap<String, RawRotation>")]
+    pub(super) rotations: Field<Named<Read<RawRotation>>>,
+    /// Who is told of which alerts, and who then; the first that takes an alert has it.
+    #[schemars(default, with = "BTreeMap<String, RawEscalation>")]
+    pub(super) escalations: Field<Named<Read<RawEscalation>>>,
     /// When nobody is paged.
     #[schemars(default, with = "Vec<RawMaintenance>")]
     pub(super) maintenance: Field<Vec<Read<RawMaintenance>>>,
@@ -100,8 +107,17 @@ pub(super) enum AlertsSchema {
 }
 
 impl RawAlerts {
-    pub(super) const KEYS: &[&str] =
-        &["rules", "prometheus_rules", "routes", "maintenance", "listen", "token", "escalate_after"];
+    pub(super) const KEYS: &[&str] = &[
+        "rules",
+        "prometheus_rules",
+        "routes",
+        "rotations",
+        "escalations",
+        "maintenance",
+        "listen",
+        "token",
+        "escalate_after",
+    ];
 
     pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Read<Self> {
         if matches!(node.value, Value::Text(_)) {
@@ -114,6 +130,8 @@ impl RawAlerts {
             rules: fields.text("rules"),
             prometheus_rules: fields.text("prometheus_rules"),
             routes: fields.take("routes", |report, node, key| report.named(node, key, RawRoute::read)),
+            rotations: fields.take("rotations", |report, node, key| report.named(node, key, RawRotation::read)),
+            escalations: fields.take("escalations", |report, node, key| report.named(node, key, RawEscalation::read)),
             maintenance: fields.take("maintenance", |report, node, key| report.list(node, key, RawMaintenance::read)),
             listen: fields.text("listen"),
             token: fields.text("token"),

@@ -526,7 +526,10 @@ pub(super) fn service(
     Err(report.refuse_value(at, "no such service", way_out))
 }
 
-fn labels_of(report: &mut Report<'_>, at: At<Named<Read<String>>>) -> Result<BTreeMap<String, String>, Reported> {
+pub(super) fn labels_of(
+    report: &mut Report<'_>,
+    at: At<Named<Read<String>>>,
+) -> Result<BTreeMap<String, String>, Reported> {
     if at.value.len() > ALERT_LABELS_MAX {
         let problem = format!("more than {ALERT_LABELS_MAX} labels");
         return Err(report.refuse(&at.spot, problem, "keep those by which alerts are routed"));

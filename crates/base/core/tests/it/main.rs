@@ -15,6 +15,7 @@ mod narrow;
 mod objectives;
 mod ocsf;
 mod ocsf_schema;
+mod on_call;
 mod pii;
 mod profile;
 mod prometheus_rules;

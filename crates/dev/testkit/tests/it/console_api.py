@@ -324,6 +324,8 @@ def act(it):
     it.call("get", "/api/v1/holds")
     post("/api/v1/holds/release", {"name": "case-17", "reason": "the case is closed"})
     post("/api/v1/holds/release", {"name": "case-17", "reason": "the case is closed"}, wants=404)
+    it.call("get", "/api/v1/alerts/on-call", query="at_ms=1796162400000")
+    it.call("get", "/api/v1/alerts/on-call", query="at_ms=soon", wants=400)
     post("/api/v1/objectives/override", {"why": "", "for_s": 60}, wants=400)
     # Nothing locks here.
     post("/api/v1/objectives/override", {"why": "a test", "for_s": 60})

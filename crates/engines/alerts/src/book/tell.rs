@@ -1,30 +1,39 @@
 //! Who is told of what: tickets one by one, pages by incident and not too often, and the next level where nobody takes notice.
 
+use super::group::Incident;
 use super::{Book, Came, Context, Entry, worse_first};
 use crate::limits::PAGE_EVERY;
 use crate::notice::{Notice, NoticeKind};
+use crate::on_call;
 use bartizan_core::Timestamp;
 use bartizan_core::alerts::{Alert, Severity, Standing, Urgency};
 use bartizan_core::event::AlertStep;
+use bartizan_core::on_call::{Called, Escalation};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Levels where no escalation says how many: who is told first, and who then.
+const LEVELS: usize = 2;
 
 impl Book {
     pub(super) fn tell(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
-        self.tickets(now, came);
-        self.pages(now, came);
+        self.tickets(context, now, came);
+        self.pages(context, now, came);
         self.escalate(context, now, came);
         self.ends(now, came);
     }
 
-    fn tickets(&mut self, now: Timestamp, came: &mut Came) {
+    fn tickets(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
         for entry in self.entries.iter_mut().filter(|it| it.alert.urgency == Urgency::Ticket && it.is_due(now)) {
-            entry.told = true;
-            entry.alert.level = 1;
-            came.notices.push(notice(NoticeKind::Ticket, &entry.alert.group, 1, now, vec![entry.alert.clone()]));
+            let incident = self.incidents.iter().find(|it| entry.is_of(it));
+            let called = incident.and_then(|it| it.call(context, 1, now));
+            entry.tell(1, called.as_ref(), now);
+            let alerts = vec![entry.alert.clone()];
+            came.notices.push(notice(NoticeKind::Ticket, &entry.alert.group, 1, called.as_slice(), now, alerts));
         }
     }
 
-    fn pages(&mut self, now: Timestamp, came: &mut Came) {
+    fn pages(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
         for incident in &mut self.incidents {
             let due = |it: &&mut Entry| it.is_of(incident) && it.alert.urgency == Urgency::Page && it.is_due(now);
             let mut due: Vec<&mut Entry> = self.entries.iter_mut().filter(due).collect();
@@ -32,39 +41,36 @@ impl Book {
             if due.is_empty() || incident.paged.is_some_and(|paged| now.since(paged) < PAGE_EVERY) {
                 continue;
             }
-            for entry in &mut due {
-                entry.told = true;
-                entry.alert.level = entry.alert.level.max(1);
-            }
+            let called = incident.call(context, 1, now);
+            due.iter_mut().for_each(|it| it.tell(1, called.as_ref(), now));
             let alerts = due.iter().map(|it| it.alert.clone()).collect();
             incident.paged = Some(now);
-            incident.waiting_since.get_or_insert(now);
-            incident.level = incident.level.max(1);
-            came.notices.push(notice(NoticeKind::Page, &incident.id, 1, now, alerts));
+            came.notices.push(notice(NoticeKind::Page, &incident.id, 1, called.as_slice(), now, alerts));
         }
     }
 
     fn escalate(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
-        for incident in self.incidents.iter_mut().filter(|it| it.level == 1) {
-            let waiting: Vec<&mut Entry> = self
-                .entries
-                .iter_mut()
-                .filter(|it| it.is_of(incident) && it.waits() && it.alert.silenced_by.is_none())
-                .collect();
-            if waiting.is_empty() {
-                incident.waiting_since = None;
+        for incident in &self.incidents {
+            // By the level that is told next: what was paged later waits for as long.
+            let mut due: BTreeMap<u8, Vec<&mut Entry>> = BTreeMap::new();
+            for entry in self.entries.iter_mut().filter(|it| it.is_of(incident) && it.waits()) {
+                let next = entry.alert.level.saturating_add(1);
+                let Some(wait) = incident.wait(context, next) else { continue };
+                // While nobody is told of it nobody can take notice: it waits anew after that.
+                if entry.alert.silenced_by.is_some() {
+                    entry.waits_since = Some(now);
+                }
+                if now.since(entry.waits_since.unwrap_or(entry.alert.since)) >= wait {
+                    due.entry(next).or_default().push(entry);
+                }
             }
-            if incident.waiting_since.is_none_or(|since| now.since(since) < context.escalate_after) {
-                continue;
+            for (level, mut entries) in due {
+                let called = incident.call(context, level, now);
+                entries.iter_mut().for_each(|it| it.tell(level, called.as_ref(), now));
+                let alerts: Vec<Alert> = entries.iter().map(|it| it.alert.clone()).collect();
+                came.steps.extend(alerts.iter().map(|it| (it.clone(), AlertStep::Escalated)));
+                came.notices.push(notice(NoticeKind::Escalation, &incident.id, level, called.as_slice(), now, alerts));
             }
-            incident.level = 2;
-            let mut alerts = Vec::new();
-            for entry in waiting {
-                entry.alert.level = 2;
-                came.steps.push((entry.alert.clone(), AlertStep::Escalated));
-                alerts.push(entry.alert.clone());
-            }
-            came.notices.push(notice(NoticeKind::Escalation, &incident.id, 2, now, alerts));
         }
     }
 
@@ -72,20 +78,30 @@ impl Book {
     fn ends(&mut self, now: Timestamp, came: &mut Came) {
         for entry in self.entries.iter_mut().filter(|it| it.is_over() && it.told) {
             entry.told = false;
-            came.notices.push(notice(
-                NoticeKind::Resolved,
-                &entry.alert.group,
-                entry.alert.level,
-                now,
-                vec![entry.alert.clone()],
-            ));
+            let (group, level, called) = (&entry.alert.group, entry.alert.level, &entry.alert.called);
+            let alerts = vec![entry.alert.clone()];
+            came.notices.push(notice(NoticeKind::Resolved, group, level, called, now, alerts));
         }
-        let entries = &self.entries;
-        for incident in &mut self.incidents {
-            let goes_on = entries.iter().any(|it| it.is_of(incident) && it.alert.state == Standing::Firing);
-            if !goes_on {
-                (incident.waiting_since, incident.level) = (None, 0);
-            }
+    }
+}
+
+impl Incident {
+    /// Its escalation, where the fleet file still has it.
+    fn chain<'a>(&self, context: &Context<'a>) -> Option<&'a Escalation> {
+        let name = self.escalation.as_ref()?;
+        context.roster.escalations.iter().find(|it| it.name == *name)
+    }
+
+    fn call(&self, context: &Context<'_>, level: u8, now: Timestamp) -> Option<Called> {
+        on_call::call(context.roster, self.chain(context)?, level, now)
+    }
+
+    /// How long before a level is told; `None` where there is no such level.
+    fn wait(&self, context: &Context<'_>, level: u8) -> Option<Duration> {
+        let place = usize::from(level).checked_sub(1)?;
+        match self.chain(context) {
+            Some(chain) => Some(on_call::wait(chain.levels.get(place)?, context.escalate_after)),
+            None => (place < LEVELS).then_some(context.escalate_after),
         }
     }
 }
@@ -104,9 +120,24 @@ impl Entry {
             && self.gone_since.is_none()
             && !is_routine
     }
+
+    /// A level is told of it.
+    fn tell(&mut self, level: u8, called: Option<&Called>, now: Timestamp) {
+        self.told = true;
+        self.waits_since = Some(now);
+        self.alert.level = level;
+        self.alert.called.extend(called.cloned());
+    }
 }
 
-fn notice(kind: NoticeKind, incident: &str, level: u8, at: Timestamp, mut alerts: Vec<Alert>) -> Notice {
+fn notice(
+    kind: NoticeKind,
+    incident: &str,
+    level: u8,
+    called: &[Called],
+    at: Timestamp,
+    mut alerts: Vec<Alert>,
+) -> Notice {
     alerts.sort_by_key(worse_first);
-    Notice { kind, incident: incident.to_owned(), level, at, alerts, evidence: None }
+    Notice { kind, incident: incident.to_owned(), level, called: called.to_vec(), at, alerts, evidence: None }
 }

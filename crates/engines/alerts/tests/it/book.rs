@@ -10,6 +10,7 @@ use bartizan_core::alerts::{Alert, ESCALATE_AFTER, Maintenance, Matcher, Measure
 use bartizan_core::event::{AlertStep, Event, EventId, Process, SeenBy, What};
 use bartizan_core::fleet::parse_rules;
 use bartizan_core::indicator::{Indicator, Place};
+use bartizan_core::on_call::Roster;
 use bartizan_core::{ServiceName, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -77,6 +78,7 @@ impl Scene {
             edges: &self.edges,
             changes: &self.changes,
             silences: &self.silences,
+            roster: &Roster::default(),
             escalate_after: ESCALATE_AFTER,
             settled: self.settled,
         };
@@ -198,6 +200,7 @@ fn a_violation_a_thousand_times_is_one_ticket_with_a_count() {
             edges: &scene.edges,
             changes: &scene.changes,
             silences: &scene.silences,
+            roster: &Roster::default(),
             escalate_after: ESCALATE_AFTER,
             settled: true,
         };
@@ -476,6 +479,7 @@ fn a_guard_that_is_away_is_one_incident_and_one_page() {
             edges: &scene.edges,
             changes: &scene.changes,
             silences: &scene.silences,
+            roster: &Roster::default(),
             escalate_after: ESCALATE_AFTER,
             settled: true,
         };
@@ -506,6 +510,7 @@ fn a_guard_that_is_away_is_one_incident_and_one_page() {
         edges: &scene.edges,
         changes: &scene.changes,
         silences: &scene.silences,
+        roster: &Roster::default(),
         escalate_after: ESCALATE_AFTER,
         settled: true,
     };

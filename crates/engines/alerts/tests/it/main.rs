@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod book;
+mod on_call;
 mod rehearsed;

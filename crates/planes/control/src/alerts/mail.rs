@@ -30,12 +30,15 @@ pub(super) async fn send(relay: &Relay, dir: &Path, from: &str, to: &[String], j
 }
 
 fn message(from: &str, to: &[String], job: &Job) -> String {
-    let Notice { kind, incident, at, alerts, evidence, level: _ } = &job.notice;
+    let Notice { kind, incident, at, alerts, evidence, called, level: _ } = &job.notice;
     let first = alerts.first().map_or_else(String::new, |it| it.title.clone());
     let more = alerts.len().saturating_sub(1);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let subject = format!("[{}] {first}{more}", kind.as_str());
     let mut text = format!("{} of incident {incident}, {}\n\n", kind.as_str(), moment::write(*at));
+    for it in called {
+        let _ = writeln!(text, "told: {it}\n");
+    }
     alerts.iter().for_each(|it| text.push_str(&block(it)));
     evidence.iter().for_each(|it| text.push_str(&shown(it)));
     let mut mail = String::new();

@@ -27,13 +27,14 @@ use crate::limits::{ALERTS_EVERY, ALERTS_SETTLED_AFTER, ALERTS_STATE_EVERY};
 use bartizan_alerts::book::Came;
 use bartizan_alerts::{
     Book, Causes, Changes, Context, Counters, Foreign, Outflow, Rehearsals, Silences, changes, in_force, limits,
-    readings, state,
+    on_call, readings, state,
 };
 use bartizan_core::alerts::{
     Alert, AlertsStatus, ESCALATE_AFTER, Rehearsal, Rule, Severity, Standing, Urgency, Window,
 };
 use bartizan_core::event::{AlertStep, Alerted, Event, What};
 use bartizan_core::fleet::Fleet;
+use bartizan_core::on_call::OnCallStatus;
 use bartizan_core::snapshot::Kind;
 use bartizan_core::versions::{Held, HeldBy, HeldVersion, VersionStatus};
 use bartizan_core::{ServiceName, Timestamp};
@@ -289,7 +290,8 @@ impl Desk {
             edges: &edges,
             changes,
             silences,
-            escalate_after: fleet.alerts.escalate_after_s.map_or(ESCALATE_AFTER, Duration::from_secs),
+            roster: &fleet.alerts.roster,
+            escalate_after: escalate_after(fleet),
             settled: now.since(self.started) >= ALERTS_SETTLED_AFTER,
         };
         let mut came = book.step(&readings, &context, now);
@@ -327,6 +329,17 @@ impl Desk {
         // Every change leaves it whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who is on call at a moment, as the fleet file in force says.
+pub(crate) fn on_call_at(app: &App, at: Timestamp) -> OnCallStatus {
+    let current = app.in_force();
+    let fleet = &current.desired.fleet;
+    on_call::status(&fleet.alerts.roster, escalate_after(fleet), at)
+}
+
+fn escalate_after(fleet: &Fleet) -> Duration {
+    fleet.alerts.escalate_after_s.map_or(ESCALATE_AFTER, Duration::from_secs)
 }
 
 /// What pages somebody for a version, whatever it is that was found; that it is worse than the other is said by its verdict.

@@ -66,7 +66,7 @@ impl Routes {
             return;
         }
         let mut held = self.lock();
-        let has_second = held.iter().any(|it| it.route.level == 2);
+        let has_second = held.iter().any(|it| it.route.level == 2 && !it.route.on_call);
         for (n, notice) in notices.iter().enumerate() {
             let id = format!("{}-{}-{}-{n}", notice.incident, notice.kind.as_str(), notice.at.as_millis());
             let job = Arc::new(Job { id, notice: notice.clone() });
@@ -180,6 +180,10 @@ fn concerns(route: &Route, notice: &Notice, has_second: bool) -> bool {
     }
     if matches!(route.way, Way::Alertmanager { .. }) {
         return true;
+    }
+    // What an escalation takes is for those whom it names, and they are told nothing else.
+    if route.on_call || !notice.called.is_empty() {
+        return notice.called.iter().any(|it| it.routes.contains(&route.name));
     }
     match notice.kind {
         // Where there is nobody else, those who were told first are told again.

@@ -74,6 +74,7 @@ fn alertmanager_form(alert: &Alert) -> Value {
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     let changes: Vec<String> = alert.changes.iter().map(|it| format!("{} {}", moment::write(it.at), it.what)).collect();
+    let called: Vec<String> = alert.called.iter().map(ToString::to_string).collect();
     let end = alert.ended.unwrap_or_else(|| clock::now().plus(ALERTMANAGER_COUNTS_FOR));
     json!({
         "labels": labels,
@@ -84,6 +85,7 @@ fn alertmanager_form(alert: &Alert) -> Value {
             "incident": alert.group,
             "count": alert.count.to_string(),
             "changes": changes.join("\n"),
+            "on_call": called.join("\n"),
         },
         "startsAt": moment::write(alert.since),
         "endsAt": moment::write(end),

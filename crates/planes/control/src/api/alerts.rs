@@ -1,15 +1,21 @@
-//! `GET /v1/alerts`, `POST /v1/alerts/acknowledge`, `POST /v1/alerts/silence`, `POST /v1/alerts/silence/end`, `POST /v1/alerts/rehearse`.
+//! `GET /v1/alerts`, `POST /v1/alerts/acknowledge`, `POST /v1/alerts/silence`, `POST /v1/alerts/silence/end`, `POST /v1/alerts/rehearse`,
+//! `GET /v1/alerts/on-call`.
 
+use crate::alerts::on_call_at;
 use crate::api::Actor;
 use crate::api::answer::Failure;
 use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use axum::{Extension, Json};
+use bartizan_core::Timestamp;
 use bartizan_core::alerts::{Acknowledge, Acknowledged, AlertsStatus, EndSilence, Matcher, Rehearsal, Silence, Window};
+use bartizan_core::on_call::OnCallStatus;
 use bartizan_crypto::random;
 use bartizan_runtime::clock;
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +61,31 @@ pub(super) const REHEARSE: Endpoint = Endpoint {
     about: "Let the fault of each rule in force happen on a clock of its own, and remember what came of it",
     route: || post(rehearse),
 };
+
+pub(super) const ON_CALL: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/v1/alerts/on-call",
+    who: Who::Viewer,
+    about: "Who is on call now or at a moment, the next hand-overs, and who is told of which alerts",
+    route: || get(on_call),
+};
+
+/// What is asked of who is on call.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "AskedOnCall")]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskedOnCall {
+    /// At that moment, in milliseconds since 1970; now where left out.
+    at_ms: Option<u64>,
+}
+
+async fn on_call(
+    State(app): State<Arc<App>>,
+    query: Result<Query<AskedOnCall>, QueryRejection>,
+) -> Result<Json<OnCallStatus>, Failure> {
+    let Query(AskedOnCall { at_ms }) = query.map_err(|e| Failure::bad_request(e.body_text()))?;
+    Ok(Json(on_call_at(&app, at_ms.map_or_else(clock::now, Timestamp::from_millis))))
+}
 
 async fn rehearse(State(app): State<Arc<App>>) -> Result<Json<Vec<Rehearsal>>, Failure> {
     let done = tokio::task::spawn_blocking(move || app.alerts.rehearse(clock::now())).await;

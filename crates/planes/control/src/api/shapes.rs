@@ -1,10 +1,12 @@
 //! What goes into endpoints and what comes out, for [`super::openapi`]: of each the types that are really read and written.
 
+use super::alerts as paging;
 use super::promql::described as prom;
 use super::{events, inventory, issued, objectives, overview as glance, users, weekly as week};
 use crate::api::table::{Endpoint, Method};
 use bartizan_core::{
-    alerts, balance, client, console as door, federation, group, issued as certificates, rotation, status, versions,
+    alerts, balance, client, console as door, federation, group, issued as certificates, on_call, rotation, status,
+    versions,
 };
 use bartizan_core::{deny, event, indicators, objectives as targets, overview, people, promotion, retention, weekly};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -304,6 +306,7 @@ const ALERTS: &[Shape] = &[
         post("/v1/alerts/silence/end", json::<alerts::EndSilence>(), &[404]),
     ),
     post("/v1/alerts/rehearse", json::<Vec<alerts::Rehearsal>>(), &[]),
+    asked(of::<paging::AskedOnCall>, get("/v1/alerts/on-call", json::<on_call::OnCallStatus>(), &[400])),
     get("/v1/versions", json::<versions::VersionsStatus>(), &[]),
     asked(of::<week::Asked>, get("/v1/reports/weekly", json::<weekly::WeeklyReport>(), ASKED)),
 ];

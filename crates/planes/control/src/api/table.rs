@@ -131,6 +131,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     alerts::SILENCE,
     alerts::END,
     alerts::REHEARSE,
+    alerts::ON_CALL,
     versions::IT,
     weekly::IT,
     holds::LIST,

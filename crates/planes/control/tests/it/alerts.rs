@@ -90,10 +90,10 @@ pub(crate) async fn breach(proxy: &mut Proxy, batch: u64) -> Instant {
 }
 
 /// What a webhook got: fields and body, and when.
-type Got = Arc<Mutex<Vec<(BTreeMap<String, String>, Vec<u8>, Instant)>>>;
+pub(crate) type Got = Arc<Mutex<Vec<(BTreeMap<String, String>, Vec<u8>, Instant)>>>;
 
 /// A webhook that answers 503 to the first `failing` requests.
-async fn hook(failing: usize) -> (u16, Got) {
+pub(crate) async fn hook(failing: usize) -> (u16, Got) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, got) = (listener.local_addr().unwrap().port(), Got::default());
     let seen = Arc::clone(&got);
@@ -129,7 +129,7 @@ async fn hook(failing: usize) -> (u16, Got) {
     (port, got)
 }
 
-fn kinds(got: &Got) -> Vec<String> {
+pub(crate) fn kinds(got: &Got) -> Vec<String> {
     let all = got.lock().unwrap();
     all.iter()
         .map(|(_, body, _)| serde_json::from_slice::<Value>(body).unwrap()["type"].as_str().unwrap().to_owned())

@@ -26,6 +26,7 @@ mod mail;
 mod metrics;
 mod nodes;
 mod observed; // attacks in what others log
+mod on_call;
 mod outputs;
 mod outputs_kafka;
 mod outputs_otlp;

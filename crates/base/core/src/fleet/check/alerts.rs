@@ -7,12 +7,24 @@ use super::super::rules::service;
 use super::{os_text, required};
 use crate::alerts::{Alerting, Maintenance, Relay, RelayLogin, RelayTls, Route, Urgency, Way};
 use crate::federation::Url;
-use crate::limits::{ALERT_ROUTES_MAX, ALERT_WITHIN_MAX, ALERT_WORDS_BYTES_MAX, MAINTENANCE_MAX};
+use crate::limits::{ALERT_MAILBOXES_MAX, ALERT_ROUTES_MAX, ALERT_WITHIN_MAX, ALERT_WORDS_BYTES_MAX, MAINTENANCE_MAX};
 use crate::moment;
+use crate::on_call::Roster;
+use crate::time::Timestamp;
 use std::net::SocketAddr;
 
 pub(super) fn check(report: &mut Report<'_>, alerts: At<RawAlerts>) -> Result<Alerting, Reported> {
-    let RawAlerts { rules, prometheus_rules, routes, maintenance: _, listen, token, escalate_after } = alerts.value;
+    let RawAlerts {
+        rules,
+        prometheus_rules,
+        routes,
+        rotations: _,
+        escalations: _,
+        maintenance: _,
+        listen,
+        token,
+        escalate_after,
+    } = alerts.value;
     let folder = rules.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let prometheus = prometheus_rules.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let routes = routes.optional().and_then(|at| at.map(|at| routes_of(report, at)).transpose());
@@ -26,6 +38,7 @@ pub(super) fn check(report: &mut Report<'_>, alerts: At<RawAlerts>) -> Result<Al
         prometheus_folder: prometheus?,
         prometheus: Vec::new(),
         routes: routes?.unwrap_or_default(),
+        roster: Roster::default(),
         maintenance: Vec::new(),
         listen: listen?,
         token: token?,
@@ -57,19 +70,38 @@ fn window(report: &mut Report<'_>, at: At<RawMaintenance>, fleet: &Fleet) -> Res
         };
         at.map(of).transpose()
     });
-    let moment_of = |report: &mut Report<'_>, field: Field<String>, key: &str| {
-        let at = required(report, field, &at.spot, key, "write it as `2026-12-01T22:00:00Z`")?;
-        moment::read(&at.value)
-            .map(|it| (it, at.spot.clone()))
-            .ok_or_else(|| report.refuse_value(&at, "not a moment", "write it as `2026-12-01T22:00:00Z`"))
-    };
-    let (from, until) = (moment_of(report, from, "from"), moment_of(report, until, "until"));
+    let example = "2026-12-01T22:00:00Z";
+    let from = moment_of(report, from, &at.spot, "from", example);
+    let until = moment_of(report, until, &at.spot, "until", example);
     let why = required(report, why, &at.spot, "why", "say why").and_then(|at| os_text(report, at));
     let ((from, _), (until, spot)) = (from?, until?);
     if until <= from {
         return Err(report.refuse(&spot, "ends before it begins", "give it a later end"));
     }
     Ok(Maintenance { services: services?.unwrap_or_default(), from, until, why: why? })
+}
+
+/// A moment, and where it stands.
+pub(super) fn moment_of(
+    report: &mut Report<'_>,
+    field: Field<String>,
+    map: &Spot,
+    key: &str,
+    example: &str,
+) -> Result<(Timestamp, Spot), Reported> {
+    let at = required(report, field, map, key, &format!("write it as `{example}`"))?;
+    moment::read(&at.value)
+        .map(|it| (it, at.spot.clone()))
+        .ok_or_else(|| report.refuse_value(&at, "not a moment", format!("write it as `{example}`")))
+}
+
+/// A name as routes have it.
+pub(super) fn plain_name(report: &mut Report<'_>, at: At<String>) -> Result<String, Reported> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if at.value.is_empty() || at.value.len() > ALERT_WORDS_BYTES_MAX || !at.value.bytes().all(plain) {
+        return Err(report.refuse(&at.spot, "not a name", "lower-case letters, digits and `-`"));
+    }
+    Ok(at.value)
 }
 
 fn escalation(report: &mut Report<'_>, at: &At<String>) -> Result<u64, Reported> {
@@ -105,10 +137,7 @@ fn routes_of(report: &mut Report<'_>, at: At<Named<Read<RawRoute>>>) -> Result<V
 fn route(report: &mut Report<'_>, name: At<String>, at: At<RawRoute>) -> Result<Route, Reported> {
     let RawRoute { alertmanager, webhook, secret, email, from, relay, tls, roots, user, password, takes, level } =
         at.value;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.value.is_empty() || name.value.len() > ALERT_WORDS_BYTES_MAX || !name.value.bytes().all(plain) {
-        return Err(report.refuse(&name.spot, "not a name", "lower-case letters, digits and `-`"));
-    }
+    let name = plain_name(report, name)?;
     let takes = takes.optional().and_then(|at| {
         let of = |at: At<String>| {
             Urgency::parse(&at.value).ok_or_else(|| {
@@ -147,7 +176,7 @@ fn route(report: &mut Report<'_>, name: At<String>, at: At<RawRoute>) -> Result<
             Err(report.refuse(&at.spot, "is no one way", way_out))
         }
     };
-    Ok(Route { name: name.value, way: way?, takes: takes?, level: level? })
+    Ok(Route { name, way: way?, takes: takes?, level: level?, on_call: false })
 }
 
 fn is(field: &Field<String>) -> bool {
@@ -186,7 +215,7 @@ fn mail(
     let from = required(report, from, spot, "from", "name who sends, such as `bartizan@bank.example`")
         .and_then(|at| mailbox(report, at));
     let relay = relay_of(report, spot, relay);
-    if to.is_empty() || to.len() > ALERT_ROUTES_MAX {
+    if to.is_empty() || to.len() > ALERT_MAILBOXES_MAX {
         return Err(report.refuse(
             spot,
             "an e-mail to nobody, or to too many",

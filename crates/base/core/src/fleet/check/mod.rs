@@ -26,6 +26,7 @@ mod ledger;
 mod limits;
 mod login;
 mod narrow;
+mod on_call;
 mod other;
 mod outputs;
 mod people;
@@ -157,7 +158,9 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let alerts = alerts.optional().and_then(|at| {
         let of = |mut at: At<RawAlerts>| {
             let maintenance = std::mem::take(&mut at.value.maintenance);
-            alerts::check(report, at).map(|alerts| (alerts, maintenance))
+            let rotations = std::mem::take(&mut at.value.rotations);
+            let roster = on_call::RawRoster { rotations, escalations: std::mem::take(&mut at.value.escalations) };
+            alerts::check(report, at).map(|alerts| (alerts, maintenance, roster))
         };
         at.map(of).transpose()
     });
@@ -233,7 +236,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         _ => Ok(()),
     };
 
-    let (alerts, maintenance) = alerts.map(|it| it.unwrap_or_default())?;
+    let (alerts, maintenance, roster) = alerts.map(|it| it.unwrap_or_default())?;
     let mut fleet = Fleet {
         name: name?,
         trust_domain: trust_domain?,
@@ -261,7 +264,10 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         synthetic: synthetic?,
         warnings: Vec::new(),
     };
-    fleet.alerts.maintenance = alerts::maintenance(report, maintenance, &fleet)?;
+    let maintenance = alerts::maintenance(report, maintenance, &fleet);
+    let on_call = on_call::check(report, roster, &mut fleet);
+    fleet.alerts.maintenance = maintenance?;
+    on_call?;
     if fleet.profile == Profile::Guard {
         warn_of_uncalled(report, &fleet, &names);
     }
