@@ -5,6 +5,7 @@ mod support;
 
 mod alerts;
 mod attach;
+mod breach;
 mod ca;
 mod clocks;
 mod deny;
