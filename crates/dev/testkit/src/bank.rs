@@ -90,6 +90,14 @@ impl Bank {
 
     /// As [`Bank::start`], by a clock that the test can set.
     pub fn start_by_clock() -> (Self, Clock) {
+        Self::start_by_clock_with(|_| {})
+    }
+
+    /// As [`Bank::start_by_clock`]; `change` may alter the copied folder first.
+    ///
+    /// # Panics
+    /// As [`Bank::start_with`].
+    pub fn start_by_clock_with(change: impl FnOnce(&Path)) -> (Self, Clock) {
         let mut made = None;
         let launch = |fleet: &Path| {
             let clock = Clock::new(fleet.parent().expect("a file lies in a folder"));
@@ -98,7 +106,7 @@ impl Bank {
             made = Some(clock);
             up
         };
-        let bank = Self::start_by("fleet.yaml", |_| {}, launch);
+        let bank = Self::start_by("fleet.yaml", change, launch);
         (bank, made.expect("it was started"))
     }
 
