@@ -68,6 +68,7 @@ pub mod event_queue;
 pub mod ledger; // open connections, judged again as it changes
 pub mod live; // the picture of this moment
 pub mod predictions; // of policies that are tried out
+pub mod program_text; // what is resident of it
 pub mod shortage; // of descriptors and ports
 
 // Where that comes from:

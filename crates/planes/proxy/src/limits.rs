@@ -229,6 +229,10 @@ pub const SHORTAGE_REPORT_EVERY: Duration = Duration::from_secs(10);
 pub const RECORD_BYTES_MAX: usize = 4 << 10;
 /// How often statistics go to control.
 pub const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Age at which a guard has started in earnest, and gives back the code that it started with.
+pub const CODE_FIRST_GIVEN_BACK: Duration = Duration::from_secs(10);
+/// Time between two later times.
+pub const CODE_GIVEN_BACK_EVERY: Duration = Duration::from_secs(600);
 /// Longest wait of an event in the queue before it is sent.
 pub const EVENTS_EVERY: Duration = Duration::from_millis(200);
 /// First pause before control is tried again; doubles up to [`RETRY_MAX`].

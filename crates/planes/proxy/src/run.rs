@@ -127,6 +127,7 @@ async fn main(options: &Options) -> Result<(), RunError> {
         tokio::spawn(predecessor.relieve(Arc::clone(&proxy), Arc::clone(&doors)));
     }
     tokio::spawn(counts::keep(Arc::clone(&proxy), stop.clone()));
+    tokio::spawn(keep_small(stop.clone()));
     let winding_down = handover::wind_down(parent, Arc::clone(&proxy), Arc::clone(&doors));
     let relieved = stop.clone();
     tokio::spawn(async move {
@@ -140,6 +141,18 @@ async fn main(options: &Options) -> Result<(), RunError> {
     };
     stop.cancel();
     served
+}
+
+/// Gives code back that ran at the start and will hardly run again, and now and then what took up a policy or a document.
+async fn keep_small(stop: CancellationToken) {
+    let mut after = limits::CODE_FIRST_GIVEN_BACK;
+    while stop.run_until_cancelled(tokio::time::sleep(after)).await.is_some() {
+        match crate::program_text::give_back() {
+            Ok(bytes) => tracing::debug!(bytes, "gave back what was resident of the program's code"),
+            Err(error) => return tracing::info!(%error, "what is resident of the program's code cannot be given back"),
+        }
+        after = limits::CODE_GIVEN_BACK_EVERY;
+    }
 }
 
 /// Everything before the first byte to control.

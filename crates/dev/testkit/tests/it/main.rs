@@ -33,8 +33,8 @@ mod isolation;
 mod killed; // in the middle of a request
 mod login; // browsers, at the gateway
 mod migration; // from plain to strict
-mod observe; // logs and alerts alone
 mod not_renewed; // identities that run out
+mod observe; // logs and alerts alone
 mod ocsf;
 mod outage; // all of control is gone
 mod outside; // who may not come in

@@ -1,6 +1,6 @@
 //! `SO_PEERPIDFD`: a handle on the very process that connected, which nobody can take over by getting its number.
 //!
-//! No library of ours wraps it safely yet, so here is the only `unsafe` of the workspace: a call that writes one
+//! No library of ours wraps it safely yet, so here is one of the two places with `unsafe`: a call that writes one
 //! integer, and telling tokio of a descriptor that is ours.
 #![allow(unsafe_code)]
 
