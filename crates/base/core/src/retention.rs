@@ -29,6 +29,11 @@ impl Retention {
     pub fn shortest(&self) -> Option<Duration> {
         Sort::ALL.into_iter().filter_map(|sort| self.age(sort)).min()
     }
+
+    /// The longest of all ages; `None` where something stays.
+    pub fn longest(&self) -> Option<Duration> {
+        Sort::ALL.into_iter().map(|sort| self.age(sort)).try_fold(Duration::ZERO, |most, age| Some(most.max(age?)))
+    }
 }
 
 /// What may be kept for a time of its own.

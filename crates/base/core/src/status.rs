@@ -571,7 +571,7 @@ pub struct EventsHeld {
     pub events: u64,
     /// Bytes that they take on disk.
     pub bytes: u64,
-    /// Partitions, each of which goes as a whole; a count.
+    /// Partitions, a count: files of which what is to go goes together.
     pub partitions: u64,
     /// When the oldest happened.
     pub oldest_at: Option<Timestamp>,

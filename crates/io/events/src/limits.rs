@@ -30,6 +30,10 @@ pub(crate) const PARTITION_BYTES_MIN: u64 = 64 << 10;
 pub(crate) const PARTITION_SPAN: Duration = Duration::from_secs(86_400);
 /// The same where events are kept for a short time: an eighth of it, so that what goes late is that late at most.
 pub(crate) const PARTITION_SPANS_KEPT: u32 = 8;
+/// Most partitions of the longest age: with one that is much shorter, partitions span more than an eighth of that.
+pub(crate) const PARTITIONS_KEPT: u32 = 2_000;
+/// Partitions that are written anew while whoever stores events waits for room, a count: a second of work each at most.
+pub(crate) const REWRITTEN_UNDER_LOCK_MAX: usize = 2;
 /// Longest index of a partition that is read, in bytes.
 pub(crate) const INDEX_BYTES_MAX: u64 = 64 << 20;
 

@@ -13,7 +13,8 @@ use crate::folder::Folder;
 use crate::hold::Held;
 use crate::known::Known;
 use crate::limits::{
-    PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_MIN, READERS_HOLD,
+    PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_KEPT, PARTITIONS_MIN,
+    READERS_HOLD,
 };
 use crate::pack;
 use crate::reading::{Place, Readers, Reading, Step};
@@ -123,7 +124,11 @@ impl Log {
         }
         state.last = state.earlier.iter().map(|(number, _)| *number).fold(state.last, u64::max);
         state.go_on();
-        Ok(Self { dir: dir.to_owned(), state: Mutex::new(state), tending: Mutex::new(()) })
+        let has_to_choose = state.is_short_of_room();
+        let it = Self { dir: dir.to_owned(), state: Mutex::new(state), tending: Mutex::new(()) };
+        // Partitions of an earlier form do not say what is in them, and the first event that comes would let the oldest go as a whole.
+        while has_to_choose && it.look_up() {}
+        Ok(it)
     }
 
     /// Stores what is not there yet of a batch: all of it or, with an error, nothing.
@@ -502,7 +507,10 @@ impl State {
     }
 
     fn span(&self) -> Duration {
-        self.retention.shortest().map_or(PARTITION_SPAN, |keep| PARTITION_SPAN.min(keep / PARTITION_SPANS_KEPT))
+        let (shortest, longest) = (self.retention.shortest(), self.retention.longest());
+        let span = shortest.map_or(PARTITION_SPAN, |keep| keep / PARTITION_SPANS_KEPT);
+        // What stays for ever is many partitions however long they are.
+        span.max(longest.unwrap_or(PARTITION_SPAN * PARTITIONS_KEPT) / PARTITIONS_KEPT).min(PARTITION_SPAN)
     }
 }
 

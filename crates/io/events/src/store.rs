@@ -72,7 +72,7 @@ impl Events {
         self.log.set_retention(retention);
     }
 
-    /// What is held from now on, and never goes. Waits for the lock alone: for who makes room, a second at most.
+    /// What is held from now on, and never goes. Waits for who packs a partition or writes one anew: a second or two. Blocks.
     pub fn set_holds(&self, holds: &[HoldScope]) {
         self.log.set_holds(holds);
     }

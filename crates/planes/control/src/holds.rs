@@ -65,7 +65,8 @@ impl Book {
         scopes(&self.lock())
     }
 
-    /// Holds events from now on. On the disk, and in force, before anybody hears of it. Writes a small file.
+    /// Holds events from now on. On the disk, and in force, before anybody hears of it. Writes a small file, and waits for who tends the
+    /// store.
     pub(crate) fn hold(
         &self,
         app: &App,
@@ -80,11 +81,13 @@ impl Book {
             holds.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(())
         })?;
+        self.enforce(app);
         tell(app, Deed::EventsHeld, &hold, &hold.reason, by);
         Ok(hold)
     }
 
-    /// Ends a hold: what is under no other one goes as its age and room say.
+    /// Ends a hold: what is under no other one goes as its age and room say, once that is [in force](Self::enforce). Until then the
+    /// others of a group may not know of it, and whoever leads next would go on holding what is gone here.
     pub(crate) fn release(&self, app: &App, wanted: &ReleaseWanted, by: &Arc<str>) -> Result<Hold, HoldsError> {
         check_reason(&wanted.reason)?;
         let mut released = None;
@@ -111,9 +114,14 @@ impl Book {
         let text = serde_json::to_vec_pretty(&wanted).expect("plain texts become JSON");
         files::write_atomic(&self.path, &text, 0o600)
             .map_err(|source| HoldsError::File { path: self.path.clone(), source })?;
-        app.events.set_holds(&scopes(&wanted));
         *held = wanted;
         Ok(())
+    }
+
+    /// Puts what the file says in force in the store of events.
+    pub(crate) fn enforce(&self, app: &App) {
+        let held = self.lock();
+        app.events.set_holds(&scopes(&held));
     }
 
     fn lock(&self) -> MutexGuard<'_, Holds> {

@@ -4,6 +4,7 @@
 //! last event: so a partition is written a few times in its life, and an event goes as late as its partition spans, at most.
 
 use super::{Counts, Log, State};
+use crate::limits::REWRITTEN_UNDER_LOCK_MAX;
 use crate::pack::{self, Thinned};
 use crate::segment::Segment;
 use crate::sorts::EachSort;
@@ -86,8 +87,10 @@ impl Log {
         }
     }
 
-    /// What stays from now on. Nothing of it goes any more once this has returned, also where somebody was at it.
+    /// What stays from now on. Nothing of it goes any more once this has returned: not by who writes a partition anew at this moment
+    /// either, which is waited for, since a start after a kill would find what that one wrote.
     pub(crate) fn set_holds(&self, scopes: &[HoldScope]) {
+        let _alone = self.tending();
         let mut state = self.state();
         state.held = Arc::new(crate::hold::Held::of(scopes));
         state.looked.said += 1;
@@ -175,17 +178,33 @@ impl State {
         })
     }
 
-    /// The oldest partition in which plain events lie beside others, where the room of one partition is all that is left: so that who
-    /// stores events need not wait for that.
+    /// The oldest partition in which what may go lies beside what stays, plain events first, where the room of one partition is all that
+    /// is left: so that who stores events need not wait for that.
     fn next_by_room(&self) -> Option<Next> {
-        let bytes_max = self.retention.bytes_max.filter(|_| self.retention.when_full == WhenFull::Drop)?;
-        if self.bytes() + self.partition_bytes() <= bytes_max {
+        if !self.is_short_of_room() {
             return None;
         }
-        let oldest =
-            self.closed.iter().find(|it| present(it) & plain() != 0 && !self.stays(it, present(it) & plain()))?;
-        let goes_as_a_whole = present(oldest) & !plain() == 0 && !self.held.may_be_in(oldest);
-        if goes_as_a_whole { None } else { self.next(oldest, present(oldest) & plain(), Cause::Room) }
+        for sorts in [plain(), ALL] {
+            for it in &self.closed {
+                let going = present(it) & sorts;
+                if going == 0 || self.stays(it, going) {
+                    continue;
+                }
+                if present(it) & !sorts == 0 && !self.held.may_be_in(it) {
+                    return None; // it goes as a whole, at once
+                }
+                if let Some(next) = self.next(it, going, Cause::Room) {
+                    return Some(next);
+                }
+            }
+        }
+        None
+    }
+
+    /// The room of one partition is all that is left, and events go for it.
+    pub(super) fn is_short_of_room(&self) -> bool {
+        let bytes_max = self.retention.bytes_max.filter(|_| self.retention.when_full == WhenFull::Drop);
+        bytes_max.is_some_and(|bytes_max| self.bytes() + self.partition_bytes() > bytes_max)
     }
 
     fn next(&self, segment: &Arc<Segment>, sorts: Bits, cause: Cause) -> Option<Next> {
@@ -213,19 +232,21 @@ impl State {
         if self.bytes() + block > bytes_max {
             self.forget_moved();
         }
+        let mut rewrites = REWRITTEN_UNDER_LOCK_MAX;
         while self.retention.when_full == WhenFull::Drop && self.bytes() + block > bytes_max {
-            if !self.displace(dir) {
+            if !self.displace(dir, &mut rewrites) {
                 break;
             }
         }
         if self.bytes() + block <= bytes_max { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
-    /// Lets something go: the oldest plain events, and where there are none the oldest of all. False where all that is left is held.
-    fn displace(&mut self, dir: &Path) -> bool {
+    /// Lets something go: the oldest plain events, and where there are none the oldest of all. False where all that is left is held, or
+    /// where finding out would take more than so many `rewrites`.
+    fn displace(&mut self, dir: &Path, rewrites: &mut usize) -> bool {
         for sorts in [plain(), ALL] {
             for segment in self.closed.clone() {
-                if self.displace_of(dir, &segment, sorts) {
+                if self.displace_of(dir, &segment, sorts, rewrites) {
                     return true;
                 }
             }
@@ -236,7 +257,7 @@ impl State {
     }
 
     /// Lets these sorts of a partition go; false where nothing of it may.
-    fn displace_of(&mut self, dir: &Path, segment: &Arc<Segment>, sorts: Bits) -> bool {
+    fn displace_of(&mut self, dir: &Path, segment: &Arc<Segment>, sorts: Bits, rewrites: &mut usize) -> bool {
         let present = present(segment);
         if present & sorts == 0 && sorts != ALL {
             return false;
@@ -251,6 +272,8 @@ impl State {
             return true;
         }
         let Some(next) = self.next(segment, present & sorts, Cause::Room) else { return false };
+        let Some(left) = rewrites.checked_sub(1) else { return false };
+        *rewrites = left;
         let held = Arc::clone(&self.held);
         // Under the lock: there is no room for whoever waits for it. Most of the time `Log::thin` was here before.
         let thinned = pack::thin(dir, segment, |it| sorts & bit(it.sort()) != 0 && !held.has(it));
@@ -289,6 +312,10 @@ impl State {
             }
             Err(error) => {
                 tracing::warn!(%error, file = %segment.path.display(), "events that are to go stay, since what is to stay cannot be written");
+                // Without room it is tried again; a file that cannot be read must not keep those behind it.
+                if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                    self.unpackable.insert(segment.number);
+                }
             }
         }
         false

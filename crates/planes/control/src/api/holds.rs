@@ -6,6 +6,7 @@ use crate::api::table::{Endpoint, Method, Who};
 use crate::app::App;
 use crate::error::chain;
 use crate::holds::HoldsError;
+use crate::settled;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::routing::{get, post};
@@ -40,8 +41,8 @@ pub(super) const RELEASE: Endpoint = Endpoint {
     route: || post(release),
 };
 
-async fn list(State(app): State<Arc<App>>) -> Json<Holds> {
-    Json(app.holds.list())
+async fn list(State(app): State<Arc<App>>) -> Result<Json<Holds>, Failure> {
+    on_the_disk(move || Ok(app.holds.list())).await
 }
 
 async fn hold(
@@ -62,7 +63,16 @@ async fn release(
     wanted: Result<Json<ReleaseWanted>, JsonRejection>,
 ) -> Result<Json<Hold>, Failure> {
     let Json(wanted) = wanted.map_err(|error| Failure::bad_request(error.body_text()))?;
-    on_the_disk(move || app.holds.release(&app, &wanted, &actor.by)).await
+    let released = Arc::clone(&app);
+    let hold = on_the_disk(move || released.holds.release(&released, &wanted, &actor.by)).await?;
+    let settled = settled::settle(app.options.leading.as_ref()).await;
+    settled.map_err(|error| Failure::unavailable(error.to_string()))?;
+    on_the_disk(move || {
+        app.holds.enforce(&app);
+        Ok(())
+    })
+    .await?;
+    Ok(hold)
 }
 
 /// A service that is not in the fleet any more may have events, but a misspelt one would hold nothing.
@@ -75,7 +85,10 @@ fn known(app: &App, service: &ServiceName) -> Result<(), Failure> {
     Err(Failure::not_found(text))
 }
 
-async fn on_the_disk(job: impl FnOnce() -> Result<Hold, HoldsError> + Send + 'static) -> Result<Json<Hold>, Failure> {
+/// A change waits for the disk and for who tends the store, and whoever looks for it.
+async fn on_the_disk<T: Send + 'static>(
+    job: impl FnOnce() -> Result<T, HoldsError> + Send + 'static,
+) -> Result<Json<T>, Failure> {
     let done = tokio::task::spawn_blocking(job).await;
     Ok(Json(done.map_err(|error| Failure::unavailable(error.to_string()))??))
 }
