@@ -32,6 +32,8 @@ pub(crate) const PARTITION_SPAN: Duration = Duration::from_secs(86_400);
 pub(crate) const PARTITION_SPANS_KEPT: u32 = 8;
 /// Most partitions of the longest age: with one that is much shorter, partitions span more than an eighth of that.
 pub(crate) const PARTITIONS_KEPT: u32 = 2_000;
+/// What counts there as the age of a sort that never goes.
+pub(crate) const STAYS: Duration = Duration::from_secs(400 * 86_400);
 /// Partitions that are written anew while whoever stores events waits for room, a count: a second of work each at most.
 pub(crate) const REWRITTEN_UNDER_LOCK_MAX: usize = 2;
 /// Longest index of a partition that is read, in bytes.

@@ -14,7 +14,7 @@ use crate::hold::Held;
 use crate::known::Known;
 use crate::limits::{
     PARTITION_BYTES, PARTITION_BYTES_MIN, PARTITION_SPAN, PARTITION_SPANS_KEPT, PARTITIONS_KEPT, PARTITIONS_MIN,
-    READERS_HOLD,
+    READERS_HOLD, STAYS,
 };
 use crate::pack;
 use crate::reading::{Place, Readers, Reading, Step};
@@ -509,8 +509,7 @@ impl State {
     fn span(&self) -> Duration {
         let (shortest, longest) = (self.retention.shortest(), self.retention.longest());
         let span = shortest.map_or(PARTITION_SPAN, |keep| keep / PARTITION_SPANS_KEPT);
-        // What stays for ever is many partitions however long they are.
-        span.max(longest.unwrap_or(PARTITION_SPAN * PARTITIONS_KEPT) / PARTITIONS_KEPT).min(PARTITION_SPAN)
+        span.max(longest.unwrap_or(STAYS) / PARTITIONS_KEPT).min(PARTITION_SPAN)
     }
 }
 

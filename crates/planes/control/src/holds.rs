@@ -76,7 +76,7 @@ impl Book {
     ) -> Result<Hold, HoldsError> {
         let HoldWanted { name, reason, scope } = wanted;
         let hold = Hold { name, reason, by: by.to_string(), since: now, scope };
-        self.change(app, |holds| {
+        self.change(|holds| {
             holds.push(hold.clone());
             holds.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(())
@@ -91,7 +91,7 @@ impl Book {
     pub(crate) fn release(&self, app: &App, wanted: &ReleaseWanted, by: &Arc<str>) -> Result<Hold, HoldsError> {
         check_reason(&wanted.reason)?;
         let mut released = None;
-        self.change(app, |holds| {
+        self.change(|holds| {
             let at = holds.iter().position(|it| it.name == wanted.name);
             let at = at.ok_or_else(|| HoldsError::NotThere(wanted.name.clone()))?;
             released = Some(holds.remove(at));
@@ -102,11 +102,7 @@ impl Book {
         Ok(hold)
     }
 
-    fn change(
-        &self,
-        app: &App,
-        change: impl FnOnce(&mut Vec<Hold>) -> Result<(), HoldsError>,
-    ) -> Result<(), HoldsError> {
+    fn change(&self, change: impl FnOnce(&mut Vec<Hold>) -> Result<(), HoldsError>) -> Result<(), HoldsError> {
         let mut held = self.lock();
         let mut wanted = held.clone();
         change(&mut wanted.holds)?;

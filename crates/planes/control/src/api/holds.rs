@@ -67,7 +67,7 @@ async fn release(
     let hold = on_the_disk(move || released.holds.release(&released, &wanted, &actor.by)).await?;
     let settled = settled::settle(app.options.leading.as_ref()).await;
     settled.map_err(|error| Failure::unavailable(error.to_string()))?;
-    on_the_disk(move || {
+    let Json(()) = on_the_disk(move || {
         app.holds.enforce(&app);
         Ok(())
     })
