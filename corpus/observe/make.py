@@ -110,7 +110,7 @@ def otlp(it):
     if it["user"]:
         attributes["enduser.id"] = it["user"]
     if it["from"]:
-        attributes["peer.service"] = it["from"]
+        attributes["source.service"] = it["from"]
     value = lambda v: {"intValue": str(v)} if isinstance(v, int) else {"stringValue": v}
     record = {"timeUnixNano": str(int((BEGIN + it["s"]) * 1e9)), "severityNumber": 9, "body": {"stringValue": "request"},
               "attributes": [{"key": k, "value": value(v)} for k, v in attributes.items()]}

@@ -1,6 +1,6 @@
 //! A record under way: every part is bounded as it is added.
 
-use crate::access;
+use crate::access::{self, Access};
 use crate::any::Any;
 use crate::handed::{Handed, Scene};
 use crate::limits::{
@@ -30,6 +30,8 @@ const REFUSALS: &[(&str, &[&str])] = &[
 pub(crate) struct Draft {
     pub(crate) it: Telemetry,
     pub(crate) request: Option<RequestId>,
+    /// What the text says as a line of an access log, read before it was cut.
+    line: Option<Access>,
     /// Bytes that keys and values may still take.
     left: usize,
 }
@@ -54,7 +56,7 @@ impl Draft {
             failed: false,
             security: false,
         };
-        Self { it, request: None, left: ATTRIBUTE_BYTES_MAX }
+        Self { it, request: None, line: None, left: ATTRIBUTE_BYTES_MAX }
     }
 
     pub(crate) fn emitter(&mut self, text: &str) {
@@ -68,6 +70,11 @@ impl Draft {
     }
 
     pub(crate) fn body(&mut self, text: &str) {
+        let mut text = text;
+        if self.it.signal == Signal::Log {
+            self.line = access::read_line(text);
+            text = access::without_query(text);
+        }
         self.it.body = self.text(text, BODY_BYTES_MAX);
     }
 
@@ -149,7 +156,7 @@ impl Draft {
     }
 
     pub(crate) fn finish(mut self) -> Handed {
-        access::understand(&mut self.it);
+        access::understand(&mut self.it, self.line.take());
         self.it.failed |= self.it.signal == Signal::Log && self.it.severity >= SEVERITY_ERROR;
         self.it.security |= self.is_about_security();
         Handed { telemetry: self.it, request: self.request }

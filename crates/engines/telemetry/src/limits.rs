@@ -28,8 +28,8 @@ pub const SPAN_EVENTS_MAX: usize = 4;
 pub const RESOURCE_ATTRIBUTES_MAX: usize = 16;
 /// Longest message of syslog in bytes (RFC 5425 asks for 8 KiB at least).
 pub const SYSLOG_BYTES_MAX: usize = 64 << 10;
-/// Longest line of an access log in bytes: the longest request line that servers take, and headers beside it.
-pub const ACCESS_LINE_BYTES_MAX: usize = 16 << 10;
+/// Longest line of an access log in bytes: the longest head of a request that servers take.
+pub const ACCESS_LINE_BYTES_MAX: usize = 64 << 10;
 /// Words of such a line, a count: twice as many as Istio writes.
 pub const ACCESS_WORDS_MAX: usize = 48;
 /// Longest line of JSON in bytes.

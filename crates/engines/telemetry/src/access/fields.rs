@@ -31,7 +31,7 @@ const CLIENT: &[&str] = &[
 const USER: &[&str] = &["user.name", "enduser.id", "user.id", "remote_user", "user", "username"];
 /// Who called, by its certificate or its own word.
 const FROM: &[&str] =
-    &["source.service", "downstream_peer_uri_san", "downstream_peer", "client.id", "source_principal", "peer.service"];
+    &["source.service", "downstream_peer_uri_san", "downstream_peer", "client.id", "source_principal"];
 const TO: &[&str] = &["destination.service", "upstream_cluster", "authority", "host", "server.address", "http.host"];
 const SENT: &[&str] =
     &["http.response.body.size", "bytes_sent", "body_bytes_sent", "response_bytes", "http.response.body.bytes", "size"];
@@ -39,7 +39,15 @@ const RECEIVED: &[&str] =
     &["http.request.body.size", "bytes_received", "request_length", "request_bytes", "http.request.body.bytes"];
 const AGENT: &[&str] = &["user_agent.original", "user_agent", "http_user_agent", "http.user_agent", "user-agent"];
 /// What repeats a query or names where somebody came from.
-const DROPPED: &[&str] = &["referer", "http_referer", "http.request.referrer", "referrer"];
+const DROPPED: &[&str] = &[
+    "referer",
+    "http_referer",
+    "http.request.referrer",
+    "referrer",
+    "event.original",
+    "x_envoy_original_path",
+    "x-envoy-original-path",
+];
 
 /// The request that a record's attributes tell of; they are taken out of it.
 pub(super) fn read(it: &mut Telemetry) -> Option<Access> {
@@ -63,6 +71,16 @@ pub(super) fn read(it: &mut Telemetry) -> Option<Access> {
     access.agent = value(AGENT);
     let taken = [METHOD, PATH, QUERY, STATUS, REQUEST, CLIENT, USER, FROM, TO, SENT, RECEIVED, AGENT, DROPPED].concat();
     let is_taken = |key: &Arc<str>| taken.contains(&&**key);
-    it.attributes.retain(|(key, _)| !is_taken(key));
+    // Under whatever name it stands there once more.
+    it.attributes.retain(|(key, value)| !is_taken(key) && !access.repeats_query(value));
+    it.attributes.iter_mut().for_each(|(_, value)| cut_query(value));
     Some(access)
+}
+
+/// Cuts the query off what is a path or an address: of before it was rewritten, or of something else that was asked for.
+fn cut_query(value: &mut Arc<str>) {
+    let is_target = value.starts_with('/') || value.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(' '));
+    if let Some((target, _)) = value.split_once('?').filter(|_| is_target) {
+        *value = target.into();
+    }
 }

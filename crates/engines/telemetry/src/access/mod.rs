@@ -14,10 +14,14 @@ mod fields; // lines of JSON
 mod line; // lines of text
 mod sign_in; // who was not let in, by sshd and programs
 
+pub(crate) use line::{read as read_line, without_query};
+
 use crate::draft::cut;
 use crate::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, NAME_BYTES_MAX, VALUE_BYTES_MAX};
 use bartizan_core::Timestamp;
+use bartizan_core::event::telemetry::SEVERITY_ERROR;
 use bartizan_core::event::{Signal, Telemetry};
+use std::sync::Arc;
 
 /// One request, as a log tells of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,14 +52,29 @@ pub(crate) struct Access {
     agent: Option<String>,
 }
 
-/// Recognises an access log or a sign-in in a record of a log; anything else stays as it is.
-pub(crate) fn understand(it: &mut Telemetry) {
+/// Recognises an access log or a sign-in in a record of a log, of which `line` is what its text says; anything else stays as it is.
+pub(crate) fn understand(it: &mut Telemetry, line: Option<Access>) {
     if it.signal != Signal::Log {
         return;
     }
-    match fields::read(it).or_else(|| line::read(&it.body)) {
-        Some(access) => access.put_into(it),
-        None => sign_in::understand(it),
+    match (fields::read(it), line) {
+        (Some(access), line) => {
+            // What a program says beside its request is its own word, unless it is that request once more.
+            let text = Arc::clone(&it.body);
+            let is_own = line.is_none() && !text.is_empty() && !access.is_told_by(&text);
+            let (name, severity) = (Arc::clone(&it.name), it.severity);
+            access.put_into(it);
+            if is_own {
+                it.body = text;
+            }
+            if !name.is_empty() {
+                it.name = name;
+            }
+            it.severity = it.severity.max(severity);
+            it.failed |= severity >= SEVERITY_ERROR;
+        }
+        (None, Some(access)) => access.put_into(it),
+        (None, None) => sign_in::understand(it),
     }
 }
 
@@ -72,6 +91,31 @@ impl Access {
         self.method = method.to_owned();
         self.target(target);
         Some(())
+    }
+
+    /// The same; of what is none all of it, since somebody sent that too.
+    fn request_or_else(&mut self, text: &str) {
+        if self.request(text).is_none() {
+            self.method = "-".to_owned();
+            self.target(text);
+        }
+    }
+
+    /// Whether a text is this request in other words, or has its query in it.
+    fn is_told_by(&self, text: &str) -> bool {
+        let mut words = text.split(' ');
+        let is_request = words.next() == Some(&*self.method)
+            && words.next().is_some_and(|target| target.starts_with('/') || target.contains("://"));
+        is_request || self.repeats_query(text)
+    }
+
+    /// Whether a text has the query in it; of a short one, such as `a`, only where it stands behind its sign.
+    fn repeats_query(&self, text: &str) -> bool {
+        let query = self.query.as_deref().unwrap_or_default();
+        let is_clear = query.len() >= 8 || query.contains('=');
+        is_clear && text.contains(query)
+            || !query.is_empty() && text.contains(&format!("?{query}"))
+            || !self.path.is_empty() && text.contains(&format!("{}?", self.path))
     }
 
     /// Takes a path with its query apart; of a whole URL, what follows the host.

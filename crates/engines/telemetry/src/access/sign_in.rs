@@ -5,12 +5,12 @@ use crate::draft::cut;
 use crate::limits::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, NAME_BYTES_MAX};
 use bartizan_core::event::Telemetry;
 
-/// Beginnings of what sshd says, with what became of it.
+/// Beginnings of what sshd says, with what became of it. `Invalid user` alone is none: where a password is asked for, that it was wrong is said
+/// too, and where none is, a name opens nothing.
 const SSHD: &[(&str, bool)] = &[
     ("Failed password for invalid user ", false),
     ("Failed password for ", false),
     ("Failed publickey for ", false),
-    ("Invalid user ", false),
     ("Accepted password for ", true),
     ("Accepted publickey for ", true),
 ];
@@ -38,7 +38,8 @@ pub(super) fn understand(it: &mut Telemetry) {
 /// `BEGINNING USER from ADDRESS port …`.
 fn sshd(body: &str) -> Option<(String, String, bool)> {
     let (rest, succeeded) = SSHD.iter().find_map(|(start, succeeded)| Some((body.strip_prefix(start)?, *succeeded)))?;
-    let (user, rest) = rest.split_once(" from ")?;
+    // The last one: a user is whatever somebody typed.
+    let (user, rest) = rest.rsplit_once(" from ")?;
     let client = address(rest.split(' ').next()?)?;
     Some((user.to_owned(), client, succeeded))
 }

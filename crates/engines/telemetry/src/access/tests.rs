@@ -67,7 +67,7 @@ fn each_shape_of_json_says_the_same() {
         r#"{"start_time":"2027-01-15T07:59:58Z","method":"GET","path":"/a/1?b=c","response_code":200,"bytes_sent":7,"downstream_remote_address":"10.1.1.1:4711","upstream_cluster":"outbound|80||ledger.bank.svc.cluster.local","downstream_peer_uri_san":"spiffe://cluster.local/ns/bank/sa/web"}"#,
         r#"{"client.addr":"10.1.1.1:4711","client.id":"web.bank.serviceaccount.identity.linkerd.cluster.local","host":"ledger.bank:80","method":"GET","uri":"http://ledger.bank/a/1?b=c","status":200,"response_bytes":7}"#,
         r#"{"remote_addr":"10.1.1.1","request":"GET /a/1?b=c HTTP/1.1","status":"200","body_bytes_sent":"7","host":"ledger","source.service":"web"}"#,
-        r#"{"client":{"address":"10.1.1.1"},"http":{"request":{"method":"GET"},"response":{"status_code":200,"body":{"size":7}}},"url":{"path":"/a/1","query":"b=c"},"server":{"address":"ledger"},"peer.service":"web"}"#,
+        r#"{"client":{"address":"10.1.1.1"},"http":{"request":{"method":"GET"},"response":{"status_code":200,"body":{"size":7}}},"url":{"path":"/a/1","query":"b=c"},"server":{"address":"ledger"},"source":{"service":"web"}}"#,
     ] {
         let it = ndjson::read_line(line.as_bytes(), &scene()).unwrap().telemetry;
         is(
@@ -121,6 +121,70 @@ fn who_was_not_let_in_is_told_of_by_sshd() {
     assert_eq!((it.attribute("event.outcome"), it.attribute("user.name")), (Some("failure"), Some("admin")), "{it:?}");
     assert_eq!(it.attribute("client.address"), Some("203.0.113.5"));
     assert_eq!(of_text("Failed password for nobody").attribute("event.outcome"), None);
+}
+
+#[test]
+fn what_a_program_says_beside_its_request_stays() {
+    let read = |line: &str| ndjson::read_line(line.as_bytes(), &scene()).unwrap().telemetry;
+    let it = read(
+        r#"{"level":"error","msg":"payment 17: db reset","event.action":"pay","method":"POST","path":"/pay?t=1","status":200}"#,
+    );
+    assert_eq!((it.signal, &*it.body, &*it.name), (Signal::Access, "payment 17: db reset", "pay"));
+    assert_eq!((it.severity, it.failed), (17, true));
+    let it = read(r#"{"level":"warn","msg":"slow","method":"GET","path":"/a","status":200}"#);
+    assert_eq!((it.severity, it.failed), (13, false));
+    for text in ["GET /a?token=hunter2 HTTP/1.1", "done: /a?token=hunter2", "token=hunter2 was wrong", ""] {
+        let it = read(&format!(r#"{{"msg":"{text}","method":"GET","path":"/a?token=hunter2","status":200}}"#));
+        assert_eq!(&*it.body, "GET /a 200", "{text}");
+    }
+}
+
+#[test]
+fn a_query_stands_nowhere_else() {
+    let line = r#"{"method":"GET","path":"/a?token=hunter2","status":200,"event":{"original":"x"},"x_envoy_original_path":"/b?token=hunter2",
+        "before":"/c?secret=hunter2","raw":"token=hunter2","route":"/a"}"#;
+    let mut it = ndjson::read_line(line.as_bytes(), &scene()).unwrap().telemetry;
+    assert_eq!((it.attribute("before"), it.attribute("route")), (Some("/c"), Some("/a")));
+    it.attributes.retain(|(key, _)| &**key != "url.query");
+    assert!(!format!("{it:?}").contains("hunter2"), "{it:?}");
+    for line in [
+        r#"203.0.113.9 - - [15/Jan/2027:08:59:58 +0100] "get /a?token=hunter2 HTTP/1.1" 400 5 "-" "-""#,
+        r#"[2027-01-15T07:59:58.310Z] "get /a?token=hunter2 HTTP/2" 400 - 154 23 226 100 "-" "x" "x" "login" "10.0.2.1:80""#,
+    ] {
+        let mut it = of_text(line);
+        is(&it, &[("http.request.method", "-"), ("url.path", "get /a"), ("url.query", "token=hunter2 HTTP/1.1")][..2]);
+        it.attributes.retain(|(key, _)| &**key != "url.query");
+        assert!(!format!("{it:?}").contains("hunter2"), "{it:?}");
+    }
+}
+
+#[test]
+fn padding_hides_no_request() {
+    let line = |pad: usize| {
+        let agent = "x".repeat(pad);
+        format!(r#"203.0.113.9 - - [15/Jan/2027:08:59:58 +0100] "GET /a?token=hunter2 HTTP/1.1" 403 5 "-" "{agent}""#)
+    };
+    for pad in [1, 9_000, 20_000, 60_000] {
+        is(&of_text(&line(pad)), &[("url.path", "/a"), ("url.query", "token=hunter2")]);
+    }
+    let it = of_text(&line(70_000));
+    assert!(it.signal == Signal::Log && !it.body.contains("hunter2"), "{it:?}");
+}
+
+#[test]
+fn a_user_is_whatever_somebody_typed() {
+    for user in ["a b", "[x", "[x] y", "[15/Jan/2020:08:59:58 +0100] \\\"GET", "", "a [b"] {
+        let it = of_text(&format!(
+            r#"203.0.113.9 - {user} [15/Jan/2027:08:59:58 +0100] "GET /a?token=hunter2 HTTP/1.1" 401 5 "-" "-""#
+        ));
+        is(&it, &[("url.path", "/a"), ("http.response.status_code", "401")]);
+        assert_eq!(it.said_at, Some(Timestamp::from_secs(1_799_999_998)), "{user}");
+        assert_eq!(it.attribute("user.name"), Some(user).filter(|it| !it.is_empty()), "{user}");
+    }
+    let it = of_text("Failed password for invalid user x from 10.0.0.5 port 1 ssh2 from 203.0.113.5 port 4242 ssh2");
+    assert_eq!(it.attribute("client.address"), Some("203.0.113.5"));
+    let it = of_text("Invalid user x from 203.0.113.5 port 4242");
+    assert_eq!(it.attribute("event.outcome"), None, "that the password is wrong is said next");
 }
 
 proptest! {
