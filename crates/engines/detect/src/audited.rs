@@ -20,6 +20,8 @@ pub(crate) struct Done<'a> {
     pub(crate) what: Measure,
     /// To what, for people.
     pub(crate) object: &'a str,
+    /// The call by which it was done, in the server's own word: the same in each record of it.
+    pub(crate) call: &'a str,
 }
 
 /// What an audit record counts as; `None` where nobody has to know.
@@ -28,9 +30,9 @@ pub(crate) fn done(it: &Telemetry) -> Option<Done<'_>> {
     let (subject, verb) = (text("user.username"), &*it.name);
     let (resource, sub) = (text("objectRef.resource"), text("objectRef.subresource"));
     let code: u16 = text("http.response.status_code").parse().unwrap_or_default();
-    // Of a request that is under way there is a record more once it is done; of an `exec` only that it began may be told.
+    // Of a request that is under way there is a record more once it is done; of an `exec` only that it began may be told, or both.
     let begun = matches!(text("stage"), "RequestReceived");
-    let done = |what, object| Some(Done { subject, what, object });
+    let done = |what, object| Some(Done { subject, what, object, call: text("auditID") });
     if subject == "system:anonymous" || text("user.groups.0") == "system:unauthenticated" {
         let path = it.body.rsplit(' ').next().unwrap_or_default();
         let is_open = OPEN_PATHS.iter().any(|open| path.starts_with(open));
@@ -43,6 +45,10 @@ pub(crate) fn done(it: &Telemetry) -> Option<Done<'_>> {
     if begun || OF_CLUSTER.iter().any(|own| subject.starts_with(own)) {
         return None;
     }
+    // Who was refused has neither read nor entered anything.
+    if code >= 400 {
+        return None;
+    }
     let writes = matches!(verb, "create" | "update" | "patch");
     match (resource, sub) {
         ("pods", "exec" | "attach" | "portforward" | "ephemeralcontainers")
@@ -51,7 +57,7 @@ pub(crate) fn done(it: &Telemetry) -> Option<Done<'_>> {
             done(Measure::PodsEntered, text("objectRef.name"))
         }
         ("nodes", "proxy") => done(Measure::PodsEntered, text("objectRef.name")),
-        ("clusterrolebindings" | "rolebindings", _) if writes && code < 400 => {
+        ("clusterrolebindings" | "rolebindings", _) if writes => {
             let role = text("roleRef.name");
             // At the level `Metadata` nobody says which role; of a whole cluster that is enough.
             let unknown = role.is_empty() && resource == "clusterrolebindings";

@@ -2,11 +2,12 @@
 
 use crate::probe::PROBE;
 use bartizan_core::event::Telemetry;
+use std::net::IpAddr;
 
 /// One request or sign-in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
-    /// The address of whoever asked.
+    /// The address of whoever asked; empty where nobody says, or the log stands behind something on its own machine, such as a guard.
     pub(crate) client: &'a str,
     /// On whose behalf; empty where nobody says.
     pub(crate) user: &'a str,
@@ -20,10 +21,28 @@ pub(crate) struct Seen<'a> {
     pub(crate) probe: Option<&'a str>,
     /// Whether somebody was let in, where this tells of a sign-in.
     signed_in: Option<bool>,
+    /// Whether something was sent, rather than looked at.
+    is_sent: bool,
 }
 
-/// Parts of paths at which people and programs sign in.
-const DOORS: &[&str] = &["login", "signin", "sign-in", "logon", "token", "session", "oauth", "auth", "password"];
+/// Words with which parts of paths begin of paths at which people and programs sign in.
+const DOORS: &[&str] = &[
+    "login",
+    "signin",
+    "sign-in",
+    "sign_in",
+    "logon",
+    "token",
+    "tokens",
+    "session",
+    "sessions",
+    "oauth",
+    "oauth2",
+    "auth",
+    "authenticate",
+    "authorize",
+    "password",
+];
 
 impl<'a> Seen<'a> {
     pub(crate) fn of(it: &'a Telemetry) -> Self {
@@ -34,7 +53,7 @@ impl<'a> Seen<'a> {
             _ => None,
         };
         Self {
-            client: text("client.address"),
+            client: Some(text("client.address")).filter(|it| !is_loopback(it)).unwrap_or_default(),
             user: text("user.name"),
             from: text("source.service"),
             to: text("destination.service"),
@@ -43,6 +62,7 @@ impl<'a> Seen<'a> {
             sent: text("http.response.body.size").parse().unwrap_or_default(),
             probe: it.attribute(PROBE),
             signed_in,
+            is_sent: text("http.request.method") == "POST",
         }
     }
 
@@ -52,7 +72,8 @@ impl<'a> Seen<'a> {
             401 => Some(true),
             // Doors that answer so to a wrong password.
             400 | 403 | 422 | 429 if self.is_at_a_door() => Some(true),
-            200..=399 if self.is_at_a_door() => Some(false),
+            // Whoever fetches the form is not let in yet.
+            200..=399 if self.is_at_a_door() && self.is_sent => Some(false),
             _ => self.signed_in.map(|signed_in| !signed_in),
         }
     }
@@ -64,7 +85,12 @@ impl<'a> Seen<'a> {
 
     fn is_at_a_door(&self) -> bool {
         let path = self.path.to_ascii_lowercase();
-        path.split('/').any(|part| DOORS.iter().any(|door| part.starts_with(door)))
+        // The whole word: `/authors` is a list.
+        let leads_in = |part: &str| {
+            let after = |door: &str| part.strip_prefix(door);
+            DOORS.iter().filter_map(|door| after(door)).any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+        };
+        path.split('/').any(leads_in)
     }
 
     /// Who it is, as well as one can say.
@@ -84,6 +110,10 @@ impl<'a> Seen<'a> {
         }
         None
     }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.parse().is_ok_and(|it: IpAddr| it.to_canonical().is_loopback())
 }
 
 /// A number, with or without a short word before it, or one of the long random names.

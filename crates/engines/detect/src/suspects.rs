@@ -4,11 +4,13 @@ use crate::audited::{Done, done};
 use crate::declared::Declared;
 use crate::distinct::Distinct;
 use crate::limits::{
-    BURST_WITHIN, NAME_BYTES_MAX, READERS_LEARNED, READERS_MAX, SEARCHED_COUNTS, SPREAD_SOURCES_MIN, TRACKS_MAX, WITHIN,
+    BURST_WITHIN, NAME_BYTES_MAX, READERS_LEARNED, READERS_MAX, SEARCHED_COUNTS, SPREAD_SOURCES_MIN, TRACKS_EVICTED,
+    TRACKS_MAX, WITHIN,
 };
 use crate::seen::Seen;
 use bartizan_core::alerts::Measure;
 use bartizan_core::event::{Event, EventId, Signal, What};
+use bartizan_core::redact::redact_all;
 use bartizan_core::{ServiceName, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -52,7 +54,7 @@ const SEARCHED: &[&str] = &[
 /// Everybody of whom something is counted.
 #[derive(Clone, Debug, Default)]
 pub struct Suspects {
-    tracks: BTreeMap<Key, Track>,
+    tracks: BTreeMap<Measure, BTreeMap<Key, Track>>,
     readers: BTreeSet<Box<str>>,
     learning_since: Option<Timestamp>,
     left_out: u64,
@@ -100,13 +102,15 @@ struct Track {
 }
 
 impl Suspects {
-    /// Takes in a record that somebody handed in.
+    /// Takes in a record that somebody handed in, and that is stored. It counts when it was, by its own word; what is older than the time
+    /// over which it would count does not: logs that were held up for an hour are no attack of this minute.
     pub fn note(&mut self, event: &Event, declared: &Declared, now: Timestamp) {
         let What::Telemetry(it) = &event.what else { return };
+        let at = event.at.min(now);
         if it.signal == Signal::Audit {
             self.learning_since.get_or_insert(now);
             if let Some(done) = done(it) {
-                self.audited(event, done, now);
+                self.audited(event, done, at, now);
             }
             return;
         }
@@ -117,34 +121,41 @@ impl Suspects {
         if seen.client.is_empty() && seen.user.is_empty() && seen.from.is_empty() {
             return;
         }
-        self.sign_ins(event, &seen, now);
+        self.sign_ins(event, &seen, at);
         if seen.status != 0 {
-            self.walks(event, &seen, now);
-            self.searches(event, &seen, now);
+            self.walks(event, &seen, at);
+            self.searches(event, &seen, at);
         }
         if let Some(probe) = seen.probe {
-            self.add(event, (Measure::AttackProbes, Way::Source), seen.client, (probe, 1), now);
+            self.add(event, (Measure::AttackProbes, Way::Source), seen.client, (probe, 1), at);
         }
         // A program that logs what it was asked names itself once, and not in each line.
         let own = event.service.as_ref().map_or("", ServiceName::as_str);
         let to = if seen.to.is_empty() { own } else { seen.to };
         if declared.lacks(seen.from, to) {
             let edge = format!("{} to {to}", seen.from);
-            self.add(event, (Measure::UndeclaredCalls, Way::Source), &edge, (seen.path, 1), now);
+            self.add(event, (Measure::UndeclaredCalls, Way::Source), &edge, (seen.path, 1), at);
         }
         if seen.sent > 0 {
-            self.add(event, (Measure::SentToOneBytes, Way::Source), seen.who(), ("", seen.sent), now);
+            self.add(event, (Measure::SentToOneBytes, Way::Source), seen.who(), ("", seen.sent), at);
         }
     }
 
     /// What is worth a word now, the most of each measure at each service.
     pub fn found(&mut self, now: Timestamp) -> Vec<Suspicion> {
-        self.tracks.retain(|key, track| {
-            track.seen.forget(within(key.measure), now);
-            now.since(track.last) < within(key.measure)
-        });
+        for (measure, tracks) in &mut self.tracks {
+            tracks.retain(|key, track| {
+                track.seen.forget(within(*measure), now);
+                let is_over = track.seen.len() == 0;
+                // Somebody was told. Who reads again an hour later, by right or not, is nobody new.
+                if is_over && *measure == Measure::SecretsRead && self.readers.len() < READERS_MAX {
+                    self.readers.insert(key.who.clone());
+                }
+                !is_over
+            });
+        }
         let mut most: BTreeMap<(Measure, Option<&ServiceName>), (u64, &Key, &Track)> = BTreeMap::new();
-        for (key, track) in &self.tracks {
+        for (key, track) in self.tracks.values().flatten() {
             let value = value(key, track);
             let held = most.entry((key.measure, key.service.as_ref())).or_insert((0, key, track));
             if value > held.0 {
@@ -165,16 +176,16 @@ impl Suspects {
         self.left_out
     }
 
-    fn sign_ins(&mut self, event: &Event, seen: &Seen<'_>, now: Timestamp) {
+    fn sign_ins(&mut self, event: &Event, seen: &Seen<'_>, at: Timestamp) {
         let spread = "many addresses";
         match seen.was_refused() {
             Some(true) => {
                 let guess = |way| (Measure::SignInsRefused, way);
-                self.add(event, guess(Way::Source), seen.client, (seen.user, 1), now);
-                self.add(event, guess(Way::Target), seen.user, (seen.client, 1), now);
+                self.add(event, guess(Way::Source), seen.client, (seen.user, 1), at);
+                self.add(event, guess(Way::Target), seen.user, (seen.client, 1), at);
                 // An app whose token ran out is refused elsewhere, and by the thousand.
-                if seen.is_a_sign_in() {
-                    self.add(event, guess(Way::Spread), spread, (seen.client, 1), now);
+                if seen.is_a_sign_in() && !seen.client.is_empty() {
+                    self.add(event, guess(Way::Spread), spread, (seen.client, 1), at);
                 }
             }
             Some(false) => {
@@ -182,7 +193,7 @@ impl Suspects {
                 let key =
                     Key { measure: Measure::SignInsRefused, way, service: event.service.clone(), who: spread.into() };
                 // Who is let in after all had mistyped.
-                if let Some(track) = self.tracks.get_mut(&key) {
+                if let Some(track) = self.tracks.get_mut(&key.measure).and_then(|tracks| tracks.get_mut(&key)) {
                     track.seen.remove(seen.client);
                 }
             }
@@ -190,40 +201,40 @@ impl Suspects {
         }
     }
 
-    fn walks(&mut self, event: &Event, seen: &Seen<'_>, now: Timestamp) {
+    fn walks(&mut self, event: &Event, seen: &Seen<'_>, at: Timestamp) {
         let Some((id, kind)) = seen.object() else { return };
         let who = format!("{} at {kind}", seen.who());
         if matches!(seen.status, 403 | 404 | 410) {
-            self.add(event, (Measure::IdsWalked, Way::Source), &who, (id, 1), now);
+            self.add(event, (Measure::IdsWalked, Way::Source), &who, (id, 1), at);
         }
-        self.add(event, (Measure::IdsWalked, Way::Steps), &who, (id, 1), now);
+        self.add(event, (Measure::IdsWalked, Way::Steps), &who, (id, 1), at);
     }
 
-    fn searches(&mut self, event: &Event, seen: &Seen<'_>, now: Timestamp) {
+    fn searches(&mut self, event: &Event, seen: &Seen<'_>, at: Timestamp) {
         let path = seen.path.to_ascii_lowercase();
         let is_searched = SEARCHED.iter().any(|it| path.contains(it));
         let is_missing =
             matches!(seen.status, 400 | 404 | 405 | 501) || is_searched && matches!(seen.status, 401 | 403);
         if is_missing && (is_searched || seen.object().is_none()) {
             let count = if is_searched { SEARCHED_COUNTS } else { 1 };
-            self.add(event, (Measure::PathsSearched, Way::Source), seen.client, (seen.path, count), now);
+            self.add(event, (Measure::PathsSearched, Way::Source), seen.client, (seen.path, count), at);
         }
     }
 
-    fn audited(&mut self, event: &Event, done: Done<'_>, now: Timestamp) {
-        let Done { subject, what, object } = done;
-        if what == Measure::SecretsRead {
-            let is_learning = self.learning_since.is_none_or(|since| now.since(since) < READERS_LEARNED);
-            let reader = cut(&format!("{subject} in {object}")).to_owned();
-            let is_known = self.readers.contains(&*reader);
-            if is_learning && self.readers.len() < READERS_MAX {
-                self.readers.insert(reader.into());
-            }
-            if is_learning || is_known {
-                return;
-            }
+    fn audited(&mut self, event: &Event, done: Done<'_>, at: Timestamp, now: Timestamp) {
+        let Done { subject, what, object, call } = done;
+        // Of the rest one is enough, and better late than never.
+        let at = if what == Measure::TokenRequests { at } else { now };
+        if what != Measure::SecretsRead {
+            return self.add(event, (what, Way::Source), subject, (call, 1), at);
         }
-        self.add(event, (what, Way::Source), subject, (object, 1), now);
+        let is_learning = self.learning_since.is_none_or(|since| now.since(since) < READERS_LEARNED);
+        let reader = cut(&format!("{subject} in {object}")).to_owned();
+        if is_learning && self.readers.len() < READERS_MAX {
+            self.readers.insert(reader.into());
+        } else if !is_learning && !self.readers.contains(&*reader) {
+            self.add(event, (what, Way::Source), &reader, (call, 1), at);
+        }
     }
 
     fn add(
@@ -232,30 +243,44 @@ impl Suspects {
         (measure, way): (Measure, Way),
         who: &str,
         (what, count): (&str, u64),
-        now: Timestamp,
+        at: Timestamp,
     ) {
         if who.is_empty() {
             return;
         }
         let key = Key { measure, way, service: event.service.clone(), who: cut(who).into() };
-        if self.tracks.len() >= TRACKS_MAX && !self.tracks.contains_key(&key) {
-            // Whoever floods us with names is found by those that are held; what is over goes with the next look.
-            self.left_out += 1;
-            return;
+        let tracks = self.tracks.entry(measure).or_default();
+        if tracks.len() >= TRACKS_MAX && !tracks.contains_key(&key) {
+            self.left_out += evict(tracks);
         }
-        let new = || Track { seen: Distinct::default(), last: now, event: event.id };
-        let track = self.tracks.entry(key).or_insert_with(new);
-        track.seen.add(cut(what), count, now);
-        (track.last, track.event) = (now, event.id);
+        let new = || Track { seen: Distinct::default(), last: at, event: event.id };
+        let track = tracks.entry(key).or_insert_with(new);
+        track.seen.add(what, count, within(measure), at);
+        if at >= track.last {
+            (track.last, track.event) = (at, event.id);
+        }
     }
 }
 
+/// Makes room: those go of whom least was counted, the oldest first. How many.
+fn evict(tracks: &mut BTreeMap<Key, Track>) -> u64 {
+    let mut all: Vec<(u64, Timestamp, Key)> =
+        tracks.iter().map(|(key, track)| (track.seen.sum(), track.last, key.clone())).collect();
+    all.select_nth_unstable(TRACKS_EVICTED);
+    for (.., key) in &all[..TRACKS_EVICTED] {
+        tracks.remove(key);
+    }
+    TRACKS_EVICTED as u64
+}
+
 impl Key {
+    /// For people: it goes out by mail and webhooks, so nothing goes along that the event itself would lose on its way to the store.
     fn told(&self) -> String {
+        let who = redact_all(&self.who);
         match self.way {
-            Way::Source | Way::Steps => format!("by {}", self.who),
-            Way::Target => format!("for {}, from several addresses", self.who),
-            Way::Spread => format!("from {}", self.who),
+            Way::Source | Way::Steps => format!("by {who}"),
+            Way::Target => format!("for {who}, from several addresses"),
+            Way::Spread => format!("from {who}"),
         }
     }
 }
@@ -281,6 +306,15 @@ fn value(key: &Key, track: &Track) -> u64 {
         (Measure::IdsWalked, Way::Steps) => track.seen.steps() / 2,
         (Measure::IdsWalked, _) => track.seen.len(),
         (Measure::PathsSearched, _) => track.seen.sum().min(track.seen.len().saturating_mul(SEARCHED_COUNTS)),
+        // Of one call there may be several records, and one that the server sends again.
+        (
+            Measure::SecretsRead
+            | Measure::PodsEntered
+            | Measure::AdminGrants
+            | Measure::AnonymousCalls
+            | Measure::TokenRequests,
+            _,
+        ) => track.seen.len(),
         _ => track.seen.sum(),
     }
 }

@@ -474,6 +474,8 @@ pub(crate) const ALERTS_EVERY: Duration = Duration::from_millis(250);
 pub(crate) const ALERTS_BURN_SHARE: u32 = 100;
 /// How often new versions of services are held against the old ones: it sums up an hour of each.
 pub(crate) const ALERTS_VERSIONS_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked who does what attackers do: it sums up all of whom something is counted.
+pub(crate) const ALERTS_SUSPECTS_EVERY: Duration = Duration::from_secs(2);
 /// How often what is to be replaced is held against the clock: it reads every certificate of the fleet.
 pub(crate) const ALERTS_CALENDAR_EVERY: Duration = Duration::from_secs(5);
 /// How often the state of alerts is written down, where it changed.

@@ -53,8 +53,13 @@ impl Watch {
     }
 
     fn sign_in(&mut self, client: &str, user: &str, status: &str, s: u64) {
-        let path = ("url.path", "/login");
-        self.access(&[("client.address", client), ("user.name", user), path, ("http.response.status_code", status)], s);
+        self.at_door(client, user, ("POST", "/login", status), s);
+    }
+
+    fn at_door(&mut self, client: &str, user: &str, (method, path, status): (&str, &str, &str), s: u64) {
+        let (method, path) = (("http.request.method", method), ("url.path", path));
+        let who = [("client.address", client), ("user.name", user)];
+        self.access(&[who[0], who[1], method, path, ("http.response.status_code", status)], s);
     }
 
     fn of(&mut self, measure: Measure, s: u64) -> f64 {
@@ -176,16 +181,111 @@ fn a_cluster_at_work_is_told_from_somebody_in_it() {
 }
 
 #[test]
-fn memory_is_bounded_and_what_is_over_makes_room() {
+fn who_fetches_the_form_is_not_let_in() {
     let mut it = Watch::new();
-    for n in 0..TRACKS_MAX as u64 {
-        it.access(&[("client.address", &format!("a{n}")), ("http.response.body.size", "1")], 0);
+    for n in 0..25 {
+        let client = format!("192.0.2.{n}");
+        it.sign_in(&client, &format!("u{n}"), "401", n);
+        it.at_door(&client, "", ("GET", "/login", "200"), n);
+        // Nor is everybody who is refused something at a door.
+        it.at_door(&format!("198.51.100.{n}"), "", ("POST", "/authors", "403"), n);
     }
-    it.access(&[("client.address", "one more"), ("http.response.body.size", "1")], 1);
-    assert_eq!((it.0.tracks.len(), it.0.left_out()), (TRACKS_MAX, 1));
-    it.0.found(at(700));
-    it.access(&[("client.address", "one more"), ("http.response.body.size", "1")], 700);
-    assert_eq!(it.0.tracks.len(), 1);
+    assert_eq!(it.of(Measure::SignInsRefused, 30), 25.0);
+}
+
+#[test]
+fn behind_a_guard_nobody_is_one_person() {
+    let mut it = Watch::new();
+    for client in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+        (0..40).for_each(|n| it.sign_in(client, "", "401", n));
+        it.access(&[("client.address", client), ("http.response.body.size", "300000000")], 40);
+        it.access(&[("client.address", client), ("url.path", "/.env"), ("http.response.status_code", "404")], 40);
+    }
+    assert_eq!(it.0.found(at(41)), Vec::new());
+}
+
+#[test]
+fn what_went_on_for_hours_does_not_add_up() {
+    let mut it = Watch::new();
+    for n in 0..45 {
+        it.sign_in("192.0.2.1", "cron", "401", n * 240);
+        it.access(&[("client.address", "192.0.2.2"), ("http.response.body.size", "10000000")], n * 240);
+        assert!(it.of(Measure::SignInsRefused, n * 240) <= 2.0 && it.of(Measure::SentToOneBytes, n * 240) <= 3e7);
+    }
+}
+
+#[test]
+fn logs_that_were_held_up_are_no_attack_of_now() {
+    let mut it = Watch::new();
+    let record = telemetry(
+        Signal::Access,
+        "GET",
+        &[("client.address", "192.0.2.1"), ("url.path", "/me"), ("http.response.status_code", "401")],
+    );
+    for n in 0..3_000 {
+        let (id, service, what) = (EventId(1, n), ServiceName::parse("stock").ok(), What::Telemetry(record.clone()));
+        let event = Event { id, at: at(n), service, seen_by: SeenBy::Intake, request: None, what };
+        it.0.note(&event, &it.1, at(3_600));
+    }
+    assert_eq!(it.of(Measure::SignInsRefused, 3_600), 0.0);
+}
+
+#[test]
+fn nobody_is_told_what_the_event_itself_loses() {
+    let mut it = Watch::new();
+    (0..30).for_each(|n| it.sign_in("", "token=hunter2hunter2hunter2", "401", n));
+    (0..30).for_each(|n| it.sign_in(&format!("192.0.2.{n}"), "ana@bank.example", "401", n));
+    let found = it.0.found(at(30));
+    assert!(found.iter().all(|it| !it.about.contains("hunter2") && !it.about.contains("ana@")), "{found:?}");
+}
+
+#[test]
+fn a_call_of_kubernetes_counts_once_and_where_it_was_allowed() {
+    let mut it = Watch::new();
+    let exec = [("objectRef.resource", "pods"), ("objectRef.subresource", "exec")];
+    for stage in ["ResponseStarted", "ResponseComplete"] {
+        it.take(audited("eve", "create", &[&exec[..], &[("stage", stage), ("auditID", "a1")]].concat()), 0);
+    }
+    assert_eq!(it.of(Measure::PodsEntered, 1), 1.0);
+    let mut it = Watch::new();
+    for resource in [[("objectRef.resource", "secrets"), ("objectRef.namespace", "pay")], exec] {
+        let record = [&resource[..], &[("user.username", "eve"), ("http.response.status_code", "403")]].concat();
+        it.take(telemetry(Signal::Audit, "get", &record), 2_000);
+    }
+    assert_eq!(it.0.found(at(2_001)), Vec::new());
+}
+
+#[test]
+fn of_a_reader_one_is_told_once() {
+    let mut it = Watch::new();
+    let secrets = [("objectRef.resource", "secrets"), ("objectRef.namespace", "pay"), ("auditID", "a1")];
+    it.take(audited("controller", "get", &secrets), 0);
+    it.take(audited("job", "get", &secrets), 3_600);
+    assert_eq!(it.of(Measure::SecretsRead, 3_600), 1.0);
+    assert_eq!(it.of(Measure::SecretsRead, 5_000), 0.0, "it is over");
+    it.take(audited("job", "get", &secrets), 7_200);
+    assert_eq!(it.of(Measure::SecretsRead, 7_200), 0.0, "somebody was told an hour ago");
+    it.take(audited("job", "get", &[secrets[0], ("objectRef.namespace", "ledger")]), 7_201);
+    assert_eq!(it.of(Measure::SecretsRead, 7_201), 1.0, "of those nobody was told");
+}
+
+#[test]
+fn memory_is_bounded_and_a_flood_hides_nobody_else() {
+    let mut it = Watch::new();
+    (0..30).for_each(|n| it.sign_in("192.0.2.1", &format!("u{n}"), "401", 0));
+    for n in 0..3 * TRACKS_MAX as u64 {
+        it.access(&[("client.address", &format!("a{n}")), ("http.response.body.size", "1")], 0);
+        it.sign_in(&format!("b{n}"), &format!("b{n}"), "401", 0);
+    }
+    let most = it.0.tracks.values().map(BTreeMap::len).max();
+    assert!(most <= Some(TRACKS_MAX) && it.0.left_out() > 0, "{most:?}");
+    let found = it.0.found(at(1));
+    let guesses = found.iter().find(|it| it.measure == Measure::SignInsRefused).unwrap();
+    assert!(guesses.value >= 30.0, "{guesses:?}");
+    it.take(audited("eve", "create", &[("objectRef.resource", "pods"), ("objectRef.subresource", "exec")]), 1);
+    assert_eq!(it.of(Measure::PodsEntered, 1), 1.0);
+    it.0.found(at(1_000));
+    assert!(it.0.tracks.values().all(BTreeMap::is_empty));
 }
 
 proptest! {

@@ -3,7 +3,8 @@
 use crate::app::App;
 use crate::indicators::objective;
 use crate::limits::{
-    ALERTS_BURN_SHARE, ALERTS_CALENDAR_EVERY, ALERTS_EVERY, ALERTS_VERSIONS_EVERY, EVENTS_LOST_WITHIN,
+    ALERTS_BURN_SHARE, ALERTS_CALENDAR_EVERY, ALERTS_EVERY, ALERTS_SUSPECTS_EVERY, ALERTS_VERSIONS_EVERY,
+    EVENTS_LOST_WITHIN,
 };
 use bartizan_alerts::baseline::unusual;
 use bartizan_alerts::outflow::Sent;
@@ -45,7 +46,8 @@ pub(super) struct Measured {
     /// Where most of what a service sent to new places went.
     sent_to: BTreeMap<ServiceName, String>,
     /// Who did what is suspicious, and the event that shows it.
-    suspects: BTreeMap<(Measure, Option<ServiceName>), String>,
+    suspects: BTreeMap<(Measure, Option<ServiceName>), (f64, String)>,
+    next_suspects: Option<Instant>,
     /// The hour in which it was looked back last, and what came of it.
     looked_back: Option<u64>,
     unusual: Vec<(Option<ServiceName>, f64)>,
@@ -70,6 +72,7 @@ impl Default for Measured {
             lost_total: None,
             sent_to,
             suspects,
+            next_suspects: None,
             looked_back,
             unusual,
         }
@@ -150,12 +153,17 @@ impl Measured {
         self.sent_to = sent.into_iter().map(|it| (it.service, it.to)).collect();
     }
 
-    /// What others log.
+    /// What others log: now and then, since it looks at everybody of whom something is counted.
     pub(super) fn look_at_suspects(&mut self, suspects: &mut Suspects, now: Timestamp) {
-        self.suspects.clear();
-        for Suspicion { measure, service, value, about } in suspects.found(now) {
-            self.values.entry(measure).or_default().push((service.clone(), value));
-            self.suspects.insert((measure, service), about);
+        let begun = Instant::now();
+        if self.next_suspects.is_none_or(|next| begun >= next) {
+            self.next_suspects = Some(begun + ALERTS_SUSPECTS_EVERY);
+            let found = suspects.found(now).into_iter();
+            let entry = |Suspicion { measure, service, value, about }| ((measure, service), (value, about));
+            self.suspects = found.map(entry).collect();
+        }
+        for ((measure, service), (value, _)) in &self.suspects {
+            self.values.entry(*measure).or_default().push((service.clone(), *value));
         }
     }
 
@@ -258,7 +266,7 @@ impl Facts for Measured {
             let why = one.held.as_ref().map_or(&one.why, |held| &held.why);
             return Some(format!("beside `{}`: {why}", one.service));
         }
-        if let Some(about) = self.suspects.get(&(measure, service.cloned())) {
+        if let Some((_, about)) = self.suspects.get(&(measure, service.cloned())) {
             return Some(about.clone());
         }
         let is_outside = matches!(measure, Measure::NewPlacesBytes | Measure::NewPlacesSlowBytes);

@@ -140,12 +140,19 @@ impl Desk {
             inner.counters.note(event, now);
             inner.causes.note(event, now);
             inner.outflow.note(event, now);
-            inner.suspects.note(event, &inner.declared, now);
             inner.versions.note(event, now);
             if let Some(change) = changes::change(event) {
                 inner.changes.note(change);
             }
         }
+    }
+
+    /// Looks for attacks in what others logged. Called for what is stored: what is not comes again.
+    pub(crate) fn suspect(&self, handed: &[Event]) {
+        let now = clock::now();
+        let mut inner = self.lock();
+        let Inner { suspects, declared, .. } = &mut *inner;
+        handed.iter().for_each(|event| suspects.note(event, declared, now));
     }
 
     /// Takes in alerts that others made.

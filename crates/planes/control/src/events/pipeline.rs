@@ -173,6 +173,8 @@ impl Worker {
             return Fate::Stored;
         }
         self.sources.alerts.note(&events);
+        let handed: Vec<Event> =
+            events.iter().filter(|event| matches!(event.what, What::Telemetry(_))).cloned().collect();
         let mut stored = Vec::with_capacity(events.len());
         let in_force = Arc::clone(&self.sources.in_force.borrow());
         self.gaps.note(&events, &in_force.desired.fleet, clock::now());
@@ -193,6 +195,7 @@ impl Worker {
         let fate = match self.sources.events.append(stored).await {
             Ok(appended) => {
                 self.sources.ingest.note(amounts, clock::now());
+                self.sources.alerts.suspect(&handed);
                 if self.counters.stored(appended) {
                     tracing::info!("events are stored again");
                     self.tell_of_the_gap().await;
