@@ -39,7 +39,11 @@ fn turn(rotation: &Rotation, at: Timestamp) -> Option<(usize, Timestamp, Timesta
     let every = i128::try_from(rotation.every.as_millis()).ok().filter(|it| *it > 0)?;
     let nth = (ms(at) - ms(rotation.starts)).div_euclid(every);
     let member = nth.checked_rem_euclid(i128::try_from(rotation.members.len()).ok()?)?;
-    let moment = |n: i128| Timestamp::from_millis(u64::try_from(ms(rotation.starts) + n * every).unwrap_or_default());
+    // Of what a moment cannot say, the nearest that it can.
+    let moment = |n: i128| {
+        let at = (ms(rotation.starts) + n * every).clamp(0, i128::from(u64::MAX));
+        Timestamp::from_millis(u64::try_from(at).unwrap_or_default())
+    };
     Some((usize::try_from(member).ok()?, moment(nth), moment(nth + 1)))
 }
 

@@ -130,10 +130,23 @@ fn refuses_escalations_to_nobody() {
     let routes =
         "ana: {webhook: \"https://x.example/a\", secret: s}, ben: {webhook: \"https://x.example/b\", secret: s}";
     let some = with_routes(routes, &format!("r: {{{ROTATION}}}"), "e: {urgency: page, levels: [{rotation: r}]}");
-    let expected = "alerts.escalations: an alert that none of them takes reaches nobody; add a last one without conditions, or a route that none of them names";
-    assert!(refused(&some).ends_with(expected), "{}", refused(&some));
+    let expected = |what: &str| {
+        format!(
+            "alerts.escalations: a {what} that none of them takes reaches nobody; add a last one without conditions, or a route that none of them names"
+        )
+    };
+    assert!(refused(&some).ends_with(&expected("ticket")), "{}", refused(&some));
     let all = some.replace("urgency: page, ", "");
     assert!(parse(&all, "fleet.yaml").is_ok());
+    // A route that takes tickets alone hears the tickets that are left, and no page.
+    let desk = format!("{routes}, desk: {{webhook: \"https://x.example/d\", secret: s, takes: ticket}}");
+    let with_desk = |takes: &str| {
+        with_routes(&desk, &format!("r: {{{ROTATION}}}"), &format!("e: {{{takes}, levels: [{{rotation: r}}]}}"))
+    };
+    assert!(parse(&with_desk("urgency: page"), "fleet.yaml").is_ok());
+    for takes in ["owners: security", "owners: security, urgency: page", "urgency: ticket"] {
+        assert!(refused(&with_desk(takes)).ends_with(&expected("page")), "{takes}: {}", refused(&with_desk(takes)));
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Book {
     fn tickets(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
         for entry in self.entries.iter_mut().filter(|it| it.alert.urgency == Urgency::Ticket && it.is_due(now)) {
             let incident = self.incidents.iter().find(|it| entry.is_of(it));
-            let called = incident.and_then(|it| it.call(context, 1, now));
+            let called = incident.and_then(|it| it.call(context, &entry.alert, 1, now));
             entry.tell(1, called.as_ref(), now);
             let alerts = vec![entry.alert.clone()];
             came.notices.push(notice(NoticeKind::Ticket, &entry.alert.group, 1, called.as_slice(), now, alerts));
@@ -36,36 +36,43 @@ impl Book {
     fn pages(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
         for incident in &mut self.incidents {
             let due = |it: &&mut Entry| it.is_of(incident) && it.alert.urgency == Urgency::Page && it.is_due(now);
-            let mut due: Vec<&mut Entry> = self.entries.iter_mut().filter(due).collect();
+            let due: Vec<&mut Entry> = self.entries.iter_mut().filter(due).collect();
             // One page for all that comes of one cause; what comes later is in the next.
             if due.is_empty() || incident.paged.is_some_and(|paged| now.since(paged) < PAGE_EVERY) {
                 continue;
             }
-            let called = incident.call(context, 1, now);
-            due.iter_mut().for_each(|it| it.tell(1, called.as_ref(), now));
-            let alerts = due.iter().map(|it| it.alert.clone()).collect();
             incident.paged = Some(now);
-            came.notices.push(notice(NoticeKind::Page, &incident.id, 1, called.as_slice(), now, alerts));
+            // Those of one incident may be for different people once the fleet file says something else.
+            let mut by_chain: BTreeMap<Option<&str>, Vec<&mut Entry>> = BTreeMap::new();
+            for entry in due {
+                by_chain.entry(incident.chain_name(context, &entry.alert)).or_default().push(entry);
+            }
+            for mut entries in by_chain.into_values() {
+                let called = entries.first().and_then(|it| incident.call(context, &it.alert, 1, now));
+                entries.iter_mut().for_each(|it| it.tell(1, called.as_ref(), now));
+                let alerts = entries.iter().map(|it| it.alert.clone()).collect();
+                came.notices.push(notice(NoticeKind::Page, &incident.id, 1, called.as_slice(), now, alerts));
+            }
         }
     }
 
     fn escalate(&mut self, context: &Context<'_>, now: Timestamp, came: &mut Came) {
         for incident in &self.incidents {
             // By the level that is told next: what was paged later waits for as long.
-            let mut due: BTreeMap<u8, Vec<&mut Entry>> = BTreeMap::new();
+            let mut due: BTreeMap<(u8, Option<&str>), Vec<&mut Entry>> = BTreeMap::new();
             for entry in self.entries.iter_mut().filter(|it| it.is_of(incident) && it.waits()) {
                 let next = entry.alert.level.saturating_add(1);
-                let Some(wait) = incident.wait(context, next) else { continue };
+                let Some(wait) = incident.wait(context, &entry.alert, next) else { continue };
                 // While nobody is told of it nobody can take notice: it waits anew after that.
                 if entry.alert.silenced_by.is_some() {
                     entry.waits_since = Some(now);
                 }
                 if now.since(entry.waits_since.unwrap_or(entry.alert.since)) >= wait {
-                    due.entry(next).or_default().push(entry);
+                    due.entry((next, incident.chain_name(context, &entry.alert))).or_default().push(entry);
                 }
             }
-            for (level, mut entries) in due {
-                let called = incident.call(context, level, now);
+            for ((level, _), mut entries) in due {
+                let called = entries.first().and_then(|it| incident.call(context, &it.alert, level, now));
                 entries.iter_mut().for_each(|it| it.tell(level, called.as_ref(), now));
                 let alerts: Vec<Alert> = entries.iter().map(|it| it.alert.clone()).collect();
                 came.steps.extend(alerts.iter().map(|it| (it.clone(), AlertStep::Escalated)));
@@ -86,20 +93,26 @@ impl Book {
 }
 
 impl Incident {
-    /// Its escalation, where the fleet file still has it.
-    fn chain<'a>(&self, context: &Context<'a>) -> Option<&'a Escalation> {
-        let name = self.escalation.as_ref()?;
-        context.roster.escalations.iter().find(|it| it.name == *name)
+    /// The escalation that took it. Where the fleet file has none of that name, or none took it, the one that takes the alert by now: a
+    /// route that escalations name is told nothing else.
+    fn chain<'a>(&self, context: &Context<'a>, alert: &Alert) -> Option<&'a Escalation> {
+        let is_ours = |it: &&Escalation| self.escalation.as_ref() == Some(&it.name);
+        let ours = context.roster.escalations.iter().find(is_ours);
+        ours.or_else(|| on_call::escalation(context.roster, alert))
     }
 
-    fn call(&self, context: &Context<'_>, level: u8, now: Timestamp) -> Option<Called> {
-        on_call::call(context.roster, self.chain(context)?, level, now)
+    fn chain_name<'a>(&self, context: &Context<'a>, alert: &Alert) -> Option<&'a str> {
+        self.chain(context, alert).map(|it| it.name.as_str())
+    }
+
+    fn call(&self, context: &Context<'_>, alert: &Alert, level: u8, now: Timestamp) -> Option<Called> {
+        on_call::call(context.roster, self.chain(context, alert)?, level, now)
     }
 
     /// How long before a level is told; `None` where there is no such level.
-    fn wait(&self, context: &Context<'_>, level: u8) -> Option<Duration> {
+    fn wait(&self, context: &Context<'_>, alert: &Alert, level: u8) -> Option<Duration> {
         let place = usize::from(level).checked_sub(1)?;
-        match self.chain(context) {
+        match self.chain(context, alert) {
             Some(chain) => Some(on_call::wait(chain.levels.get(place)?, context.escalate_after)),
             None => (place < LEVELS).then_some(context.escalate_after),
         }

@@ -318,6 +318,16 @@ fn every_class_of_incident_reaches_those_who_are_on_call_for_it() {
         "LogInsRefused",
         "ExfiltrationBurst",
         "ExfiltrationSlow",
+        "SignInsGuessed",
+        "IdsWalked",
+        "AttackProbed",
+        "CallUndeclared",
+        "AnswersLarge",
+        "SecretsReadAnew",
+        "PodEntered",
+        "AdminGranted",
+        "AnonymousAtKubernetes",
+        "TokensRequested",
     ];
     let owners = [
         "AuthenticationLeaks",
@@ -340,6 +350,7 @@ fn every_class_of_incident_reaches_those_who_are_on_call_for_it() {
         "GuardOverBudget",
         "FilesDrift",
         "CallsUnusual",
+        "PathsSearched",
     ];
     let expected: BTreeMap<&str, (&str, &str)> = security
         .iter()
@@ -411,6 +422,52 @@ fn an_escalation_that_is_taken_out_leaves_its_incidents_to_all_other_routes() {
     scene.through(0..10);
     scene.roster = Roster::default();
     assert_eq!(scene.through(10..3600), [told(300, NoticeKind::Escalation, 2, &[])]);
+}
+
+#[test]
+fn an_escalation_that_is_renamed_or_new_takes_what_is_there_already() {
+    for before in [roster(), Roster::default()] {
+        let mut scene = Scene::new();
+        scene.roster = before;
+        scene.wrong = vec![("LedgerGap", "ledger")];
+        assert_eq!(scene.through(0..10).len(), 1);
+        scene.roster = roster();
+        scene.roster.escalations[0].name = "watch".into();
+        // What comes to the same incident later goes there too.
+        scene.wrong.push(("GuardMissing", "ledger"));
+        assert_eq!(
+            scene.through(10..300)[..1],
+            [told(10, NoticeKind::Page, 1, &["cem"])],
+            "that of the owners is still an incident of its own"
+        );
+        assert_eq!(scene.through(300..301), [told(300, NoticeKind::Escalation, 2, &["chief"])]);
+    }
+}
+
+#[test]
+fn a_page_of_one_incident_goes_to_each_of_those_who_have_a_part_of_it_by_now() {
+    let mut scene = Scene::new();
+    // One escalation has both, until there are two.
+    scene.roster.escalations.remove(0);
+    scene.roster.escalations[0].name = "all".into();
+    scene.wrong = vec![("LedgerGap", "ledger"), ("GuardMissing", "ledger")];
+    assert_eq!(scene.through(0..10), [told(0, NoticeKind::Page, 1, &["cem"])], "one page of both");
+    scene.roster = roster();
+    assert_eq!(
+        scene.through(10..700),
+        [
+            told(300, NoticeKind::Escalation, 2, &["chief"]),
+            told(600, NoticeKind::Escalation, 2, &["ana"]),
+            told(660, NoticeKind::Escalation, 3, &["chief"])
+        ]
+    );
+}
+
+#[test]
+fn a_moment_beyond_all_others_is_no_moment_of_the_year_1970() {
+    let far = Timestamp::from_millis(u64::MAX);
+    let shift = on_call::shift(&rotation("security"), far).unwrap();
+    assert_eq!(shift.until, far, "{shift:?}");
 }
 
 proptest! {

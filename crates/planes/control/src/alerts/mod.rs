@@ -128,7 +128,7 @@ impl Desk {
         inner.declared = Declared::of(fleet);
         inner.silences.set_file(&fleet.alerts.maintenance);
         inner.versions.set(splits(fleet), &programs(fleet), clock::now());
-        self.routes.set(&fleet.alerts.routes);
+        self.routes.set(&fleet.alerts.routes, clock::now());
     }
 
     /// Counts what rules ask for, and notes changes. Called for every batch of events on its way to the store.

@@ -7,6 +7,7 @@ use crate::limits::{
     ALERT_QUEUE_MAX, ALERT_RETRY_FIRST, ALERT_RETRY_MOST, ALERT_SEND_WITHIN, ALERT_TRIES, ALERTMANAGER_AGAIN,
 };
 use bartizan_alerts::{Notice, NoticeKind};
+use bartizan_core::Timestamp;
 use bartizan_core::alerts::{Alert, Route, RouteStatus, Urgency, Way};
 use bartizan_runtime::clock;
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ pub(crate) struct Routes {
 #[derive(Debug)]
 struct Held {
     route: Route,
+    /// Until when it was told what no escalation takes, where it was and is not any more.
+    common_until: Option<Timestamp>,
     queue: VecDeque<Arc<Job>>,
     busy: bool,
     tries: u32,
@@ -46,13 +49,13 @@ pub(super) struct Job {
 
 impl Routes {
     /// Takes over what the fleet file says; what waits for a route that stays goes on waiting.
-    pub(super) fn set(&self, routes: &[Route]) {
+    pub(super) fn set(&self, routes: &[Route], now: Timestamp) {
         let mut held = self.lock();
         let mut before = std::mem::take(&mut *held);
         *held = routes
             .iter()
-            .map(|route| match before.iter().position(|it| it.route == *route) {
-                Some(at) => before.swap_remove(at),
+            .map(|route| match before.iter().position(|it| it.leads_where(route)) {
+                Some(at) => before.swap_remove(at).told_as(route, now),
                 None => Held::new(route.clone()),
             })
             .collect();
@@ -70,7 +73,7 @@ impl Routes {
         for (n, notice) in notices.iter().enumerate() {
             let id = format!("{}-{}-{}-{n}", notice.incident, notice.kind.as_str(), notice.at.as_millis());
             let job = Arc::new(Job { id, notice: notice.clone() });
-            for it in held.iter_mut().filter(|it| concerns(&it.route, notice, has_second)) {
+            for it in held.iter_mut().filter(|it| it.concerns(notice, has_second)) {
                 it.push(Arc::clone(&job));
             }
         }
@@ -118,7 +121,7 @@ impl Routes {
 
     fn done(&self, route: &Route, job: Option<&Arc<Job>>, outcome: Outcome, now: Instant) {
         let mut held = self.lock();
-        let Some(it) = held.iter_mut().find(|it| it.route == *route) else { return };
+        let Some(it) = held.iter_mut().find(|it| it.leads_where(route)) else { return };
         it.busy = false;
         it.told = Some(now);
         let (why, final_one) = match outcome {
@@ -154,8 +157,21 @@ impl Routes {
 
 impl Held {
     fn new(route: Route) -> Self {
-        let (queue, busy, tries, not_before, told, sent, failed, why) = Default::default();
-        Self { route, queue, busy, tries, not_before, told, sent, failed, why }
+        let (common_until, queue, busy, tries, not_before, told, sent, failed, why) = Default::default();
+        Self { route, common_until, queue, busy, tries, not_before, told, sent, failed, why }
+    }
+
+    /// Whether what waits for it is for that route as well, whatever else is said of it.
+    fn leads_where(&self, route: &Route) -> bool {
+        self.route.name == route.name && self.route.way == route.way
+    }
+
+    fn told_as(mut self, route: &Route, now: Timestamp) -> Self {
+        if route.on_call && !self.route.on_call {
+            self.common_until = Some(now);
+        }
+        self.route = route.clone();
+        self
     }
 
     fn push(&mut self, job: Arc<Job>) {
@@ -166,30 +182,39 @@ impl Held {
         }
         self.queue.push_back(job);
     }
-}
 
-/// Whether somebody there has to be told. An Alertmanager shares out further, so that it gets all.
-fn concerns(route: &Route, notice: &Notice, has_second: bool) -> bool {
-    let urgency = match notice.kind {
-        NoticeKind::Page | NoticeKind::Escalation => Some(Urgency::Page),
-        NoticeKind::Ticket => Some(Urgency::Ticket),
-        NoticeKind::Resolved => notice.alerts.first().map(|it| it.urgency),
-    };
-    if route.takes.is_some() && route.takes != urgency {
-        return false;
+    /// Whether somebody there has to be told. An Alertmanager shares out further, so that it gets all.
+    fn concerns(&self, notice: &Notice, has_second: bool) -> bool {
+        let route = &self.route;
+        let urgency = match notice.kind {
+            NoticeKind::Page | NoticeKind::Escalation => Some(Urgency::Page),
+            NoticeKind::Ticket => Some(Urgency::Ticket),
+            NoticeKind::Resolved => notice.alerts.first().map(|it| it.urgency),
+        };
+        if route.takes.is_some() && route.takes != urgency {
+            return false;
+        }
+        if matches!(route.way, Way::Alertmanager { .. })
+            || notice.called.iter().any(|it| it.routes.contains(&route.name))
+        {
+            return true;
+        }
+        // What an escalation takes is for those whom it names, and they are told nothing else.
+        let is_common = !route.on_call && notice.called.is_empty();
+        match notice.kind {
+            NoticeKind::Resolved => self.was_told(notice),
+            // Where there is nobody else, those who were told first are told again.
+            NoticeKind::Escalation => is_common && (route.level == 2 || !has_second),
+            NoticeKind::Page | NoticeKind::Ticket => is_common && route.level == 1,
+        }
     }
-    if matches!(route.way, Way::Alertmanager { .. }) {
-        return true;
-    }
-    // What an escalation takes is for those whom it names, and they are told nothing else.
-    if route.on_call || !notice.called.is_empty() {
-        return notice.called.iter().any(|it| it.routes.contains(&route.name));
-    }
-    match notice.kind {
-        // Where there is nobody else, those who were told first are told again.
-        NoticeKind::Escalation => route.level == 2 || !has_second,
-        NoticeKind::Resolved => route.level <= notice.level.max(1),
-        NoticeKind::Page | NoticeKind::Ticket => route.level == 1,
+
+    /// Whether it was told that the alert is there although no escalation named it: none took the alert at some level.
+    fn was_told(&self, end: &Notice) -> bool {
+        let was_common = !self.route.on_call
+            || self.common_until.is_some_and(|until| end.alerts.iter().any(|alert| alert.since < until));
+        let by_none = |level: u8| end.called.iter().all(|it| it.level != level);
+        was_common && (1..=end.level.max(1)).any(|level| self.route.level <= level && by_none(level))
     }
 }
 
@@ -220,5 +245,89 @@ pub(crate) async fn keep(app: Arc<App>) {
                 Err(error) => tracing::error!(%error, "sending an alert ended badly"),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::on_call::Called;
+    use serde_json::json;
+
+    fn route(name: &str, on_call: bool) -> Route {
+        let way = Way::Webhook { url: format!("https://x.example/{name}"), secret: "s".to_owned() };
+        Route { name: name.to_owned(), way, takes: None, level: 1, on_call }
+    }
+
+    fn notice(kind: NoticeKind, since_s: u64, level: u8, called: &[(u8, &str)]) -> Notice {
+        let since = Timestamp::from_secs(since_s);
+        let alert = json!({
+            "id": "a1", "rule": "R", "title": "", "severity": "high", "urgency": "page", "place": "fleet", "owner": "", "runbook": "",
+            "since": since, "last": since, "count": 1, "state": "firing", "summary": "", "value": 1.0, "threshold": 1.0, "changes": [],
+            "group": "i1", "labels": {}, "level": level
+        });
+        let called = called.iter().map(|(level, route)| Called {
+            escalation: "e".to_owned(),
+            level: *level,
+            rotation: None,
+            who: None,
+            routes: vec![(*route).to_owned()],
+            at: since,
+        });
+        Notice {
+            kind,
+            incident: "i1".to_owned(),
+            level,
+            called: called.collect(),
+            at: since,
+            alerts: vec![serde_json::from_value(alert).unwrap()],
+            evidence: None,
+        }
+    }
+
+    fn waiting(routes: &Routes) -> Vec<(String, u64)> {
+        routes.status().into_iter().map(|it| (it.name, it.waiting)).collect()
+    }
+
+    #[test]
+    fn what_waits_for_a_route_and_what_is_on_its_way_outlive_that_an_escalation_names_it() {
+        let routes = Routes::default();
+        let at = Timestamp::from_secs;
+        routes.set(&[route("ana", false)], at(0));
+        routes.offer(&[notice(NoticeKind::Page, 1, 1, &[]), notice(NoticeKind::Page, 2, 1, &[])]);
+        let now = Instant::now();
+        let (asked, job) = routes.due(now).remove(0);
+        routes.set(&[route("ana", true)], at(3));
+        assert_eq!(waiting(&routes), [("ana".to_owned(), 2)]);
+        assert!(routes.due(now).is_empty(), "one at a time");
+        routes.done(&asked, job.as_ref(), Outcome::Failed("no".to_owned()), now);
+        let later = now + ALERT_RETRY_FIRST * 2;
+        let again = routes.due(later).remove(0).1.unwrap();
+        assert_eq!(Some(&again.id), job.as_ref().map(|it| &it.id), "the same is tried again");
+        // Where the way is another one, what waited is not for whoever is there.
+        let mut other = route("ana", true);
+        other.way = Way::Alertmanager { url: "http://127.0.0.1:1".to_owned() };
+        routes.set(&[other], at(4));
+        assert_eq!(waiting(&routes), [("ana".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn whoever_was_told_that_it_is_there_hears_its_end_also_once_an_escalation_names_them() {
+        let ends = |on_call_before: bool, since_s: u64, level: u8, called: &[(u8, &str)]| {
+            let routes = Routes::default();
+            routes.set(
+                &[route("ana", on_call_before), route("desk", false), route("chief", true)],
+                Timestamp::from_secs(0),
+            );
+            routes.set(&[route("ana", true), route("desk", false), route("chief", true)], Timestamp::from_secs(10));
+            routes.offer(&[notice(NoticeKind::Resolved, since_s, level, called)]);
+            let told = waiting(&routes).into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name);
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(ends(false, 5, 1, &[]), ["ana", "desk"], "she was told of it as everybody was");
+        assert_eq!(ends(false, 15, 1, &[]), ["desk"], "it is of after that");
+        assert_eq!(ends(true, 5, 1, &[]), ["desk"], "she is told what the escalation says alone");
+        assert_eq!(ends(true, 5, 2, &[(1, "ana"), (2, "chief")]), ["ana", "chief"]);
+        assert_eq!(ends(false, 5, 2, &[(2, "chief")]), ["ana", "desk", "chief"], "first all, then the chief");
     }
 }

@@ -38,13 +38,25 @@ pub(super) fn check(report: &mut Report<'_>, raw: RawRoster, fleet: &mut Fleet) 
     let escalations: Vec<Escalation> = all.into_iter().collect::<Result<_, _>>()?;
     let roster = Roster { rotations, escalations };
     mark(&mut fleet.alerts.routes, &roster);
-    let others = fleet.alerts.routes.iter().any(|it| !it.on_call && it.level == 1);
-    if !others && !roster.escalations.iter().any(|it| it.takes.is_everything()) {
+    if let Some(urgency) =
+        [Urgency::Page, Urgency::Ticket].into_iter().find(|it| !is_heard(*it, &fleet.alerts.routes, &roster))
+    {
         let way_out = "add a last one without conditions, or a route that none of them names";
-        return Err(report.refuse(&spot, "an alert that none of them takes reaches nobody", way_out));
+        let problem = format!("a {} that none of them takes reaches nobody", urgency.as_str());
+        return Err(report.refuse(&spot, problem, way_out));
     }
     fleet.alerts.roster = roster;
     Ok(())
+}
+
+/// Whether each alert of this urgency reaches somebody: by a route that no escalation names, or by an escalation that takes them all.
+fn is_heard(urgency: Urgency, routes: &[Route], roster: &Roster) -> bool {
+    let takes_all = |takes: &Takes| {
+        let any_urgency = Takes { urgency: None, ..takes.clone() };
+        any_urgency.is_everything() && takes.urgency.is_none_or(|it| it == urgency)
+    };
+    routes.iter().any(|it| !it.on_call && it.level == 1 && it.takes.is_none_or(|it| it == urgency))
+        || roster.escalations.iter().any(|it| takes_all(&it.takes))
 }
 
 struct Known<'a> {
