@@ -124,6 +124,8 @@ pub(crate) const CONSOLE_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) const CONSOLE_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long `check pre-prod` waits for one answer.
 pub(crate) const PRE_PROD_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long it waits for a call in the network of a program, its process and all.
+pub(crate) const PRE_PROD_INSIDE_WITHIN: Duration = Duration::from_secs(20);
 /// Largest call that is made in the network of a program, in bytes.
 pub(crate) const PRE_PROD_CALL_BYTES_MAX: u64 = 256 << 10;
 /// Ways to a service that are tried, a count: callers, and the gateway.

@@ -30,8 +30,7 @@ pub(super) fn run(args: &PreProdArgs) -> Result<(), Failure> {
 
 /// `bartizan call-inside`.
 pub(super) async fn inside() -> Result<(), Failure> {
-    let status = answer_inside().await.map_err(Failure::new)?;
-    print(&format!("{status}\n"))
+    print_json(&answer_inside().await.map_err(Failure::new)?)
 }
 
 async fn look(args: &PreProdArgs) -> Result<Report, Failure> {

@@ -1,14 +1,16 @@
 //! One call, made here or in the network of a program: its guard's way to a callee may listen in there alone.
 
 use crate::data_dir::DataDir;
-use crate::limits::{PRE_PROD_ANSWER_WITHIN, PRE_PROD_CALL_BYTES_MAX};
+use crate::limits::{PRE_PROD_ANSWER_WITHIN, PRE_PROD_CALL_BYTES_MAX, PRE_PROD_INSIDE_WITHIN};
 use bartizan_core::{Member, RequestId};
 use bartizan_runtime::https::{self, Asking, Session};
 use bartizan_runtime::tls::WebClient;
 use serde::{Deserialize, Serialize};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Output, Stdio};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 /// A call to make.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,20 +21,46 @@ pub(crate) struct Call {
     pub(super) body: Option<String>,
     /// The request id, 32 hex digits: it is found again by that.
     pub(super) request: String,
+    /// 32 hex digits, the same for each try of what is asked: a program knows by that what it has had.
+    pub(super) key: String,
+}
+
+/// What came of a call.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// With this status.
+    Answered(u16),
+    /// Nobody had it, and why.
+    NotMade(String),
+    /// Nobody knows whether somebody had it, and why.
+    Unanswered(String),
 }
 
 impl Call {
-    /// Makes it, and says which status came back. With `tls` it is encrypted.
-    pub(super) async fn make(&self, tls: Option<&WebClient>) -> Result<u16, String> {
-        let making = tokio::time::timeout(PRE_PROD_ANSWER_WITHIN, self.try_to(tls)).await;
-        making.unwrap_or_else(|_| Err(format!("no answer from {} within {PRE_PROD_ANSWER_WITHIN:?}", self.at)))
+    /// Makes it. With `tls` it is encrypted.
+    pub(super) async fn make(&self, tls: Option<&WebClient>) -> Outcome {
+        let late = || Outcome::Unanswered(format!("no answer from {} within {PRE_PROD_ANSWER_WITHIN:?}", self.at));
+        tokio::time::timeout(PRE_PROD_ANSWER_WITHIN, self.try_to(tls)).await.unwrap_or_else(|_| late())
     }
 
-    async fn try_to(&self, tls: Option<&WebClient>) -> Result<u16, String> {
+    async fn try_to(&self, tls: Option<&WebClient>) -> Outcome {
+        let (mut session, asking) = match self.prepare(tls).await {
+            Ok(ready) => ready,
+            Err(why) => return Outcome::NotMade(why),
+        };
+        match session.ask(&self.path, &asking).await {
+            Ok(status) => Outcome::Answered(status),
+            Err(error) => Outcome::Unanswered(error.to_string()),
+        }
+    }
+
+    /// All that comes before the request.
+    async fn prepare(&self, tls: Option<&WebClient>) -> Result<(Session, Asking), String> {
         let host = self.at.ip().to_string();
         let stream = https::dial(&host, self.at.port()).await.map_err(|error| error.to_string())?;
         let authority = self.at.to_string();
-        let mut session = match tls {
+        let session = match tls {
             None => Session::open(stream, &authority).await,
             Some(tls) => {
                 let stream = tls.connect(stream, &host, PRE_PROD_ANSWER_WITHIN).await;
@@ -40,7 +68,7 @@ impl Call {
             }
         }
         .map_err(|error| error.to_string())?;
-        session.ask(&self.path, &self.asking()?).await.map_err(|error| error.to_string())
+        Ok((session, self.asking()?))
     }
 
     fn asking(&self) -> Result<Asking, String> {
@@ -48,7 +76,7 @@ impl Call {
         let request = &self.request;
         let parent = format!("00-{request}-{}-01", &request[..16]);
         // The same as a UUID, which is what most programs take for one.
-        let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &request[part]);
+        let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &self.key[part]);
         let key = format!("{a}-{b}-{c}-{d}-{e}");
         let mut fields = vec![("traceparent", parent.as_str())];
         if self.body.is_some() {
@@ -59,7 +87,23 @@ impl Call {
     }
 
     /// The same from inside the network of `member`.
-    pub(super) fn make_inside(&self, data: &DataDir, member: &Member) -> Result<u16, String> {
+    pub(super) async fn make_inside(&self, data: &DataDir, member: &Member) -> Outcome {
+        let late = || Err(format!("no answer from inside `{member}` within {PRE_PROD_INSIDE_WITHIN:?}"));
+        let running = tokio::time::timeout(PRE_PROD_INSIDE_WITHIN, self.run_inside(data, member)).await;
+        let done = match running.unwrap_or_else(|_| late()) {
+            Ok(done) => done,
+            Err(why) => return Outcome::Unanswered(why),
+        };
+        if !done.status.success() {
+            let said = String::from_utf8_lossy(&done.stderr);
+            return Outcome::Unanswered(said.trim().trim_start_matches("bartizan: ").to_owned());
+        }
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|error| {
+            Outcome::Unanswered(format!("`bartizan inside` did not say what came of it: {error}"))
+        })
+    }
+
+    async fn run_inside(&self, data: &DataDir, member: &Member) -> Result<Output, String> {
         let own = std::env::current_exe().map_err(|error| format!("cannot find `bartizan` itself: {error}"))?;
         let mut child = Command::new(&own)
             .args(["inside", "--data"])
@@ -70,33 +114,29 @@ impl Call {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("cannot start `bartizan inside`: {error}"))?;
         let text = serde_json::to_vec(self).map_err(|error| error.to_string())?;
         // Dropped after this, so that it ends; where the child is gone already, its status says more.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(&text));
-        let done = child.wait_with_output().map_err(|error| error.to_string())?;
-        let said = String::from_utf8_lossy(if done.status.success() { &done.stdout } else { &done.stderr });
-        let said = said.trim().trim_start_matches("bartizan: ");
-        if done.status.success() {
-            said.parse().map_err(|_| format!("`bartizan inside` answered `{said}`"))
-        } else {
-            Err(said.to_owned())
+        if let Some(mut stdin) = child.stdin.take() {
+            let _ = stdin.write_all(&text).await;
         }
+        child.wait_with_output().await.map_err(|error| error.to_string())
     }
 }
 
 /// `bartizan call-inside`: the other end of [`Call::make_inside`], with the call on standard input.
 ///
 /// # Errors
-/// Why there was no answer.
-pub(crate) async fn answer_inside() -> Result<u16, String> {
+/// Why it is no call.
+pub(crate) async fn answer_inside() -> Result<Outcome, String> {
     let mut text = Vec::new();
     let read = std::io::stdin().lock().take(PRE_PROD_CALL_BYTES_MAX).read_to_end(&mut text);
     read.map_err(|error| error.to_string())?;
     let call: Call = serde_json::from_slice(&text).map_err(|error| format!("no call: {error}"))?;
-    if RequestId::parse(&call.request).is_none() {
-        return Err("no call: its request id is none".to_owned());
+    if [&call.request, &call.key].into_iter().any(|id| RequestId::parse(id).is_none()) {
+        return Err("no call: its request id or its key is none".to_owned());
     }
-    call.make(None).await
+    Ok(call.make(None).await)
 }

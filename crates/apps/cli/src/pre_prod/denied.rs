@@ -4,10 +4,13 @@ use super::seen::{Seen, find};
 use super::{Check, Standing};
 use crate::data_dir::DataDir;
 use crate::limits::{PRE_PROD_ANSWER_WITHIN, PRE_PROD_LOOK, PRE_PROD_TOLD_WITHIN};
+use bartizan_core::Timestamp;
 use bartizan_core::status::ProxyStatus;
 use bartizan_events::record;
 use bartizan_ledger::{Piece, read_with};
+use bartizan_runtime::clock;
 use bartizan_runtime::tls::{Client, Judge};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,24 +18,49 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// The refusal, and its leaf.
-pub(super) async fn check(proxy: &ProxyStatus, mesh: SocketAddr, data: &DataDir) -> [Check; 2] {
+/// The name of the check of a refusal.
+pub(super) const IT: &str = "denied";
+
+/// Which entries of the ledger tell of events: event and number of the entry.
+pub(super) type Entries = Result<BTreeMap<String, u64>, String>;
+
+/// The refusal at one guard.
+pub(super) async fn check(proxy: &ProxyStatus, mesh: SocketAddr, data: &DataDir) -> Check {
     let member = proxy.member();
-    let skipped = |why: &str| Check::new("ledger", Standing::Unseen, why);
+    let began = clock::now();
     let from = match knock(mesh).await {
         Ok(from) => from,
-        Err(why) => {
-            let denied = Check::new("denied", Standing::Fail, format!("at the guard of `{member}`: {why}"));
-            return [denied, skipped("nothing was denied")];
-        }
+        Err(why) => return Check::new(IT, Standing::Fail, format!("at the guard of `{member}`: {why}")),
     };
-    let Some(event) = told(proxy, from, data).await else {
+    let Some(event) = told(proxy, from, began, data).await else {
         let why = format!("the guard of `{member}` refused {from} without a certificate, and no event tells of it");
-        return [Check::new("denied", Standing::Fail, why), skipped("there is no event to look for")];
+        return Check::new(IT, Standing::Fail, why);
     };
     let detail = format!("the guard of `{member}` refused {from}: {}", event.at("/status_code"));
-    let denied = Check::new("denied", Standing::Pass, detail).by([event.id()]);
-    [denied, in_ledger(&event.id(), data).await]
+    Check::new(IT, Standing::Pass, detail).by([event.id()])
+}
+
+/// The event of a refusal.
+pub(super) fn event(check: &Check) -> Option<&String> {
+    check.evidence.first().filter(|_| check.check == IT && check.standing == Standing::Pass)
+}
+
+/// A check, and where it is one of a refusal, that of its entry in the ledger.
+pub(super) fn with_entry(check: Check, entries: &Entries) -> Vec<Check> {
+    if check.check != IT {
+        return vec![check];
+    }
+    let fail = |why: String| Check::new("ledger", Standing::Fail, why);
+    let entry = match (event(&check), entries) {
+        (None, _) => Check::new("ledger", Standing::Unseen, "there is no refusal to look for"),
+        (Some(_), Err(why)) => fail(why.clone()),
+        (Some(event), Ok(entries)) => match entries.get(event) {
+            Some(n) => Check::new("ledger", Standing::Pass, format!("entry {n}; `bartizan audit prove {n}` proves it"))
+                .by([n.to_string()]),
+            None => fail(format!("event {event} is no entry of the ledger")),
+        },
+    };
+    vec![check, entry]
 }
 
 /// Shakes hands without a certificate. Where that was refused, the address that it came from.
@@ -57,9 +85,14 @@ async fn knock(mesh: SocketAddr) -> Result<SocketAddr, String> {
     knocked.unwrap_or_else(|_| Err(format!("no answer within {PRE_PROD_ANSWER_WITHIN:?}")))
 }
 
-async fn told(proxy: &ProxyStatus, from: SocketAddr, data: &DataDir) -> Option<Seen> {
-    let wanted =
-        [("service", proxy.service.to_string()), ("class", "handshake".to_owned()), ("deny", "true".to_owned())];
+async fn told(proxy: &ProxyStatus, from: SocketAddr, began: Timestamp, data: &DataDir) -> Option<Seen> {
+    let wanted = [
+        ("service", proxy.service.to_string()),
+        ("class", "handshake".to_owned()),
+        ("deny", "true".to_owned()),
+        // Whoever was refused earlier may have come from the same port.
+        ("since_ms", began.as_millis().to_string()),
+    ];
     let until = Instant::now() + PRE_PROD_TOLD_WITHIN;
     loop {
         let found = find(&data.control_socket(), &wanted).await.unwrap_or_default();
@@ -74,34 +107,32 @@ async fn told(proxy: &ProxyStatus, from: SocketAddr, data: &DataDir) -> Option<S
     }
 }
 
-/// Whether the event is an entry of the ledger. It is there before the store has it.
-async fn in_ledger(event: &str, data: &DataDir) -> Check {
+/// Reads the ledger once, for all of them. An event is an entry before the store has it.
+pub(super) fn entries(events: &BTreeSet<String>, data: &DataDir) -> Entries {
+    let mut found = BTreeMap::new();
+    if events.is_empty() {
+        return Ok(found);
+    }
     let folders = ledgers(data);
     if folders.is_empty() {
-        return Check::new("ledger", Standing::Fail, "there is no ledger in the data folder");
+        return Err("there is no ledger in the data folder".to_owned());
     }
     for folder in folders {
-        let (mut n, mut found) = (0_u64, None);
+        let mut n = 0_u64;
         let read = read_with(&folder, &[], |_, piece| match piece {
             Piece::Entry(entry) => {
-                if record::read_bytes(entry).is_some_and(|it| it.event.id.to_string() == event) {
-                    found = Some(n);
+                let event = record::read_bytes(entry).map(|it| it.event.id.to_string());
+                if let Some(event) = event.filter(|it| events.contains(it)) {
+                    found.entry(event).or_insert(n);
                 }
                 n += 1;
             }
             Piece::Seal(seal) => n = bartizan_audit::Seal::read(seal).map_or(n, |seal| n.max(seal.end.tree.size())),
             Piece::Mark(_) | Piece::Damaged | Piece::Torn => {}
         });
-        match (read, found) {
-            (Err(error), _) => return Check::new("ledger", Standing::Fail, error.to_string()),
-            (Ok(()), Some(n)) => {
-                let detail = format!("entry {n}; `bartizan audit prove {n}` proves it");
-                return Check::new("ledger", Standing::Pass, detail).by([n.to_string()]);
-            }
-            (Ok(()), None) => {}
-        }
+        read.map_err(|error| error.to_string())?;
     }
-    Check::new("ledger", Standing::Fail, format!("event {event} is no entry of the ledger"))
+    Ok(found)
 }
 
 /// That of the only control, or those of all members on this machine.

@@ -1,6 +1,7 @@
 //! One service after the other: called, looked for in the store, judged.
 
 use super::ask::Ask;
+use super::call::Outcome;
 use super::seen::{Seen, find};
 use super::ways::{self, Way};
 use super::{Check, Judged, Report, Standing, denied};
@@ -11,7 +12,7 @@ use crate::limits::{
 use bartizan_core::fleet::{Fleet, Protocol, Service};
 use bartizan_core::snapshot::{Kind, Mode};
 use bartizan_core::status::{ProxyStatus, Status};
-use bartizan_core::{RequestId, ServiceName, Timestamp};
+use bartizan_core::{Member, RequestId, ServiceName, Timestamp};
 use bartizan_crypto::random;
 use bartizan_runtime::clock;
 use std::collections::BTreeSet;
@@ -21,10 +22,33 @@ use std::time::Instant;
 /// his own program from this check, and from nothing else.
 const MARK: &str = "62707265";
 
+/// Of a guard.
+const AWAY: &str = "its guard is away from control";
+
 /// The id of a request that is made here.
 fn marked(random: [u8; 16]) -> String {
     let id = RequestId::from_random(random).to_string();
     format!("{MARK}{}", &id[MARK.len()..])
+}
+
+/// Of a program that is down its guard says so, by a status as a program may have it.
+fn answered(status: u16, asked: &str) -> Check {
+    match status {
+        502..=504 => {
+            let why = format!("{asked}: answered with {status}, as by a program that is down or cannot serve");
+            Check::new("called", Standing::Fail, why)
+        }
+        _ => Check::new("called", Standing::Pass, format!("{asked}: answered with {status}")),
+    }
+}
+
+impl Judged {
+    /// Once the ledger was read.
+    fn finish(&mut self, entries: &denied::Entries) {
+        let checks = std::mem::take(&mut self.checks).into_iter();
+        self.checks = checks.flat_map(|check| denied::with_entry(check, entries)).collect();
+        self.passed = self.checks.iter().all(|it| matches!(it.standing, Standing::Pass | Standing::None));
+    }
 }
 
 /// A running fleet that is looked at.
@@ -45,6 +69,10 @@ impl Look<'_> {
                 judged.push(self.judge(name, service).await);
             }
         }
+        let refused: BTreeSet<String> =
+            judged.iter().flat_map(|it| &it.checks).filter_map(denied::event).cloned().collect();
+        let entries = denied::entries(&refused, self.data);
+        judged.iter_mut().for_each(|it| it.finish(&entries));
         let passed = judged.iter().all(|it| it.passed);
         Report { fleet: self.status.fleet.clone(), passed, services: judged }
     }
@@ -54,8 +82,8 @@ impl Look<'_> {
             Some(why) => (None, vec![Check::new("called", Standing::Fail, format!("cannot be asked: {why}"))]),
             None => self.ask(name, service).await,
         };
-        let passed = checks.iter().all(|it| matches!(it.standing, Standing::Pass | Standing::None));
-        Judged { service: name.clone(), owner: service.owner.clone().unwrap_or_default(), passed, request, checks }
+        let owner = service.owner.clone().unwrap_or_default();
+        Judged { service: name.clone(), owner, passed: false, request, checks }
     }
 
     /// Why nobody can ask it.
@@ -66,7 +94,7 @@ impl Look<'_> {
         } else if !service.guarded {
             Some("it has no guard (`guards`), so nobody sees its calls")
         } else if !is_attached {
-            Some("its guard is away from control")
+            Some(AWAY)
         } else if service.protocol == Protocol::Tcp {
             Some("it speaks `tcp`: its connections are events, and bytes carry no trace")
         } else {
@@ -78,10 +106,8 @@ impl Look<'_> {
         let ask = self.asks.iter().find(|ask| ask.service == *name);
         let began = clock::now();
         let (mut checks, request) = self.call(name, ask).await;
-        for proxy in self.status.proxies.iter().filter(|proxy| proxy.service == *name && proxy.attached) {
-            if let Some(places) = &proxy.places {
-                checks.extend(denied::check(proxy, places.mesh, self.data).await);
-            }
+        for member in self.guards_of(name) {
+            checks.push(self.denied(&member).await);
         }
         let callees = || {
             service.calls.iter().map(|call| &call.to).filter(|callee| {
@@ -98,25 +124,49 @@ impl Look<'_> {
         (request, checks)
     }
 
+    /// The guards that it has to have, and those that it has besides.
+    fn guards_of(&self, name: &ServiceName) -> BTreeSet<Member> {
+        let there = self.status.proxies.iter().filter(|proxy| proxy.attached).map(ProxyStatus::member);
+        self.fleet.guarded_instances().chain(there).filter(|member| member.service() == name).collect()
+    }
+
+    async fn denied(&self, member: &Member) -> Check {
+        let proxy = self.status.proxies.iter().find(|proxy| proxy.attached && proxy.member() == *member);
+        match proxy.map(|proxy| (proxy, &proxy.places)) {
+            None => Check::new(denied::IT, Standing::Fail, format!("`{member}`: {AWAY}")),
+            Some((_, None)) => {
+                let why = format!("control does not say where the guard of `{member}` takes calls");
+                Check::new(denied::IT, Standing::Unseen, why)
+            }
+            Some((proxy, Some(places))) => denied::check(proxy, places.mesh, self.data).await,
+        }
+    }
+
     /// The call that is allowed, and what its guard told of it: by the first way on which nobody said no.
     async fn call(&self, name: &ServiceName, ask: Option<&Ask>) -> (Vec<Check>, Option<String>) {
         let fail = |why: String| Check::new("called", Standing::Fail, why);
         let (mut last, mut refused) = (None, String::new());
+        let key = marked(random::bytes());
+        let is_repeatable = ask.is_none_or(|ask| matches!(&*ask.method, "GET" | "HEAD" | "OPTIONS"));
         for way in ways::to(name, ask, self.fleet, self.status, self.data) {
             let request = marked(random::bytes());
-            match way.call(ask, &request, self.data).await {
-                Ok(status) => {
+            match way.call(ask, &request, &key, self.data).await {
+                Outcome::Answered(status) => {
                     let events = self.told(&request, name, &way).await;
-                    let is_allowed = events.iter().any(|it| it.is_call_into(name) && it.own("decision") == "allow");
-                    let detail = format!("{}: answered with {status}", way.told(ask));
-                    let mut checks = vec![Check::new("called", Standing::Pass, detail).by([request.clone()])];
+                    let mut checks = vec![answered(status, &way.told(ask)).by([request.clone()])];
                     checks.extend(self.hops(name, &way, &events));
-                    if is_allowed {
+                    let is_decided = |word| events.iter().any(|it| it.is_call_into(name) && it.own("decision") == word);
+                    // What changes something is not asked again where the program may have had it.
+                    if is_decided("allow") || !is_repeatable && !is_decided("deny") {
                         return (checks, Some(request));
                     }
                     last = Some((checks, Some(request)));
                 }
-                Err(why) => refused = format!("{}: {why}", way.told(ask)),
+                Outcome::Unanswered(why) if !is_repeatable => {
+                    let why = format!("{}: {why}; it may have been done, and is not asked again", way.told(ask));
+                    return (vec![fail(why).by([request.clone()])], Some(request));
+                }
+                Outcome::NotMade(why) | Outcome::Unanswered(why) => refused = format!("{}: {why}", way.told(ask)),
             }
         }
         last.unwrap_or_else(|| {
@@ -266,8 +316,12 @@ impl Look<'_> {
             ("class", "telemetry".to_owned()),
             ("since_ms", began.as_millis().saturating_sub(span_ms).to_string()),
         ];
-        let mut found = find(&self.data.control_socket(), &wanted).await.unwrap_or_default();
-        found.retain(|it| it.own("signal") == "log");
+        let mut found = match find(&self.data.control_socket(), &wanted).await {
+            Ok(found) => found,
+            Err(error) => return Check::new("logs", Standing::Unseen, format!("the store did not say: {error}")),
+        };
+        // What it logs of requests is `access`.
+        found.retain(|it| matches!(it.own("signal"), "log" | "access"));
         match (found.len(), found.iter().rev().find(|it| !it.own("request").is_empty())) {
             (0, _) => Check::new("logs", Standing::None, "its program hands in no logs"),
             (_, Some(event)) => {

@@ -8,6 +8,9 @@ mod judge; // start here: one service after the other
 mod seen; // what the store has of it
 mod ways; // by whom a service can be called
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use ask::Ask;
 pub(crate) use call::answer_inside;
 pub(crate) use judge::Look;

@@ -1,7 +1,7 @@
 //! By whom a service can be called: a program's guard that has a way to it, or the gateway.
 
 use super::ask::{Ask, NOBODYS_PATH};
-use super::call::Call;
+use super::call::{Call, Outcome};
 use crate::commands::bench::example;
 use crate::data_dir::DataDir;
 use crate::limits::PRE_PROD_WAYS_MAX;
@@ -61,25 +61,23 @@ fn by_gateway(service: &ServiceName, ask: Option<&Ask>, fleet: &Fleet) -> Option
 }
 
 impl Way {
-    /// Calls, and says which status came back.
-    pub(super) async fn call(&self, ask: Option<&Ask>, request: &str, data: &DataDir) -> Result<u16, String> {
+    /// Calls, and says what came of it.
+    pub(super) async fn call(&self, ask: Option<&Ask>, request: &str, key: &str, data: &DataDir) -> Outcome {
         let call = Call {
             at: self.at,
             method: ask.map_or("GET", |ask| &ask.method).to_owned(),
             path: self.path.clone(),
             body: ask.and_then(|ask| ask.body.clone()),
             request: request.to_owned(),
+            key: key.to_owned(),
         };
         match &self.from {
             Door::Here => call.make(None).await,
-            Door::Inside(member) => call.make_inside(data, member),
-            Door::Gateway => {
-                let path = data.roots();
-                let roots = std::fs::read_to_string(&path);
-                let roots = roots.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-                let tls = WebClient::new(&roots, bartizan_runtime::https::ALPN).map_err(|error| error.to_string())?;
-                call.make(Some(&tls)).await
-            }
+            Door::Inside(member) => call.make_inside(data, member).await,
+            Door::Gateway => match gateway_client(data) {
+                Ok(tls) => call.make(Some(&tls)).await,
+                Err(why) => Outcome::NotMade(why),
+            },
         }
     }
 
@@ -87,4 +85,11 @@ impl Way {
     pub(super) fn told(&self, ask: Option<&Ask>) -> String {
         format!("{} {} by `{}`", ask.map_or("GET", |ask| &ask.method), self.path, self.caller)
     }
+}
+
+fn gateway_client(data: &DataDir) -> Result<WebClient, String> {
+    let path = data.roots();
+    let roots = std::fs::read_to_string(&path);
+    let roots = roots.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    WebClient::new(&roots, bartizan_runtime::https::ALPN).map_err(|error| error.to_string())
 }
