@@ -331,6 +331,11 @@ impl App {
         let before = self.in_force();
         for (what, held, wanted) in [
             ("the fleet's name", before.desired.fleet.name.to_string(), desired.fleet.name.to_string()),
+            (
+                "the profile",
+                before.desired.fleet.profile.as_str().to_owned(),
+                desired.fleet.profile.as_str().to_owned(),
+            ),
             ("the trust domain", before.desired.fleet.trust_domain.to_string(), desired.fleet.trust_domain.to_string()),
             ("the address of control", before.desired.plan.control.to_string(), desired.plan.control.to_string()),
             ("which controls there are", members(&before.desired.fleet), members(&desired.fleet)),
