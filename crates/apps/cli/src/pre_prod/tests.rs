@@ -34,6 +34,9 @@ async fn guard(answer: &'static str, asked: &Asked) -> SocketAddr {
             let read = stream.read(&mut bytes).await.unwrap_or_default();
             asked.lock().unwrap().push(String::from_utf8_lossy(&bytes[..read]).into_owned());
             let _ = stream.write_all(answer.as_bytes()).await;
+            // To hang up on what was not read yet would take the answer back.
+            let _ = stream.shutdown().await;
+            let _ = stream.read_to_end(&mut bytes).await;
         }
     });
     at
