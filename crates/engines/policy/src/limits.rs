@@ -13,6 +13,8 @@ pub const ID_BYTES_MAX: usize = 160;
 pub const REASON_BYTES_MAX: usize = 512;
 /// Most errors reported at once, a count: a person corrects a page, then asks again.
 pub const ERRORS_MAX: usize = 100;
+/// Longest path of a record, in bytes, that is whole for certain: records keep 1,024 and cut before the character that does not fit.
+pub const PATH_KEPT_WHOLE_MAX: usize = 1020;
 /// Calls (principal, action, resource, route) that an engine holds prepared, a count: what a sidecar with 100 callers
 /// and two routes sees, at a few KiB each. Beyond it, a shard of them is forgotten and prepared anew.
 pub const SLOTS_MAX: usize = 1024;

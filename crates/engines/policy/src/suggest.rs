@@ -6,14 +6,15 @@ use crate::check::check;
 use crate::engine::{Ask, Engine};
 use crate::error::Page;
 use crate::from_fleet::{OWN_PREFIX, from_fleet};
-use crate::known::{Type, route_id};
-use crate::read::read;
-use bartizan_core::fleet::{Call, Fleet};
+use crate::known::{Type, route_id, uid};
+use crate::limits::PATH_KEPT_WHOLE_MAX;
+use crate::read::{Written, read};
+use crate::scope;
+use bartizan_core::fleet::{Call, Fleet, Protocol};
 use bartizan_core::redact::REDACTED;
 use bartizan_core::snapshot::Epoch;
 use bartizan_core::{Action, ServiceName};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A change of one file.
@@ -34,6 +35,8 @@ pub enum NoChange {
     AllowedNow,
     /// Nobody knows who asks.
     Unauthenticated,
+    /// A policy that is in the way, or would permit it, looks at who the user is.
+    AsksForUser,
     /// The gateway asks where one of its routes leads.
     Gateway,
     /// Who asks, or who is asked, is no service of the fleet file.
@@ -50,6 +53,9 @@ impl NoChange {
             Self::Unauthenticated => {
                 "the caller showed no certificate, and nobody is let in by that: put a guard beside it, or let it get an identity from a node"
             }
+            Self::AsksForUser => {
+                "nothing is suggested: a policy about this call asks for the user, and an exception would let everybody through. Show a token that has what it asks for, or ask the owners"
+            }
             Self::Gateway => {
                 "what comes from outside goes where a route of the gateway leads: add one under `gateway.routes`, with who may use it"
             }
@@ -63,26 +69,59 @@ impl NoChange {
     }
 }
 
-/// The changes after which `ask` is allowed, where `files` are the policies of `fleet`.
+/// The changes after which `ask` is allowed, where `files` are the policies of `fleet`. Where it was refused as `undeclared`, whatever
+/// policies say, it has to be declared too.
 ///
 /// # Errors
 /// [`NoChange`].
-pub fn suggest(fleet: &Fleet, files: &BTreeMap<String, String>, ask: &Ask<'_>) -> Result<Vec<Change>, NoChange> {
+pub fn suggest(
+    fleet: &Fleet,
+    files: &BTreeMap<String, String>,
+    ask: &Ask<'_>,
+    undeclared: bool,
+) -> Result<Vec<Change>, NoChange> {
     let now = decide(fleet, files, ask).ok_or(NoChange::NoneFound)?;
-    if now.is_allow() {
+    let undeclared = undeclared && !fleet.edges().any(|(from, to)| from == *ask.principal && to == *ask.resource);
+    if now.is_allow() && !undeclared {
         return Err(NoChange::AllowedNow);
     }
-    // As exact as its record says, then without method and path: where nobody looks at these, a policy may not ask for them.
-    let exact = condition(fleet, ask, true);
-    let tried = exact.iter().chain([&condition(fleet, ask, false)].into_iter().flatten()).find_map(|condition| {
-        let mut tried = Tried { fleet: fleet.clone(), files: files.clone(), changes: Vec::new() };
-        tried.except(&now.policies, condition)?;
-        if now.policies.is_empty() || tried.lacks_a_permit(ask) {
-            tried.declare(ask, condition).ok()?;
-        }
-        tried.is_good(ask).then_some(tried.changes)
-    });
-    tried.ok_or_else(|| why_none(fleet, &now.policies, ask))
+    if *ask.principal == ServiceName::unauthenticated() {
+        return Err(NoChange::Unauthenticated);
+    }
+    let denying = if now.is_allow() { &[] } else { &now.policies[..] };
+    if depends_on_the_user(fleet, files, ask, denying) {
+        return Err(NoChange::AsksForUser);
+    }
+    change(fleet, files, ask, denying, undeclared).ok_or_else(|| why_none(fleet, denying, ask))
+}
+
+fn change(
+    fleet: &Fleet,
+    files: &BTreeMap<String, String>,
+    ask: &Ask<'_>,
+    denying: &[Arc<str>],
+    undeclared: bool,
+) -> Option<Vec<Change>> {
+    let condition = condition(fleet, ask)?;
+    let mut tried = Tried { fleet: fleet.clone(), files: files.clone(), changes: Vec::new() };
+    tried.except(denying, &condition)?;
+    if undeclared || tried.lacks_a_permit(ask) {
+        tried.declare(ask, &condition)?;
+    }
+    tried.is_good(ask).then_some(tried.changes)
+}
+
+/// Whether a policy that denies looks at the user, or one that may permit the call: what the token said is not known here, and what
+/// lets the call through would let it through for everybody.
+fn depends_on_the_user(fleet: &Fleet, files: &BTreeMap<String, String>, ask: &Ask<'_>, denying: &[Arc<str>]) -> bool {
+    let principal = uid(kind_of(fleet, ask.principal), ask.principal.as_str());
+    let service = uid(Type::Service, ask.resource.as_str());
+    let route = known_route(fleet, ask).map(|route| uid(Type::Route, &route_id(ask.resource, route)));
+    let resource = route.as_ref().unwrap_or(&service);
+    let parent = route.as_ref().map(|_| &service);
+    let call = scope::Call { principal: &principal, action: ask.action, resource, parent };
+    let is_about_it = |it: &Written| denying.contains(&it.id) || it.is_permit() && it.scope.fits(&call);
+    read(files).policies.iter().any(|it| !it.shadow && is_about_it(it) && it.asks_for_user(files))
 }
 
 fn decide(fleet: &Fleet, files: &BTreeMap<String, String>, ask: &Ask<'_>) -> Option<bartizan_core::Decision> {
@@ -91,9 +130,6 @@ fn decide(fleet: &Fleet, files: &BTreeMap<String, String>, ask: &Ask<'_>) -> Opt
 }
 
 fn why_none(fleet: &Fleet, denied_by: &[Arc<str>], ask: &Ask<'_>) -> NoChange {
-    if *ask.principal == ServiceName::unauthenticated() {
-        return NoChange::Unauthenticated;
-    }
     if !denied_by.is_empty() {
         return NoChange::NoneFound;
     }
@@ -135,22 +171,17 @@ impl Tried {
         decide(&self.fleet, &self.files, ask).is_some_and(|it| !it.is_allow() && it.policies.is_empty())
     }
 
-    /// Declares the call, and forbids the rest of what that permits.
-    fn declare(&mut self, ask: &Ask<'_>, condition: &str) -> Result<(), NoChange> {
+    /// Declares the call, and forbids the rest of what that permits; `None` where one of the two is no service.
+    fn declare(&mut self, ask: &Ask<'_>, condition: &str) -> Option<()> {
         let (from, to) = (ask.principal, ask.resource);
-        if !self.fleet.services.contains_key(to) {
-            return Err(NoChange::NotAService);
-        }
-        let caller = self.fleet.services.get_mut(from).ok_or(NoChange::NotAService)?;
+        let protocol = self.fleet.services.get(to)?.protocol;
+        let caller = self.fleet.services.get_mut(from)?;
         caller.calls.push(Call { to: to.clone(), via: None, edge: Default::default(), narrow: None });
-        let mut calls = String::new();
-        for call in &caller.calls {
-            let _ = writeln!(calls, "      - {}", call.to);
-        }
-        let text = format!("services:\n  {from}:\n    calls: # what it calls already, and this\n{calls}");
+        // The new line alone: the others may say more than a name, which pasting over them would lose.
+        let text = format!("services:\n  {from}:\n    calls: # beside what stands there\n      - {to}\n");
         self.changes.push(Change { file: None, replaces: None, text });
-        // What permits a TCP connection permits nothing else.
-        if ask.action != Action::Connect {
+        // Where nothing but TCP is spoken, what permits a connection permits nothing else.
+        if protocol != Protocol::Tcp {
             let file = free_name(&self.files, &format!("{from}-to-{to}"));
             let text = format!(
                 "@id(\"{}\")\nforbid (principal == Workload::\"{from}\", action, resource in Service::\"{to}\")\nunless {{ {condition} }};\n",
@@ -159,7 +190,7 @@ impl Tried {
             self.files.insert(file.clone(), text.clone());
             self.changes.push(Change { file: Some(file), replaces: None, text });
         }
-        Ok(())
+        Some(())
     }
 
     fn is_good(&self, ask: &Ask<'_>) -> bool {
@@ -174,29 +205,32 @@ fn free_name(files: &BTreeMap<String, String>, stem: &str) -> String {
     (0..).map(named).find(|name| !files.contains_key(name)).unwrap_or_default()
 }
 
-/// What is true of this call and, where its record says enough, of no other one.
-fn condition(fleet: &Fleet, ask: &Ask<'_>, with_context: bool) -> Option<String> {
-    let is_foreign = fleet.others.get(ask.principal).is_some_and(|it| fleet.is_foreign(&it.id));
-    let kind = if is_foreign { Type::ForeignWorkload } else { Type::Workload };
+/// What is true of this call and of no other one; `None` where its record does not say enough for that.
+fn condition(fleet: &Fleet, ask: &Ask<'_>) -> Option<String> {
     let resource = match known_route(fleet, ask) {
         Some(route) => format!("Route::\"{}\"", route_id(ask.resource, route)),
         None => format!("Service::\"{}\"", ask.resource),
     };
-    let mut text = format!(
+    let text = format!(
         "principal == {}::\"{}\" && action == Action::\"{}\" && resource == {resource}",
-        kind.as_str(),
+        kind_of(fleet, ask.principal).as_str(),
         ask.principal,
         ask.action.as_str()
     );
-    if with_context {
-        // Of a path from which something was taken nobody knows what it was.
-        if ask.action == Action::Connect || ask.path.contains(REDACTED) {
-            return None;
-        }
-        let (method, path) = (ask.method.escape_debug(), ask.path.escape_debug());
-        let _ = write!(text, " && context.method == \"{method}\" && context.path == \"{path}\"");
+    if ask.action == Action::Connect {
+        return Some(text);
     }
-    Some(text)
+    // Of a path from which something was taken nobody knows what it was.
+    if ask.path.contains(REDACTED) || ask.path.len() > PATH_KEPT_WHOLE_MAX {
+        return None;
+    }
+    let (method, path) = (ask.method.escape_debug(), ask.path.escape_debug());
+    Some(format!("{text} && context.method == \"{method}\" && context.path == \"{path}\""))
+}
+
+fn kind_of(fleet: &Fleet, principal: &ServiceName) -> Type {
+    let is_foreign = fleet.others.get(principal).is_some_and(|it| fleet.is_foreign(&it.id));
+    if is_foreign { Type::ForeignWorkload } else { Type::Workload }
 }
 
 fn known_route<'a>(fleet: &Fleet, ask: &Ask<'a>) -> Option<&'a str> {

@@ -30,10 +30,11 @@ pub(crate) async fn explain(app: &App, request: RequestId) -> Result<Option<Expl
     let mut tried = 0;
     for (_, event) in hops::in_order(events) {
         let Some(mut hop) = hop(&event, &mut past).await? else { continue };
-        if event.is_denial() && tried < DENIALS_TRIED_MAX {
+        if event.is_denial() {
             tried += 1;
             let caller = caller(hop.from.as_ref(), &event, &in_force.desired.fleet);
-            hop.denied = denied::aside(event, hop.clone(), caller, Arc::clone(&in_force)).await;
+            hop.denied =
+                denied::aside(event, hop.clone(), caller, Arc::clone(&in_force), tried <= DENIALS_TRIED_MAX).await;
         }
         explained.push(hop);
     }

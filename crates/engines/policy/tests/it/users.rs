@@ -17,7 +17,7 @@ const OWN: &str = r#"
 "#;
 
 /// The bank, whose gateway asks for users.
-fn with_users() -> Fleet {
+pub(crate) fn with_users() -> Fleet {
     let mut fleet = bank();
     fleet.services.remove(&crate::support::name("legacy"));
     fleet.services.values_mut().for_each(|service| service.calls.retain(|call| call.to.as_str() != "legacy"));

@@ -3,35 +3,57 @@
 use crate::explain::advice;
 use crate::publish::InForce;
 use bartizan_core::Verdict;
-use bartizan_core::deny::Subject;
+use bartizan_core::deny::{self, DenyList, Subject};
 use bartizan_core::event::{Event, Judged, Request, What};
 use bartizan_core::name::GATEWAY;
 use bartizan_core::status::{Denied, Hop, Owner, SuggestedChange};
-use bartizan_core::{ServiceName, SpiffeId};
+use bartizan_core::{Role, ServiceName, SpiffeId};
 use bartizan_policy::{Ask, Change, NoChange, OWN_PREFIX, places, suggest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
-/// What to do about what happened at a hop; `None` where it denied nothing. Tries out policies, which may take a second for thousands.
-pub(super) fn of(event: &Event, hop: &Hop, caller: Option<&ServiceName>, in_force: &InForce) -> Option<Denied> {
+/// Whoever asks waits for the others: trying out policies keeps a core busy, and many may look at denials.
+static TURN: Semaphore = Semaphore::const_new(1);
+/// The word of a guard that knows no declared call for what its program asks for.
+const UNDECLARED: &str = "undeclared";
+
+/// What to do about what happened at a hop; `None` where it denied nothing. Tries out policies where `tries` says so, which may take a
+/// second for thousands.
+fn of(event: &Event, hop: &Hop, caller: Option<&ServiceName>, in_force: &InForce, tries: bool) -> Option<Denied> {
     if !event.is_denial() {
         return None;
     }
     let judged = judged(&event.what).filter(|it| it.verdict == Verdict::Deny);
     let mut denied =
         Denied { inputs: inputs(event, hop, judged), owners: owners(hop, caller, in_force), ..Denied::default() };
-    if let Some(id) = hop.from.as_ref().filter(|id| is_on_the_deny_list(id, in_force)) {
+    let id = hop.from.clone().or_else(|| own_id(caller?, in_force));
+    if let Some((id, entry)) = id.and_then(|id| on_the_deny_list(&id, &in_force.deny_list).map(|entry| (id, entry))) {
         denied.by.push("deny list".to_owned());
+        let subject = &entry.subject;
         denied.advice = Some(format!(
-            "`{id}` is on the deny list: nothing is suggested. `bartizan revoked` says why and by whom; only where that is settled, `bartizan restore id:{id}`"
+            "`{id}` is on the deny list: nothing is suggested. `bartizan revoked` says why and by whom; only where that is settled, `bartizan restore {subject}`"
         ));
         return Some(denied);
     }
-    match judged {
-        Some(judged) => by_decision(&mut denied, judged, hop, caller, in_force),
-        None => by_rule(&mut denied, hop, caller, in_force),
+    let tries_a_change = match judged {
+        Some(judged) => by_decision(&mut denied, judged, in_force),
+        None => by_rule(&mut denied, hop),
+    };
+    match (tries_a_change, tries) {
+        (true, true) => change(&mut denied, hop, caller, in_force),
+        (true, false) => advise(
+            &mut denied,
+            "what would let it through was looked for at the first denials of this request alone: settle these, then ask again",
+        ),
+        (false, _) => {}
     }
     Some(denied)
+}
+
+/// Says this too.
+fn advise(denied: &mut Denied, text: &str) {
+    denied.advice = Some(denied.advice.take().map_or_else(|| text.to_owned(), |before| format!("{before}. {text}")));
 }
 
 fn judged(what: &What) -> Option<&Judged> {
@@ -42,43 +64,58 @@ fn judged(what: &What) -> Option<&Judged> {
     }
 }
 
-fn is_on_the_deny_list(id: &SpiffeId, in_force: &InForce) -> bool {
-    in_force.deny_list.entries.iter().any(|entry| matches!(&entry.subject, Subject::Id(denied) if denied == id))
+/// The identity of a caller whose own guard tells of its call.
+fn own_id(caller: &ServiceName, in_force: &InForce) -> Option<SpiffeId> {
+    let named = *caller != ServiceName::unauthenticated();
+    named.then(|| SpiffeId::of(&in_force.desired.fleet.trust_domain, &Role::Service(caller.clone())))
 }
 
-/// Policies said no, or a rule of the fleet file that stands in the place of one.
-fn by_decision(denied: &mut Denied, judged: &Judged, hop: &Hop, caller: Option<&ServiceName>, in_force: &InForce) {
+fn on_the_deny_list<'a>(id: &SpiffeId, list: &'a DenyList) -> Option<&'a deny::Denied> {
+    list.entries.iter().find(|entry| match &entry.subject {
+        Subject::Id(denied) => denied == id,
+        Subject::Domain(denied) => denied.as_str() == id.domain(),
+        _ => false,
+    })
+}
+
+/// Whether somebody is denied by something that no record of a call tells: a node, or a certificate, its key or who issued it.
+fn may_be_denied_otherwise(in_force: &InForce) -> bool {
+    let told = |subject: &Subject| matches!(subject, Subject::Id(_) | Subject::Domain(_));
+    in_force.deny_list.entries.iter().any(|entry| !told(&entry.subject))
+}
+
+/// Policies said no, or a rule of the fleet file that stands in the place of one. Gives whether a change may help.
+fn by_decision(denied: &mut Denied, judged: &Judged, in_force: &InForce) -> bool {
     denied.by = judged.policies.iter().map(|id| id.to_string()).collect();
     if judged.policies.is_empty() {
         denied.by.push("no permit".to_owned());
     }
     let rule = judged.policies.iter().find_map(|id| id.strip_prefix(OWN_PREFIX));
     if let Some(rule) = rule {
-        denied.advice = Some(advice::of_rule(rule).to_owned());
-        return;
+        advise(denied, advice::of_rule(rule));
+        return false;
     }
     let policies = &in_force.desired.policies;
     for place in places(&judged.policies, policies) {
         let of = format!("policy `{}` at {}:{}", place.id, place.file, place.line);
         if place.is_expected {
-            denied.advice = Some(format!(
-                "whoever wrote `{}` expects it to deny (`@expected`): ask before anything is changed",
-                place.id
-            ));
+            let expects = "expects it to deny (`@expected`): ask before anything is changed";
+            advise(denied, &format!("whoever wrote `{}` {expects}", place.id));
         }
         denied.owners.push(Owner { of, owner: place.owner });
     }
-    change(denied, hop, caller, in_force);
+    true
 }
 
-/// Something else than a policy said no.
-fn by_rule(denied: &mut Denied, hop: &Hop, caller: Option<&ServiceName>, in_force: &InForce) {
+/// Something else than a policy said no. Gives whether a change may help.
+fn by_rule(denied: &mut Denied, hop: &Hop) -> bool {
     let word = hop.error.as_deref().unwrap_or_default();
     denied.by.push(word.to_owned());
-    match word {
-        "undeclared" => change(denied, hop, caller, in_force),
-        _ => denied.advice = Some(advice::of_word(word).to_owned()),
+    let is_undeclared = word == UNDECLARED;
+    if !is_undeclared {
+        advise(denied, advice::of_word(word));
     }
+    is_undeclared
 }
 
 fn change(denied: &mut Denied, hop: &Hop, caller: Option<&ServiceName>, in_force: &InForce) {
@@ -98,16 +135,34 @@ fn change(denied: &mut Denied, hop: &Hop, caller: Option<&ServiceName>, in_force
         path: &hop.path,
         user: None,
     };
-    match suggest(&desired.fleet, &files, &ask) {
-        Ok(changes) => denied.changes = changes.into_iter().map(told).collect(),
-        // What the token said is not kept, and may be what the policy asks for.
-        Err(NoChange::AllowedNow) if denied.inputs.contains_key("user") => {
-            denied.advice = Some(
-                "the policies as they are now let this call through, as far as they do not ask for the user: try it again, with a token that has what they ask for"
-                    .to_owned(),
-            );
+    let undeclared = hop.error.as_deref() == Some(UNDECLARED);
+    match suggest(&desired.fleet, &files, &ask, undeclared) {
+        Ok(changes) => {
+            denied.changes = changes.into_iter().map(told).collect();
+            warn(denied, caller, in_force);
         }
-        Err(no) => denied.advice = Some(no.instead().to_owned()),
+        // What the token said is not kept, and may be what the policy asks for.
+        Err(NoChange::AllowedNow) if denied.inputs.contains_key("user") => advise(
+            denied,
+            "the policies as they are now let this call through, as far as they do not ask for the user: try it again, with a token that has what they ask for",
+        ),
+        Err(no) => advise(denied, no.instead()),
+    }
+}
+
+/// What to think of before the changes are made.
+fn warn(denied: &mut Denied, caller: &ServiceName, in_force: &InForce) {
+    if caller.as_str() == GATEWAY {
+        advise(
+            denied,
+            "the gateway asks for whoever reaches it: the change lets this call through for every client and every user whom its route takes",
+        );
+    }
+    if may_be_denied_otherwise(in_force) {
+        advise(
+            denied,
+            "nodes, certificates, keys or issuers are on the deny list, and the record does not tell whether the caller is among them: look at `bartizan revoked` first",
+        );
     }
 }
 
@@ -144,16 +199,48 @@ fn owners(hop: &Hop, caller: Option<&ServiceName>, in_force: &InForce) -> Vec<Ow
     known.map(|name| Owner { of: format!("service {name}"), owner: services[name].owner.clone() }).collect()
 }
 
-/// A future in which trying out policies holds nobody up.
+/// What [`of`] says, where trying out policies holds nobody up.
 pub(super) async fn aside(
     event: Event,
     hop: Hop,
     caller: Option<ServiceName>,
     in_force: Arc<InForce>,
+    tries: bool,
 ) -> Option<Denied> {
-    let work = move || of(&event, &hop, caller.as_ref(), &in_force);
+    let turn = TURN.acquire().await;
+    // With the work, which goes on where nobody waits for it any more.
+    let work = move || {
+        let _turn = turn;
+        of(&event, &hop, caller.as_ref(), &in_force, tries)
+    };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         tracing::error!(%error, "nothing is said of what to do about a denial");
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_on_the_list_by_itself_and_with_its_domain() {
+        let entry = |subject: &str| deny::Denied {
+            subject: Subject::parse(subject).unwrap(),
+            reason: "taken over".to_owned(),
+            since: bartizan_core::Timestamp::from_millis(0),
+            by: "ada".to_owned(),
+            with: None,
+        };
+        let list = DenyList { entries: vec![entry("domain:partner.test"), entry("id:spiffe://bank.test/svc/payment")] };
+        for (id, by) in [
+            ("spiffe://partner.test/svc/any", Some("domain:partner.test")),
+            ("spiffe://bank.test/svc/payment", Some("id:spiffe://bank.test/svc/payment")),
+            ("spiffe://bank.test/svc/accounts", None),
+            ("spiffe://partner.test.evil/svc/any", None),
+        ] {
+            let found = on_the_deny_list(&SpiffeId::parse(id).unwrap(), &list);
+            assert_eq!(found.map(|entry| entry.subject.to_string()).as_deref(), by, "{id}");
+        }
+    }
 }

@@ -152,6 +152,70 @@ async fn who_is_on_the_deny_list_and_what_no_policy_decides_get_a_word_and_no_ch
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_its_own_guard_refused_is_looked_for_on_the_deny_list_too() {
+    let place = Place::new();
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    let mut outbound = hop("accounts", SeenBy::Outbound, 2, 1, 1000);
+    let What::Request(request) = &mut outbound.what else { unreachable!() };
+    (request.to, request.error) = (service("payment"), Some("undeclared".into()));
+    accounts.deliver(1, &[outbound]).await;
+    let found = async || {
+        let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+        explanation.hops[0].denied.clone().unwrap()
+    };
+    let revoke = async |subject: &str| {
+        let wanted = serde_json::json!({ "subject": subject, "reason": "taken over" });
+        control.post::<serde_json::Value>("/v1/revoke", &wanted).await.unwrap();
+    };
+    let free = found().await;
+    assert!(!free.changes.is_empty() && free.advice.is_none(), "{free:?}");
+    // It may be the caller's or not: a word to look first.
+    revoke(&format!("key:{}", "ab".repeat(32))).await;
+    let perhaps = found().await;
+    assert!(!perhaps.changes.is_empty() && perhaps.advice.unwrap().contains("bartizan revoked"));
+    let subject = "id:spiffe://bank.test/svc/accounts";
+    revoke(subject).await;
+    let denied = found().await;
+    assert!(denied.changes.is_empty() && denied.by.contains(&"deny list".to_owned()), "{denied:?}");
+    assert!(denied.advice.unwrap().contains(&format!("`bartizan restore {subject}`")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_denial_says_whom_to_ask_and_the_first_two_what_would_let_them_through() {
+    let place = Place::new();
+    place.write("policies/night.cedar", NIGHT);
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    let mut events = [1000, 1001, 1002].map(|end_ms| denied(&["no-night"], 1, end_ms));
+    for (event, span) in events.iter_mut().zip(10..) {
+        let What::Request(request) = &mut event.what else { unreachable!() };
+        request.span = span;
+    }
+    accounts.deliver(1, &events).await;
+    let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+    let found: Vec<_> = explanation.hops.iter().map(|hop| hop.denied.as_ref().unwrap()).collect();
+    assert_eq!(found.iter().map(|it| it.changes.len()).collect::<Vec<_>>(), [1, 1, 0]);
+    assert!(found.iter().all(|it| it.by == ["no-night"] && it.owners == found[0].owners && it.owners.len() == 3));
+    assert!(found[2].advice.as_ref().unwrap().contains("first denials"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lets_the_gateway_through_is_said_to_let_everybody_through() {
+    let place = Place::new();
+    place.write("policies/night.cedar", &NIGHT.replace("payment", "gateway"));
+    let control = Running::start(&place).await;
+    let mut accounts = control.proxy_of("accounts").await;
+    let mut event = denied(&["no-night"], 1, 1000);
+    let What::Request(request) = &mut event.what else { unreachable!() };
+    request.peer = Some("spiffe://bank.test/svc/gateway".parse().unwrap());
+    accounts.deliver(1, &[event]).await;
+    let explanation: Explanation = control.get(&format!("/v1/explain/{ID}")).await;
+    let found = explanation.hops[0].denied.as_ref().unwrap();
+    assert!(found.changes.len() == 1 && found.advice.as_ref().unwrap().contains("every client"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deny_without_a_policy_says_what_is_missing() {
     let place = Place::new();
     let control = Running::start(&place).await;
