@@ -36,8 +36,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("prost", &["bartizan-runtime"]),
     ("prost-types", &["bartizan-runtime"]),
     ("socket2", &["bartizan-runtime"]),
-    // One system call without a safe wrapper, in one file.
-    ("libc", &["bartizan-node"]),
+    // One system call without a safe wrapper each, in one file.
+    ("libc", &["bartizan-node", "bartizan-proxy"]),
     ("sqlx", &["bartizan-store"]),
     ("cedar-policy", &["bartizan-policy"]),
     ("serde-saphyr", &["bartizan-core"]),

@@ -1,4 +1,4 @@
-//! Rules about single Rust files: a header, no careless panics, unsafe code in one crate only.
+//! Rules about single Rust files: a header, no careless panics, unsafe code in two files only.
 
 use std::path::{Path, PathBuf};
 
@@ -61,19 +61,26 @@ pub(crate) fn unwraps(root: &Path) -> Vec<String> {
     complaints
 }
 
-/// Complaints about `unsafe` blocks and about loosened lints outside the node crate.
-pub(crate) fn unsafe_only_in_node(root: &Path) -> Vec<String> {
+/// Where unsafe code is allowed: a file each.
+const UNSAFE: &[&str] = &["crates/planes/node/src/workload/peer_pidfd.rs", "crates/planes/proxy/src/program_text.rs"];
+
+/// Complaints about `unsafe` blocks and about loosened lints outside two files.
+pub(crate) fn unsafe_only_in_its_files(root: &Path) -> Vec<String> {
     let mut complaints = Vec::new();
     for path in rust_files(root) {
         let name = shown(root, &path);
-        if name.starts_with("crates/planes/node/") || name.starts_with("xtask/src/") {
+        if UNSAFE.contains(&&*name) || name.starts_with("xtask/src/") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             if code.contains("allow(unsafe_code") || code.split_whitespace().any(|word| word == "unsafe") {
-                complaints.push(format!("{name}:{}: unsafe code belongs into the node crate", number + 1));
+                complaints.push(format!(
+                    "{name}:{}: unsafe code belongs into one of {}",
+                    number + 1,
+                    UNSAFE.join(", ")
+                ));
             }
         }
     }
@@ -95,7 +102,7 @@ mod tests {
         std::fs::write(folder.join("good.rs"), "//! Good.\n// g().unwrap() in a comment is none\n").unwrap();
         assert_eq!(headers(&root).len(), 1);
         assert_eq!(unwraps(&root).len(), 1);
-        assert_eq!(unsafe_only_in_node(&root).len(), 1);
+        assert_eq!(unsafe_only_in_its_files(&root).len(), 1);
         std::fs::remove_dir_all(root).unwrap();
     }
 }

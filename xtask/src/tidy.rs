@@ -10,7 +10,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("a crate imports only from layers above it", layers::imports),
     ("an outside library has one door", layers::doors),
     ("every crate takes the workspace's lints", layers::lints),
-    ("unsafe code is allowed in node alone", rust_files::unsafe_only_in_node),
+    ("unsafe code is allowed in two files alone", rust_files::unsafe_only_in_its_files),
     ("every Rust file begins with a header", rust_files::headers),
     ("no unwrap and no bare expect outside tests", rust_files::unwraps),
     ("files of the console say what they are for, make no markup of text, name no address outside", web_files::shape),

@@ -27,7 +27,7 @@ pub(crate) enum Thinned {
     /// All of it is.
     Empty,
     /// What stays, on disk beside it, and how much of each sort does not.
-    Less(Segment, EachSort),
+    Less(Box<Segment>, EachSort),
 }
 
 /// A partition without what `goes`.
@@ -42,7 +42,7 @@ pub(crate) fn thin(dir: &Path, segment: &Segment, goes: impl Fn(&StoredEvent) ->
     Ok(match events.len() {
         left if left == before => Thinned::AsItWas,
         0 => Thinned::Empty,
-        _ => Thinned::Less(written(dir, segment.number, segment.edition() + 1, events)?, gone),
+        _ => Thinned::Less(Box::new(written(dir, segment.number, segment.edition() + 1, events)?), gone),
     })
 }
 

@@ -294,7 +294,7 @@ impl State {
                     "events went, as `events` of the fleet file says"
                 );
                 self.count(*cause, gone.iter().sum(), &gone);
-                self.replace(segment, less);
+                self.replace(segment, *less);
                 return true;
             }
             Ok(Thinned::Empty) => {
