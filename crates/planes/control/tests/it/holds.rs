@@ -41,7 +41,7 @@ async fn a_hold_is_told_with_its_reason_and_stays_over_a_restart_until_it_is_rel
     control.stop().await;
 
     let control = Running::start(&place).await;
-    assert_eq!(control.get::<Holds>("/v1/holds").await.holds, [held.clone()]);
+    assert_eq!(control.get::<Holds>("/v1/holds").await.holds, std::slice::from_ref(&held));
     assert_eq!(control.status().await.events.holds, 1);
     assert_eq!(release(&control, "case-17", "the case is closed").await.unwrap(), held);
     control.wait_for_events("?class=person&text=the%20case%20is%20closed", 1).await;

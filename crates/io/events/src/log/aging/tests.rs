@@ -159,7 +159,7 @@ fn where_room_is_short_plain_events_go_before_what_an_audit_asks_for_and_nothing
     let held_scope = HoldScope { until: Some(at(50)), ..HoldScope::default() };
     let log = Log::open(&dir.path().join("events"), retention, &[held_scope]).unwrap();
     log.open_reader("slow", None);
-    let sort = |n: u64| if n % 10 == 0 { Sort::Denied } else { Sort::Calls };
+    let sort = |n: u64| if n.is_multiple_of(10) { Sort::Denied } else { Sort::Calls };
     for n in 0..4_000 {
         log.append(vec![heavy(n, sort(n))]).unwrap();
         if n % 64 == 0 {
