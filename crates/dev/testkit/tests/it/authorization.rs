@@ -361,6 +361,7 @@ fn who_asks_as_always_is_answered_while_others_flood_the_server() {
     assert!(said.status.success(), "{text}");
     let counts: Value = serde_json::from_slice(&said.stdout).unwrap();
     let count = |name: &str| counts[name].as_u64().unwrap();
-    assert!(count("refused") > count("asked"), "it was a flood: {counts}");
+    // How much more depends on the machine: a debug build signs a few dozen tokens a second.
+    assert!(count("flood") > 2 * count("asked") && count("refused") >= 50, "it was a flood: {counts}");
     assert!(count("asked") >= 20 && count("got") * 100 >= count("asked") * 99, "{counts}");
 }
