@@ -86,7 +86,7 @@ def command_of(options, racer, case, seconds):
     port = case.port_of(racer)
     if not port:
         return None
-    command = [options.race, case.command, "--to", loopback(port), *case.arguments]
+    command = [options.race, case.command, *racer.way_to(port), *case.arguments]
     if case.command == "handshakes":
         cert, key = racer.identity()
         command += ["--cert", cert, "--key", key]
@@ -138,7 +138,7 @@ def run(options, racer, name):
 
 def memory(options, racer):
     """Resident megabytes of both ends while connections are held."""
-    rows, command = {}, [options.race, "hold", "--to", loopback(racer.ports["outbound"]), "--connections"]
+    rows, command = {}, [options.race, "hold", *racer.way_to(racer.ports["outbound"]), "--connections"]
     for count in HOLD:
         process, held = None, {"held": 0, "errors": 0}
         if count:
@@ -258,8 +258,8 @@ def parse():
     return options
 
 
-def take_part(options, ground):
-    field = []
+def take_part(options, ground, field):
+    """Adds to the field whoever runs, one by one: those that are there are stopped where the next one does not come up."""
     for name in options.racers:
         missing = racers.ALL[name].missing()
         if missing and options.only:
@@ -269,7 +269,6 @@ def take_part(options, ground):
             continue
         field.append(racers.ALL[name](ground))
         field[-1].start()
-    return field
 
 
 def rounds(options, field):
@@ -291,7 +290,7 @@ def main():
     options = parse()
     ground, field = Ground(options), []
     try:
-        field = take_part(options, ground)
+        take_part(options, ground, field)
         results = rounds(options, field)
         parts = [tell_case(name, by_racer) for name, by_racer in results.items()]
         if "memory" in options.cases:

@@ -99,6 +99,10 @@ class Racer:
         outer = "gateway" if way == "gateway" else "outbound"
         return {role: procs.tree(process.pid) for role, process, _ in self.running if role in (outer, "inbound")}
 
+    def way_to(self, port):
+        """How the load clients get to one of its ports."""
+        return ["--to", loopback(port)]
+
     def identity(self):
         """Certificate and key of a client that the inbound end lets in."""
         return self.ground.certificates / "caller.pem", self.ground.certificates / "caller.key"
@@ -532,5 +536,47 @@ defaults
             wait_for(self.ports[{"inbound": "mesh"}.get(role, role)], process, log)
 
 
+class Ztunnel(Racer):
+    """Both ends are one process, as on a node where caller and callee are; its own certificates, as its tests have them."""
+
+    name = "ztunnel"
+    does = "copies bytes (layer 4) through HTTP/2 CONNECT streams over mutual TLS, counts; both ends in one process of two threads; no access log"
+    door, address = "127.0.0.1:15080", "127.10.0.1"
+
+    @staticmethod
+    def executable():
+        return pathlib.Path(os.environ.get("ZTUNNEL", "/nonexistent"))
+
+    @classmethod
+    def missing(cls):
+        return None if cls.executable().is_file() else "a ztunnel built with its feature `testing`, at $ZTUNNEL"
+
+    def version(self):
+        said = subprocess.run([self.executable(), "version"], capture_output=True, text=True).stdout
+        return "ztunnel " + (re.search(r'Version: *"?([^",\s]+)', said, re.I) or ["", "?"])[1]
+
+    def start(self):
+        up = self.ground.upstream
+        self.ports = {"outbound": 80, "bulk": 81}
+        workload = {"uid": "race//v1/Pod/default/local", "name": "local", "namespace": "default", "serviceAccount": "default",
+                    "workloadIps": ["127.0.0.1"], "protocol": "HBONE", "node": "local", "network": "",
+                    "services": {"default/upstream.test": {"80": up["http"], "81": up["bulk"]}}}
+        service = {"name": "upstream", "namespace": "default", "hostname": "upstream.test", "vips": [f"/{self.address}"],
+                   "ports": {"80": up["http"], "81": up["bulk"]}, "subjectAltNames": ["spiffe://cluster.local/ns/default/sa/default"]}
+        local = self.folder / "local.yaml"  # whose keys may be numbers, as it wants ports
+        local.write_text(re.sub(r'"(\d+)":', r"\1:", json.dumps({"workloads": [workload], "services": [service]})))
+        more = {"FAKE_CA": "true", "PROXY_MODE": "dedicated", "PROXY_WORKLOAD_INFO": "default/local/default", "XDS_ADDRESS": "", "LOCAL_XDS_PATH": str(local), "NODE_NAME": "local", "UNSTABLE_ENABLE_SOCKS5": "true",
+                "ZTUNNEL_WORKER_THREADS": "2", "RUST_LOG": "error", "IPV6_ENABLED": "false"}
+        process, log = self.spawn("outbound", [self.executable()], env=os.environ | more)
+        wait_for(15080, process, log)
+        wait_for(15008, process, log)
+
+    def way_to(self, port):
+        return ["--to", f"{self.address}:{port}", "--socks", self.door]
+
+    def ends(self, way):
+        return {"outbound": [self.running[0][1].pid], "inbound": []}
+
+
 SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-ALL = {racer.name: racer for racer in (Ours, OursBefore, Relay, Envoy, Nginx, Haproxy, OursWithUsers, EnvoyWithUsers)}
+ALL = {racer.name: racer for racer in (Ours, OursBefore, Relay, Envoy, Nginx, Haproxy, Ztunnel, OursWithUsers, EnvoyWithUsers)}

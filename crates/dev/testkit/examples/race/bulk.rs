@@ -1,10 +1,10 @@
 //! As many bytes as a few connections can carry, from upstream to here.
 
 use crate::options::Options;
+use crate::way::Way;
 use serde_json::json;
 use std::time::Instant;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 const BYTES: usize = 256 << 10;
@@ -12,11 +12,11 @@ const BYTES: usize = 256 << 10;
 pub(crate) async fn run(options: &Options) {
     let began = Instant::now();
     let until = began + options.seconds();
-    let to = options.addr("to");
+    let way = Way::of(options);
     let tasks: Vec<_> = (0..options.number("connections"))
         .map(|_| {
             spawn_local(async move {
-                let mut stream = TcpStream::connect(to).await.unwrap();
+                let mut stream = way.connect_async().unwrap();
                 let (mut bytes, mut all) = (vec![0; BYTES], 0u64);
                 while Instant::now() < until {
                     match stream.read(&mut bytes).await {

@@ -2,12 +2,11 @@
 
 use crate::options::Options;
 use crate::report::Report;
+use crate::way::Way;
 use crate::{tls, wire};
 use serde_json::json;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
 
@@ -21,19 +20,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 /// How connections are opened.
 #[derive(Clone)]
 pub(crate) struct Dial {
-    to: SocketAddr,
+    way: Way,
     tls: Option<(TlsConnector, rustls::pki_types::ServerName<'static>)>,
 }
 
 impl Dial {
     pub(crate) fn of(options: &Options) -> Self {
         let tls = options.has("ca").then(|| (TlsConnector::from(tls::client(options)), tls::name(options)));
-        Self { to: options.addr("to"), tls }
+        Self { way: Way::of(options), tls }
     }
 
     pub(crate) async fn open(&self) -> Result<Box<dyn Stream>, &'static str> {
-        let stream = TcpStream::connect(self.to).await.map_err(|_| "connect")?;
-        stream.set_nodelay(true).map_err(|_| "connect")?;
+        let stream = self.way.connect_async().map_err(|_| "connect")?;
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some((connector, name)) => {

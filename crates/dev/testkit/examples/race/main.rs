@@ -10,7 +10,7 @@
 //! `race hold --to ADDR --connections N` holds them until its standard input ends
 //! `race bulk --to ADDR --connections N --seconds S`
 //!
-//! Clients print one JSON document.
+//! `closed`, `open`, `hold` and `bulk` go through a SOCKS5 door with `--socks ADDR`. Clients print one JSON document.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bulk;
@@ -24,6 +24,7 @@ mod relay;
 mod report;
 mod tls;
 mod upstream;
+mod way; // to a racer
 mod wire; // what requests and answers look like
 
 use options::Options;

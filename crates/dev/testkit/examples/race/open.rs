@@ -7,11 +7,11 @@
 
 use crate::options::Options;
 use crate::report::Report;
+use crate::way::Way;
 use crate::{tls, wire};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::json;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,12 +29,12 @@ pub(crate) fn run(options: &Options) {
     let requests = (within.as_secs_f64() / every.as_secs_f64()) as u32;
     let tls = options.has("ca").then(|| (tls::client(options), tls::name(options)));
     let first = Instant::now() + SET_UP;
-    let to = options.addr("to");
+    let way = Way::of(options);
     let threads: Vec<_> = (0..connections)
         .map(|which| {
             let tls = tls.clone();
             let due = (which..requests).step_by(connections as usize).map(move |n| (n.into(), first + every * n));
-            std::thread::spawn(move || drive(to, tls, due))
+            std::thread::spawn(move || drive(way, tls, due))
         })
         .collect();
     let (mut report, mut late) = (Report::default(), 0);
@@ -48,9 +48,8 @@ pub(crate) fn run(options: &Options) {
 
 type Tls = Option<(Arc<ClientConfig>, rustls::pki_types::ServerName<'static>)>;
 
-fn open(to: SocketAddr, tls: &Tls) -> Result<Box<dyn Stream>, &'static str> {
-    let stream = TcpStream::connect(to).map_err(|_| "connect")?;
-    stream.set_nodelay(true).map_err(|_| "connect")?;
+fn open(way: Way, tls: &Tls) -> Result<Box<dyn Stream>, &'static str> {
+    let stream = way.connect().map_err(|_| "connect")?;
     stream.set_read_timeout(Some(ANSWER_WITHIN)).map_err(|_| "connect")?;
     match tls {
         None => Ok(Box::new(stream)),
@@ -65,9 +64,9 @@ fn open(to: SocketAddr, tls: &Tls) -> Result<Box<dyn Stream>, &'static str> {
     }
 }
 
-fn drive(to: SocketAddr, tls: Tls, due: impl Iterator<Item = (u64, Instant)>) -> (Report, u64) {
+fn drive(way: Way, tls: Tls, due: impl Iterator<Item = (u64, Instant)>) -> (Report, u64) {
     let (mut report, mut late, mut bytes) = (Report::default(), 0, Vec::with_capacity(8 << 10));
-    let mut stream = open(to, &tls).ok();
+    let mut stream = open(way, &tls).ok();
     for (number, due) in due {
         let free = Instant::now();
         std::thread::sleep(due.saturating_duration_since(free));
@@ -78,7 +77,7 @@ fn drive(to: SocketAddr, tls: Tls, due: impl Iterator<Item = (u64, Instant)>) ->
             Instant::now()
         };
         if stream.is_none() {
-            stream = open(to, &tls).map_err(|error| report.error(error)).ok();
+            stream = open(way, &tls).map_err(|error| report.error(error)).ok();
         }
         let Some(open) = &mut stream else { continue };
         match exchange(&mut **open, &mut bytes, number) {
