@@ -46,13 +46,13 @@ impl Memo {
             self.engine = Arc::downgrade(engine);
         }
         let any = Ask { method: "", path: "", user: None, ..*ask };
-        let (any_hash, exact_hash) = (self.hash(&any), self.hash(ask));
-        for (table, hash, wanted) in [(&self.settled, any_hash, &any), (&self.exact, exact_hash, ask)] {
-            if let Some((key, decision)) = table.get(&hash)
-                && key.is(wanted)
-            {
-                return Arc::clone(decision);
-            }
+        let any_hash = self.hash(&any);
+        if let Some(decision) = find(&self.settled, any_hash, &any) {
+            return decision;
+        }
+        let exact_hash = self.hash(ask);
+        if let Some(decision) = find(&self.exact, exact_hash, ask) {
+            return decision;
         }
         let Answer { decision, settled } = engine.answer(ask);
         if settled {
@@ -71,6 +71,10 @@ impl Memo {
         let Ask { principal, id, action, resource, route, method, path, user } = ask;
         self.hasher.hash_one((principal, id, resource, action, route, method, path, user))
     }
+}
+
+fn find(table: &HashMap<u64, (Key, Arc<Decision>)>, hash: u64, ask: &Ask<'_>) -> Option<Arc<Decision>> {
+    table.get(&hash).filter(|(key, _)| key.is(ask)).map(|(_, decision)| Arc::clone(decision))
 }
 
 fn put(table: &mut HashMap<u64, (Key, Arc<Decision>)>, hash: u64, ask: &Ask<'_>, decision: &Arc<Decision>) {

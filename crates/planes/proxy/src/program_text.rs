@@ -1,5 +1,5 @@
 //! Pages of the program itself that were needed once, at the start, are given back: most of what an idle guard has resident is its
-//! own code. What is run again comes back from the kernel's page cache, without a disk, a few microseconds for each 64 KiB.
+//! own code and constants. What is run again comes back from the kernel's page cache, without a disk, a few microseconds for each 64 KiB.
 //!
 //! One of the two places with `unsafe`: the call that says so to the kernel.
 #![allow(unsafe_code)]
@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-/// Gives back what is resident of the program's own code, and says how many bytes that was.
+/// Gives back what is resident of the program's own code and constants, and says how many bytes that was.
 ///
 /// # Errors
 /// Where `/proc` cannot be read, or the kernel refuses.
@@ -16,9 +16,9 @@ pub fn give_back() -> io::Result<u64> {
     let program = std::fs::read_link("/proc/self/exe")?;
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
     let mut given = 0;
-    for Code { range, resident } in code(&smaps, &program) {
+    for Part { range, resident } in parts(&smaps, &program) {
         // SAFETY: the range is one mapping of a file, without write access and without a page that differs from the file, so that
-        // whoever runs into it next finds the very same bytes. The program's own code is never unmapped.
+        // whoever runs into it next finds the very same bytes. The program itself is never unmapped.
         let refused = unsafe { libc::madvise(range.start as *mut libc::c_void, range.len(), libc::MADV_DONTNEED) };
         if refused != 0 {
             return Err(io::Error::last_os_error());
@@ -28,37 +28,37 @@ pub fn give_back() -> io::Result<u64> {
     Ok(given)
 }
 
-/// One mapping of code, and how many bytes of it are resident.
+/// One mapping of the program, and how many bytes of it are resident.
 #[derive(Debug, PartialEq, Eq)]
-struct Code {
+struct Part {
     range: Range<usize>,
     resident: u64,
 }
 
-/// The mappings of `program` that can be run and are as they are in its file: where somebody put a breakpoint or a probe, a page of
-/// it is no longer the file's, and the whole mapping stays.
-fn code(smaps: &str, program: &Path) -> Vec<Code> {
-    let mut found: Vec<(Code, bool)> = Vec::new();
-    let mut is_code = false;
+/// The mappings of `program` that cannot be written and are as they are in its file: where addresses were put in at the start, or
+/// somebody put a breakpoint, a page of it is no longer the file's, and the whole mapping stays.
+fn parts(smaps: &str, program: &Path) -> Vec<Part> {
+    let mut found: Vec<(Part, bool)> = Vec::new();
+    let mut is_part = false;
     for line in smaps.lines() {
         let mut words = line.split_ascii_whitespace();
         let first = words.next().unwrap_or_default();
         if let Some(range) = range(first) {
             let (access, path) = (words.next(), words.nth(3));
-            is_code = access == Some("r-xp") && path.is_some_and(|path| Path::new(path) == program);
-            if is_code {
-                found.push((Code { range, resident: 0 }, true));
+            is_part = matches!(access, Some("r-xp" | "r--p")) && path.is_some_and(|path| Path::new(path) == program);
+            if is_part {
+                found.push((Part { range, resident: 0 }, true));
             }
-        } else if let Some((code, is_the_files)) = found.last_mut().filter(|_| is_code) {
+        } else if let Some((part, is_the_files)) = found.last_mut().filter(|_| is_part) {
             let bytes = words.next().and_then(|kib| kib.parse::<u64>().ok()).map_or(0, |kib| kib << 10);
             match first {
-                "Rss:" => code.resident = bytes,
+                "Rss:" => part.resident = bytes,
                 "Anonymous:" | "Private_Dirty:" | "Shared_Dirty:" => *is_the_files &= bytes == 0,
                 _ => {}
             }
         }
     }
-    found.into_iter().filter(|(_, is_the_files)| *is_the_files).map(|(code, _)| code).collect()
+    found.into_iter().filter(|(_, is_the_files)| *is_the_files).map(|(part, _)| part).collect()
 }
 
 /// `55d0c0a00000-55d0c0b00000`.
@@ -94,12 +94,14 @@ Rss: 4 kB
 ";
 
     #[test]
-    fn only_code_of_the_program_itself_that_is_as_in_its_file_is_given_back() {
+    fn only_what_is_of_the_program_itself_and_as_in_its_file_is_given_back() {
         let program = Path::new("/bin/guard");
-        assert_eq!(code(SMAPS, program), [Code { range: 0x3000..0x9000, resident: 20 << 10 }]);
+        let constants = Part { range: 0x1000..0x3000, resident: 8 << 10 };
+        let code = Part { range: 0x3000..0x9000, resident: 20 << 10 };
+        assert_eq!(parts(SMAPS, program), [constants, code]);
         let probed = SMAPS.replacen("Private_Dirty: 0 kB\nAnonymous: 0 kB", "Private_Dirty: 4 kB\nAnonymous: 4 kB", 1);
-        assert_eq!(code(&probed, program), []);
-        assert_eq!(code("", program), []);
+        assert_eq!(parts(&probed, program), [Part { range: 0x1000..0x3000, resident: 8 << 10 }]);
+        assert_eq!(parts("", program), []);
     }
 
     #[test]

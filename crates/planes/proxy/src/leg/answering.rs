@@ -2,6 +2,7 @@
 
 use super::connection::{Leg, drive};
 use super::frame::{self, Reset};
+use super::lanes::Jobs;
 use super::stream::{Inflow, Stream};
 use crate::aside::Aside;
 use crate::conn::{Conn, Left};
@@ -106,23 +107,28 @@ impl Drop for Answering {
     }
 }
 
-/// Handles a request and answers it, unless whoever asked gives it up.
-async fn answer(Asked { conn, answering, head }: Asked) {
-    let Answering { leg, stream } = &answering;
-    let body = if stream.is_over() {
-        Body::default()
-    } else {
-        Body::leg_request(Inflow { leg: leg.clone(), stream: Rc::clone(stream) })
-    };
-    let interims = Interims::to_leg(Ahead { leg: leg.clone(), stream: stream.id });
-    let came = Came { began: Instant::now(), upgrade: false, interims };
-    let mut handling = pin!(handle(conn, head, body, came));
-    let download = poll_fn(|cx| match handling.as_mut().poll(cx) {
-        Poll::Ready(download) => Poll::Ready(Some(download)),
-        Poll::Pending => stream.poll_reset(cx).map(|_| None),
-    });
-    if let Some(download) = download.await {
-        respond(leg, stream, download).await;
+/// Handles requests and answers them, unless whoever asked gives one up.
+async fn answer(mut jobs: Jobs<Asked>) {
+    while let Some(Asked { conn, answering, head }) = jobs.next().await {
+        let Answering { leg, stream } = &answering;
+        let body = if stream.is_over() {
+            Body::default()
+        } else {
+            Body::leg_request(Inflow { leg: leg.clone(), stream: Rc::clone(stream) })
+        };
+        let interims = Interims::to_leg(Ahead { leg: leg.clone(), stream: stream.id });
+        let came = Came { began: Instant::now(), upgrade: false, interims };
+        let download = {
+            let mut handling = pin!(handle(conn, head, body, came));
+            poll_fn(|cx| match handling.as_mut().poll(cx) {
+                Poll::Ready(download) => Poll::Ready(Some(download)),
+                Poll::Pending => stream.poll_reset(cx).map(|_| None),
+            })
+            .await
+        };
+        if let Some(download) = download {
+            respond(leg, stream, download).await;
+        }
     }
 }
 

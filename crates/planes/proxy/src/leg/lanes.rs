@@ -1,7 +1,8 @@
 //! Tasks that answer requests of legs, one after another each.
 //!
 //! A task for each request would cost an allocation of several kilobytes, its way there by copy, and a slot of the runtime:
-//! a tenth of what a request costs in all. One that is free takes the next request where the last one was.
+//! a tenth of what a request costs in all. One that is free takes the next request where the last one was, and works on it there:
+//! a future for each request, handed to the lane, would be copied into it.
 
 use crate::limits::LEG_FREE_LANES_MAX;
 use std::cell::{Cell, RefCell};
@@ -31,8 +32,8 @@ impl<Job> Default for Lanes<Job> {
 }
 
 impl<Job: 'static> Lanes<Job> {
-    /// Does `job` in a lane that is free, or in a new one among `tasks`.
-    pub fn begin<Done>(self: &Rc<Self>, tasks: &TaskTracker, job: Job, work: fn(Job) -> Done)
+    /// Does `job` in a lane that is free, or in a new one among `tasks`, which does `work`.
+    pub fn begin<Done>(self: &Rc<Self>, tasks: &TaskTracker, job: Job, work: fn(Jobs<Job>) -> Done)
     where
         Done: Future<Output = ()> + 'static,
     {
@@ -41,7 +42,7 @@ impl<Job: 'static> Lanes<Job> {
             Some(lane) => lane.give(job),
             None => {
                 let lane = Rc::new(Lane { next: RefCell::new(Some(job)), waker: RefCell::default() });
-                drop(tasks.spawn_local(run(Rc::clone(self), lane, work)));
+                drop(tasks.spawn_local(work(Jobs { lanes: Rc::clone(self), lane, at_work: false })));
             }
         }
     }
@@ -85,16 +86,23 @@ impl<Job> Lane<Job> {
     }
 }
 
-async fn run<Job: 'static, Done: Future<Output = ()>>(
+/// What one lane has to do, one after the other.
+#[derive(Debug)]
+pub struct Jobs<Job> {
     lanes: Rc<Lanes<Job>>,
     lane: Rc<Lane<Job>>,
-    work: fn(Job) -> Done,
-) {
-    while let Some(job) = poll_fn(|cx| lane.poll_next(lanes.closed.get(), cx)).await {
-        work(job).await;
-        if !lanes.is_kept(&lane) {
-            return;
+    /// It was given one already, and is done with that when it asks for another.
+    at_work: bool,
+}
+
+impl<Job: 'static> Jobs<Job> {
+    /// The next one; `None` where the lane is to end.
+    pub async fn next(&mut self) -> Option<Job> {
+        if self.at_work && !self.lanes.is_kept(&self.lane) {
+            return None;
         }
+        self.at_work = true;
+        poll_fn(|cx| self.lane.poll_next(self.lanes.closed.get(), cx)).await
     }
 }
 
@@ -109,9 +117,11 @@ mod tests {
         until: oneshot::Receiver<()>,
     }
 
-    async fn work(job: Work) {
-        let _ = job.until.await;
-        job.done.set(job.done.get() + 1);
+    async fn work(mut jobs: Jobs<Work>) {
+        while let Some(job) = jobs.next().await {
+            let _ = job.until.await;
+            job.done.set(job.done.get() + 1);
+        }
     }
 
     struct Place {
