@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench-hop bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
+.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench-hop bench-tuning bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,15 @@ bench-hop: needs-demo ## one guarded hop at 5,000 requests a second: off, mtls, 
 	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
 	PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan bench benches/hop/plain.yaml --full benches/hop/full.yaml \
 		--rate 5000 --seconds 10 --rounds 5 --core-hour 0.04
+
+bench-tuning: needs-demo ## the same hop with everything (told as policy) beside one without kept connections, then without remembered decisions (told as full)
+	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
+	@for part in reuse remember; do \
+		echo "without $$part:"; \
+		{ cat benches/hop/full.yaml; echo "tuning: { $$part: false }"; } > benches/hop/without.yaml; \
+		PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan bench benches/hop/full.yaml --full benches/hop/without.yaml \
+			--modes full --rate 500 --seconds 5 --rounds 3; \
+	done; rm -f benches/hop/without.yaml
 
 bench: needs ## engines and control: issuance, decisions, handshakes, closing of connections, nodes that come back
 	$(CARGO) run --release --package bartizan-identity --example issue_rate

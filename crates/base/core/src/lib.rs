@@ -62,6 +62,7 @@ pub mod synthetic;
 pub mod time;
 pub mod tls;
 pub mod trace;
+pub mod tuning; // what guards do to be fast
 pub mod upstream; // identity providers elsewhere
 pub mod user;
 pub mod versions;

@@ -18,6 +18,7 @@ use crate::signed::EventSender;
 use crate::slow_down::SlowDown;
 use crate::time::Timestamp;
 use crate::tls::TlsGroups;
+use crate::tuning::Tuning;
 use crate::user::Users;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -187,6 +188,9 @@ pub struct Directory {
     /// Which key exchanges it uses with other proxies.
     #[serde(default, skip_serializing_if = "TlsGroups::is_all")]
     pub tls: TlsGroups,
+    /// What it does to be fast.
+    #[serde(default, skip_serializing_if = "Tuning::is_default")]
+    pub tuning: Tuning,
     /// Where counts of shared limits lie, where it has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,

@@ -124,6 +124,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         policies: None,
         trust: Default::default(),
         tls: Default::default(),
+        tuning: Default::default(),
         guard_p99_us: None,
         events: Default::default(),
         ledger: None,

@@ -230,6 +230,7 @@ mod tests {
             policies: None,
             trust: Default::default(),
             tls: Default::default(),
+            tuning: Default::default(),
             guard_p99_us: None,
             events: Default::default(),
             ledger: None,

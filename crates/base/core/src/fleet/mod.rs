@@ -32,6 +32,7 @@ mod raw_outputs;
 mod raw_people;
 mod raw_senders;
 mod raw_slow_down;
+mod raw_tuning;
 mod raw_upstream;
 mod raw_users;
 mod raw_workload;
@@ -76,6 +77,7 @@ use crate::snapshot::Trust;
 use crate::software::Software;
 use crate::synthetic::Synthetic;
 use crate::tls::TlsGroups;
+use crate::tuning::Tuning;
 use crate::user::Users;
 use crate::workload::Entry;
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,8 @@ pub struct Fleet {
     pub trust: Trust,
     /// Which key exchanges guards use between each other.
     pub tls: TlsGroups,
+    /// What guards do to be fast.
+    pub tuning: Tuning,
     /// Microseconds that a guard may add to a call at the 99th percentile before there is an alarm; `None` for no alarm.
     pub guard_p99_us: Option<u32>,
     /// How long events are kept, and how many.
@@ -355,6 +359,8 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// What goes where.
     pub routes: Vec<GatewayRoute>,
+    /// How services behind them are called, where the defaults do not hold.
+    pub calls: BTreeMap<ServiceName, Edge>,
     /// Whether it finds out how many requests each service bears, and refuses others.
     pub adaptive: bool,
     /// Which scripts of other sites may read answers, where a route says nothing.
@@ -381,6 +387,7 @@ impl Gateway {
         Self {
             listen,
             routes,
+            calls: BTreeMap::new(),
             adaptive,
             cors,
             headers,

@@ -15,7 +15,8 @@ use super::raw_egress::RawEgress;
 use super::raw_events::RawEvents;
 use super::raw_federation::RawFederation;
 use super::raw_gateway::{
-    AuthSchema, CorsSchema, HeadersSchema, RawAddresses, RawCors, RawHeaders, WordOr, text_or_texts, texts,
+    AuthSchema, CorsSchema, HeadersSchema, RawAddresses, RawCors, RawGatewayCall, RawHeaders, WordOr, text_or_texts,
+    texts,
 };
 use super::raw_guards::RawGuards;
 use super::raw_intake::RawIntake;
@@ -25,6 +26,7 @@ use super::raw_login::RawLogin;
 use super::raw_outputs::RawOutput;
 use super::raw_senders::RawSender;
 use super::raw_slow_down::RawSlowDown;
+use super::raw_tuning::RawTuning;
 use super::raw_users::RawUsers;
 use super::raw_workload::RawWorkload;
 use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
@@ -77,6 +79,9 @@ pub(super) struct RawFleet {
     /// Which key exchanges guards use between each other; all that they know where left out.
     #[schemars(default)]
     pub(super) tls: Field<RawTls>,
+    /// What makes guards fast, to be switched off by whoever wants to see what it is worth; all of it on where left out.
+    #[schemars(default)]
+    pub(super) tuning: Field<RawTuning>,
     /// What guards may cost before there is an alarm.
     #[schemars(default)]
     pub(super) budget: Field<RawBudget>,
@@ -323,6 +328,9 @@ pub(super) struct RawGateway {
     /// Which paths go to which service. The most exact pattern wins.
     #[schemars(with = "Vec<RawGatewayRoute>", length(min = 1))]
     pub(super) routes: Field<Vec<Result<RawGatewayRoute, Reported>>>,
+    /// How services behind the routes are called: times, retries, breaker; by the defaults where left out.
+    #[schemars(default, with = "Vec<RawGatewayCall>")]
+    pub(super) calls: Field<Vec<Result<RawGatewayCall, Reported>>>,
     /// Whether it finds out from the time of answers how many requests each service bears at once, and answers 503 to more; clients
     /// that come as often as usual go first. False where left out.
     #[schemars(default, with = "bool")]
@@ -471,6 +479,7 @@ impl RawFleet {
         "policies",
         "trust",
         "tls",
+        "tuning",
         "budget",
         "events",
         "ledger",
@@ -502,6 +511,7 @@ impl RawFleet {
             policies: fields.text("policies"),
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),
+            tuning: fields.take("tuning", RawTuning::read),
             budget: fields.take("budget", RawBudget::read),
             events: fields.take("events", RawEvents::read),
             ledger: fields.take("ledger", RawLedger::read),
@@ -655,6 +665,7 @@ impl RawGateway {
     const KEYS: &[&str] = &[
         "listen",
         "routes",
+        "calls",
         "adaptive",
         "cors",
         "headers",
@@ -670,6 +681,7 @@ impl RawGateway {
         let value = Self {
             listen: fields.text("listen"),
             routes: fields.take("routes", |report, node, key| report.list(node, key, RawGatewayRoute::read)),
+            calls: fields.take("calls", |report, node, key| report.list(node, key, RawGatewayCall::read)),
             adaptive: fields.take("adaptive", Report::scalar),
             cors: fields.take("cors", RawCors::read),
             headers: fields.take("headers", RawHeaders::read),
@@ -757,12 +769,14 @@ mod tests {
             (&schema, RawFleet::KEYS),
             (&schema["$defs"]["Trust"], RawTrust::KEYS),
             (&schema["$defs"]["Tls"], RawTls::KEYS),
+            (&schema["$defs"]["Tuning"], RawTuning::KEYS),
             (&schema["$defs"]["Budget"], RawBudget::KEYS),
             (&schema["$defs"]["Counts"], RawCounts::KEYS),
             (&schema["$defs"]["ConsoleFull"], RawConsole::KEYS),
             (&schema["$defs"]["Service"], RawService::KEYS),
             (&schema["$defs"]["CallVia"], RawVia::KEYS),
             (&schema["$defs"]["Gateway"], RawGateway::KEYS),
+            (&schema["$defs"]["GatewayCall"], RawGatewayCall::KEYS),
             (&schema["$defs"]["GatewayRoute"], RawGatewayRoute::KEYS),
             (&schema["$defs"]["Login"], RawLogin::KEYS),
             (&schema["$defs"]["Workload"], RawWorkload::KEYS),

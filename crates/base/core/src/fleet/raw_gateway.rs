@@ -2,10 +2,36 @@
 
 use super::node::{Node, Value};
 use super::raw::Scalar;
-use super::reader::{At, Field, Named, Read, Report, Spot};
+use super::raw_edge::{RawBreaker, RawOutlier, RawRetry};
+use super::reader::{At, Field, Named, Read, Report, Reported, Spot};
 use crate::gateway::{CORS_NAMES_MAX, HEADER_RULES_MAX, ORIGINS_MAX, RANGES_MAX};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
+
+/// How the gateway calls a service that routes lead to.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "GatewayCall", deny_unknown_fields)]
+pub(super) struct RawGatewayCall {
+    /// Name of the service.
+    pub(super) to: Field<String>,
+    /// From a request's head to the head of its answer, all tries together, such as `2s`.
+    #[schemars(default)]
+    pub(super) timeout: Field<String>,
+    /// The same for one try, such as `500ms`.
+    #[schemars(default)]
+    pub(super) try_timeout: Field<String>,
+    /// What is tried again.
+    #[schemars(default)]
+    pub(super) retry: Field<RawRetry>,
+    /// When nothing is sent for a while.
+    #[schemars(default)]
+    pub(super) breaker: Field<RawBreaker>,
+    /// When an instance gets nothing for a while.
+    #[schemars(default)]
+    pub(super) outlier: Field<RawOutlier>,
+    #[schemars(skip)]
+    pub(super) spot: Spot,
+}
 
 /// A word, or a map with more.
 #[derive(Debug)]
@@ -171,6 +197,23 @@ impl<T> WordOr<T> {
         let at = report.scalar(node, key)?;
         let spot = at.spot.clone();
         Ok(At { value: Self::Word(at), spot })
+    }
+}
+
+impl RawGatewayCall {
+    pub(super) const KEYS: &[&str] = &["to", "timeout", "try_timeout", "retry", "breaker", "outlier"];
+
+    pub(super) fn read(report: &mut Report<'_>, node: Node, key: String) -> Result<Self, Reported> {
+        let mut fields = report.fields(node, key, Self::KEYS)?;
+        Ok(Self {
+            to: fields.text("to"),
+            timeout: fields.text("timeout"),
+            try_timeout: fields.text("try_timeout"),
+            retry: fields.take("retry", RawRetry::read),
+            breaker: fields.take("breaker", RawBreaker::read),
+            outlier: fields.take("outlier", RawOutlier::read),
+            spot: fields.spot,
+        })
     }
 }
 

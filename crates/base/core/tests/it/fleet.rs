@@ -151,9 +151,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
             ],
         ),
         (
@@ -1469,6 +1469,32 @@ fn key_exchanges_that_nobody_could_hold_to_are_refused() {
     ] {
         let fleet = bartizan_core::fleet::parse(&file(tls), "fleet.yaml").unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(Vec::from(fleet.tls), groups, "{tls}");
+    }
+}
+
+#[test]
+fn what_makes_guards_fast_is_on_unless_it_is_switched_off() {
+    let file = |tuning: &str| {
+        format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\n{tuning}\n"
+        )
+    };
+    for (tuning, problem) in [
+        ("tuning: {reuse: no}", "tuning.reuse = `no`: neither true nor false"),
+        ("tuning: {remember: 0}", "tuning.remember = `0`: neither true nor false"),
+        ("tuning: {resume: true}", "tuning.resume: unknown key"),
+    ] {
+        let errors = bartizan_core::fleet::parse(&file(tuning), "fleet.yaml").expect_err(tuning).to_string();
+        assert!(errors.contains(problem), "{tuning}: {errors}");
+    }
+    for (tuning, reuse, remember) in [
+        ("", true, true),
+        ("tuning: {}", true, true),
+        ("tuning: {reuse: false}", false, true),
+        ("tuning: {reuse: true, remember: false}", true, false),
+    ] {
+        let fleet = bartizan_core::fleet::parse(&file(tuning), "fleet.yaml").unwrap();
+        assert_eq!((fleet.tuning.reuse, fleet.tuning.remember), (reuse, remember), "{tuning}");
     }
 }
 

@@ -92,6 +92,37 @@ fn refuses_edges_that_cannot_be_kept() {
     }
 }
 
+fn at_gateway(calls: &str) -> String {
+    format!(
+        "{}gateway:\n  listen: 127.0.0.1:8443\n  routes: [{{ path: /**, to: web }}]\n  calls: {calls}\n",
+        with_web("    protocol: http\n    listen: 127.0.0.1:7000\n")
+    )
+}
+
+#[test]
+fn the_gateway_calls_services_as_is_said_there() {
+    let fleet = parse(&at_gateway("[{ to: web, timeout: 2s, retry: { attempts: 0 } }]"), "f").unwrap();
+    let calls = fleet.gateway.unwrap().calls;
+    let edge = calls[&ServiceName::parse("web").unwrap()];
+    assert_eq!((calls.len(), edge.timeout_ms, edge.retry.attempts), (1, Some(2000), 0));
+    assert_eq!(edge.breaker, Edge::default().breaker);
+    for (calls, report) in [
+        ("[web]", "gateway.calls[0] = `web`: expected a map, found a text"),
+        (
+            "[{ to: a }]",
+            "gateway.calls[0].to = `a`: no route leads there; name one that a route leads to, or delete it",
+        ),
+        ("[{ to: wbe }]", "gateway.calls[0].to = `wbe`: no route leads there; did you mean `web`?"),
+        ("[{ timeout: 1s }]", "gateway.calls[0].to: is missing; name the service that routes lead to"),
+        ("[{ to: web }, { to: web }]", "gateway.calls[1].to = `web`: named twice; delete one"),
+        ("[{ to: web, via: \"127.0.0.1:9\" }]", "gateway.calls[0].via: unknown"),
+        ("[{ to: web, timeout: 0s }]", "gateway.calls[0].timeout = `0s`: not a time from 1ms to 3600s"),
+    ] {
+        let told = told(&at_gateway(calls));
+        assert!(told.contains(report), "{calls}: {told}");
+    }
+}
+
 #[test]
 fn refuses_instances_that_cannot_be_had() {
     let run = "    protocol: http\n    run: [x]\n    listen: 127.0.0.1:7000\n";

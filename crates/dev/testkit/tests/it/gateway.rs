@@ -7,11 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Says who asks for whom.
-const PROGRAM: &str = "import http.server, os\n\
+/// Says who asks for whom; what begins with `/slow`, after two seconds.
+const PROGRAM: &str = "import http.server, os, time\n\
     class It(http.server.BaseHTTPRequestHandler):\n\
     \x20   protocol_version = 'HTTP/1.1'\n\
     \x20   def do_GET(self):\n\
+    \x20       time.sleep(2 if self.path.startswith('/slow') else 0)\n\
     \x20       body = str(self.headers).encode()\n\
     \x20       self.send_response(200)\n\
     \x20       self.send_header('content-length', str(len(body)))\n\
@@ -117,6 +118,21 @@ fn a_host_of_a_route_is_in_the_certificate_soon_after_a_reload() {
     let port = place.ports[1];
     let url = format!("https://localhost:{port}/by-host");
     assert_eq!(request("GET", &url, Some(&up.ca()), &["host: api.one.test"], None).status, 421);
+}
+
+#[test]
+fn the_gateway_waits_for_a_service_as_long_as_its_call_says() {
+    let place = Place::new();
+    let route = "    - { path: /**, to: web }\n";
+    let bounded = format!("{route}  calls:\n    - {{ to: web, timeout: 300ms, breaker: {{ failures: off }} }}\n");
+    let up = Up::start(&place.write(&bounded), &[]);
+    let (status, said) = place.ask(&up, "/slow", &[]);
+    assert!(status == 504 && said.contains("timeout"), "{status} {said}");
+    assert_eq!(place.ask(&up, "/fast", &[]).0, 200);
+
+    place.write(route);
+    up.say(&["reload"]);
+    wait_for("the default to hold", Deadline::default(), || (place.ask(&up, "/slow", &[]).0 == 200).then_some(()));
 }
 
 #[test]

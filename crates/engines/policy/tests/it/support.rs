@@ -55,6 +55,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         policies: None,
         trust: Default::default(),
         tls: Default::default(),
+        tuning: Default::default(),
         guard_p99_us: None,
         events: Default::default(),
         ledger: None,

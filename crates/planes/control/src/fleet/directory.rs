@@ -2,7 +2,7 @@
 
 use crate::limits::CAPTURED_NAMES_MAX;
 use bartizan_core::capture::Captured;
-use bartizan_core::edge::{Edge, Instance, Versions};
+use bartizan_core::edge::{Instance, Versions};
 use bartizan_core::fleet::{Call, Fleet, Gateway, Service};
 use bartizan_core::login::LoginSide;
 use bartizan_core::plan::Plan;
@@ -39,7 +39,8 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member
     }
     let (fleet_name, mode, trust, tls) = (fleet.name.to_string(), plan.mode, fleet.trust, fleet.tls);
     let counts = fleet.counts.clone().filter(|_| has_shared(&own));
-    Some(Directory { fleet: fleet_name, mode, trust, tls, counts, own, peers })
+    let tuning = fleet.tuning;
+    Some(Directory { fleet: fleet_name, mode, trust, tls, tuning, counts, own, peers })
 }
 
 /// Whether a guard shares the counts of a limit.
@@ -143,7 +144,8 @@ fn gateway(fleet: &Fleet) -> Option<(Own, Vec<Call>)> {
         captured: None,
         zone: None,
     };
-    let call = |to: &ServiceName| Call { to: to.clone(), via: None, edge: Edge::default(), narrow: None };
+    let edge = |to: &ServiceName| gateway.calls.get(to).copied().unwrap_or_default();
+    let call = |to: &ServiceName| Call { to: to.clone(), via: None, edge: edge(to), narrow: None };
     Some((own, gateway.routes.iter().map(|route| call(&route.to)).collect()))
 }
 

@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::conn::{Caller, Conn, Side};
 use bartizan_core::snapshot::Mode;
 use bartizan_core::{Action, ServiceName};
-use bartizan_policy::Ask;
+use bartizan_policy::{Ask, Memo};
 
 pub(super) const IT: Filter = Filter { name: "authorize", run };
 
@@ -44,6 +44,9 @@ fn run(x: &mut Exchange<'_>) -> Result<(), Answer> {
         path: x.path(),
     };
     let mut memo = x.conn.memo.borrow_mut();
+    if x.live.directory.as_ref().is_some_and(|directory| !directory.tuning.remember) {
+        *memo = Memo::default();
+    }
     let decision = memo.decide(policies, &ask);
     if let Some(prediction) = memo.predict(policies, &ask, &decision) {
         x.conn.worker.proxy.predictions.note(&prediction, &ask, Some(x.trace.request));

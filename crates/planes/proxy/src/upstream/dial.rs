@@ -18,6 +18,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
 
+/// The generation of no connection: whoever asks for it opens one of its own.
+const NONE_POOLED: u64 = u64::MAX;
+
 /// A connection to a peer that proved to be the one dialled.
 pub type PeerStream = ClientStream<TcpStream>;
 
@@ -134,7 +137,11 @@ impl Pools {
     pub(super) fn generation_for(&self, target: &Target) -> u64 {
         match target {
             Target::Program(_) | Target::Plain(_) => 0, // in plain, so no identity is bound to it
-            Target::Peer(..) => self.0.proxy.live().generation,
+            Target::Peer(..) => {
+                let live = self.0.proxy.live();
+                let reuse = live.directory.as_ref().is_none_or(|directory| directory.tuning.reuse);
+                if reuse { live.generation } else { NONE_POOLED }
+            }
         }
     }
 

@@ -515,3 +515,21 @@ async fn a_guard_that_is_stopped_answers_what_is_under_way_on_its_legs() {
     assert_eq!(status(&answer), 200);
     assert_eq!(callee.proxy.name, name("api"));
 }
+
+#[tokio::test]
+async fn without_reuse_each_request_has_a_connection_of_its_own() {
+    let (_world, mut caller, callee) = two(programs::http().await).await;
+    let stats = || bartizan_proxy::counters::sum(&callee.proxy.counters(), &callee.proxy.events);
+    // One leg for each of two threads, where connections are kept; those of the last requests before are kept too.
+    for (reuse, fewest, most) in [(true, 1, 2), (false, 8, 8), (true, 0, 2)] {
+        caller.redirect(|directory| directory.tuning.reuse = reuse);
+        let before = stats().handshakes_completed;
+        for _ in 0..8 {
+            let answer = talk(plain(caller.outbound("api")).await, get("/")).await;
+            assert_eq!(status(&answer), 200, "{answer}");
+        }
+        let made = stats().handshakes_completed - before;
+        assert!((fewest..=most).contains(&made), "{made} handshakes for 8 requests, reuse: {reuse}");
+    }
+    assert_eq!(stats().inbound["web"].calls, 24);
+}

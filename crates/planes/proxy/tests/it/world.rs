@@ -140,7 +140,8 @@ impl World {
             zone: None,
         };
         let (trust, peers) = (Trust::default(), BTreeMap::new());
-        Directory { fleet: "test".into(), mode: Mode::Full, trust, tls: Default::default(), counts: None, own, peers }
+        let (fleet, tls, tuning) = ("test".into(), Default::default(), Default::default());
+        Directory { fleet, mode: Mode::Full, trust, tls, tuning, counts: None, own, peers }
     }
 
     /// A sidecar in front of `program`.

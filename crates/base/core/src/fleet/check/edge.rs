@@ -2,6 +2,7 @@
 
 use super::super::raw::RawVia;
 use super::super::raw_edge::{RawBreaker, RawNarrow, RawOutlier, RawRetry};
+use super::super::raw_gateway::RawGatewayCall;
 use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use crate::edge::{Breaker, Edge, Outlier, Retry, RetryOn, Share};
 use crate::limits::{EDGE_TIME_MAX, RETRIES_MAX};
@@ -24,6 +25,12 @@ impl RawEdge {
     pub(super) fn of(raw: RawVia) -> (Self, Field<String>, Field<String>, Field<RawNarrow>) {
         let RawVia { to, via, timeout, try_timeout, retry, breaker, outlier, narrow, spot: _ } = raw;
         (Self { timeout, try_timeout, retry, breaker, outlier }, to, via, narrow)
+    }
+
+    /// Whom the gateway calls, and how.
+    pub(super) fn of_gateway(raw: RawGatewayCall) -> (Self, Field<String>) {
+        let RawGatewayCall { to, timeout, try_timeout, retry, breaker, outlier, spot: _ } = raw;
+        (Self { timeout, try_timeout, retry, breaker, outlier }, to)
     }
 }
 

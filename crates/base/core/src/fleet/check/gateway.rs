@@ -1,12 +1,15 @@
 //! Checks the gateway and its routes.
 
 use super::super::raw::{RawGateway, RawGatewayRoute};
+use super::super::raw_gateway::RawGatewayCall;
 use super::super::reader::{At, Field, Read, Report, Reported, did_you_mean};
 use super::super::{Auth, Gateway, GatewayRoute, Other};
+use super::edge::{self, RawEdge};
 use super::ports::Ports;
 use super::routes::{self, Seen};
 use super::{Known, addresses, api, cors, headers, limits, login, required, senders, slow_down};
 use crate::api_key::is_scope;
+use crate::edge::Edge;
 use crate::gateway::{Conditions, Overrule};
 use crate::limits::ROUTES_MAX;
 use crate::name::ServiceName;
@@ -43,6 +46,7 @@ pub(super) fn check(
     let RawGateway {
         listen,
         routes,
+        calls,
         adaptive,
         cors,
         headers,
@@ -77,6 +81,7 @@ pub(super) fn check(
                 .collect();
             routes.into_iter().collect::<Result<_, _>>()
         });
+    let calls = check_calls(report, routes.as_ref().ok(), calls);
     let adaptive = check_adaptive(report, adaptive);
     let cors = cors::check(report, cors);
     let headers = headers::check(report, headers);
@@ -86,6 +91,7 @@ pub(super) fn check(
     Ok(Gateway {
         listen: listen?,
         routes: routes?,
+        calls: calls?,
         adaptive: adaptive?,
         cors: cors?.and_then(Overrule::these),
         headers: headers?.and_then(Overrule::these),
@@ -95,6 +101,35 @@ pub(super) fn check(
         login: login?,
         senders: senders?,
     })
+}
+
+/// `routes` is `None` where they made no sense themselves, which was reported.
+fn check_calls(
+    report: &mut Report<'_>,
+    routes: Option<&Vec<GatewayRoute>>,
+    calls: Field<Vec<Result<RawGatewayCall, Reported>>>,
+) -> Result<BTreeMap<ServiceName, Edge>, Reported> {
+    let (mut checked, mut wrong) = (BTreeMap::new(), None);
+    for call in calls.optional()?.into_iter().flat_map(|at| at.value) {
+        let one = call.and_then(|call| {
+            let spot = call.spot.clone();
+            let (edge, to) = RawEdge::of_gateway(call);
+            let edge = edge::check(report, false, edge);
+            let to = required(report, to, &spot, "to", "name the service that routes lead to")?;
+            let Some(routes) = routes else { return edge.map(|_| ()) };
+            let Some(route) = routes.iter().find(|route| route.to.as_str() == to.value) else {
+                let near = report.nearest(&to.value, routes.iter().map(|route| route.to.as_str()));
+                let way_out = did_you_mean(near, "name one that a route leads to, or delete it");
+                return Err(report.refuse_value(&to, "no route leads there", way_out));
+            };
+            match checked.insert(route.to.clone(), edge?) {
+                None => Ok(()),
+                Some(_) => Err(report.refuse_value(&to, "named twice", "delete one")),
+            }
+        });
+        wrong = one.err().or(wrong);
+    }
+    wrong.map_or(Ok(checked), Err)
 }
 
 fn check_adaptive(report: &mut Report<'_>, adaptive: Field<String>) -> Result<bool, Reported> {

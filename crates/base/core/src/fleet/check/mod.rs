@@ -41,6 +41,7 @@ mod software;
 mod synthetic;
 mod tls;
 mod trust;
+mod tuning;
 mod upstream;
 mod users;
 mod versions;
@@ -121,6 +122,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         policies,
         trust,
         tls,
+        tuning,
         budget,
         events,
         ledger,
@@ -151,6 +153,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
             });
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
+    let tuning = tuning.optional().and_then(|at| at.map(|at| tuning::check(report, at)).transpose());
     let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
     let events = events.optional().and_then(|at| at.map(|at| events::check(report, at)).transpose());
     let ledger = ledger.optional().and_then(|at| at.map(|at| ledger::check(report, at)).transpose());
@@ -251,6 +254,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         policies: policies?,
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),
+        tuning: tuning?.unwrap_or_default(),
         guard_p99_us: budget?.flatten(),
         events: events?.unwrap_or_default(),
         ledger: ledger?,
