@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench-hop bench-tuning bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
+.PHONY: dist race-dist console console-test demo test check lint doc bench-bank bench-hop bench-tuning bench-egress bench bench-late race race-quick race-flat race-spread race-programs needs needs-demo help clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-tuning: needs-demo ## the same hop with everything (told as policy) beside
 		PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan bench benches/hop/full.yaml --full benches/hop/without.yaml \
 			--modes full --rate 500 --seconds 5 --rounds 3; \
 	done; rm -f benches/hop/without.yaml
+
+bench-egress: needs ## an hour of calls out of the fleet: each is of a workload and by a rule, or refused
+	BARTIZAN_EGRESS_SECONDS=3600 $(CARGO) test --workspace --test it -- --exact --nocapture egress::each_call_out_is_of_a_workload_and_by_a_rule_or_refused
 
 bench: needs ## engines and control: issuance, decisions, handshakes, closing of connections, nodes that come back
 	$(CARGO) run --release --package bartizan-identity --example issue_rate

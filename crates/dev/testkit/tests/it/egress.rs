@@ -2,8 +2,10 @@
 //! planted in it does not. The world outside is another network of this machine, with servers of Python.
 
 use bartizan_testkit::{Deadline, Up, free_ports, wait_for};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Address of everybody outside: nobody's here, and no inner one.
@@ -263,4 +265,74 @@ fn what_was_learned_is_enforced_without_a_break_and_stops_what_was_planted() {
     }
     let list = up.say(&["egress", "list"]);
     assert!(list.contains("REFUSED undeclared") && list.contains("evil.test:443"), "{list}");
+}
+
+/// For how long the run below goes on: no suite waits for the hour of its acceptance, `make bench-egress` does.
+fn run_for() -> Duration {
+    let said = std::env::var("BARTIZAN_EGRESS_SECONDS").ok();
+    Duration::from_secs(said.map_or(10, |text| text.parse().expect("BARTIZAN_EGRESS_SECONDS: seconds")))
+}
+
+/// What events tell of the way out: attempts that went through to their end, and those that were refused.
+#[derive(Debug, Default)]
+struct Told {
+    passed: usize,
+    refused: usize,
+}
+
+/// Counts them, each with the workload whose it is.
+fn told(up: &Up) -> Told {
+    let mut told = Told::default();
+    for line in up.say(&["events", "--all", "--class", "egress", "--json"]).lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let own = &event["unmapped"]["bartizan"];
+        assert_eq!(
+            (&event["src_endpoint"]["uid"], &own["owner"]),
+            (&json!("spiffe://out.test/svc/shop"), &json!("me"))
+        );
+        assert_eq!(own["learned"], false, "a rule names it: {event}");
+        match (event["action"].as_str().unwrap(), event["activity_name"].as_str().unwrap()) {
+            ("Allowed", "Close") => told.passed += 1,
+            ("Allowed", _) => {} // of the same attempt, when it opened
+            ("Denied", _) => told.refused += 1,
+            _ => panic!("neither let through nor refused: {event}"),
+        }
+    }
+    told
+}
+
+#[test]
+fn each_call_out_is_of_a_workload_and_by_a_rule_or_refused() {
+    let mut place = Place::new();
+    let rules = format!(
+        "    egress:\n      - api.partner.test\n      - {{ host: updates.partner.test, protocol: http }}\n      - {{ protocol: tcp, addresses: [{OUTSIDE}], ports: [9000] }}\n"
+    );
+    let up = place.start(&rules);
+    let forced = up.plan()["isolation"]["shop"]["network"] == "own";
+    let inside = |job: &str| ["captured", "raw", "ask"].iter().any(|kind| job.starts_with(kind));
+    let planted = PLANTED.iter().filter(|(job, _)| forced || !inside(job));
+    // A name that is asked again and again is told of once.
+    let flagged = planted.clone().filter(|(job, word)| word.is_some() && !job.starts_with("ask")).count();
+    let jobs: Vec<&str> =
+        TRAFFIC.iter().copied().filter(|job| forced || !inside(job)).chain(planted.map(|(job, _)| *job)).collect();
+
+    let (until, mut rounds, pause) = (Instant::now() + run_for(), 0, Duration::from_millis(500).max(run_for() / 400));
+    while rounds == 0 || Instant::now() < until {
+        for outcome in place.did(&jobs) {
+            let job = outcome.split(" -> ").next().unwrap();
+            let passed = outcome.contains("-> ok") && !outcome.contains("403 Forbidden");
+            assert_eq!(passed, TRAFFIC.contains(&job), "{outcome}\n{}", up.log());
+        }
+        rounds += 1;
+        std::thread::sleep(pause);
+    }
+    // What nobody's event tells of would be heard outside all the same.
+    let heard = place.heard().lines().count();
+    assert!(heard > 0);
+    let told = wait_for("as many events as were heard outside", Deadline::default(), || {
+        let told = told(&up);
+        (told.passed >= heard && told.refused >= rounds * flagged).then_some(told)
+    });
+    println!("{rounds} rounds: {heard} calls heard outside, {told:?}");
+    assert_eq!(told.passed, heard, "none beside, and none twice");
 }
