@@ -292,7 +292,7 @@ def main():
     try:
         take_part(options, ground, field)
         results = rounds(options, field)
-        parts = [tell_case(name, by_racer) for name, by_racer in results.items()]
+        parts = [tell_case(name, by_racer) for name, by_racer in results.items() if by_racer]
         if "memory" in options.cases:
             parts.append(tell_memory({racer.name: memory(options, racer) for racer in field}))
         text = "# The data plane beside others\n\n" + tell_machine(options, field) + "\n" + "\n".join(parts)
