@@ -14,6 +14,8 @@ pub const ZONE_BYTES_MAX: usize = 63;
 pub const WEIGHT_MAX: u16 = 1000;
 /// Longest time that may be set for an edge: an hour, the life of a leaf certificate.
 pub const EDGE_TIME_MAX: Duration = Duration::from_secs(3600);
+/// Longest time that a guard which is stopped may be given for what is under way.
+pub const DRAIN_MAX: Duration = Duration::from_mins(10);
 /// Most retries of one request that may be asked for, a count.
 pub const RETRIES_MAX: u8 = 10;
 /// Most routes of the gateway, a count: about 60 bytes each in the fleet file and 200 in the gateway's index.

@@ -191,6 +191,9 @@ pub struct Directory {
     /// What it does to be fast.
     #[serde(default, skip_serializing_if = "Tuning::is_default")]
     pub tuning: Tuning,
+    /// How long it goes on with what is under way once it is stopped, in milliseconds; its own bound where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_ms: Option<u32>,
     /// Where counts of shared limits lie, where it has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,

@@ -125,6 +125,7 @@ fn fleet(names: &[ServiceName], declared: usize) -> Fleet {
         trust: Default::default(),
         tls: Default::default(),
         tuning: Default::default(),
+        drain_ms: None,
         guard_p99_us: None,
         events: Default::default(),
         ledger: None,

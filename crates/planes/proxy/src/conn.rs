@@ -6,7 +6,7 @@ use crate::counters::{Counters, Edge, Open};
 use crate::ledger::{Ledger, Registered};
 use crate::leg::{Asked, Lanes};
 use crate::live::{Live, Proxy};
-use crate::relay::First;
+use crate::relay::{self, First};
 use crate::upstream::Pools;
 use crate::users;
 use bartizan_core::event::SeenBy;
@@ -118,6 +118,13 @@ pub struct Worker {
     pub tasks: TaskTracker,
     /// Cancelled when the process stops: relays end, and nothing new begins.
     pub stop: CancellationToken,
+}
+
+impl Worker {
+    /// When relays end although both ends go on.
+    pub fn stopping(&self) -> relay::Stop<'_> {
+        relay::Stop { stop: &self.stop, drain: self.proxy.drain_time() }
+    }
 }
 
 /// A connection's place among [`crate::limits::CONNECTIONS_MAX`] and in the counter of open ones, until it is dropped.

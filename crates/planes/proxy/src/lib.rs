@@ -57,6 +57,7 @@ pub mod egress;
 
 // What is no HTTP:
 pub mod relay;
+pub mod switched; // to WebSocket
 pub mod tcp;
 
 // What all of it goes by:

@@ -3,7 +3,7 @@
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
 use crate::limiting::{Limits, Now};
-use crate::limits::PROOFS_MAX;
+use crate::limits::{DRAIN_TIME, PROOFS_MAX};
 use crate::routes::Routes;
 use crate::signed::{Room, Senders};
 use crate::users::{Carried, EdgeKeys, EdgeUsers, Minting};
@@ -191,6 +191,13 @@ impl Proxy {
     /// The counters of all workers.
     pub fn counters(&self) -> Vec<Arc<Counters>> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long what is under way goes on once it is stopped.
+    pub fn drain_time(&self) -> Duration {
+        let live = self.live();
+        let said = live.directory.as_ref().and_then(|directory| directory.drain_ms);
+        said.map_or(DRAIN_TIME, |ms| Duration::from_millis(ms.into()))
     }
 
     /// True for the proxy at the edge.

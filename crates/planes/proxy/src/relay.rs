@@ -42,17 +42,31 @@ struct Times {
     idle: Duration,
     /// Between two looks at it.
     look: Duration,
-    /// After a stop is asked for.
-    drain: Duration,
 }
 
-const TIMES: Times = Times { idle: limits::RELAY_IDLE_TIME, look: limits::RELAY_LOOK, drain: limits::DRAIN_TIME };
+const TIMES: Times = Times { idle: limits::RELAY_IDLE_TIME, look: limits::RELAY_LOOK };
+
+/// When a relay ends although both ends go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Stop<'a> {
+    /// Asked for.
+    pub stop: &'a CancellationToken,
+    /// So long after that.
+    pub drain: Duration,
+}
+
+impl Stop<'_> {
+    async fn is_over(self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(self.drain).await;
+    }
+}
 
 /// Relays between `caller` and `service`.
 ///
 /// Ends when both directions have ended, when one breaks, after [`limits::RELAY_IDLE_TIME`] of silence, at once when
-/// `over` is, or [`limits::DRAIN_TIME`] after `stop`. Dropping the future closes both connections.
-pub async fn run<A, B>(caller: A, service: B, stop: &CancellationToken, over: impl Future<Output = Ending>) -> Relayed
+/// `over` is, or as `stop` says. Dropping the future closes both connections.
+pub async fn run<A, B>(caller: A, service: B, stop: Stop<'_>, over: impl Future<Output = Ending>) -> Relayed
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
@@ -64,7 +78,7 @@ where
 pub async fn run_telling<A, B>(
     caller: A,
     service: B,
-    stop: &CancellationToken,
+    stop: Stop<'_>,
     over: impl Future<Output = Ending>,
     told: &dyn Fn(First),
 ) -> Relayed
@@ -78,7 +92,7 @@ where
 async fn relay<A, B>(
     caller: A,
     service: B,
-    stop: &CancellationToken,
+    stop: Stop<'_>,
     over: impl Future<Output = Ending>,
     times: Times,
     told: &dyn Fn(First),
@@ -107,7 +121,7 @@ where
     let error = tokio::select! {
         copied = copy => copied.err().map(|_| "broken"),
         () = silence(&quiet, times) => Some("idle"),
-        () = drained(stop, times) => Some("stopped"),
+        () = stop.is_over() => Some("stopped"),
         ending = over => Some(ending.as_str()),
     };
     Relayed { bytes_up: up.get(), bytes_down: down.get(), error }
@@ -117,11 +131,6 @@ async fn silence(active: &Cell<Instant>, times: Times) {
     while active.get().elapsed() < times.idle {
         tokio::time::sleep(times.look).await;
     }
-}
-
-async fn drained(stop: &CancellationToken, times: Times) {
-    stop.cancelled().await;
-    tokio::time::sleep(times.drain).await;
 }
 
 /// Counts what is read, and notes when.
@@ -184,7 +193,7 @@ mod tests {
             client.read_to_string(&mut answer).await.unwrap();
             (heard, answer)
         };
-        let (relayed, (heard, answer)) = tokio::join!(run(near, far, &stop, pending()), talk);
+        let (relayed, (heard, answer)) = tokio::join!(run(near, far, soon(&stop), pending()), talk);
         assert_eq!((heard.as_str(), answer.as_str()), ("question", "answer after the end"));
         assert_eq!(relayed, Relayed { bytes_up: 8, bytes_down: 20, error: None });
     }
@@ -208,25 +217,29 @@ mod tests {
             };
             let stop = CancellationToken::new();
             let told = |first| heard.borrow_mut().push(first);
-            tokio::join!(run_telling(near, far, &stop, pending(), &told), talk);
+            tokio::join!(run_telling(near, far, soon(&stop), pending(), &told), talk);
             assert_eq!(*heard.borrow(), [first]);
         }
     }
 
-    const SHORT: Times =
-        Times { idle: Duration::from_millis(20), look: Duration::from_millis(1), drain: Duration::from_millis(1) };
+    const SHORT: Times = Times { idle: Duration::from_millis(20), look: Duration::from_millis(1) };
+
+    fn soon(stop: &CancellationToken) -> Stop<'_> {
+        Stop { stop, drain: Duration::from_millis(1) }
+    }
 
     #[tokio::test]
     async fn silence_and_a_stop_end_it() {
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
-        assert_eq!(relay(near, far, &CancellationToken::new(), pending(), SHORT, &|_| {}).await.error, Some("idle"));
+        let never = CancellationToken::new();
+        assert_eq!(relay(near, far, soon(&never), pending(), SHORT, &|_| {}).await.error, Some("idle"));
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
         let stop = CancellationToken::new();
         stop.cancel();
         let times = Times { idle: Duration::from_secs(60), ..SHORT };
-        assert_eq!(relay(near, far, &stop, pending(), times, &|_| {}).await.error, Some("stopped"));
+        assert_eq!(relay(near, far, soon(&stop), pending(), times, &|_| {}).await.error, Some("stopped"));
         let ((_client, near), (far, _server)) = (duplex(64), duplex(64));
         let over = ready(Ending::Revoked);
-        assert_eq!(relay(near, far, &CancellationToken::new(), over, times, &|_| {}).await.error, Some("revoked"));
+        assert_eq!(relay(near, far, soon(&never), over, times, &|_| {}).await.error, Some("revoked"));
     }
 }

@@ -148,6 +148,7 @@ async fn to_program<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Relayed, &'static str> {
     let program = program(&worker.proxy.live()).ok_or("not_ready")?;
     let service = worker.pools.dial_program(program).await.map_err(|failure| word(&failure))?;
+    let stop = relay::Stop { stop, drain: worker.proxy.drain_time() };
     Ok(relay::run(stream, service, stop, ongoing.until_over()).await)
 }
 
@@ -204,12 +205,12 @@ pub async fn outbound(about: About, callee: ServiceName, mut stream: TcpStream, 
                 Reached::Guard(dialled) => {
                     let Dialled { stream: peer, trust, .. } = *dialled;
                     let ongoing = trust.begin(None);
-                    relay::run_telling(stream, peer, &worker.stop, ongoing.until_over(), &told).await
+                    relay::run_telling(stream, peer, worker.stopping(), ongoing.until_over(), &told).await
                 }
                 Reached::Program(program) => {
                     let trust = worker.ledger.register_plain(&Side::Outbound(callee.clone()));
                     let ongoing = trust.begin(None);
-                    relay::run_telling(stream, program, &worker.stop, ongoing.until_over(), &told).await
+                    relay::run_telling(stream, program, worker.stopping(), ongoing.until_over(), &told).await
                 }
             };
             relayed.bytes_down += greeting.len() as u64;

@@ -1,7 +1,7 @@
 //! One child process with its process group: started with a log and perhaps a token, ended without remains.
 
 use super::log;
-use crate::limits::{GONE_WITHIN, PART_READY_WITHIN, READY_POLL, STOP_WITHIN};
+use crate::limits::{GONE_WITHIN, PART_READY_WITHIN, READY_POLL};
 use bartizan_core::Secret;
 use bartizan_runtime::descriptors;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
@@ -149,13 +149,13 @@ impl Running {
         log::tail(&self.log, self.log_from)
     }
 
-    /// Ends it and all of its group: asks with SIGTERM, kills after [`STOP_WITHIN`] or as soon as `hurry` fires.
+    /// Ends it and all of its group: asks with SIGTERM, kills after `within` or as soon as `hurry` fires.
     /// Answers with how it ended.
-    pub(crate) async fn stop(&mut self, hurry: &CancellationToken) -> String {
+    pub(crate) async fn stop(&mut self, within: Duration, hurry: &CancellationToken) -> String {
         signal_group(self.pid, Signal::TERM);
         let exit = tokio::select! {
             exit = self.wait() => exit,
-            () = tokio::time::sleep(STOP_WITHIN) => self.kill().await,
+            () = tokio::time::sleep(within) => self.kill().await,
             () = hurry.cancelled() => self.kill().await,
         };
         self.bury().await;
@@ -232,6 +232,7 @@ pub(crate) fn in_words(status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STOP_WITHIN;
 
     fn shell(script: &str, input: Input, log: PathBuf) -> Spec {
         Spec {
@@ -267,7 +268,7 @@ mod tests {
             tokio::time::sleep(READY_POLL).await;
         }
         assert!(group_is_there(running.pid));
-        assert_eq!(running.stop(&CancellationToken::new()).await, "signal 15");
+        assert_eq!(running.stop(STOP_WITHIN, &CancellationToken::new()).await, "signal 15");
         assert!(!group_is_there(running.pid));
     }
 
@@ -282,7 +283,7 @@ mod tests {
         }
         let hurry = CancellationToken::new();
         hurry.cancel();
-        assert_eq!(running.stop(&hurry).await, "signal 9");
+        assert_eq!(running.stop(STOP_WITHIN, &hurry).await, "signal 9");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use super::screen::Screen;
 use super::undertaker::Undertaker;
 use super::upgrade::Upgrades;
 use super::wait::Waiter;
-use crate::limits::{GONE_WITHIN, LOG_TAIL_LINES_SHORT, RETIRED_WITHIN};
+use crate::limits::{GONE_WITHIN, LOG_TAIL_LINES_SHORT, RETIRED_WITHIN, STOP_WITHIN};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ impl Keeper {
                 () = stop.cancelled() => break None,
                 () = space_gone.cancelled() => {
                     // It reaches nobody any more, and nobody it: another one, in another namespace.
-                    running.stop(&self.hurry).await;
+                    running.stop(self.launcher.patience(part), &self.hurry).await;
                     break Some("its network namespace is gone".to_owned());
                 }
                 Some(answer) = upgrades.recv() => {
@@ -133,7 +133,7 @@ impl Keeper {
                 End::Itself(began.elapsed())
             }
             None => {
-                let exit = running.stop(&self.hurry).await;
+                let exit = running.stop(self.launcher.patience(part), &self.hurry).await;
                 self.recorder.process(part, &executable, pid, Some(&exit));
                 self.screen.line(&format!("stopped {part} (pid {pid}, {exit})"));
                 self.board.stopped(part, exit);
@@ -175,7 +175,7 @@ impl Keeper {
             () = stop.cancelled() => Some("the fleet is stopped".to_owned()),
         };
         if let Some(why) = failed {
-            let exit = new.stop(&self.hurry).await;
+            let exit = new.stop(STOP_WITHIN, &self.hurry).await;
             self.recorder.process(part, &executable, new.pid, Some(&exit));
             self.undertaker.forget(new.pid);
             self.screen.line(&format!("{part} was not replaced and goes on: {why}"));
@@ -193,10 +193,11 @@ impl Keeper {
 
     /// Sees a proxy that was replaced through to its end.
     async fn retire(self, part: Part, mut old: Running, stop: CancellationToken) {
+        let patience = self.launcher.patience(&part);
         let exit = tokio::select! {
             exit = old.wait() => exit,
-            () = tokio::time::sleep(RETIRED_WITHIN) => old.stop(&self.hurry).await,
-            () = stop.cancelled() => old.stop(&self.hurry).await,
+            () = tokio::time::sleep(RETIRED_WITHIN) => old.stop(patience, &self.hurry).await,
+            () = stop.cancelled() => old.stop(patience, &self.hurry).await,
         };
         old.bury().await;
         self.recorder.process(&part, &self.executable(&part), old.pid, Some(&exit));

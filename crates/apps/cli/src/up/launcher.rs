@@ -7,7 +7,7 @@ use super::porter_note::PorterNote;
 use super::spaces::{Space, Spaces};
 use crate::data_dir::{DataDir, make_private};
 use crate::failure::chain;
-use crate::limits::TOKEN_WITHIN;
+use crate::limits::{DRAIN_SLACK, STOP_WITHIN, TOKEN_WITHIN};
 use bartizan_core::fleet::Fleet;
 use bartizan_core::plan::Plan;
 use bartizan_core::status::NodeToken;
@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The name of the node that `up` starts; one machine has one.
 const NODE_NAME: &str = "local";
@@ -47,6 +48,14 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
+    /// How long a part gets to end after it was asked to; then it is killed. A guard finishes what is under way.
+    pub(crate) fn patience(&self, part: &Part) -> Duration {
+        match (part, self.fleet.drain_ms) {
+            (Part::Sidecar(_) | Part::Gateway, Some(ms)) => Duration::from_millis(ms.into()) + DRAIN_SLACK,
+            _ => STOP_WITHIN,
+        }
+    }
+
     /// Starts `part` anew. A proxy gets a new ticket each time, a node a new join token where control is there.
     ///
     /// # Errors

@@ -127,6 +127,7 @@ mod tests {
             trust: Default::default(),
             tls: Default::default(),
             tuning: Default::default(),
+            drain_ms: None,
             guard_p99_us: None,
             events: Default::default(),
             ledger: None,

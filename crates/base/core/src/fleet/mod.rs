@@ -116,6 +116,8 @@ pub struct Fleet {
     pub tls: TlsGroups,
     /// What guards do to be fast.
     pub tuning: Tuning,
+    /// How long a guard that is stopped goes on with what is under way, in milliseconds; its own bound where `None`.
+    pub drain_ms: Option<u32>,
     /// Microseconds that a guard may add to a call at the 99th percentile before there is an alarm; `None` for no alarm.
     pub guard_p99_us: Option<u32>,
     /// How long events are kept, and how many.

@@ -82,6 +82,9 @@ pub(super) struct RawFleet {
     /// What makes guards fast, to be switched off by whoever wants to see what it is worth; all of it on where left out.
     #[schemars(default)]
     pub(super) tuning: Field<RawTuning>,
+    /// How long a guard that is stopped goes on with what is under way, such as `30s`; 5 s where left out, 10 min at most.
+    #[schemars(default)]
+    pub(super) drain: Field<String>,
     /// What guards may cost before there is an alarm.
     #[schemars(default)]
     pub(super) budget: Field<RawBudget>,
@@ -480,6 +483,7 @@ impl RawFleet {
         "trust",
         "tls",
         "tuning",
+        "drain",
         "budget",
         "events",
         "ledger",
@@ -512,6 +516,7 @@ impl RawFleet {
             trust: fields.take("trust", RawTrust::read),
             tls: fields.take("tls", RawTls::read),
             tuning: fields.take("tuning", RawTuning::read),
+            drain: fields.text("drain"),
             budget: fields.take("budget", RawBudget::read),
             events: fields.take("events", RawEvents::read),
             ledger: fields.take("ledger", RawLedger::read),

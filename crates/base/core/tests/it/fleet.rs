@@ -151,9 +151,9 @@ foo: 1
 "
             .to_owned(),
             &[
-                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
-                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
-                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:1:1: flet: unknown key; did you mean `fleet`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, drain, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:3:1: service: unknown key; did you mean `services`? known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, drain, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
+                "fleet.yaml:4:1: foo: unknown key; known here: fleet, trust_domain, services, gateway, users, authorization, policies, trust, tls, tuning, drain, budget, events, ledger, objectives, alerts, intake, outputs, counts, console, control, workloads, federation, isolate, capture, guards, profile, synthetic",
             ],
         ),
         (
@@ -1495,6 +1495,22 @@ fn what_makes_guards_fast_is_on_unless_it_is_switched_off() {
     ] {
         let fleet = bartizan_core::fleet::parse(&file(tuning), "fleet.yaml").unwrap();
         assert_eq!((fleet.tuning.reuse, fleet.tuning.remember), (reuse, remember), "{tuning}");
+    }
+}
+
+#[test]
+fn what_is_under_way_is_given_ten_minutes_at_most() {
+    let file = |drain: &str| {
+        format!(
+            "fleet: bank\ntrust_domain: bank.example\nservices:\n  a: {{listen: \"127.0.0.1:7001\", protocol: http, owner: o}}\n{drain}\n"
+        )
+    };
+    for (drain, ms) in [("", None), ("drain: 30s", Some(30_000)), ("drain: 600s", Some(600_000))] {
+        assert_eq!(bartizan_core::fleet::parse(&file(drain), "fleet.yaml").unwrap().drain_ms, ms);
+    }
+    for drain in ["drain: 601s", "drain: 0s", "drain: never"] {
+        let told = bartizan_core::fleet::parse(&file(drain), "fleet.yaml").expect_err(drain).to_string();
+        assert!(told.contains("not a time from 1ms to 600s; write it as `250ms` or `2s`"), "{told}");
     }
 }
 

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Says who asks for whom; what begins with `/slow`, after two seconds.
+/// Says who asks for whom; what begins with `/slow`, after two seconds, and with `/late` after eight.
 const PROGRAM: &str = "import http.server, os, time\n\
     class It(http.server.BaseHTTPRequestHandler):\n\
     \x20   protocol_version = 'HTTP/1.1'\n\
     \x20   def do_GET(self):\n\
-    \x20       time.sleep(2 if self.path.startswith('/slow') else 0)\n\
+    \x20       time.sleep({'/slow': 2, '/late': 8}.get(self.path, 0))\n\
     \x20       body = str(self.headers).encode()\n\
     \x20       self.send_response(200)\n\
     \x20       self.send_header('content-length', str(len(body)))\n\
@@ -133,6 +133,29 @@ fn the_gateway_waits_for_a_service_as_long_as_its_call_says() {
     place.write(route);
     up.say(&["reload"]);
     wait_for("the default to hold", Deadline::default(), || (place.ask(&up, "/slow", &[]).0 == 200).then_some(()));
+}
+
+#[test]
+fn an_instance_that_goes_finishes_what_is_under_way_for_as_long_as_drain_says() {
+    let place = Place::new();
+    let file = place.write("    - { path: /**, to: web }\n");
+    let alone = std::fs::read_to_string(&file).unwrap() + "drain: 20s\n";
+    let two = alone.replace("owner: me }", "owner: me, instances: 2 }");
+    std::fs::write(&file, &two).unwrap();
+    let up = Up::start(&file, &[]);
+    let second = up.find_one(&["bartizan-proxy", "--service web", "--instance 2"]);
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        // More than one each, so that either instance has some of them.
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| place.ask(&up, "/late", &[]).0)).collect();
+        std::thread::sleep(Duration::from_secs(2)); // all are with a program by then, and none is answered
+        std::fs::write(&file, &alone).unwrap();
+        up.say(&["reload"]);
+        asking.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    assert_eq!(answers, [200; 8], "{}", up.log());
+    wait_for("the guard to end once all is answered", Deadline(Duration::from_secs(10)), || {
+        (!bartizan_testkit::alive(second)).then_some(())
+    });
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn directory(fleet: &Fleet, own: &str) -> Directory {
         zone: None,
     };
     let (fleet, mode, trust, tls) = (fleet.name.to_string(), Mode::Full, Default::default(), Default::default());
-    Directory { fleet, mode, trust, tls, tuning: Default::default(), counts: None, own, peers }
+    Directory { fleet, mode, trust, tls, tuning: Default::default(), drain_ms: None, counts: None, own, peers }
 }
 
 fn share(fleet: &Fleet, files: BTreeMap<String, String>, own: &str) -> Policies {

@@ -56,6 +56,7 @@ pub(crate) fn fleet(services: Vec<(&str, Service)>, gateway_to: &[&str]) -> Flee
         trust: Default::default(),
         tls: Default::default(),
         tuning: Default::default(),
+        drain_ms: None,
         guard_p99_us: None,
         events: Default::default(),
         ledger: None,

@@ -39,8 +39,8 @@ pub(crate) fn directory(fleet: &Fleet, plan: &Plan, away: &Away, member: &Member
     }
     let (fleet_name, mode, trust, tls) = (fleet.name.to_string(), plan.mode, fleet.trust, fleet.tls);
     let counts = fleet.counts.clone().filter(|_| has_shared(&own));
-    let tuning = fleet.tuning;
-    Some(Directory { fleet: fleet_name, mode, trust, tls, tuning, counts, own, peers })
+    let (tuning, drain_ms) = (fleet.tuning, fleet.drain_ms);
+    Some(Directory { fleet: fleet_name, mode, trust, tls, tuning, drain_ms, counts, own, peers })
 }
 
 /// Whether a guard shares the counts of a limit.

@@ -4,7 +4,6 @@ use super::resolve::Resolver;
 use super::serve::serve;
 use super::way::Way;
 use super::{capture, dns, trip::Trip};
-use crate::limits;
 use crate::listeners::{self, BindError};
 use crate::live::Proxy;
 use bartizan_core::egress::Refusal;
@@ -168,7 +167,7 @@ async fn work(
     }
     way.stop.cancelled().await;
     way.tasks.close();
-    if tokio::time::timeout(limits::DRAIN_TIME + DRAIN_SLACK, way.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(way.proxy.drain_time() + DRAIN_SLACK, way.tasks.wait()).await.is_err() {
         tracing::warn!(left = way.tasks.len(), "drain time is over, closing");
     }
 }

@@ -14,8 +14,8 @@ use crate::framing::{self, BodyPiece, Guard, Rule, Verdict};
 use crate::interim::Interims;
 use crate::limits;
 use crate::message::{Body, Chunk, RequestHead, ResponseHead, Trouble};
-use crate::relay;
 use crate::respond::{self, Download, Switched};
+use crate::switched;
 use bytes::Bytes;
 use http::Method;
 use std::cell::{Cell, RefCell};
@@ -342,22 +342,8 @@ impl Shared {
         if let Err(error) = wrote {
             return tracing::debug!(%error, "the protocol switch was not completed");
         }
-        let Switched { io: program, question, peer } = switched;
-        // The record of the request ends with its head; what was asked for it stands in the ledger as long as bytes are passed.
-        let client_part = conn.trust.begin(question);
-        let peer_part = peer.as_ref().map(|peer| peer.begin(None));
-        let over = async {
-            match &peer_part {
-                None => client_part.until_over().await,
-                Some(part) => tokio::select! {
-                    ending = client_part.until_over() => ending,
-                    ending = part.until_over() => ending,
-                },
-            }
-        };
-        let relayed = relay::run(Switch(Rc::clone(self)), program, &conn.worker.stop, over).await;
-        conn.trust.finish(&client_part);
-        tracing::debug!(up = relayed.bytes_up, down = relayed.bytes_down, error = ?relayed.error, "switched connection ended");
+        // The record of the request ended with its head.
+        switched::pass(conn, Switch(Rc::clone(self)), switched).await;
     }
 }
 

@@ -141,7 +141,7 @@ impl World {
         };
         let (trust, peers) = (Trust::default(), BTreeMap::new());
         let (fleet, tls, tuning) = ("test".into(), Default::default(), Default::default());
-        Directory { fleet, mode: Mode::Full, trust, tls, tuning, counts: None, own, peers }
+        Directory { fleet, mode: Mode::Full, trust, tls, tuning, drain_ms: None, counts: None, own, peers }
     }
 
     /// A sidecar in front of `program`.

@@ -8,6 +8,7 @@ use crate::edge::{Breaker, Edge, Outlier, Retry, RetryOn, Share};
 use crate::limits::{EDGE_TIME_MAX, RETRIES_MAX};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 const DEFAULT: &str = "delete the line for the default";
 
@@ -175,10 +176,23 @@ pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
 
 /// A time in milliseconds.
 fn time(report: &mut Report<'_>, field: Field<String>) -> Result<Option<u32>, Reported> {
-    field.optional()?.map(|at| read_time(report, &at)).transpose()
+    time_within(report, field, EDGE_TIME_MAX)
+}
+
+/// A time in milliseconds, no longer than `longest`.
+pub(super) fn time_within(
+    report: &mut Report<'_>,
+    field: Field<String>,
+    longest: Duration,
+) -> Result<Option<u32>, Reported> {
+    field.optional()?.map(|at| read_time_within(report, &at, longest)).transpose()
 }
 
 fn read_time(report: &mut Report<'_>, at: &At<String>) -> Result<u32, Reported> {
+    read_time_within(report, at, EDGE_TIME_MAX)
+}
+
+fn read_time_within(report: &mut Report<'_>, at: &At<String>, longest: Duration) -> Result<u32, Reported> {
     let (number, unit_ms) = match (at.value.strip_suffix("ms"), at.value.strip_suffix('s')) {
         (Some(number), _) => (number, 1),
         (None, Some(number)) => (number, 1000),
@@ -186,7 +200,7 @@ fn read_time(report: &mut Report<'_>, at: &At<String>) -> Result<u32, Reported> 
     };
     let whole = Some(number).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     let ms = whole.and_then(|text| text.parse::<u32>().ok()?.checked_mul(unit_ms));
-    let ms = ms.filter(|ms| *ms > 0 && u128::from(*ms) <= EDGE_TIME_MAX.as_millis());
-    let problem = || format!("not a time from 1ms to {}s", EDGE_TIME_MAX.as_secs());
+    let ms = ms.filter(|ms| *ms > 0 && u128::from(*ms) <= longest.as_millis());
+    let problem = || format!("not a time from 1ms to {}s", longest.as_secs());
     ms.ok_or_else(|| report.refuse_value(at, problem(), "write it as `250ms` or `2s`"))
 }

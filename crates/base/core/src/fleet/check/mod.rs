@@ -59,7 +59,7 @@ use super::reader::{At, Field, Named, Read, Report, Reported, Spot, did_you_mean
 use super::report::FleetErrors;
 use super::{Fleet, Protocol};
 use crate::authorization::Authorization;
-use crate::limits::{FLEET_FILE_BYTES_MAX, SERVICES_MAX};
+use crate::limits::{DRAIN_MAX, FLEET_FILE_BYTES_MAX, SERVICES_MAX};
 use crate::name::{GATEWAY, ServiceName, TrustDomain};
 use crate::objectives::Objectives;
 use crate::profile::Profile;
@@ -123,6 +123,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust,
         tls,
         tuning,
+        drain,
         budget,
         events,
         ledger,
@@ -154,6 +155,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
     let policies = policies.optional().and_then(|at| at.map(|at| os_text(report, at)).transpose());
     let tls = tls.optional().and_then(|at| at.map(|at| tls::check(report, at)).transpose());
     let tuning = tuning.optional().and_then(|at| at.map(|at| tuning::check(report, at)).transpose());
+    let drain = edge::time_within(report, drain, DRAIN_MAX);
     let budget = budget.optional().and_then(|at| at.map(|at| budget::check(report, at)).transpose());
     let events = events.optional().and_then(|at| at.map(|at| events::check(report, at)).transpose());
     let ledger = ledger.optional().and_then(|at| at.map(|at| ledger::check(report, at)).transpose());
@@ -255,6 +257,7 @@ fn check(report: &mut Report<'_>, raw: RawFleet) -> Result<Fleet, Reported> {
         trust: trust?.unwrap_or_default(),
         tls: tls?.unwrap_or_default(),
         tuning: tuning?.unwrap_or_default(),
+        drain_ms: drain?,
         guard_p99_us: budget?.flatten(),
         events: events?.unwrap_or_default(),
         ledger: ledger?,
