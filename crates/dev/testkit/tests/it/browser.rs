@@ -7,6 +7,37 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
+/// A page, and at `/echo` a WebSocket (RFC 6455) that says back the one frame that it hears, and agrees to be closed.
+const ECHO: &str = r#"
+import base64, hashlib, os, socketserver
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        while line := self.rfile.readline():
+            head = {}
+            while (field := self.rfile.readline().strip()):
+                name, _, value = field.decode().partition(':')
+                head[name.lower()] = value.strip()
+            if head.get('upgrade') != 'websocket':
+                page = b'<!doctype html><html lang="en"><title>Page</title><link rel="icon" href="data:,"><h1>Page</h1>'
+                self.wfile.write(b'HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n%s' % (len(page), page))
+                continue
+            accept = base64.b64encode(hashlib.sha1((head['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').encode()).digest())
+            self.wfile.write(b'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: %s\r\n\r\n' % accept)
+            return self.frames()
+    def frames(self):
+        while two := self.rfile.read(2):
+            length = two[1] & 127
+            wide = self.rfile.read(2) if length == 126 else b''
+            length = int.from_bytes(wide, 'big') if wide else length
+            mask = self.rfile.read(4)
+            data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self.rfile.read(length)))
+            self.wfile.write(bytes([two[0], two[1] & 127]) + wide + data)
+            if two[0] & 15 == 8:
+                return
+host, port = os.environ['BARTIZAN_LISTEN'].split(':')
+socketserver.ThreadingTCPServer((host, int(port)), Handler).serve_forever()
+"#;
+
 /// A fleet with people and two apps, under a name that browsers have passkeys for.
 struct Scene {
     _folder: TempDir,
@@ -90,6 +121,21 @@ impl Scene {
         (it, more)
     }
 
+    /// One with a gateway and a program alone, which speaks WebSocket; where the gateway is.
+    fn with_sockets() -> (Self, String) {
+        let (folder, ports) = (tempfile::tempdir().unwrap(), free_ports(2));
+        let [web, edge] = ports[..] else { unreachable!() };
+        std::fs::write(folder.path().join("echo.py"), ECHO).unwrap();
+        let file = folder.path().join("fleet.yaml");
+        let fleet = format!(
+            "fleet: own\ntrust_domain: own.test\nservices:\n  web: {{ run: [python3, echo.py], listen: \"127.0.0.1:{web}\", protocol: http, owner: me }}\n\
+             gateway:\n  listen: 127.0.0.1:{edge}\n  routes: [{{ path: /**, to: web }}]\n"
+        );
+        std::fs::write(&file, fleet).unwrap();
+        let gateway = format!("https://127.0.0.1:{edge}");
+        (Self { up: Up::start(&file, &[]), _folder: folder, origin: gateway.clone() }, gateway)
+    }
+
     /// Runs a script of `tests/browser` to its end; what it said.
     fn browse(&self, script: &str, more: &[(&str, &str)]) -> Value {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
@@ -123,4 +169,11 @@ fn a_real_browser_logs_in_at_the_gateway_and_out_again() {
     let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let said = scene.browse("gateway.mjs", &more);
     assert_eq!(said["judge"], "chromium", "{said}");
+}
+
+#[test]
+fn a_real_browser_speaks_websocket_on_the_connection_that_its_page_came_by() {
+    let (scene, gateway) = Scene::with_sockets();
+    let said = scene.browse("websocket.mjs", &[("EDGE", &gateway)]);
+    assert_eq!((&said["judge"], &said["agreed"]), (&Value::from("chromium"), &Value::from(2)), "{said}");
 }

@@ -6,6 +6,7 @@ mod inflow; // what comes of a request
 mod pings; // whether the client is there
 mod send; // a response on its way
 mod server; // start here: one connection
+mod websocket; // on one stream
 
 pub use ahead::Ahead;
 pub use inflow::Inflow;

@@ -4,6 +4,7 @@ use super::ahead::Ahead;
 use super::inflow::Inflow;
 use super::pings::Pings;
 use super::send::{Outflow, said};
+use super::websocket;
 use crate::aside::Aside;
 use crate::conn::Conn;
 use crate::forward::{Came, handle};
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, DATE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -97,7 +99,8 @@ fn builder() -> Builder {
         .max_local_error_reset_streams(Some(limits::H2_RESETS_MAX))
         .initial_window_size(limits::H2_WINDOW_BYTES)
         .initial_connection_window_size(4 * limits::H2_WINDOW_BYTES)
-        .max_send_buffer_size(limits::H2_SEND_BYTES_MAX);
+        .max_send_buffer_size(limits::H2_SEND_BYTES_MAX)
+        .enable_connect_protocol();
     builder
 }
 
@@ -121,12 +124,18 @@ where
 async fn answer(conn: Rc<Conn>, request: Request<RecvStream>, reply: SendResponse<Bytes>) {
     let is_head = request.method() == Method::HEAD;
     let reply = Rc::new(RefCell::new(reply));
-    let mut judging = pin!(judge(conn, request, Interims::to_http2(Ahead::new(&reply))));
+    let (parts, stream) = request.into_parts();
+    // Of a WebSocket the stream is no body: it is what comes once the program agreed.
+    let (body, tunnel) = if websocket::is_asked(&parts) { (None, Some(stream)) } else { (Some(stream), None) };
+    let mut judging = pin!(judge(Rc::clone(&conn), parts, body, Interims::to_http2(Ahead::new(&reply))));
     let download = poll_fn(|cx| match judging.as_mut().poll(cx) {
         Poll::Ready(download) => Poll::Ready(Some(download)),
         Poll::Pending => reply.borrow_mut().poll_reset(cx).map(|_| None),
     });
     let Some(mut download) = download.await else { return };
+    if let (Some(switched), Some(stream)) = (download.switched.take(), tunnel) {
+        return websocket::pass(&conn, &reply, stream, download, *switched).await;
+    }
     let begun = begin(&mut reply.borrow_mut(), &download, is_head);
     match begun {
         Ok(None) => while poll_fn(|cx| download.poll_chunk(cx)).await.is_some_and(|chunk| chunk.is_ok()) {},
@@ -139,19 +148,21 @@ async fn answer(conn: Rc<Conn>, request: Request<RecvStream>, reply: SendRespons
     }
 }
 
-/// What comes of a request.
-async fn judge(conn: Rc<Conn>, request: Request<RecvStream>, interims: Interims) -> Download {
-    let (parts, stream) = request.into_parts();
-    let came = Came { began: Instant::now(), upgrade: false, interims };
+/// What comes of a request; one without a body of its own asks for WebSocket.
+async fn judge(conn: Rc<Conn>, mut parts: Parts, stream: Option<RecvStream>, interims: Interims) -> Download {
+    let came = Came { began: Instant::now(), upgrade: stream.is_none(), interims };
     // The filter for the form of a request has the last word about what stands in it.
     let Some(target) = parts.uri.path_and_query() else { return respond::refused(&conn, Rule::Target) };
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     let mut fields = Fields::from_map(&parts.headers);
     fields.join("cookie", b"; "); // HTTP/2 may cut them, and what comes next may be HTTP/1.1 (RFC 9113 section 8.2.3)
+    if came.upgrade {
+        parts.method = websocket::as_http1(&mut fields);
+    }
     let length = fields.only("content-length").and_then(|length| length.parse().ok());
     let mut head = RequestHead::new(parts.method, target.as_str().as_bytes(), authority, fields);
     head.http2 = true;
-    let mut inflow = Some(Inflow::new(stream, length));
+    let mut inflow = stream.map(|stream| Inflow::new(stream, length));
     let body = poll_fn(|cx| Poll::Ready(inflow.take().map(|inflow| Body::http2_request(inflow, cx)))).await;
     handle(conn, head, body.unwrap_or_default(), came).await
 }
