@@ -50,12 +50,12 @@ bench-hop: needs-demo ## one guarded hop at 5,000 requests a second: off, mtls, 
 
 bench-tuning: needs-demo ## the same hop with everything (told as policy) beside one without kept connections, then without remembered decisions (told as full)
 	$(CARGO) build --release --package bartizan-cli --package bartizan-proxy --package bank
-	@for part in reuse remember; do \
+	@set -e; trap 'rm -f benches/hop/without.yaml' EXIT; for part in reuse remember; do \
 		echo "without $$part:"; \
 		{ cat benches/hop/full.yaml; echo "tuning: { $$part: false }"; } > benches/hop/without.yaml; \
 		PATH="$(CURDIR)/target/release:$$PATH" target/release/bartizan bench benches/hop/full.yaml --full benches/hop/without.yaml \
 			--modes full --rate 500 --seconds 5 --rounds 3; \
-	done; rm -f benches/hop/without.yaml
+	done
 
 bench-egress: needs ## an hour of calls out of the fleet: each is of a workload and by a rule, or refused
 	BARTIZAN_EGRESS_SECONDS=3600 $(CARGO) test --workspace --test it -- --exact --nocapture egress::each_call_out_is_of_a_workload_and_by_a_rule_or_refused

@@ -31,7 +31,7 @@ pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(5);
 pub(crate) const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(10);
 /// How long a part gets to end after it was asked to; then it is killed.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// What a guard gets beyond the time that the fleet file gives it for what is under way.
+/// What a guard gets beyond its time for what is under way, before it is killed.
 pub(crate) const DRAIN_SLACK: Duration = Duration::from_secs(2);
 /// How long the kernel gets to take away what was killed.
 pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(2);

@@ -14,7 +14,9 @@ pub const ZONE_BYTES_MAX: usize = 63;
 pub const WEIGHT_MAX: u16 = 1000;
 /// Longest time that may be set for an edge: an hour, the life of a leaf certificate.
 pub const EDGE_TIME_MAX: Duration = Duration::from_secs(3600);
-/// Longest time that a guard which is stopped may be given for what is under way.
+/// How long a guard that is stopped goes on with what is under way, where the fleet file does not say.
+pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Longest time that it may be given.
 pub const DRAIN_MAX: Duration = Duration::from_mins(10);
 /// Most retries of one request that may be asked for, a count.
 pub const RETRIES_MAX: u8 = 10;

@@ -123,7 +123,7 @@ pub struct Worker {
 impl Worker {
     /// When relays end although both ends go on.
     pub fn stopping(&self) -> relay::Stop<'_> {
-        relay::Stop { stop: &self.stop, drain: self.proxy.drain_time() }
+        relay::Stop { stop: &self.stop, drain: &self.proxy.drain }
     }
 }
 

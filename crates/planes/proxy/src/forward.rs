@@ -123,6 +123,11 @@ pub async fn handle(conn: Rc<Conn>, mut head: RequestHead, body: Body, came: Cam
             refusal.unsent = conn.side == Side::Inbound && watch.trouble().is_none() && failure.is_unsent();
             Download::own(&refusal, record)
         }
+        // On HTTP/2 that would be taken for a program that agreed (RFC 8441 section 5).
+        Ok(received) if came.upgrade && conn.is_shared() && received.head.status.is_success() => {
+            let refusal = Answer::new(502, "upstream_protocol", "the service does not speak WebSocket there");
+            Download::own(&refusal, record)
+        }
         Ok(received) if received.head.status != StatusCode::SWITCHING_PROTOCOLS => match inspection.zip(method) {
             None => pass_on(received, record, Duration::ZERO),
             Some((inspection, method)) => Box::pin(inspect(inspection, &method, received, record)).await,

@@ -212,8 +212,6 @@ pub const SNIFF_TIME: Duration = Duration::from_millis(50);
 pub const SNIFF_PAUSE: Duration = Duration::from_millis(2);
 /// HTTP/2 ping interval, and how long the answer may take.
 pub const H2_PING: Duration = Duration::from_secs(20);
-/// Time open connections get to finish after a stop is asked for.
-pub const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Time for the last events to reach control after the drain.
 pub const FLUSH_TIME: Duration = Duration::from_secs(1);
 /// How long and how many bytes are read and thrown away after a refusal, so that the answer is not lost to a reset.

@@ -3,7 +3,8 @@
 use crate::counters::Counters;
 use crate::event_queue::EventQueue;
 use crate::limiting::{Limits, Now};
-use crate::limits::{DRAIN_TIME, PROOFS_MAX};
+use crate::limits::PROOFS_MAX;
+use crate::relay::Drain;
 use crate::routes::Routes;
 use crate::signed::{Room, Senders};
 use crate::users::{Carried, EdgeKeys, EdgeUsers, Minting};
@@ -73,6 +74,8 @@ pub struct Proxy {
     pub predictions: crate::predictions::Predictions,
     /// Tokens that say outside who the service is.
     pub tokens: crate::egress::Tokens,
+    /// How long what is under way goes on once it is stopped, as the directory says.
+    pub drain: Drain,
     began: Instant,
     live: ArcSwap<Live>,
     changed: watch::Sender<u64>,
@@ -142,6 +145,7 @@ impl Proxy {
             shortages: crate::shortage::Shortages::default(),
             predictions: crate::predictions::Predictions::default(),
             tokens: crate::egress::Tokens::default(),
+            drain: Drain::default(),
             carried: Carried::default(),
             proofs: Mutex::new(ProofReplays::of_proofs(PROOFS_MAX)),
             began: Instant::now(),
@@ -170,6 +174,7 @@ impl Proxy {
     pub fn change(&self, change: impl FnOnce(&mut Live)) {
         let mut live = Live::clone(&self.live.load());
         change(&mut live);
+        self.drain.set(live.directory.as_ref().and_then(|directory| directory.drain_ms));
         live.version += 1;
         let version = live.version;
         self.live.store(Arc::new(live));
@@ -191,13 +196,6 @@ impl Proxy {
     /// The counters of all workers.
     pub fn counters(&self) -> Vec<Arc<Counters>> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How long what is under way goes on once it is stopped.
-    pub fn drain_time(&self) -> Duration {
-        let live = self.live();
-        let said = live.directory.as_ref().and_then(|directory| directory.drain_ms);
-        said.map_or(DRAIN_TIME, |ms| Duration::from_millis(ms.into()))
     }
 
     /// True for the proxy at the edge.

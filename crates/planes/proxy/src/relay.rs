@@ -5,10 +5,12 @@ mod copy;
 use self::copy::Copy;
 use crate::limits;
 use bartizan_core::event::Ending;
+use bartizan_core::limits::DRAIN_TIME;
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -51,14 +53,36 @@ const TIMES: Times = Times { idle: limits::RELAY_IDLE_TIME, look: limits::RELAY_
 pub struct Stop<'a> {
     /// Asked for.
     pub stop: &'a CancellationToken,
-    /// So long after that.
-    pub drain: Duration,
+    /// So long after that, as is said by then.
+    pub drain: &'a Drain,
+}
+
+/// How long what is under way goes on after a stop: [`DRAIN_TIME`], unless something else is said meanwhile.
+#[derive(Debug)]
+pub struct Drain(AtomicU32);
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self(AtomicU32::new(DRAIN_TIME.as_millis() as u32))
+    }
+}
+
+impl Drain {
+    /// From now on so many milliseconds.
+    pub fn set(&self, ms: Option<u32>) {
+        self.0.store(ms.unwrap_or(DRAIN_TIME.as_millis() as u32), Relaxed);
+    }
+
+    /// How long.
+    pub fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Relaxed).into())
+    }
 }
 
 impl Stop<'_> {
     async fn is_over(self) {
         self.stop.cancelled().await;
-        tokio::time::sleep(self.drain).await;
+        tokio::time::sleep(self.drain.get()).await;
     }
 }
 
@@ -224,8 +248,10 @@ mod tests {
 
     const SHORT: Times = Times { idle: Duration::from_millis(20), look: Duration::from_millis(1) };
 
+    static NO_TIME: Drain = Drain(AtomicU32::new(1));
+
     fn soon(stop: &CancellationToken) -> Stop<'_> {
-        Stop { stop, drain: Duration::from_millis(1) }
+        Stop { stop, drain: &NO_TIME }
     }
 
     #[tokio::test]

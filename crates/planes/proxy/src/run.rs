@@ -92,7 +92,7 @@ pub enum RunError {
 /// Runs a proxy until a signal, or the end of standard input where that was asked for.
 ///
 /// # Errors
-/// [`RunError`]; connections under way were given [`Proxy::drain_time`] then too.
+/// [`RunError`]; connections under way were given [`Proxy::drain`] then too.
 pub fn run(options: &Options) -> Result<(), RunError> {
     // Control has a thread of its own, so that taking up a large snapshot holds up no request.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;

@@ -6,8 +6,13 @@ use crate::respond::Switched;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Passes bytes between `client` and the program until both are through, or what was asked for the request is not allowed any more:
-/// it stands in the ledger for so long.
-pub async fn pass(conn: &Conn, client: impl AsyncRead + AsyncWrite + Unpin, switched: Switched) {
+/// it stands in the ledger for so long. Nothing is passed any more once it is `given_up`.
+pub async fn pass(
+    conn: &Conn,
+    client: impl AsyncRead + AsyncWrite + Unpin,
+    switched: Switched,
+    given_up: impl Future<Output = ()>,
+) {
     let Switched { io: program, question, peer } = switched;
     let client_part = conn.trust.begin(question);
     let peer_part = peer.as_ref().map(|peer| peer.begin(None));
@@ -20,7 +25,10 @@ pub async fn pass(conn: &Conn, client: impl AsyncRead + AsyncWrite + Unpin, swit
             },
         }
     };
-    let relayed = relay::run(client, program, conn.worker.stopping(), over).await;
+    let relayed = tokio::select! {
+        relayed = relay::run(client, program, conn.worker.stopping(), over) => Some(relayed),
+        () = given_up => None,
+    };
     conn.trust.finish(&client_part);
-    tracing::debug!(up = relayed.bytes_up, down = relayed.bytes_down, error = ?relayed.error, "switched connection ended");
+    tracing::debug!(?relayed, "switched connection ended");
 }

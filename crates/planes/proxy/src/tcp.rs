@@ -7,7 +7,7 @@ use crate::limits;
 use crate::live::Live;
 use crate::plaintext;
 use crate::record::judged;
-use crate::relay::{self, First, Relayed};
+use crate::relay::{self, Drain, First, Relayed};
 use crate::sending::{self, Course, Reached};
 use crate::upstream::{Dialled, Failure};
 use bartizan_core::event::{Connection, SeenBy, What};
@@ -31,7 +31,7 @@ pub async fn inbound(about: About, stream: ServerStream<TcpStream>, caller: Call
     let judgement = judge(&worker, &caller.name, caller.id(), &trust);
     let mut decision = judgement.as_ref().ok().cloned().flatten();
     let allowed = judgement.is_ok() && decision.as_ref().is_none_or(|d| d.is_allow());
-    let relayed = if allowed { to_program(&worker, stream, &worker.stop, &ongoing).await } else { Err("denied") };
+    let relayed = if allowed { to_program(&worker, stream, worker.stopping(), &ongoing).await } else { Err("denied") };
     decision = ongoing.decision().or(decision);
     let peer = Some(caller.peer.id().clone());
     report(&worker, began, peer, &caller.name, Judged { decision, refused: judgement.err() }, relayed);
@@ -44,6 +44,8 @@ pub async fn inbound_plain(about: About, stream: TcpStream, trust: Registered, s
     plaintext::count(&worker, remote);
     let caller = ServiceName::unauthenticated();
     let ongoing = trust.begin(None); // a change of policies ends nothing here; being strict does
+    let drain = Drain::default(); // which may not wait as long as instances that go
+    let stop = relay::Stop { stop, drain: &drain };
     let judgement = judge(&worker, &caller, None, &trust);
     let decision = judgement.as_ref().ok().cloned().flatten();
     let allowed = judgement.is_ok() && decision.as_ref().is_none_or(|d| d.is_allow());
@@ -143,12 +145,11 @@ fn judge(
 async fn to_program<S: AsyncRead + AsyncWrite + Unpin>(
     worker: &Worker,
     stream: S,
-    stop: &CancellationToken,
+    stop: relay::Stop<'_>,
     ongoing: &Ongoing,
 ) -> Result<Relayed, &'static str> {
     let program = program(&worker.proxy.live()).ok_or("not_ready")?;
     let service = worker.pools.dial_program(program).await.map_err(|failure| word(&failure))?;
-    let stop = relay::Stop { stop, drain: worker.proxy.drain_time() };
     Ok(relay::run(stream, service, stop, ongoing.until_over()).await)
 }
 

@@ -74,7 +74,7 @@ impl Handle {
     }
 }
 
-/// Starts a worker, which serves until `stop`, then gives open connections [`Proxy::drain_time`].
+/// Starts a worker, which serves until `stop`, then gives open connections [`Proxy::drain`].
 ///
 /// # Errors
 /// Where the system has no thread to give.
@@ -138,7 +138,7 @@ async fn work(proxy: Arc<Proxy>, mut listeners: mpsc::Receiver<Listen>, stop: Ca
             () = keep_ticking(&worker.alarms) => {}
         }
     };
-    if tokio::time::timeout(worker.proxy.drain_time() + DRAIN_SLACK, drained).await.is_err() {
+    if tokio::time::timeout(worker.proxy.drain.get() + DRAIN_SLACK, drained).await.is_err() {
         tracing::warn!(left = worker.tasks.len(), "drain time is over, closing");
     }
     looking.abort();

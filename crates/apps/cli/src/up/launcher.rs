@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The name of the node that `up` starts; one machine has one.
@@ -45,13 +46,16 @@ pub(crate) struct Launcher {
     pub(crate) programs: BTreeMap<Member, Ready>,
     /// Their network namespaces.
     pub(crate) spaces: Arc<Spaces>,
+    /// How long guards go on with what is under way once they are stopped, in milliseconds, as the fleet file in force says:
+    /// whoever keeps a part has the launcher that it was started with.
+    pub(crate) drain_ms: Arc<AtomicU32>,
 }
 
 impl Launcher {
     /// How long a part gets to end after it was asked to; then it is killed. A guard finishes what is under way.
     pub(crate) fn patience(&self, part: &Part) -> Duration {
-        match (part, self.fleet.drain_ms) {
-            (Part::Sidecar(_) | Part::Gateway, Some(ms)) => Duration::from_millis(ms.into()) + DRAIN_SLACK,
+        match part {
+            Part::Sidecar(_) | Part::Gateway => Duration::from_millis(self.drain_ms.load(Relaxed).into()) + DRAIN_SLACK,
             _ => STOP_WITHIN,
         }
     }

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use bartizan_core::plan::Plan;
 use bartizan_runtime::files;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A keeper for the fleet file in force, which is in the state `stamp`. Blocks for the disk.
 ///
@@ -39,6 +40,7 @@ pub(crate) fn newer(keeper: &Keeper, stamp: &str) -> Result<Keeper, Failure> {
     let fleet = Arc::new(checked.fleet);
     let mut waiter = keeper.waiter.clone();
     (waiter.fleet, waiter.plan) = (Arc::clone(&fleet), Some(Arc::new(plan.clone())));
+    launcher.drain_ms.store(fleet.drain(), Relaxed);
     let launcher = Launcher { fleet, plan: Some(plan), programs: ready, ..Launcher::clone(launcher) };
     Ok(Keeper { launcher: Arc::new(launcher), waiter, ..keeper.clone() })
 }

@@ -102,7 +102,8 @@ fn plan_all(args: &UpArgs, checked: Checked, stamp: String, mode: Mode, screen: 
     let programs = programs(&fleet, plan.as_ref(), &fleet_file, &bartizan, &data)?;
     prepare_group(&fleet, &data)?;
     let fleet = Arc::new(fleet);
-    let launcher = Launcher { bartizan, proxy, fleet_file, fleet, plan, data, programs, spaces };
+    let drain_ms = Arc::new(fleet.drain().into());
+    let launcher = Launcher { bartizan, proxy, fleet_file, fleet, plan, data, programs, spaces, drain_ms };
     Ok(Prepared { launcher, policy_files, stamp, mode, held: Held { _data: lock, _ports: ports } })
 }
 

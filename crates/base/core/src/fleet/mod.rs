@@ -63,6 +63,7 @@ use crate::gateway::{Addresses, Conditions, Cors, HeaderMatch, HeaderRules, Host
 use crate::group::Members;
 use crate::intake::Intake;
 use crate::limit::Limit;
+use crate::limits::DRAIN_TIME;
 use crate::login::Login;
 use crate::name::{Member, ServiceName, SpiffeId, TrustDomain};
 use crate::narrow::Narrow;
@@ -624,6 +625,11 @@ impl Fleet {
     /// The callee of a declared call and its other versions.
     fn reached(&self, caller: &ServiceName, callee: &ServiceName) -> Vec<ServiceName> {
         std::iter::once(callee).chain(self.versions_for(caller, callee)).cloned().collect()
+    }
+
+    /// How long a guard that is stopped goes on with what is under way, in milliseconds.
+    pub fn drain(&self) -> u32 {
+        self.drain_ms.unwrap_or(DRAIN_TIME.as_millis() as u32)
     }
 
     /// Every edge, caller and callee, the gateway's routes among them.

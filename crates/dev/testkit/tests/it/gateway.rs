@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Says who asks for whom; what begins with `/slow`, after two seconds, and with `/late` after eight.
+/// Says who asks for whom; what begins with `/slow`, after two seconds, and with `/late` after fourteen.
 const PROGRAM: &str = "import http.server, os, time\n\
     class It(http.server.BaseHTTPRequestHandler):\n\
     \x20   protocol_version = 'HTTP/1.1'\n\
     \x20   def do_GET(self):\n\
-    \x20       time.sleep({'/slow': 2, '/late': 8}.get(self.path, 0))\n\
+    \x20       time.sleep({'/slow': 2, '/late': 14}.get(self.path, 0))\n\
     \x20       body = str(self.headers).encode()\n\
     \x20       self.send_response(200)\n\
     \x20       self.send_header('content-length', str(len(body)))\n\
@@ -138,8 +138,9 @@ fn the_gateway_waits_for_a_service_as_long_as_its_call_says() {
 #[test]
 fn an_instance_that_goes_finishes_what_is_under_way_for_as_long_as_drain_says() {
     let place = Place::new();
-    let file = place.write("    - { path: /**, to: web }\n");
-    let alone = std::fs::read_to_string(&file).unwrap() + "drain: 20s\n";
+    // Nothing is tried again, or who was cut off would be answered by the other one.
+    let file = place.write("    - { path: /**, to: web }\n  calls: [{ to: web, retry: { attempts: 0 } }]\n");
+    let alone = std::fs::read_to_string(&file).unwrap() + "drain: 30s\n";
     let two = alone.replace("owner: me }", "owner: me, instances: 2 }");
     std::fs::write(&file, &two).unwrap();
     let up = Up::start(&file, &[]);
@@ -150,6 +151,8 @@ fn an_instance_that_goes_finishes_what_is_under_way_for_as_long_as_drain_says() 
         std::thread::sleep(Duration::from_secs(2)); // all are with a program by then, and none is answered
         std::fs::write(&file, &alone).unwrap();
         up.say(&["reload"]);
+        std::thread::sleep(Duration::from_secs(8));
+        assert!(bartizan_testkit::alive(second), "it goes on for longer than where nothing is said\n{}", up.log());
         asking.into_iter().map(|it| it.join().unwrap()).collect()
     });
     assert_eq!(answers, [200; 8], "{}", up.log());

@@ -112,7 +112,7 @@ pub(super) async fn pass<S>(
         return trip.closed(0, 0, Some(&error.to_string()));
     }
     let over = way.until_over(|side| still(&side.rules, &asked, protocol, at, learned));
-    let stop = relay::Stop { stop: &way.stop, drain: way.proxy.drain_time() };
+    let stop = relay::Stop { stop: &way.stop, drain: &way.proxy.drain };
     let relayed = relay::run(stream, upstream, stop, over).await;
     trip.closed(relayed.bytes_up + first.len() as u64, relayed.bytes_down, relayed.error);
 }

@@ -167,7 +167,7 @@ async fn work(
     }
     way.stop.cancelled().await;
     way.tasks.close();
-    if tokio::time::timeout(way.proxy.drain_time() + DRAIN_SLACK, way.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(way.proxy.drain.get() + DRAIN_SLACK, way.tasks.wait()).await.is_err() {
         tracing::warn!(left = way.tasks.len(), "drain time is over, closing");
     }
 }

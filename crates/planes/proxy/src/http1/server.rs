@@ -19,7 +19,7 @@ use crate::switched;
 use bytes::Bytes;
 use http::Method;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -343,7 +343,7 @@ impl Shared {
             return tracing::debug!(%error, "the protocol switch was not completed");
         }
         // The record of the request ended with its head.
-        switched::pass(conn, Switch(Rc::clone(self)), switched).await;
+        switched::pass(conn, Switch(Rc::clone(self)), switched, pending()).await;
     }
 }
 

@@ -133,8 +133,11 @@ async fn answer(conn: Rc<Conn>, request: Request<RecvStream>, reply: SendRespons
         Poll::Pending => reply.borrow_mut().poll_reset(cx).map(|_| None),
     });
     let Some(mut download) = download.await else { return };
-    if let (Some(switched), Some(stream)) = (download.switched.take(), tunnel) {
-        return websocket::pass(&conn, &reply, stream, download, *switched).await;
+    match (download.switched.take(), tunnel) {
+        (Some(switched), Some(stream)) => return websocket::pass(&conn, &reply, stream, download, *switched).await,
+        // The client would take it for an agreement, whoever said it.
+        (None, Some(_)) if download.head.status.is_success() => return reply.borrow_mut().send_reset(Reason::CANCEL),
+        _ => {}
     }
     let begun = begin(&mut reply.borrow_mut(), &download, is_head);
     match begun {

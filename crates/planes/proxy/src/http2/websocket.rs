@@ -10,10 +10,11 @@ use bytes::{Buf, Bytes};
 use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -30,8 +31,8 @@ pub(super) fn is_asked(parts: &Parts) -> bool {
     parts.method == Method::CONNECT && protocol.is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
-/// What programs are asked by (RFC 6455 section 4.1), beside `Upgrade`, which each hop sets. The key proves to a client that its
-/// server meant it; on HTTP/2 there is none, so it is ours.
+/// What programs are asked by (RFC 6455 section 4.1), beside `Upgrade`, which each hop sets. On HTTP/2 there is no key, so it is
+/// ours; programs want one. What they make of it is not looked at: who answers 101 to `Upgrade: websocket` means it.
 pub(super) fn as_http1(fields: &mut Fields) -> Method {
     fields.set("sec-websocket-key", base64::encode(&random::bytes::<16>()).as_bytes());
     Method::GET
@@ -47,15 +48,20 @@ pub(super) async fn pass(
 ) {
     let mut head = said(&download.head);
     *head.status_mut() = StatusCode::OK;
-    [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT].into_iter().for_each(|name| drop(head.headers_mut().remove(name)));
+    [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT, CONTENT_LENGTH]
+        .into_iter()
+        .for_each(|name| drop(head.headers_mut().remove(name)));
     let sent = reply.borrow_mut().send_response(head, false);
     drop(download); // the record of the request ends with its head
     let outflow = match sent {
-        Ok(outflow) => outflow,
+        Ok(outflow) => Rc::new(RefCell::new(outflow)),
         Err(error) => return tracing::debug!(%error, "the protocol switch was not completed"),
     };
     let _busy = Busy::on(conn);
-    switched::pass(conn, Tunnel { inflow, outflow, read: Bytes::new() }, switched).await;
+    // Bytes alone do not tell of a reset where the client is through and the program says nothing.
+    let ends = Rc::clone(&outflow);
+    let given_up = async move { drop(poll_fn(|cx| ends.borrow_mut().poll_reset(cx)).await) };
+    switched::pass(conn, Tunnel { inflow, outflow, read: Bytes::new() }, switched, given_up).await;
 }
 
 /// Keeps a connection from being taken for idle.
@@ -78,7 +84,7 @@ impl Drop for Busy<'_> {
 /// A stream, both ways, as bytes. Dropped before its end, it is reset.
 struct Tunnel {
     inflow: RecvStream,
-    outflow: SendStream<Bytes>,
+    outflow: Rc<RefCell<SendStream<Bytes>>>,
     /// Came, and was not read.
     read: Bytes,
 }
@@ -101,17 +107,17 @@ impl AsyncRead for Tunnel {
 }
 
 impl AsyncWrite for Tunnel {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wanted = bytes.len().min(WRITE_BYTES_MAX);
-        self.outflow.reserve_capacity(wanted);
-        while self.outflow.capacity() == 0 && wanted > 0 {
-            match ready!(self.outflow.poll_capacity(cx)) {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let (mut outflow, wanted) = (self.outflow.borrow_mut(), bytes.len().min(WRITE_BYTES_MAX));
+        outflow.reserve_capacity(wanted);
+        while outflow.capacity() == 0 && wanted > 0 {
+            match ready!(outflow.poll_capacity(cx)) {
                 Some(room) => room.map_err(io::Error::other)?,
                 None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             };
         }
-        let n = wanted.min(self.outflow.capacity());
-        self.outflow.send_data(Bytes::copy_from_slice(&bytes[..n]), false).map_err(io::Error::other)?;
+        let n = wanted.min(outflow.capacity());
+        outflow.send_data(Bytes::copy_from_slice(&bytes[..n]), false).map_err(io::Error::other)?;
         Poll::Ready(Ok(n))
     }
 
@@ -119,7 +125,7 @@ impl AsyncWrite for Tunnel {
         Poll::Ready(Ok(())) // what was given to the connection is written by it
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.outflow.send_data(Bytes::new(), true).map_err(io::Error::other))
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.outflow.borrow_mut().send_data(Bytes::new(), true).map_err(io::Error::other))
     }
 }

@@ -1,6 +1,6 @@
 //! WebSocket through two sidecars.
 
-use crate::client::{get, hear, hear_until, plain, status, talk};
+use crate::client::{get, hear, hear_until, plain, status, talk, until};
 use crate::programs;
 use crate::world::{Guard, World};
 use bartizan_core::event::What;
@@ -11,8 +11,11 @@ use h2::ext::Protocol as Over;
 use h2::{RecvStream, SendStream};
 use http::{Method, Request, Response};
 use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 pub const SWITCH: &str = "GET /chat HTTP/1.1\r\nhost: api\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
@@ -60,7 +63,6 @@ async fn a_stop_ends_switched_connections_in_bounded_time() {
 #[tokio::test]
 async fn a_declined_switch_leaves_a_working_connection() {
     let program = programs::custom(|mut stream| async move {
-        use tokio::io::AsyncReadExt;
         let mut head = [0; 2048];
         while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
             stream.write_all(b"HTTP/1.1 426 Upgrade Required\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
@@ -135,7 +137,6 @@ async fn over_http2_only_a_websocket_may_be_asked_for_by_connect() {
 #[tokio::test]
 async fn over_http2_a_program_that_declines_answers_as_ever() {
     let program = programs::custom(|mut stream| async move {
-        use tokio::io::AsyncReadExt;
         let mut head = [0; 2048];
         while let Ok(n @ 1..) = stream.read(&mut head).await {
             let head = String::from_utf8_lossy(&head[..n]).to_lowercase();
@@ -195,13 +196,69 @@ async fn over_http2_frames_pass_both_ways_beside_other_requests() {
     assert_eq!(event.await, ("GET".to_owned(), None));
 }
 
+/// A program that agrees to WebSocket, hears until nothing comes any more, and stays; and how many of these are open.
+async fn listener() -> (SocketAddr, Arc<AtomicUsize>) {
+    let open = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&open);
+    let program = programs::custom(move |mut stream| {
+        let open = Arc::clone(&counted);
+        async move {
+            let mut some = [0; 2048];
+            let _ = stream.read(&mut some).await;
+            let agreed = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(agreed.as_bytes()).await.unwrap();
+            open.fetch_add(1, SeqCst);
+            while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+            // The end of what comes is no end of what is said: only a broken connection shows here.
+            while stream.write_all(b".").await.is_ok() {
+                sleep(Duration::from_millis(50)).await;
+            }
+            open.fetch_sub(1, SeqCst);
+        }
+    });
+    (program.await, open)
+}
+
 #[tokio::test]
-async fn over_http2_a_stop_or_a_reset_ends_it() {
-    let (_world, caller, callee) = two().await;
+async fn over_http2_a_reset_reaches_the_program_also_where_the_client_was_through() {
+    let (program, open) = listener().await;
+    let world = World::new();
+    let callee = world.sidecar("api", program, Protocol::Http).await;
+    let caller = world.caller("web", &[(&callee, Protocol::Http)]).await;
     let mut client = over_http2(&caller).await;
-    let (_first, mut given_up) = connect(&mut client, "websocket").await;
-    given_up.send_reset(h2::Reason::CANCEL);
-    let (second, _stream) = connect(&mut client, "websocket").await;
+    for through in [false, true] {
+        let (response, mut stream) = connect(&mut client, "websocket").await;
+        assert_eq!((response.status().as_u16(), response.headers().get("content-length")), (200, None));
+        until("the program has it", async || open.load(SeqCst) == 1).await;
+        if through {
+            stream.send_data(Bytes::new(), true).unwrap();
+            sleep(Duration::from_millis(100)).await;
+        }
+        stream.send_reset(h2::Reason::CANCEL);
+        drop(response);
+        until("the program is rid of it", async || open.load(SeqCst) == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn over_http2_an_answer_that_is_no_switch_is_not_taken_for_one() {
+    let program = programs::custom(|mut stream| async move {
+        let mut head = [0; 2048];
+        while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npage").await.unwrap();
+        }
+    });
+    let world = World::new();
+    let callee = world.sidecar("api", program.await, Protocol::Http).await;
+    let caller = world.caller("web", &[(&callee, Protocol::Http)]).await;
+    let (response, _stream) = connect(&mut over_http2(&caller).await, "websocket").await;
+    assert_eq!(response.status().as_u16(), 502, "200 would open the socket of a browser");
+}
+
+#[tokio::test]
+async fn over_http2_a_stop_ends_it() {
+    let (_world, caller, callee) = two().await;
+    let (response, _stream) = connect(&mut over_http2(&caller).await, "websocket").await;
     callee.stopped().await;
-    assert_eq!(read(&mut second.into_body(), 1).await, b"");
+    assert_eq!(read(&mut response.into_body(), 1).await, b"");
 }
