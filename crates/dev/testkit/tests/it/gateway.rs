@@ -156,7 +156,7 @@ fn an_instance_that_goes_finishes_what_is_under_way_for_as_long_as_drain_says() 
         asking.into_iter().map(|it| it.join().unwrap()).collect()
     });
     assert_eq!(answers, [200; 8], "{}", up.log());
-    wait_for("the guard to end once all is answered", Deadline(Duration::from_secs(10)), || {
+    wait_for("the guard to end once all is answered", Deadline::default(), || {
         (!bartizan_testkit::alive(second)).then_some(())
     });
 }
