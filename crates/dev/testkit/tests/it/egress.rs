@@ -311,7 +311,7 @@ fn each_call_out_is_of_a_workload_and_by_a_rule_or_refused() {
     let forced = up.plan()["isolation"]["shop"]["network"] == "own";
     let inside = |job: &str| ["captured", "raw", "ask"].iter().any(|kind| job.starts_with(kind));
     let planted = PLANTED.iter().filter(|(job, _)| forced || !inside(job));
-    // A name that is asked again and again is told of once.
+    // A name that is asked again and again is not told of each time.
     let flagged = planted.clone().filter(|(job, word)| word.is_some() && !job.starts_with("ask")).count();
     let jobs: Vec<&str> =
         TRAFFIC.iter().copied().filter(|job| forced || !inside(job)).chain(planted.map(|(job, _)| *job)).collect();
